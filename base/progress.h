@@ -1,0 +1,21 @@
+/* Progress of long work: on a terminal one line that is redrawn, with a bar, rate and time left; elsewhere one JSON line on standard
+ * error every few seconds: {"progress":"corpus","done":..,"total":..,"unit":"bytes","rate":..,"left_s":..}. Silent with -q.
+ *
+ * Updating is an atomic add; any thread may. One progress at a time per process.
+ */
+#ifndef QUERN_BASE_PROGRESS_H
+#define QUERN_BASE_PROGRESS_H
+
+#include <stdint.h>
+
+/* what: "corpus"; unit: "bytes" (shown as MB), "documents", "tokens"; total: 0 where unknown. */
+void q_progress_start(const char *what, const char *unit, uint64_t total);
+void q_progress_add(uint64_t done);
+/* A short remark behind the bar ("loss 4.213"), for the terminal and the JSON line ("note"). */
+void q_progress_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void q_progress_finish(void);
+/* The line is wiped / drawn again: log.c calls these around its output. */
+void q_progress_hide(void);
+void q_progress_show(void);
+
+#endif

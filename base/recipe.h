@@ -1,0 +1,70 @@
+/* Recipes: one YAML file that describes one run (docs/formats/recipe.md).
+ *
+ * Read as a tree that knows its lines, so that every error can say where. The subset: mappings, lists, scalars; no anchors, no tags, no
+ * duplicate keys, depth at most 32, size at most 1 MiB. Which keys a section may have is its stage's business (settings.h); which sections
+ * there are is fixed here.
+ */
+#ifndef QUERN_BASE_RECIPE_H
+#define QUERN_BASE_RECIPE_H
+
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/settings.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+enum q_node_kind { Q_NODE_SCALAR, Q_NODE_LIST, Q_NODE_MAP };
+
+struct q_node {
+    enum q_node_kind kind;
+    const char *file; /* "demo.yaml", or "--set" */
+    unsigned line;    /* from 1 */
+    const char *path; /* "train.optimizer.rate": for errors */
+    q_string key;     /* in a mapping */
+    q_string text;    /* scalar; `quoted` says that it was in quotes, so that "null" is a string */
+    bool quoted;
+    struct q_node *children; /* first; NULL: none */
+    struct q_node *next;     /* sibling */
+};
+
+enum q_input_format { /* how the bytes of an input are read; auto goes by name and content */
+    Q_FORMAT_AUTO, Q_FORMAT_JSONL, Q_FORMAT_HTML, Q_FORMAT_TEXT,
+};
+
+/* An entry of `inputs:`. */
+struct q_input {
+    const char *name;     /* [a-z0-9][a-z0-9._-]*, unique: the `source` of its documents and the start of their ids */
+    struct q_texts path;  /* files, folders or patterns, relative to the recipe */
+    int format;           /* enum q_input_format */
+    const char *text_field; /* jsonl: the member that is the text */
+    const char *lang;     /* BCP-47, where it is known; NULL: identified */
+    double weight;        /* how often its sequences are seen in one pass of the mixture; 1 = as they are */
+    double epochs_max;    /* passes over the input at most; 0 = no bound */
+};
+
+/* The top level of a recipe. Sections are NULL where the recipe has none. */
+struct q_recipe {
+    struct q_arena arena;
+    const char *file;      /* as given */
+    const char *folder;    /* of the recipe: what paths in it are relative to */
+    const char *name;
+    const char *dir;       /* RUN: resolved against `folder` */
+    uint64_t seed;
+    struct q_setting_list inputs; /* of struct q_input */
+    struct q_node *root;
+};
+
+extern const struct q_settings_table q_recipe_table; /* name, dir, seed, inputs; for docs/settings/recipe.md */
+
+/* Reads FILE, applies the --set overrides in order, checks the top level. q_recipe_release also after a failure. */
+q_status q_recipe_load(const char *file, const struct q_texts *overrides, struct q_recipe *recipe) Q_MUST_USE;
+void q_recipe_release(struct q_recipe *recipe);
+/* The node of corpus, dedup, tokenizer, shards, model, train, eval or executor; NULL where absent. */
+const struct q_node *q_recipe_section(const struct q_recipe *recipe, const char *name);
+const struct q_node *q_node_child(const struct q_node *map, const char *key);
+
+/* Any YAML file as a tree (recipes/models/). */
+q_status q_yaml_read(const char *file, struct q_arena *arena, struct q_node **out) Q_MUST_USE;
+
+#endif
