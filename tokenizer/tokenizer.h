@@ -1,0 +1,61 @@
+/* The byte-level BPE tokenizer: text to ids and back (docs/formats/tokenizer.md).
+ *
+ * A tokenizer is read-only once loaded and may be used by any number of threads; what changes while encoding (scratch memory) is in a
+ * struct tokenizer_scratch, one per thread. Ids are u32, 0 <= id < tokenizer_size. Any bytes encode, valid UTF-8 or not, and decode to the
+ * same bytes (special tokens decode to their text).
+ *
+ * Source: Hugging Face tokenizers' byte-level BPE; ids are equal to its for every text of valid UTF-8.
+ */
+#ifndef QUERN_TOKENIZER_TOKENIZER_H
+#define QUERN_TOKENIZER_TOKENIZER_H
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/string.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tokenizer;
+
+/* Loads FILE (a tokenizer.json) or FOLDER/tokenizer.json. What this build cannot reproduce is refused by name (Q_ERR_INPUT). */
+q_status tokenizer_load(const char *path, struct tokenizer **out) Q_MUST_USE;
+void tokenizer_release(struct tokenizer *tokenizer);
+
+uint32_t tokenizer_size(const struct tokenizer *tokenizer); /* ids, all kinds: the highest + 1 */
+
+/* Special tokens are found by their text, never by a number (docs/formats/tokenizer.md has the texts). */
+enum tokenizer_special {
+    TOKENIZER_BEGIN, TOKENIZER_END, TOKENIZER_PADDING,
+    TOKENIZER_FIM_HOLE, TOKENIZER_FIM_BEGIN, TOKENIZER_FIM_END,
+    TOKENIZER_SPECIAL_COUNT,
+};
+/* The id, or UINT32_MAX where the vocabulary has no such token. */
+uint32_t tokenizer_special_id(const struct tokenizer *tokenizer, enum tokenizer_special special);
+bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id);
+/* The bytes an id stands for (a special token: its text). Borrowed; empty for an unused id. */
+q_string tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id);
+/* The special tokens' texts, in the order that a newly trained vocabulary gets them: enum tokenizer_special's first, then roles and tools. */
+extern const char *const tokenizer_special_texts[];
+extern const size_t tokenizer_special_texts_count;
+
+struct tokenizer_ids {
+    uint32_t *ids;
+    size_t count, capacity;
+};
+void tokenizer_ids_release(struct tokenizer_ids *ids);
+
+struct tokenizer_scratch;
+q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct tokenizer_scratch **out) Q_MUST_USE;
+void tokenizer_scratch_release(struct tokenizer_scratch *scratch);
+
+/* What a special token's text in the input means: text like any other, or the token. */
+enum tokenizer_special_mode { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_SPECIAL_PARSE };
+
+/* Appends the ids of a whole text (pieces never cross texts). No begin or end token is added. */
+q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                          enum tokenizer_special_mode mode, struct tokenizer_ids *out) Q_MUST_USE;
+/* Appends the bytes of the ids; an id out of range is Q_ERR_INPUT. */
+q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count, struct q_buffer *out) Q_MUST_USE;
+
+#endif
