@@ -41,7 +41,7 @@ struct q_error {
 };
 
 #define Q_MUST_USE __attribute__((warn_unused_result))
-#define Q_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define Q_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* Sets this thread's error text and returns `status`, which must not be Q_OK. Long texts are cut with "...". */
 q_status q_fail(q_status status, const char *format, ...) Q_PRINTF(2, 3);
