@@ -1,0 +1,33 @@
+/* Schedules: learning rate, batch size, bias step and balance loss as pure functions of the tokens consumed, so that a run's place in them is
+ * part of its one integer. The warm-up alone is counted in steps, as the DeepSeek-V3 report counts it (arXiv 2412.19437, section 4.2).
+ */
+#ifndef QUERN_TRAIN_SCHEDULE_H
+#define QUERN_TRAIN_SCHEDULE_H
+
+#include "train/train_settings.h"
+
+#include <stdint.h>
+
+/* What one optimizer step uses. */
+struct schedule_point {
+    double rate;        /* learning rate */
+    uint64_t sequences; /* batch */
+    double gamma;       /* step of the routing bias; 0: it stays */
+    double alpha;       /* weight of the sequence-wise balance loss */
+};
+
+/* The step numbered `step` (from 0), which begins after `tokens` tokens; sequences of `sequence_tokens` targets. */
+struct schedule_point schedule_at(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t step,
+                                  uint64_t tokens);
+
+/* Learning rate alone: in the warm-up (step + 1) / warmup_steps of the peak, later the segment that `tokens` lies in. */
+double schedule_rate(const struct train_settings *settings, uint64_t step, uint64_t tokens);
+
+/* Sequences in the step that begins at `tokens`: linear from `from` to `sequences` over `ramp` tokens, rounded down. */
+uint64_t schedule_batch(const struct train_settings *settings, uint64_t tokens);
+
+/* Steps and tokens of the whole run: steps are taken until settings->tokens are reached. O(steps of the ramp). */
+void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t *out_steps,
+                     uint64_t *out_tokens);
+
+#endif

@@ -1,0 +1,62 @@
+/* The settings of a recipe's `train` section (docs/settings/train.md). */
+#ifndef QUERN_TRAIN_TRAIN_SETTINGS_H
+#define QUERN_TRAIN_TRAIN_SETTINGS_H
+
+#include "base/settings.h"
+
+#include <stdint.h>
+
+enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE };
+
+/* One piece of the learning rate's course: from where the piece before ends to `until` tokens. A constant piece stands at `to` (where 0: at the
+ * rate it begins with); a linear or cosine one goes from the rate it begins with to `to`. */
+struct rate_segment {
+    uint64_t until; /* tokens consumed */
+    int kind;       /* enum rate_kind */
+    double to;      /* learning rate */
+};
+
+struct train_settings {
+    uint64_t tokens;     /* targets to train on, rounded up to whole steps */
+    int64_t micro_batch; /* sequences in one forward and backward */
+
+    struct {
+        double peak;
+        uint64_t warmup_steps;
+        struct q_setting_list segments; /* of struct rate_segment, `until` ascending */
+    } rate;
+
+    struct {
+        uint64_t sequences; /* per step, in the end */
+        uint64_t from;      /* at the beginning; 0: no ramp */
+        uint64_t ramp;      /* tokens over which the batch grows from one to the other */
+    } batch;
+
+    struct {
+        double beta1, beta2, epsilon;
+        double weight_decay;
+        double clip; /* global norm; 0: none */
+        bool decay_norms;
+    } optimizer;
+
+    struct {
+        double rate;    /* gamma: step of the routing bias */
+        uint64_t until; /* tokens; 0: always */
+        double loss;    /* alpha of the sequence-wise balance loss */
+    } balance;
+
+    struct {
+        uint64_t every;      /* steps */
+        uint64_t keep_last;  /* checkpoints */
+        uint64_t keep_every; /* steps: these are kept for ever; 0: none */
+    } checkpoint;
+
+    uint64_t log_every; /* steps between lines of metrics.jsonl */
+};
+
+extern const struct q_settings_table train_settings_table;
+
+/* What the table cannot say: segments ascend, the ramp is consistent, betas below 1. Q_ERR_USAGE with the recipe's name before the key. */
+q_status train_settings_check(const struct train_settings *settings, const char *recipe) Q_MUST_USE;
+
+#endif
