@@ -50,6 +50,16 @@ q_status q_fail(q_status status, const char *format, ...) Q_PRINTF(2, 3);
  * all else Q_ERR_SYSTEM. */
 q_status q_fail_errno(int error_number, const char *format, ...) Q_PRINTF(2, 3);
 
+/* A failure is never Q_OK: said so that the compiler, too, knows that what follows a Q_TRY was written. */
+static inline q_status q_is_failure(q_status status)
+{
+    if (status == Q_OK)
+        __builtin_unreachable();
+    return status;
+}
+#define q_fail(...) q_is_failure(q_fail(__VA_ARGS__))
+#define q_fail_errno(...) q_is_failure(q_fail_errno(__VA_ARGS__))
+
 /* Puts "CONTEXT: " before the text where `status` is a failure; returns `status`. Q_OK passes through untouched. */
 q_status q_context(q_status status, const char *format, ...) Q_PRINTF(2, 3);
 

@@ -1,0 +1,193 @@
+/* Allocation with a switch for failing it, and growing buffers. Arenas: arena.c. */
+#include "base/memory.h"
+
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ALIGNMENT = 64 /* a cache line, and the widest vector */ };
+
+/* The failing allocation, see q_memory_fail_at. `fail_at` is compared with the number of allocations made; 0 is off. */
+static atomic_uint_fast64_t allocations_made;
+static atomic_uint_fast64_t fail_at;
+static atomic_bool fail_for_ever;
+
+uint64_t q_memory_fail_at(uint64_t k, int for_ever)
+{
+    atomic_store(&fail_at, 0);
+    uint64_t made = atomic_exchange(&allocations_made, 0);
+    atomic_store(&fail_for_ever, for_ever != 0);
+    atomic_store(&fail_at, k);
+    return made;
+}
+
+static bool must_fail(void)
+{
+    uint64_t number = atomic_fetch_add_explicit(&allocations_made, 1, memory_order_relaxed) + 1;
+    uint64_t k = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    return k != 0 && (number == k || (number > k && atomic_load_explicit(&fail_for_ever, memory_order_relaxed)));
+}
+
+/* count x size into *bytes, at least 1 so that malloc's NULL always means failure. */
+static q_status request_bytes(size_t count, size_t size, size_t *bytes)
+{
+    if (!q_mul_size(count, size, bytes) || *bytes > PTRDIFF_MAX)
+        return q_fail(Q_ERR_MEMORY, "out of memory: %zu times %zu bytes were asked for", count, size);
+    *bytes = Q_MAX(*bytes, (size_t)1);
+    return Q_OK;
+}
+
+static q_status out_of_memory(size_t bytes)
+{
+    return q_fail(Q_ERR_MEMORY, "out of memory: %zu bytes were asked for", bytes);
+}
+
+/* `out_pointer` is the address of some T *; writing it as a void ** would break the aliasing rules, memcpy does not. */
+static void store_pointer(void *out_pointer, void *pointer)
+{
+    memcpy(out_pointer, &pointer, sizeof(pointer));
+}
+
+q_status q_alloc(size_t count, size_t size, void *out_pointer)
+{
+    size_t bytes;
+    Q_TRY(request_bytes(count, size, &bytes));
+    void *memory = must_fail() ? NULL : malloc(bytes);
+    if (!memory)
+        return out_of_memory(bytes);
+    store_pointer(out_pointer, memory);
+    return Q_OK;
+}
+
+q_status q_alloc_zero(size_t count, size_t size, void *out_pointer)
+{
+    size_t bytes;
+    Q_TRY(request_bytes(count, size, &bytes));
+    void *memory = must_fail() ? NULL : calloc(1, bytes); /* fresh pages need no clearing */
+    if (!memory)
+        return out_of_memory(bytes);
+    store_pointer(out_pointer, memory);
+    return Q_OK;
+}
+
+q_status q_alloc_aligned(size_t count, size_t size, void *out_pointer)
+{
+    size_t bytes;
+    Q_TRY(request_bytes(count, size, &bytes));
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* no wrap: bytes <= PTRDIFF_MAX */
+    void *memory = must_fail() ? NULL : aligned_alloc(ALIGNMENT, bytes);
+    if (!memory)
+        return out_of_memory(bytes);
+    store_pointer(out_pointer, memory);
+    return Q_OK;
+}
+
+q_status q_resize(void *pointer_to_pointer, size_t count, size_t size)
+{
+    size_t bytes;
+    Q_TRY(request_bytes(count, size, &bytes));
+    void *old;
+    memcpy(&old, pointer_to_pointer, sizeof(old));
+    void *memory = must_fail() ? NULL : realloc(old, bytes);
+    if (!memory)
+        return out_of_memory(bytes);
+    store_pointer(pointer_to_pointer, memory);
+    return Q_OK;
+}
+
+q_status q_grow(void *pointer_to_pointer, size_t *capacity, size_t needed, size_t size)
+{
+    enum { FIRST_BYTES = 64 };
+    if (needed <= *capacity)
+        return Q_OK;
+    size_t wanted = *capacity;
+    if (!q_add_size(wanted, wanted / 2, &wanted) || wanted < needed)
+        wanted = needed;
+    wanted = Q_MAX(wanted, FIRST_BYTES / Q_MAX(size, (size_t)1));
+    Q_TRY(q_resize(pointer_to_pointer, wanted, size));
+    *capacity = wanted;
+    return Q_OK;
+}
+
+void q_release(void *pointer)
+{
+    free(pointer);
+}
+
+uint64_t q_memory_peak_bytes(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0)
+        return 0;
+    return (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
+}
+
+void q_buffer_release(struct q_buffer *buffer)
+{
+    q_release(buffer->data);
+    *buffer = (struct q_buffer){0};
+}
+
+q_status q_buffer_reserve(struct q_buffer *buffer, size_t more)
+{
+    size_t needed;
+    if (!q_add_size(buffer->size, more, &needed))
+        return q_fail(Q_ERR_MEMORY, "out of memory: %zu bytes were asked for behind %zu", more, buffer->size);
+    return q_grow(&buffer->data, &buffer->capacity, needed, 1);
+}
+
+q_status q_buffer_append(struct q_buffer *buffer, const void *bytes, size_t count)
+{
+    if (count == 0) /* bytes may be NULL then, which memcpy must not see */
+        return Q_OK;
+    Q_TRY(q_buffer_reserve(buffer, count));
+    memcpy(buffer->data + buffer->size, bytes, count);
+    buffer->size += count;
+    return Q_OK;
+}
+
+q_status q_buffer_append_string(struct q_buffer *buffer, q_string string)
+{
+    return q_buffer_append(buffer, string.data, string.size);
+}
+
+q_status q_buffer_append_byte(struct q_buffer *buffer, char byte)
+{
+    if (buffer->size == buffer->capacity)
+        Q_TRY(q_buffer_reserve(buffer, 1));
+    buffer->data[buffer->size++] = byte;
+    return Q_OK;
+}
+
+q_status q_buffer_printf(struct q_buffer *buffer, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    /* First try in the room that is there; a text that does not fit says how long it is. */
+    size_t room = buffer->capacity - buffer->size;
+    int length = vsnprintf(room ? buffer->data + buffer->size : NULL, room, format, arguments);
+    va_end(arguments);
+    q_status status = length < 0 ? q_fail(Q_ERR_SYSTEM, "a text could not be formatted") : Q_OK;
+    if (status == Q_OK && (size_t)length >= room) {
+        status = q_buffer_reserve(buffer, (size_t)length + 1);
+        if (status == Q_OK)
+            (void)vsnprintf(buffer->data + buffer->size, (size_t)length + 1, format, again);
+    }
+    va_end(again);
+    if (status == Q_OK)
+        buffer->size += (size_t)length;
+    return status;
+}
+
+q_status q_buffer_terminate(struct q_buffer *buffer)
+{
+    Q_TRY(q_buffer_reserve(buffer, 1));
+    buffer->data[buffer->size] = 0;
+    return Q_OK;
+}
