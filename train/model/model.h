@@ -1,0 +1,106 @@
+/* The model: parameters, and one micro-batch forward and backward.
+ *
+ *     create -> init | put every parameter -> { forward_backward per micro-batch, gradients and expert counts add up -> optimizer_step
+ *     (train/optimizer.h) -> model_update_bias } per step
+ *
+ * Memory is planned at create and taken once: parameters, gradients (with `training`), one arena for activations. Everything that
+ * is random is a function of (seed, parameter's name). Losses come out by token, so that the caller sums them as it likes (by source, in double);
+ * sums over micro-batches are in the order of the calls. Nothing here knows of files, recipes or ranks.
+ *
+ * MTP modules will be further blocks behind the last layer, under layers.L.* with L >= num_hidden_layers, with counts and biases of their own.
+ */
+#ifndef QUERN_TRAIN_MODEL_H
+#define QUERN_TRAIN_MODEL_H
+
+#include "train/model/model_config.h"
+#include "train/ops.h"
+
+/* The largest micro-batch that will be asked for. */
+struct model_shape {
+    size_t batch;    /* sequences */
+    size_t sequence; /* tokens of each */
+    bool training;   /* gradients and what the backward needs; without it only model_forward works */
+};
+
+enum model_parameter_kind {
+    MODEL_MATRIX, /* weight decay, normal start */
+    MODEL_NORM,   /* ones at the start; decay by the optimizer's setting */
+    MODEL_BIAS,   /* e_score_correction_bias: no gradient, moved by model_update_bias; zeros at the start */
+};
+
+/* One tensor of the checkpoint. The order of the table is fixed: embedding, layers in order, final norm, head. */
+struct model_parameter {
+    const char *name; /* Hugging Face's: "model.layers.3.mlp.experts.7.up_proj.weight" */
+    enum model_parameter_kind kind;
+    unsigned rank;   /* 1 or 2 */
+    size_t shape[2]; /* rows, columns; shape[1] = 1 where rank is 1 */
+    size_t count;    /* elements */
+    size_t
+        offset; /* elements from the start of the arena: of parameters (and gradients, moments alike); of biases for MODEL_BIAS */
+    int layer;  /* -1: embedding, final norm, head */
+    int expert; /* -1: none */
+};
+
+struct model_batch {
+    size_t batch, sequence; /* at most the shape's */
+    const int32_t *ids;     /* [batch, sequence], host; each in [0, vocab_size) */
+    const int32_t *targets; /* [batch, sequence], host; below 0: no target here. May be NULL for model_forward */
+};
+
+struct model;
+
+/* `context` is borrowed and gets its workspace reserved here. Q_ERR_MEMORY says how much was asked for. */
+q_status model_create(const struct model_config *config, const struct op_table *ops, struct op_context *context,
+                      const struct model_shape *shape, struct model **out) Q_MUST_USE;
+void model_release(struct model *model);
+
+const struct model_config *model_get_config(const struct model *model);
+const struct model_parameter *model_parameters(const struct model *model, size_t *count);
+/* NULL where the model has no such tensor. */
+const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
+size_t
+model_parameter_elements(const struct model *model); /* of the arena, padding included: for the optimizer's moments */
+/* Bytes taken: {parameters, gradients, activations, workspace}. */
+void model_memory(const struct model *model, size_t bytes[4]);
+
+/* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases. */
+q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
+/* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite. */
+q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
+void model_get(const struct model *model, const struct model_parameter *parameter, op_acc *values);
+void model_get_gradient(const struct model *model, const struct model_parameter *parameter,
+                        op_acc *values); /* not MODEL_BIAS */
+
+/* losses[batch * sequence] (host): -log p of each target, 0 where there is none; may be NULL. Does not count experts.
+ * Q_ERR_INPUT for ids or targets outside the vocabulary. */
+q_status model_forward(struct model *model, const struct model_batch *batch, op_acc *losses) Q_MUST_USE;
+/* Logits [count, vocab_size] (host) of tokens first .. first + count - 1 of the last model_forward. */
+q_status model_logits(struct model *model, size_t first, size_t count, op_acc *logits) Q_MUST_USE;
+
+struct model_scale {
+    double loss;          /* gradients += loss * d(sum of token losses): 1 / (targets of the whole global batch) */
+    double balance_alpha; /* of the sequence-wise balance loss; 0: off */
+    double
+        balance; /* gradients += balance * d(sum over sequences and layers): 1 / (sequences of the whole global batch) */
+};
+
+/* Forward, losses, backward: gradients and expert counts are added to. *balance_loss (may be NULL): the sum over the sequences and layers
+ * of alpha sum f P, unscaled. */
+q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
+                                op_acc *losses, double *balance_loss) Q_MUST_USE;
+
+/* Tokens each expert got since the counts were cleared: [moe layers, experts], host. put is for sums over ranks. */
+size_t model_counts_size(const struct model *model);
+void model_get_counts(const struct model *model, int64_t *counts);
+void model_put_counts(struct model *model, const int64_t *counts);
+/* bias += gamma * sign(mean - count) for each MoE layer, then clears the counts. gamma 0 clears only. */
+void model_update_bias(struct model *model, double gamma);
+void model_clear_gradients(struct model *model);
+
+/* For the optimizer: the arenas in the backend's memory. */
+op_acc *model_parameter_arena(struct model *model);
+op_acc *model_gradient_arena(struct model *model);
+const struct op_table *model_ops(const struct model *model);
+struct op_context *model_context(const struct model *model);
+
+#endif

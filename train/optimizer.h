@@ -1,0 +1,42 @@
+/* The optimizer: AdamW over the model's arenas, with clipping by the global norm.
+ *
+ *     struct optimizer *o; optimizer_create(model, &settings, &o); ... optimizer_step(o, rate, &norm) after the last micro-batch
+ *
+ * Moments are FP32, laid out as the parameters are. The step count starts at 0 and is part of the state to save, with both moments.
+ */
+#ifndef QUERN_TRAIN_OPTIMIZER_H
+#define QUERN_TRAIN_OPTIMIZER_H
+
+#include "train/model/model.h"
+
+struct optimizer_settings {
+    double beta1, beta2; /* 0.9, 0.95 in the report */
+    double epsilon;      /* 1e-8 */
+    double weight_decay; /* 0.1 */
+    bool decay_norms;    /* decay norm weights too (transformers' default does, DeepSeek does not say) */
+    double clip;         /* bound of the global norm of the gradients; 0: none */
+};
+
+enum optimizer_moment { OPTIMIZER_M, OPTIMIZER_V };
+
+struct optimizer;
+
+/* The model must have been created for training and outlive the optimizer. */
+q_status optimizer_create(struct model *model, const struct optimizer_settings *settings,
+                          struct optimizer **out) Q_MUST_USE;
+void optimizer_release(struct optimizer *optimizer);
+
+/* *norm (may be NULL): of the gradients before clipping, in double over fixed blocks. A norm that is not finite changes nothing (parameters,
+ * moments and step count stay; the gradients stay too) and returns Q_OK: the caller decides by *norm. Else one AdamW step; gradients
+ * are zero behind it. */
+q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm) Q_MUST_USE;
+
+uint64_t optimizer_steps(const struct optimizer *optimizer);
+void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps);
+/* Moments of one parameter (not MODEL_BIAS), count elements, host. */
+void optimizer_get(const struct optimizer *optimizer, enum optimizer_moment moment,
+                   const struct model_parameter *parameter, op_acc *values);
+q_status optimizer_put(struct optimizer *optimizer, enum optimizer_moment moment,
+                       const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
+
+#endif
