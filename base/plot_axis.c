@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The round step (1, 2 or 5 times a power of ten) that cuts `span` into about `wanted` pieces: Heckbert, "Nice numbers for graph labels",
- * Graphics Gems, 1990. */
+/* The round step (1, 2 or 5 times a power of ten) that cuts `span` into about `wanted` pieces: Heckbert, "Nice numbers
+ * for graph labels", Graphics Gems, 1990. */
 static double round_step(double span, unsigned wanted)
 {
     double raw = span / wanted, power = pow(10, floor(log10(raw))), rest = raw / power;
@@ -125,6 +125,17 @@ static void fixed(char out[Q_PLOT_TEXT], double value, int digits)
     group_thousands(plain, out);
 }
 
+/* Takes the zeros off the end of a fraction: "2.500" is "2.5". */
+static void strip_zeros(char *text)
+{
+    if (!strchr(text, '.'))
+        return;
+    size_t size = strlen(text);
+    while (text[size - 1] == '0')
+        size--;
+    text[text[size - 1] == '.' ? size - 1 : size] = 0;
+}
+
 char *q_plot_number(char out[Q_PLOT_TEXT], double value)
 {
     double size = fabs(value);
@@ -137,6 +148,7 @@ char *q_plot_number(char out[Q_PLOT_TEXT], double value)
         shorten_exponent(out);
     } else {
         fixed(out, value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.1 ? 3 : 5);
+        strip_zeros(out);
     }
     return out;
 }
@@ -185,8 +197,11 @@ void q_axis_tick_text(const struct q_axis *axis, double tick, char out[Q_PLOT_TE
     double step = axis->log ? fabs(tick) : axis->step;
     const struct scale *scale = reach < 1e15 && tick != 0 ? scale_of(reach, counts, Q_COUNT_OF(counts)) : NULL;
     double unit = scale ? scale->size : 1;
-    if (reach >= 1e15 || step / unit < 1e-4) {
-        snprintf(out, Q_PLOT_TEXT, "%.3g", tick);
+    if (reach >= 1e15 || step / unit < (axis->log ? 0.999e-2 : 0.999e-4)) {
+        if (axis->log)
+            snprintf(out, Q_PLOT_TEXT, "%.0e", tick);
+        else
+            snprintf(out, Q_PLOT_TEXT, "%.3g", tick);
         shorten_exponent(out);
         return;
     }

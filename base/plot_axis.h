@@ -1,5 +1,5 @@
-/* Axes and texts of plots: round ticks, figures as people write them, widths of labels. All plots are drawn on a canvas 720 units wide
- * that the page scales; a unit is a CSS pixel on a screen wide enough.
+/* Axes and texts of plots: round ticks, figures as people write them, widths of labels. All plots are drawn on a
+ * canvas 720 units wide that the page scales; a unit is a CSS pixel on a screen wide enough.
  */
 #ifndef QUERN_BASE_PLOT_AXIS_H
 #define QUERN_BASE_PLOT_AXIS_H
@@ -10,8 +10,8 @@
 
 enum { Q_PLOT_WIDTH = 720, Q_PLOT_FONT = 13, Q_PLOT_TICKS_MAX = 24, Q_PLOT_TEXT = 64 };
 
-/* A scale from values to places on the canvas: low_at is where `min` lies, high_at where `max` does (an upright axis has
- * low_at > high_at). min < max always, both finite; > 0 on a logarithmic axis. */
+/* A scale from values to places on the canvas: low_at is where `min` lies, high_at where `max` does (an upright axis
+ * has low_at > high_at). min < max always, both finite; > 0 on a logarithmic axis. */
 struct q_axis {
     double min, max;
     bool log;
@@ -21,9 +21,15 @@ struct q_axis {
     double step; /* between ticks; 0 on a logarithmic axis */
 };
 
-/* Fits the axis around [low, high]. `round` widens the ends to ticks. Equal, absent (low > high) or unfit values give a usable axis. About `wanted`
- * (2..10) ticks, at 1, 2 or 5 times a power of ten; on a logarithmic axis at powers of ten (and 2, 5 times them where there is room). */
+/* Fits the axis around [low, high]. `round` widens the ends to ticks. Equal, absent (low > high) or unfit values give
+ * a usable axis. About `wanted` (2..10) ticks, at 1, 2 or 5 times a power of ten; on a logarithmic axis at powers of
+ * ten (and 2, 5 times them where there is room). */
 void q_axis_fit(struct q_axis *axis, double low, double high, bool log, bool round, unsigned wanted);
+/* Fits an axis that lies level between two places, with as many ticks as its labels leave room for; high_at moves in
+ * where the last label needs it. */
+void q_axis_fit_level(struct q_axis *axis, double low, double high, bool log, double low_at, double high_at);
+/* Width of the widest tick label: the room that an upright axis needs at its left. */
+double q_axis_label_width(const struct q_axis *axis);
 /* Where the value lies; values outside are held at the ends. */
 double q_axis_place(const struct q_axis *axis, double value);
 /* The text of a tick: "1,500", "2.5 M", "0.05", "1e-6". */
@@ -39,8 +45,8 @@ double q_plot_text_width(q_string text, double font);
 /* Writes the text, escaped, cut with an ellipsis where it is wider than `width`. */
 void q_plot_put_label(struct q_report *report, q_string text, double width, double font);
 
-/* <figure> with its caption, and <svg> of Q_PLOT_WIDTH x height with title and description; q_plot_end closes both. q_plot_nothing is the
- * figure of a plot without values. */
+/* <figure> with its caption, and <svg> of Q_PLOT_WIDTH x height with title and description; q_plot_end closes both.
+ * q_plot_nothing is the figure of a plot without values. */
 void q_plot_begin(struct q_report *report, const char *title, const char *note, double height, const char *description);
 void q_plot_end(struct q_report *report);
 void q_plot_nothing(struct q_report *report, const char *title);

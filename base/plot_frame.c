@@ -11,8 +11,8 @@ static size_t character_bytes(q_string text, size_t at)
     return size < text.size - at ? size : text.size - at;
 }
 
-/* In units of the font's size. Three classes are enough to keep labels apart: narrow, usual, and the square ones of East Asia (all
- * of three bytes and more from U+1100 on; what is there and narrower only wastes some room). */
+/* In units of the font's size. Three classes are enough to keep labels apart: narrow, usual, and the square ones of
+ * East Asia (all of three bytes and more from U+1100 on; what is there and narrower only wastes some room). */
 static double character_width(q_string text, size_t at)
 {
     unsigned char c = (unsigned char)text.data[at];
@@ -78,6 +78,35 @@ void q_plot_nothing(struct q_report *report, const char *title)
     q_report_put(report, "<figure><figcaption>");
     q_report_put_text(report, q_string_of(title));
     q_report_put(report, "</figcaption><p class=\"empty\">Nothing to show: there are no values.</p></figure>\n");
+}
+
+double q_axis_label_width(const struct q_axis *axis)
+{
+    double width = 0;
+    for (size_t i = 0; i < axis->tick_count; i++) {
+        char text[Q_PLOT_TEXT];
+        q_axis_tick_text(axis, axis->ticks[i], text);
+        width = fmax(width, q_plot_text_width(q_string_of(text), Q_PLOT_FONT));
+    }
+    return width;
+}
+
+void q_axis_fit_level(struct q_axis *axis, double low, double high, bool log, double low_at, double high_at)
+{
+    for (unsigned wanted = 8; wanted >= 2; wanted--) {
+        q_axis_fit(axis, low, high, log, false, wanted);
+        axis->low_at = low_at;
+        axis->high_at = high_at;
+        double width = q_axis_label_width(axis), closest = INFINITY;
+        for (size_t i = 1; i < axis->tick_count; i++)
+            closest = fmin(closest, q_axis_place(axis, axis->ticks[i]) - q_axis_place(axis, axis->ticks[i - 1]));
+        if (axis->tick_count) {
+            double end = q_axis_place(axis, axis->ticks[axis->tick_count - 1]) + width / 2;
+            axis->high_at -= fmax(0, end - high_at - 12);
+        }
+        if (closest >= width + 14)
+            return;
+    }
 }
 
 static void put_x_axis(struct q_report *report, const struct q_axis *x, const struct q_axis *y, const char *label)

@@ -10,7 +10,9 @@ enum {
     CELL_HEIGHT_MAX = 28,
     CELL_HEIGHT_MIN = 4,
     HEADER_MAX = 96,
-    CELLS_MAX = 40000
+    CELLS_MAX = 100000,
+    TITLED_MAX = 2000, /* cells that each have a hover title */
+    LEVELS = 16,       /* shades of a larger grid */
 };
 
 struct grid {
@@ -36,7 +38,8 @@ static double widest(const char *const *labels, size_t count)
     return width;
 }
 
-/* Cell sizes from what is to be shown: text in the cells where the widest fits, column labels level where they fit, slanted where not. */
+/* Cell sizes from what is to be shown: text in the cells where the widest fits, column labels level where they fit,
+ * slanted where not. */
 static struct grid lay_out(const struct q_heatmap *map)
 {
     struct grid grid = {.map = map, .low = INFINITY, .high = -INFINITY};
@@ -50,13 +53,23 @@ static struct grid lay_out(const struct q_heatmap *map)
                 text_width, q_plot_text_width(q_string_of(q_plot_short(text, map->values[i], map->unit)), Q_PLOT_FONT));
         }
     grid.left = fmin(widest(map->row_labels, map->rows), LABEL_MAX) + 10;
-    grid.cell_width = fmin((Q_PLOT_WIDTH - 8 - grid.left) / (double)map->columns, 96);
+    double header = widest(map->column_labels, map->columns), room = Q_PLOT_WIDTH - 8 - grid.left;
+    grid.slanted = header + 6 > fmin(room / (double)map->columns, 96);
+    if (grid.slanted) /* the last label leans out over the grid */
+        room -= fmin(header, HEADER_MAX) * 0.72 - 8;
+    grid.cell_width = fmin(room / (double)map->columns, 96);
     grid.cell_height = fmin(fmax(480.0 / (double)map->rows, CELL_HEIGHT_MIN), CELL_HEIGHT_MAX);
     grid.with_text = text_width + 6 <= grid.cell_width && grid.cell_height >= 18;
-    double header = widest(map->column_labels, map->columns);
-    grid.slanted = header + 6 > grid.cell_width;
     grid.top = !map->column_labels ? 4 : grid.slanted ? fmin(header, HEADER_MAX) * 0.75 + 18 : 22;
     return grid;
+}
+
+/* The colour of a figure on its cell: whichever of ink and paper stands out more. Where that changes differs between
+ * light and dark, so the cells between have a class of their own. */
+static const char *ink_on(const struct grid *grid, double value)
+{
+    double strength = isfinite(value) ? shade(grid, value) : 0;
+    return strength > 0.78 ? " class=\"inv\"" : strength > 0.64 ? " class=\"mid\"" : "";
 }
 
 static void put_cell(struct q_report *report, const struct grid *grid, size_t row, size_t column)
@@ -81,11 +94,46 @@ static void put_cell(struct q_report *report, const struct grid *grid, size_t ro
         q_report_put(report, " fill-opacity=\"%.2f\"", shade(grid, value));
     q_report_put(report, "/>");
     if (grid->with_text)
-        q_report_put(report, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\"%s>%s</text>",
+        q_report_put(report, "<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>", ink_on(grid, value),
                      x + (grid->cell_width - gap) / 2, y + grid->cell_height / 2 + 4.5,
-                     isfinite(value) && shade(grid, value) > 0.55 ? " class=\"inv\"" : "",
                      isfinite(value) ? q_plot_short(brief, value, map->unit) : "\xe2\x80\x93");
     q_report_put(report, "</g>\n");
+}
+
+/* A large grid without hover titles, small enough for a page: cells in a row that look alike are one rectangle, and
+ * those of a shade one path. */
+static void put_large(struct q_report *report, const struct grid *grid)
+{
+    const struct q_heatmap *map = grid->map;
+    for (int level = 0; level < LEVELS; level++) {
+        q_report_put(report, "<path class=\"m\" fill-opacity=\"%.2f\" d=\"", 0.04 + 0.96 * level / (LEVELS - 1));
+        for (size_t row = 0; row < map->rows; row++) {
+            size_t from = 0;
+            for (size_t column = 0; column <= map->columns; column++) {
+                double value = column < map->columns ? map->values[row * map->columns + column] : NAN;
+                if (isfinite(value) && (int)lround((shade(grid, value) - 0.04) / 0.96 * (LEVELS - 1)) == level)
+                    continue;
+                if (column > from)
+                    q_report_put(report, "M%.2f %.1fh%.2fv%.1fh-%.2fz", grid->left + (double)from * grid->cell_width,
+                                 grid->top + (double)row * grid->cell_height,
+                                 (double)(column - from) * grid->cell_width, grid->cell_height,
+                                 (double)(column - from) * grid->cell_width);
+                from = column + 1;
+            }
+        }
+        q_report_put(report, "\"/>\n");
+    }
+}
+
+static void put_cells(struct q_report *report, const struct grid *grid)
+{
+    if (grid->map->rows * grid->map->columns > TITLED_MAX) {
+        put_large(report, grid);
+        return;
+    }
+    for (size_t row = 0; row < grid->map->rows; row++)
+        for (size_t column = 0; column < grid->map->columns; column++)
+            put_cell(report, grid, row, column);
 }
 
 /* Labels of rows and columns; where rows are lower than a line of text, every n-th. */
@@ -142,9 +190,7 @@ void q_report_heatmap(struct q_report *report, const struct q_heatmap *map)
     double bottom = grid.top + (double)map->rows * grid.cell_height;
     q_plot_begin(report, map->title, map->unit, bottom + KEY_HEIGHT, description);
     put_labels(report, &grid);
-    for (size_t row = 0; row < map->rows; row++)
-        for (size_t column = 0; column < map->columns; column++)
-            put_cell(report, &grid, row, column);
+    put_cells(report, &grid);
     put_key(report, &grid, bottom + 14);
     q_plot_end(report);
 }

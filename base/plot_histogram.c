@@ -6,8 +6,8 @@
 
 enum { HEIGHT = 300, TOP = 34, BOTTOM = 48, RIGHT = 16 };
 
-/* The left end of the x axis. A logarithmic one cannot begin at 0 (a first bin of "up to 1"): it begins one bin's width, in logarithms, before
- * the first edge above 0. */
+/* The left end of the x axis. A logarithmic one cannot begin at 0 (a first bin of "up to 1"): it begins one bin's
+ * width, in logarithms, before the first edge above 0. */
 static double left_edge(const struct q_histogram *histogram)
 {
     const double *edges = histogram->edges;
@@ -18,17 +18,6 @@ static double left_edge(const struct q_histogram *histogram)
         first++;
     double ratio = first < histogram->count ? edges[first + 1] / edges[first] : 2;
     return edges[first] / (isfinite(ratio) && ratio > 1 ? ratio : 2);
-}
-
-static double y_axis_room(const struct q_axis *y)
-{
-    double room = 0;
-    for (size_t i = 0; i < y->tick_count; i++) {
-        char text[Q_PLOT_TEXT];
-        q_axis_tick_text(y, y->ticks[i], text);
-        room = fmax(room, q_plot_text_width(q_string_of(text), Q_PLOT_FONT));
-    }
-    return room + 14;
 }
 
 static void put_columns(struct q_report *report, const struct q_histogram *histogram, const struct q_axis *x,
@@ -69,9 +58,8 @@ void q_report_histogram(struct q_report *report, const struct q_histogram *histo
     q_axis_fit(&y, low, high, false, true, 4);
     y.low_at = HEIGHT - BOTTOM;
     y.high_at = TOP;
-    q_axis_fit(&x, left_edge(histogram), histogram->edges[histogram->count], histogram->log_x, false, 7);
-    x.low_at = y_axis_room(&y);
-    x.high_at = Q_PLOT_WIDTH - RIGHT;
+    q_axis_fit_level(&x, left_edge(histogram), histogram->edges[histogram->count], histogram->log_x,
+                     q_axis_label_width(&y) + 14, Q_PLOT_WIDTH - RIGHT);
     char description[200], all[Q_PLOT_TEXT], most[Q_PLOT_TEXT], from[Q_PLOT_TEXT], to[Q_PLOT_TEXT];
     snprintf(description, sizeof description, "%zu columns from %s to %s; the highest is %s, all together %s",
              histogram->count, q_plot_number(from, histogram->edges[0]),

@@ -50,7 +50,8 @@ static void put_point(struct q_report *report, bool *pen_down, double x, double 
     *pen_down = true;
 }
 
-/* The points of one pixel's width: the first, the lowest, the highest and the last in their order say all that can be seen of them. */
+/* The points of one pixel's width: the first, the lowest, the highest and the last in their order say all that can be
+ * seen of them. */
 struct column {
     double x;
     double first, least, most, last;
@@ -97,7 +98,8 @@ static void put_path(struct q_report *report, const struct canvas *canvas, const
         put_column(report, &pen_down, &column);
 }
 
-/* Places to point at: at most MARKS of a series, with its value. Seen only where the series has few points (and where the mouse is). */
+/* Places to point at: at most MARKS of a series, with its value. Seen only where the series has few points (and where
+ * the mouse is). */
 static void put_marks(struct q_report *report, const struct canvas *canvas, size_t s)
 {
     const struct q_series *series = &canvas->lines->series[s];
@@ -127,7 +129,8 @@ static double end_of(const struct canvas *canvas, const struct q_series *series)
     return (canvas->y.low_at + canvas->y.high_at) / 2;
 }
 
-/* Heights of the names at the right, each as near to its line's end as the others allow: sorted by height, pushed down, then up from the bottom. */
+/* Heights of the names at the right, each as near to its line's end as the others allow: sorted by height, pushed
+ * down, then up from the bottom. */
 static void place_names(const struct canvas *canvas, double at[SERIES_MAX])
 {
     size_t order[SERIES_MAX];
@@ -161,24 +164,19 @@ static void put_names(struct q_report *report, const struct canvas *canvas)
     }
 }
 
-/* Both axes: y first, for the room of its labels; at the right there is room for the longest name. A single series is named by the title alone. */
+/* Both axes: y first, for the room of its labels; at the right there is room for the longest name. A single series is
+ * named by the title alone. */
 static void lay_out(struct canvas *canvas, const struct reach *reach)
 {
     const struct q_lines *lines = canvas->lines;
     q_axis_fit(&canvas->y, reach->y_low, reach->y_high, lines->log_y, !lines->log_y, 5);
     canvas->y.low_at = HEIGHT - BOTTOM;
     canvas->y.high_at = TOP;
-    double left = 0, names = 0;
-    for (size_t i = 0; i < canvas->y.tick_count; i++) {
-        char text[Q_PLOT_TEXT];
-        q_axis_tick_text(&canvas->y, canvas->y.ticks[i], text);
-        left = fmax(left, q_plot_text_width(q_string_of(text), Q_PLOT_FONT));
-    }
+    double names = 0;
     for (size_t s = 0; canvas->count > 1 && s < canvas->count; s++)
         names = fmax(names, q_plot_text_width(q_string_of(lines->series[s].name), Q_PLOT_FONT) + 40);
-    q_axis_fit(&canvas->x, reach->x_low, reach->x_high, lines->log_x, false, 7);
-    canvas->x.low_at = left + 14;
-    canvas->x.high_at = Q_PLOT_WIDTH - 16 - fmin(names, NAME_ROOM_MAX);
+    q_axis_fit_level(&canvas->x, reach->x_low, reach->x_high, lines->log_x, q_axis_label_width(&canvas->y) + 14,
+                     Q_PLOT_WIDTH - 16 - fmin(names, NAME_ROOM_MAX));
 }
 
 void q_report_lines(struct q_report *report, const struct q_lines *lines)

@@ -78,7 +78,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Whether a cell reads as a quantity: "12", "-3.5e-4", "1,204", "12.3 MB", "2 m 05 s", "60%". No digit in front: no quantity. */
+/* Whether a cell reads as a quantity: "12", "-3.5e-4", "1,204", "12.3 MB", "2 m 05 s", "60%". No digit in front: no
+ * quantity. */
 static bool is_quantity(q_string cell)
 {
     size_t i = 0;

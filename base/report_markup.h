@@ -1,7 +1,7 @@
 /* Inside of reports: what report_*.c and plot_*.c share. Not for other folders (they use report.h).
  *
- * A report is one buffer of markup that grows at its end, and a list of the headings in it with their offsets: as a page they become <h2>
- * under the title's <h1>, as a fragment of another page <h3> under an <h2>.
+ * A report is one buffer of markup that grows at its end, and a list of the headings in it with their offsets: as a
+ * page they become <h2> under the title's <h1>, as a fragment of another page <h3> under an <h2>.
  *
  *     body      ....markup....|....markup....|....
  *     headings                ^ offset, id, text      (text is written when the page is put together)
@@ -34,7 +34,8 @@ struct q_report {
 
 /* Appends markup as it is, formatted; nothing after the first failure. */
 void q_report_put(struct q_report *report, const char *format, ...) Q_PRINTF(2, 3);
-/* Appends text with < > & " escaped, broken UTF-8 as U+FFFD and control characters other than tab and line end left out. */
+/* Appends text with < > & " escaped, broken UTF-8 as U+FFFD and control characters other than tab and line end left
+ * out. */
 void q_report_put_text(struct q_report *report, q_string text);
 /* Ends what the next block must not be part of (a row of figures). Every block but a figure begins with it. */
 void q_report_block(struct q_report *report);

@@ -118,7 +118,8 @@ static bool id_taken(const struct q_report *report, const char *id)
     return false;
 }
 
-/* Adds a heading to the list. `id` NULL: made from the report's and the heading's text, with a number where it is taken. */
+/* Adds a heading to the list. `id` NULL: made from the report's and the heading's text, with a number where it is
+ * taken. */
 static q_status add_heading(struct q_report *report, unsigned level, const char *id, const char *text)
 {
     struct q_report_heading heading = {.offset = report->body.size, .level = level, .id = id, .text = text};
@@ -173,8 +174,8 @@ void q_report_heading(struct q_report *report, const char *text)
         q_report_note(report, heading(report, text));
 }
 
-/* Takes the headings of a fragment into the contents. A fragment is our own output (q_report_fragment), where a heading is exactly
- * <h2 id="ID">TEXT</h2> or <h3 ...>; what does not look like that is no heading. */
+/* Takes the headings of a fragment into the contents. A fragment is our own output (q_report_fragment), where a
+ * heading is exactly <h2 id="ID">TEXT</h2> or <h3 ...>; what does not look like that is no heading. */
 static q_status list_inserted(struct q_report *report, q_string fragment)
 {
     static const q_string open[] = {Q_STRING("<h2 id=\""), Q_STRING("<h3 id=\"")};

@@ -1,14 +1,17 @@
-/* The style sheet of every report. Colours are variables, so that dark and print are three short lists; what colour says is said by shape, dash or
- * word as well. Text has a contrast of 4.5 and more on its ground, strokes and fills that carry meaning 3 and more, in both schemes; the eight
- * series colours differ in lightness as well as hue (after Okabe and Ito, darkened for white paper). */
+/* The style sheet of every report. Colours are variables, so that dark and print are three short lists; what colour
+ * says is said by shape, dash or word as well. Text has a contrast of 4.5 and more on its ground, strokes and fills
+ * that carry meaning 3 and more, in both schemes; the eight series colours differ in lightness as well as hue (after
+ * Okabe and Ito, darkened for white paper). */
 #include "base/report_markup.h"
 
 #define LIGHT                                                                                                          \
-    "--page:#fff;--ink:#1b1e23;--soft:#565d68;--line:#dcdfe5;--panel:#f5f6f8;--accent:#0b5fa5;--good:#00704f;"         \
+    "--page:#fff;--ink:#1b1e23;--mid:#1b1e23;--soft:#565d68;--line:#dcdfe5;--panel:#f5f6f8;--accent:#0b5fa5;--good:#"  \
+    "00704f;"                                                                                                          \
     "--bad:#b3261e;--warn:#8a5a00;--c0:#0b62a8;--c1:#c2410c;--c2:#00795a;--c3:#9d3a7c;--c4:#86610a;--c5:#2a86a8;"      \
     "--c6:#5648b0;--c7:#4b5058;"
 #define DARK                                                                                                           \
-    "--page:#14171b;--ink:#e6e8ec;--soft:#a3abb8;--line:#313740;--panel:#1c2026;--accent:#6cb4f2;--good:#4cc79a;"      \
+    "--page:#14171b;--ink:#e6e8ec;--mid:#14171b;--soft:#a3abb8;--line:#313740;--panel:#1c2026;--accent:#6cb4f2;--"     \
+    "good:#4cc79a;"                                                                                                    \
     "--bad:#ff8f85;--warn:#e9b44c;--c0:#5aa9ea;--c1:#f08a4b;--c2:#45c295;--c3:#de8bc0;--c4:#d9ab3a;--c5:#7fd0e8;"      \
     "--c6:#a89bf0;--c7:#b9c0cb;"
 
@@ -59,7 +62,8 @@ const char q_report_style[] =
     "svg .b{fill:var(--c0)}svg .b:hover{fill-opacity:.75}\n"
     "svg .l{fill:none;stroke-width:1.9;stroke-linejoin:round;stroke-linecap:round}\n"
     "svg .h{fill:transparent}svg .h:hover{fill:var(--ink);fill-opacity:.35}\n"
-    "svg .m{fill:var(--c0)}svg .inv{fill:var(--page)}svg .x{fill:none;stroke:var(--line)}\n"
+    "svg .m{fill:var(--c0)}svg text.inv{fill:var(--page)}svg text.mid{fill:var(--mid)}svg "
+    ".x{fill:none;stroke:var(--line)}\n"
     "svg g.q:hover .m{stroke:var(--ink);stroke-width:1.5}\n"
     "table{border-collapse:collapse;font-size:.92rem;min-width:20rem}\n"
     "th,td{text-align:left;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
@@ -70,13 +74,13 @@ const char q_report_style[] =
     "1rem;background:var(--panel);border:1px solid var(--line);"
     "border-radius:.45rem;max-height:22rem;overflow:auto;font:.85rem/1.5 ui-monospace,\"SF Mono\",\"DejaVu Sans "
     "Mono\",\"Noto Sans Mono\",monospace}\n"
-    ".flow{list-style:none;display:flex;flex-wrap:wrap;gap:.9rem 0;margin:1.2rem 0;padding:0}\n"
-    ".flow li{position:relative;flex:1 1 8.4rem;margin-right:1.7rem;padding:.6rem .8rem "
-    ".7rem;background:var(--panel);border:1px solid var(--line);"
-    "border-top:4px solid var(--soft);border-radius:.3rem}\n"
-    ".flow li:last-child{margin-right:0}\n"
+    ".flow{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(6.8rem,1fr));gap:.9rem "
+    "1.6rem;margin:1.2rem 0;padding:0 1.5rem 0 0}\n"
+    ".flow li{position:relative;padding:.5rem .7rem .6rem;background:var(--panel);border:1px solid "
+    "var(--line);border-top:4px solid var(--soft);"
+    "border-radius:.3rem}\n"
     ".flow "
-    "li:not(:last-child)::after{content:\"\\2192\";position:absolute;right:-1.45rem;top:50%;transform:translateY(-50%);"
+    "li:not(:last-child)::after{content:\"\\2192\";position:absolute;right:-1.4rem;top:50%;transform:translateY(-50%);"
     "color:var(--soft);font-size:1.15rem}\n"
     ".flow b,.flow i,.flow span{display:block}.flow "
     "i{font-style:normal;font-size:.85rem;color:var(--soft);margin-bottom:.25rem}\n"
