@@ -27,7 +27,8 @@ void q_time_text(char out[21])
 
 static void on_signal(int number)
 {
-    /* The second Ctrl-C means it: the default action ends the process here. Files are safe at any moment (publish.h). */
+    /* The second Ctrl-C means it: the default action ends the process here. Files are safe at any moment (publish.h).
+     * */
     if (number == SIGINT && atomic_exchange(&interrupted, true)) {
         (void)signal(SIGINT, SIG_DFL);
         (void)raise(SIGINT);

@@ -1,4 +1,5 @@
-/* XXH3 by xxhash's header alone (XXH_INLINE_ALL): fast on short keys, and no state's size shared with a library that may be newer. */
+/* XXH3 by xxhash's header alone (XXH_INLINE_ALL): fast on short keys, and no state's size shared with a library that
+ * may be newer. */
 #include "base/hash.h"
 
 #include "base/memory.h"

@@ -58,8 +58,8 @@ q_status q_parse_i64(q_string string, int64_t *out)
     return Q_OK;
 }
 
-/* [-+] digits [. digits] [eE [-+] digits], with a digit before or behind the point: what strtod takes less "inf", "nan", hexadecimal
- * numbers and leading spaces. */
+/* [-+] digits [. digits] [eE [-+] digits], with a digit before or behind the point: what strtod takes less "inf",
+ * "nan", hexadecimal numbers and leading spaces. */
 static bool is_decimal(q_string string)
 {
     size_t at = 0, digits = 0;
@@ -95,8 +95,8 @@ q_status q_parse_double(q_string string, double *out)
     return Q_OK;
 }
 
-/* The factor of a suffix: a letter of K, M, G (or B, for counts), T, then for bytes nothing or "iB" (powers of 1,024) or "B" (of 1,000).
- * 0: not a suffix. */
+/* The factor of a suffix: a letter of K, M, G (or B, for counts), T, then for bytes nothing or "iB" (powers of 1,024)
+ * or "B" (of 1,000). 0: not a suffix. */
 static uint64_t suffix_factor(q_string suffix, bool bytes)
 {
     if (suffix.size == 0 || (bytes && q_string_is(suffix, "B")))

@@ -1,7 +1,8 @@
 /* Progress: a counter that any thread adds to; whoever adds when a redraw is due draws.
  *
- * `done` and `due` are atomics, so that q_progress_add costs an addition and a look at the clock. Everything else belongs to the holder of `lock`.
- * q_progress_hide takes the lock and q_progress_show gives it back: nothing is drawn into a log line.
+ * `done` and `due` are atomics, so that q_progress_add costs an addition and a look at the clock. Everything else
+ * belongs to the holder of `lock`. q_progress_hide takes the lock and q_progress_show gives it back: nothing is drawn
+ * into a log line.
  */
 #include "base/progress.h"
 

@@ -1,8 +1,8 @@
 /* Philox4x32-10 and what is made from it.
  *
- * The logarithm and the cosine of the normal draws are written out here: libm's differ in the last bit from machine to machine (it picks
- * variants with fused multiply-add at run time), and a draw must not. Only +, -, x, / and sqrt are used, which IEEE 754 fixes; the build
- * forbids contraction (base/cmake/quern.cmake).
+ * The logarithm and the cosine of the normal draws are written out here: libm's differ in the last bit from machine to
+ * machine (it picks variants with fused multiply-add at run time), and a draw must not. Only +, -, x, / and sqrt are
+ * used, which IEEE 754 fixes; the build forbids contraction (base/cmake/quern.cmake).
  */
 #include "base/random.h"
 
@@ -74,12 +74,14 @@ double q_random_unit(q_random_key key, uint64_t index)
 
 uint64_t q_random_below(q_random_key key, uint64_t index, uint64_t bound)
 {
-    /* The high word of a 64 x 64 product (Lemire 2019) without its rejection step: one draw always, bias below bound / 2^64. */
+    /* The high word of a 64 x 64 product (Lemire 2019) without its rejection step: one draw always, bias below bound /
+     * 2^64. */
     q_check(bound > 0);
     return (uint64_t)((unsigned __int128)q_random_u64(key, index) * bound >> 64);
 }
 
-/* ln(x) for normal x > 0, error some 1e-16: x = m * 2^e with m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh((m - 1) / (m + 1)). */
+/* ln(x) for normal x > 0, error some 1e-16: x = m * 2^e with m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh((m - 1) / (m +
+ * 1)). */
 static double natural_log(double x)
 {
     uint64_t bits;

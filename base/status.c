@@ -11,8 +11,8 @@
 
 static _Thread_local char thread_text[Q_ERROR_TEXT_MAX];
 
-/* Keeps the promise of one line: file names and input may hold line ends and escape codes. A text that was cut ends in "...", behind
- * a whole UTF-8 character. */
+/* Keeps the promise of one line: file names and input may hold line ends and escape codes. A text that was cut ends in
+ * "...", behind a whole UTF-8 character. */
 static void make_one_line(char text[Q_ERROR_TEXT_MAX], bool cut)
 {
     for (char *c = text; *c; c++)

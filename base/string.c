@@ -62,7 +62,8 @@ q_string q_string_trim(q_string string)
     return q_string_slice(string, from, to);
 }
 
-/* Optimal string alignment: Levenshtein's table with one more case, two neighbours swapped. Row i needs rows i-1 and i-2 only. */
+/* Optimal string alignment: Levenshtein's table with one more case, two neighbours swapped. Row i needs rows i-1 and
+ * i-2 only. */
 size_t q_edit_distance(q_string a, q_string b, size_t limit)
 {
     enum { NAME_BYTES_MAX = 128 }; /* names, not texts: a longer one is as far as can be */
