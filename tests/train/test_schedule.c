@@ -1,0 +1,143 @@
+/* The schedules at the places where they bend, and the run of the DeepSeek-V3 report (arXiv 2412.19437, section 4.2). */
+#include "train/schedule.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+static const uint64_t T = 1000000000000; /* a trillion tokens */
+
+/* Linear warm-up over 2,000 steps to 2.2e-4; constant to 10T; cosine to 2.2e-5 over 4.3T; 333B at that; the last 167B at 7.3e-6. */
+static struct rate_segment report_segments[] = {
+    {.until = 10000000000000, .kind = RATE_CONSTANT},
+    {.until = 14300000000000, .kind = RATE_COSINE, .to = 2.2e-5},
+    {.until = 14633000000000, .kind = RATE_CONSTANT},
+    {.until = 14800000000000, .kind = RATE_CONSTANT, .to = 7.3e-6},
+};
+
+static struct train_settings report_run(void)
+{
+    struct train_settings settings = {.tokens = 14800000000000};
+    settings.rate.peak = 2.2e-4;
+    settings.rate.warmup_steps = 2000;
+    settings.rate.segments = (struct q_setting_list){report_segments, 4};
+    settings.batch.sequences = 15360;
+    settings.batch.from = 3072;
+    settings.batch.ramp = 469000000000;
+    settings.balance.rate = 0.001;
+    settings.balance.until = 14300000000000;
+    settings.balance.loss = 1e-4;
+    return settings;
+}
+
+static void assert_near(double seen, double expected)
+{
+    if (!(fabs(seen - expected) <= 1e-12 * fabs(expected)))
+        fail_msg("%.17g is not %.17g", seen, expected);
+}
+
+static void test_rate_of_the_report(void **state)
+{
+    (void)state;
+    struct train_settings run = report_run();
+    assert_near(schedule_rate(&run, 0, 0), 2.2e-4 / 2000);
+    assert_near(schedule_rate(&run, 999, 0), 1.1e-4);
+    assert_near(schedule_rate(&run, 1999, 0), 2.2e-4);
+    assert_near(schedule_rate(&run, 2000, T), 2.2e-4);
+    assert_near(schedule_rate(&run, 200000, 10 * T), 2.2e-4);
+    assert_near(schedule_rate(&run, 200000, 10 * T + 43 * (T / 20)), (2.2e-4 + 2.2e-5) / 2); /* half of the cosine */
+    assert_near(schedule_rate(&run, 230000, 14300000000000), 2.2e-5);
+    assert_near(schedule_rate(&run, 230000, 14632999999999), 2.2e-5);
+    assert_near(schedule_rate(&run, 230000, 14633000000000), 7.3e-6);
+    assert_near(schedule_rate(&run, 240000, 15 * T), 7.3e-6); /* behind the last piece it stays */
+}
+
+static void test_batch_of_the_report(void **state)
+{
+    (void)state;
+    struct train_settings run = report_run();
+    assert_int_equal(schedule_batch(&run, 0), 3072);
+    assert_int_equal(schedule_batch(&run, 469000000000 / 2), (3072 + 15360) / 2);
+    assert_int_equal(schedule_batch(&run, 468999999999), 15359);
+    assert_int_equal(schedule_batch(&run, 469000000000), 15360);
+    assert_int_equal(schedule_batch(&run, 14 * T), 15360);
+    for (uint64_t tokens = 0, before = 0; tokens < 480000000000; tokens += 777777777) {
+        uint64_t batch = schedule_batch(&run, tokens);
+        assert_true(batch >= before);
+        before = batch;
+    }
+}
+
+static void test_gamma_ends(void **state)
+{
+    (void)state;
+    struct train_settings run = report_run();
+    assert_near(schedule_at(&run, 4096, 5, 14299999999999).gamma, 0.001);
+    assert_true(schedule_at(&run, 4096, 5, 14300000000000).gamma == 0);
+    run.balance.until = 0;
+    assert_near(schedule_at(&run, 4096, 5, 15 * T).gamma, 0.001);
+}
+
+/* The length counted by formula is the length of taking the steps one by one. */
+static void test_length_is_that_of_the_steps(void **state)
+{
+    (void)state;
+    const struct {
+        uint64_t tokens, from, to, ramp;
+    } cases[] = {{1000, 0, 4, 0}, {1001, 0, 4, 0}, {1, 0, 4, 0}, {99999, 2, 7, 5000}, {3000, 2, 7, 5000}, {5000, 1, 1, 5000}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct train_settings run = {.tokens = cases[i].tokens};
+        run.batch.sequences = cases[i].to;
+        run.batch.from = cases[i].from;
+        run.batch.ramp = cases[i].ramp;
+        uint64_t steps = 0, tokens = 0, counted_steps, counted_tokens;
+        for (; tokens < run.tokens; steps++)
+            tokens += schedule_batch(&run, tokens) * 10;
+        schedule_length(&run, 10, &counted_steps, &counted_tokens);
+        assert_int_equal(counted_steps, steps);
+        assert_int_equal(counted_tokens, tokens);
+    }
+}
+
+static void test_settings_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    struct train_settings run = report_run();
+    run.optimizer.beta1 = 0.9;
+    run.optimizer.beta2 = 0.95;
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_OK);
+
+    struct rate_segment backwards[] = {{.until = 10}, {.until = 10}};
+    run.rate.segments = (struct q_setting_list){backwards, 2};
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "must go forward"));
+
+    struct rate_segment aimless[] = {{.until = 10, .kind = RATE_COSINE}};
+    run.rate.segments = (struct q_setting_list){aimless, 1};
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "is cosine and needs a rate"));
+
+    run = report_run();
+    run.batch.from = 20000;
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_ERR_USAGE);
+    run = report_run();
+    run.batch.ramp = 0;
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_ERR_USAGE);
+    run = report_run();
+    run.optimizer.beta2 = 1;
+    assert_int_equal(train_settings_check(&run, "r.yaml"), Q_ERR_USAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rate_of_the_report),
+        cmocka_unit_test(test_batch_of_the_report),
+        cmocka_unit_test(test_gamma_ends),
+        cmocka_unit_test(test_length_is_that_of_the_steps),
+        cmocka_unit_test(test_settings_that_make_no_sense_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
