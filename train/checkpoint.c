@@ -1,0 +1,257 @@
+#include "train/checkpoint.h"
+
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/publish.h"
+#include "train/model_files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { CHECKPOINT_VERSION = 1, TRAINER_JSON_BYTES_MAX = 1 << 26, NAME_SIZE = 32 };
+
+static const char step_format[] = "step-%08" PRIu64;
+
+static q_status write_trainer_json(const char *folder, const struct train_position *position, q_hash data,
+                                   const struct model_file_list *list, struct q_arena *arena)
+{
+    char hex[Q_HASH_HEX];
+    json_t *json =
+        json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:[]}", "format", "quern-checkpoint", "version", CHECKPOINT_VERSION, "step",
+                  (json_int_t)position->step, "samples", (json_int_t)position->samples, "tokens",
+                  (json_int_t)position->tokens, "data", q_hash_hex(data, hex), "files");
+    if (!json)
+        return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
+    json_t *files = json_object_get(json, "files");
+    q_status status = Q_OK;
+    for (size_t i = 0; i < list->count && !status; i++)
+        status = q_json_push(files, json_pack("{s:s,s:I,s:s}", "name", list->files[i].name, "bytes",
+                                              (json_int_t)list->files[i].identity.bytes, "hash",
+                                              q_hash_hex(list->files[i].identity.hash, hex)));
+    const char *path;
+    if (!status)
+        status = q_fs_join(arena, folder, "trainer.json", &path);
+    if (!status)
+        status = q_json_publish(path, json);
+    json_decref(json);
+    return status;
+}
+
+static q_status write_files(const char *folder, const struct model *model, const struct optimizer *optimizer,
+                            const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                            struct q_arena *arena, uint64_t *out_bytes)
+{
+    struct model_file_list list = {0};
+    Q_TRY(q_fs_make_directories(folder));
+    Q_TRY(model_files_write(model, folder, arena, &list));
+    Q_TRY(optimizer_files_write(model, optimizer, folder, arena, &list));
+    if (tokenizer_folder)
+        Q_TRY(model_files_copy_tokenizer(tokenizer_folder, folder, arena, &list));
+    Q_TRY(write_trainer_json(folder, position, data, &list, arena));
+    for (size_t i = 0; i < list.count && out_bytes; i++)
+        *out_bytes += list.files[i].identity.bytes;
+    return Q_OK;
+}
+
+/* The step in a name like "step-00000400"; false for any other name, also for a partial one. */
+static bool step_of(const char *name, uint64_t *step)
+{
+    char again[NAME_SIZE];
+    if (strncmp(name, "step-", 5) != 0 || q_parse_u64(q_string_of(name + 5), step) != Q_OK)
+        return false;
+    snprintf(again, sizeof again, step_format, *step);
+    return strcmp(again, name) == 0;
+}
+
+/* Removes the checkpoints that are neither among the newest nor at a multiple to be kept; `names` ascend. */
+static q_status prune(const char *checkpoints, const struct checkpoint_keep *keep, struct q_arena *arena)
+{
+    const char **names;
+    size_t count, whole = 0, seen = 0;
+    uint64_t step;
+    Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
+    for (size_t i = 0; i < count; i++)
+        whole += step_of(names[i], &step);
+    for (size_t i = 0; i < count; i++) {
+        if (!step_of(names[i], &step) || ++seen + keep->last > whole || (keep->every && step % keep->every == 0))
+            continue;
+        const char *path;
+        Q_TRY(q_fs_join(arena, checkpoints, names[i], &path));
+        Q_TRY(q_fs_remove_tree(path));
+    }
+    return Q_OK;
+}
+
+static q_status write_in(struct q_arena *arena, const char *run_folder, const struct model *model,
+                         const struct optimizer *optimizer, const struct train_position *position, q_hash data,
+                         const char *tokenizer_folder, const struct checkpoint_keep *keep, uint64_t *out_bytes)
+{
+    char name[NAME_SIZE];
+    const char *checkpoints, *folder, *partial, *latest;
+    snprintf(name, sizeof name, step_format, position->step);
+    Q_TRY(q_fs_join(arena, run_folder, "checkpoints", &checkpoints));
+    Q_TRY(q_fs_join(arena, checkpoints, name, &folder));
+    Q_TRY(q_arena_printf(arena, &partial, "%s.partial", folder));
+    Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
+    struct train_position old;
+    if (!q_fs_is_directory(folder) || checkpoint_verify(folder, &old, NULL) != Q_OK) {
+        Q_TRY(q_fs_remove_tree(partial));
+        Q_TRY(write_files(partial, model, optimizer, position, data, tokenizer_folder, arena, out_bytes));
+        Q_TRY(q_fs_sync_directory(partial));
+        Q_TRY(q_fs_remove_tree(folder)); /* only a damaged one can be in the way */
+        if (q_fs()->rename(partial, folder) != 0)
+            return q_fail_errno(errno, "cannot rename '%s'", partial);
+        Q_TRY(q_fs_sync_directory(checkpoints));
+    }
+    Q_TRY(q_publish_bytes(latest, name, strlen(name), NULL));
+    return prune(checkpoints, keep, arena);
+}
+
+q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
+                          const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                          const struct checkpoint_keep *keep, uint64_t *out_bytes)
+{
+    struct q_arena arena = {0};
+    if (out_bytes)
+        *out_bytes = 0;
+    q_status status = write_in(&arena, run_folder, model, optimizer, position, data, tokenizer_folder, keep, out_bytes);
+    q_arena_release(&arena);
+    return q_context(status, "checkpoint of step %" PRIu64, position->step);
+}
+
+/* Throws away what a kill left half-written. */
+static q_status clear_partial(const char *run_folder, struct q_arena *arena)
+{
+    const char *checkpoints, **names, *path;
+    size_t count;
+    Q_TRY(q_fs_join(arena, run_folder, "checkpoints", &checkpoints));
+    if (!q_fs_is_directory(checkpoints))
+        return Q_OK;
+    Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (!q_string_ends(q_string_of(names[i]), ".partial"))
+            continue;
+        Q_TRY(q_fs_join(arena, checkpoints, names[i], &path));
+        Q_TRY(q_fs_remove_tree(path));
+    }
+    return Q_OK;
+}
+
+q_status checkpoint_find(const char *run_folder, bool *found)
+{
+    struct q_arena arena = {0};
+    const char *latest;
+    q_status status = clear_partial(run_folder, &arena);
+    if (!status)
+        status = q_fs_join(&arena, run_folder, "latest", &latest);
+    if (!status)
+        status = q_fs_look(latest, found, NULL);
+    q_arena_release(&arena);
+    return status;
+}
+
+/* The folder that `latest` names. */
+static q_status latest_folder(const char *run_folder, struct q_arena *arena, const char **out)
+{
+    const char *latest, *name;
+    struct q_buffer text = {0};
+    uint64_t step;
+    Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
+    q_status status = q_fs_read_file(latest, NAME_SIZE, &text);
+    if (!status)
+        status = q_arena_cstring(arena, q_string_trim(q_buffer_string(&text)), &name);
+    q_buffer_release(&text);
+    Q_TRY(status);
+    if (!step_of(name, &step))
+        return q_fail(Q_ERR_INPUT,
+                      "'%s' does not name a checkpoint; write the name of one of the folder 'checkpoints' into it",
+                      latest);
+    return q_arena_printf(arena, out, "%s/checkpoints/%s", run_folder, name);
+}
+
+/* One entry of the list: its size and its hash. */
+static q_status verify_file(const char *folder, const json_t *entry, struct q_arena *arena)
+{
+    q_string name, hex;
+    uint64_t bytes, seen_bytes;
+    q_hash hash, seen_hash;
+    const char *file, *path;
+    Q_TRY(q_json_get_string(entry, folder, "name", &name));
+    Q_TRY(q_json_get_string(entry, folder, "hash", &hex));
+    Q_TRY(q_json_get_u64(entry, folder, "bytes", &bytes));
+    Q_TRY(q_hash_parse(hex, &hash));
+    if (name.size == 0 || memchr(name.data, '/', name.size))
+        return q_fail(Q_ERR_INPUT, "trainer.json lists '%.*s', which is no name of a file in the folder",
+                      Q_STRING_ARGS(name));
+    Q_TRY(q_arena_cstring(arena, name, &file));
+    Q_TRY(q_fs_join(arena, folder, file, &path));
+    Q_TRY(q_fs_hash_file(path, &seen_bytes, &seen_hash));
+    if (seen_bytes != bytes || !q_hash_equal(seen_hash, hash))
+        return q_fail(Q_ERR_INPUT, "'%s' is damaged: its bytes are not those that were written", path);
+    return Q_OK;
+}
+
+static q_status verify_list(const char *folder, const json_t *json, struct q_arena *arena,
+                            struct train_position *position, q_hash *data)
+{
+    json_t *files, *entry;
+    size_t i;
+    uint64_t version;
+    q_string format, hex;
+    Q_TRY(q_json_get_string(json, folder, "format", &format));
+    Q_TRY(q_json_get_u64(json, folder, "version", &version));
+    if (!q_string_is(format, "quern-checkpoint") || version != CHECKPOINT_VERSION)
+        return q_fail(Q_ERR_INPUT, "'%s/trainer.json' is of version %" PRIu64 "; this program reads version %d", folder,
+                      version, CHECKPOINT_VERSION);
+    Q_TRY(q_json_get_u64(json, folder, "step", &position->step));
+    Q_TRY(q_json_get_u64(json, folder, "samples", &position->samples));
+    Q_TRY(q_json_get_u64(json, folder, "tokens", &position->tokens));
+    Q_TRY(q_json_get_string(json, folder, "data", &hex));
+    if (data)
+        Q_TRY(q_hash_parse(hex, data));
+    Q_TRY(q_json_get_array(json, folder, "files", &files));
+    json_array_foreach(files, i, entry) Q_TRY(verify_file(folder, entry, arena));
+    return Q_OK;
+}
+
+q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *data)
+{
+    struct q_arena arena = {0};
+    json_t *json = NULL;
+    const char *path;
+    q_status status = q_fs_join(&arena, folder, "trainer.json", &path);
+    if (!status)
+        status = q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json);
+    if (!status)
+        status = verify_list(folder, json, &arena, position, data);
+    json_decref(json);
+    q_arena_release(&arena);
+    return status;
+}
+
+static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
+                        q_hash data, struct train_position *position)
+{
+    const char *folder;
+    q_hash seen;
+    Q_TRY(latest_folder(run_folder, arena, &folder));
+    Q_TRY(checkpoint_verify(folder, position, &seen));
+    if (!q_hash_equal(seen, data))
+        return q_fail(Q_ERR_INPUT, "'%s' was trained on other shards; going on with these would be another run",
+                      folder);
+    Q_TRY(model_files_read(model, folder));
+    Q_TRY(optimizer_files_read(model, optimizer, folder));
+    optimizer_set_steps(optimizer, position->step);
+    return Q_OK;
+}
+
+q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash data,
+                         struct train_position *position)
+{
+    struct q_arena arena = {0};
+    q_status status = read_in(&arena, run_folder, model, optimizer, data, position);
+    q_arena_release(&arena);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* Checkpoints of a training run (docs/formats/checkpoint.md): written beside, renamed whole, `latest` moved last.
+ *
+ *     RUN/checkpoints/step-00000400.partial/   --files, trainer.json last-->  renamed to step-00000400  -->  RUN/latest
+ *
+ * A kill at any moment leaves the old checkpoint or the new one; what is named .partial is thrown away by the next start.
+ */
+#ifndef QUERN_TRAIN_CHECKPOINT_H
+#define QUERN_TRAIN_CHECKPOINT_H
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "train/model/model.h"
+#include "train/optimizer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The place of a run. */
+struct train_position {
+    uint64_t step;    /* optimizer steps taken */
+    uint64_t samples; /* sequences consumed */
+    uint64_t tokens;  /* targets consumed */
+};
+
+struct checkpoint_keep {
+    uint64_t last;  /* the newest that stay, at least 1 */
+    uint64_t every; /* multiples of this step stay for ever; 0: none */
+};
+
+/* Writes the checkpoint of this position and moves `latest` to it, then removes those that need not be kept. `data` is the shards' fingerprint. A whole
+ * checkpoint of the same step is left as it is (the same bytes would come again). *out_bytes (may be NULL): of its files. */
+q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
+                          const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                          const struct checkpoint_keep *keep, uint64_t *out_bytes) Q_MUST_USE;
+
+/* Whether the run has a checkpoint to go on from; also clears away what a kill left behind. */
+q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
+/* Reads `latest` into model and optimizer: every file's hash is compared first. Other data than `data` is Q_ERR_INPUT. */
+q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash data,
+                         struct train_position *position) Q_MUST_USE;
+/* Checks a checkpoint's folder: every listed file, its size and its hash; nothing missing. */
+q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *data) Q_MUST_USE;
+
+#endif

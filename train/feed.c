@@ -1,0 +1,61 @@
+#include "train/feed.h"
+
+#include "base/check.h"
+
+static struct mixture_weight weight_of(const struct q_recipe *recipe, const char *source)
+{
+    const struct q_input *inputs = recipe->inputs.items;
+    for (size_t i = 0; i < recipe->inputs.count; i++) {
+        if (strcmp(inputs[i].name, source) == 0)
+            return (struct mixture_weight){inputs[i].weight, inputs[i].epochs_max};
+    }
+    return (struct mixture_weight){.weight = 1};
+}
+
+q_status feed_create(const struct shards *shards, const struct q_recipe *recipe, struct feed *out)
+{
+    *out = (struct feed){.shards = shards};
+    struct mixture_weight *weights;
+    Q_TRY(q_alloc(shards->source_count, sizeof *weights, &weights));
+    for (size_t i = 0; i < shards->source_count; i++)
+        weights[i] = weight_of(recipe, shards->sources[i].name);
+    q_status status = mixture_create(shards, recipe->seed, weights, &out->mixture);
+    q_release(weights);
+    if (!status)
+        status = shards_cursor_create(shards, &out->cursor);
+    if (!status)
+        status = q_alloc((size_t)shards->sequence_tokens + 1, sizeof *out->sequence, &out->sequence);
+    if (status)
+        feed_release(out);
+    return status;
+}
+
+void feed_release(struct feed *feed)
+{
+    mixture_release(feed->mixture);
+    shards_cursor_release(feed->cursor);
+    q_release(feed->sequence);
+    *feed = (struct feed){0};
+}
+
+void feed_split(const uint32_t *sequence, size_t sequence_tokens, int32_t *ids, int32_t *targets)
+{
+    for (size_t i = 0; i < sequence_tokens; i++) {
+        ids[i] = (int32_t)sequence[i];
+        targets[i] = (int32_t)sequence[i + 1];
+    }
+}
+
+q_status feed_read(struct feed *feed, uint64_t position, size_t count, int32_t *ids, int32_t *targets,
+                   uint32_t *sources)
+{
+    size_t length = feed->shards->sequence_tokens;
+    for (size_t i = 0; i < count; i++) {
+        struct mixture_sample sample;
+        Q_TRY(mixture_at(feed->mixture, position + i, &sample));
+        Q_TRY(shards_read(feed->cursor, sample.sequence, feed->sequence));
+        feed_split(feed->sequence, length, ids + i * length, targets + i * length);
+        sources[i] = sample.source;
+    }
+    return Q_OK;
+}

@@ -1,0 +1,253 @@
+#include "train/model_files.h"
+
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "train/safetensors.h"
+
+#include <stdlib.h>
+
+/* What of a parameter a file holds. */
+enum stored { STORED_WEIGHT, STORED_MEAN, STORED_SQUARE };
+
+static const char *const stored_suffix[] = {"", ".mean", ".square"};
+
+/* Everything that writing a set of files needs; `buffer` holds the largest parameter. */
+struct storing {
+    const struct model *model;
+    const struct optimizer *optimizer; /* NULL: weights are stored */
+    const char *folder, *stem;         /* "model" or "optimizer" */
+    struct q_arena *arena;
+    struct model_file_list *list;
+    const struct model_parameter *parameters;
+    size_t count;
+    size_t file_count;
+    op_acc *buffer;
+    json_t *weight_map; /* tensor -> file, for the index; NULL for the optimizer */
+};
+
+q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena, const char *name,
+                             struct q_file_identity identity)
+{
+    if (list->count == list->capacity) {
+        /* The array lives in the arena: the old one is left behind, which doubles what a list takes at most. */
+        size_t capacity = list->capacity ? list->capacity * 2 : 16;
+        struct q_part_file *files;
+        Q_TRY(q_arena_alloc(arena, capacity, sizeof *files, &files));
+        if (list->count)
+            memcpy(files, list->files, list->count * sizeof *files);
+        list->files = files;
+        list->capacity = capacity;
+    }
+    struct q_part_file *file = &list->files[list->count];
+    Q_TRY(q_arena_cstring(arena, q_string_of(name), &file->name));
+    file->identity = identity;
+    list->count++;
+    return Q_OK;
+}
+
+static size_t largest_parameter(const struct model_parameter *parameters, size_t count)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = Q_MAX(largest, parameters[i].count);
+    return largest;
+}
+
+/* Whether a set of files holds this parameter: biases have no moments. */
+static bool is_stored(const struct storing *storing, const struct model_parameter *parameter)
+{
+    return !storing->optimizer || parameter->kind != MODEL_BIAS;
+}
+
+/* One past the last parameter of the file that begins with parameter `first`. */
+static size_t file_end(const struct storing *storing, size_t first)
+{
+    uint64_t bytes = 0;
+    size_t i = first;
+    for (; i < storing->count && bytes < MODEL_FILE_BYTES; i++) {
+        if (is_stored(storing, &storing->parameters[i]))
+            bytes += (uint64_t)storing->parameters[i].count * sizeof(float) * (storing->optimizer ? 2 : 1);
+    }
+    return i;
+}
+
+static q_status declare(const struct storing *storing, struct safetensors_writer *writer,
+                        const struct model_parameter *parameter, enum stored what)
+{
+    const char *name;
+    Q_TRY(q_arena_printf(storing->arena, &name, "%s%s", parameter->name, stored_suffix[what]));
+    uint64_t shape[2] = {parameter->shape[0], parameter->shape[1]};
+    return safetensors_declare(writer, name, SAFETENSORS_F32, parameter->rank, shape);
+}
+
+static q_status write_values(const struct storing *storing, struct safetensors_writer *writer,
+                             const struct model_parameter *parameter, enum stored what)
+{
+    if (what == STORED_WEIGHT)
+        model_get(storing->model, parameter, storing->buffer);
+    else
+        optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter, storing->buffer);
+    return safetensors_write_floats(writer, storing->buffer, parameter->count);
+}
+
+/* Does `act` for every tensor of parameters first .. end - 1, in the order of the file. */
+static q_status for_each_stored(const struct storing *storing, struct safetensors_writer *writer, size_t first,
+                                size_t end,
+                                q_status (*act)(const struct storing *, struct safetensors_writer *,
+                                                const struct model_parameter *, enum stored))
+{
+    for (size_t i = first; i < end; i++) {
+        const struct model_parameter *parameter = &storing->parameters[i];
+        if (!is_stored(storing, parameter))
+            continue;
+        if (!storing->optimizer) {
+            Q_TRY(act(storing, writer, parameter, STORED_WEIGHT));
+            continue;
+        }
+        Q_TRY(act(storing, writer, parameter, STORED_MEAN));
+        Q_TRY(act(storing, writer, parameter, STORED_SQUARE));
+    }
+    return Q_OK;
+}
+
+static q_status write_file(struct storing *storing, size_t number, size_t first, size_t end)
+{
+    const char *name, *path;
+    Q_TRY(q_arena_printf(storing->arena, &name, "%s-%05zu-of-%05zu.safetensors", storing->stem, number + 1,
+                         storing->file_count));
+    Q_TRY(q_fs_join(storing->arena, storing->folder, name, &path));
+    struct safetensors_writer writer = {0};
+    struct q_file_identity identity;
+    q_status status = for_each_stored(storing, &writer, first, end, declare);
+    if (!status)
+        status = safetensors_begin(&writer, path);
+    if (!status)
+        status = for_each_stored(storing, &writer, first, end, write_values);
+    if (!status)
+        status = safetensors_commit(&writer, &identity);
+    if (status)
+        safetensors_abandon(&writer);
+    Q_TRY(status);
+    for (size_t i = first; i < end && storing->weight_map; i++)
+        Q_TRY(q_json_set(storing->weight_map, storing->parameters[i].name, json_string(name)));
+    return model_file_list_add(storing->list, storing->arena, name, identity);
+}
+
+static q_status write_files(struct storing *storing)
+{
+    storing->file_count = 0;
+    for (size_t first = 0; first < storing->count; first = file_end(storing, first))
+        storing->file_count++;
+    Q_TRY(q_alloc(largest_parameter(storing->parameters, storing->count), sizeof(op_acc), &storing->buffer));
+    q_status status = Q_OK;
+    for (size_t first = 0, number = 0; first < storing->count && !status; number++) {
+        size_t end = file_end(storing, first);
+        status = write_file(storing, number, first, end);
+        first = end;
+    }
+    q_release(storing->buffer);
+    return status;
+}
+
+/* Takes the reference to `value`. */
+static q_status publish_json(const char *folder, const char *name, json_t *value, struct q_arena *arena,
+                             struct model_file_list *list)
+{
+    const char *path;
+    struct q_buffer text = {0};
+    struct q_file_identity identity;
+    q_status status = q_fs_join(arena, folder, name, &path);
+    if (!status)
+        status = q_json_dump(value, 1, &text);
+    if (!status)
+        status = q_publish_bytes(path, text.data, text.size, &identity);
+    if (!status)
+        status = model_file_list_add(list, arena, name, identity);
+    q_buffer_release(&text);
+    json_decref(value);
+    return status;
+}
+
+static q_status write_index(struct storing *storing)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < storing->count; i++)
+        bytes += (uint64_t)storing->parameters[i].count * sizeof(float);
+    json_t *index =
+        json_pack("{s:{s:I},s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", storing->weight_map);
+    if (!index)
+        return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", storing->folder);
+    return publish_json(storing->folder, "model.safetensors.index.json", index, storing->arena, storing->list);
+}
+
+static q_status write_configs(const struct model *model, const char *folder, struct q_arena *arena,
+                              struct model_file_list *list)
+{
+    const struct model_config *config = model_get_config(model);
+    json_t *json;
+    Q_TRY(model_config_json(config, &json));
+    Q_TRY(publish_json(folder, "config.json", json, arena, list));
+    json_t *generation = json_object();
+    q_status status = generation ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for generation_config.json");
+    if (!status && config->bos_token_id >= 0)
+        status = q_json_set(generation, "bos_token_id", json_integer(config->bos_token_id));
+    if (!status && config->eos_token_id >= 0)
+        status = q_json_set(generation, "eos_token_id", json_integer(config->eos_token_id));
+    if (status) {
+        json_decref(generation);
+        return status;
+    }
+    return publish_json(folder, "generation_config.json", generation, arena, list);
+}
+
+q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
+                           struct model_file_list *list)
+{
+    struct storing storing = {.model = model, .folder = folder, .stem = "model", .arena = arena, .list = list};
+    storing.parameters = model_parameters(model, &storing.count);
+    storing.weight_map = json_object();
+    if (!storing.weight_map)
+        return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", folder);
+    q_status status = write_configs(model, folder, arena, list);
+    if (!status)
+        status = write_files(&storing);
+    if (!status)
+        status = write_index(&storing);
+    json_decref(storing.weight_map);
+    return status;
+}
+
+q_status optimizer_files_write(const struct model *model, const struct optimizer *optimizer, const char *folder,
+                               struct q_arena *arena, struct model_file_list *list)
+{
+    struct storing storing = {
+        .model = model, .optimizer = optimizer, .folder = folder, .stem = "optimizer", .arena = arena, .list = list};
+    storing.parameters = model_parameters(model, &storing.count);
+    return write_files(&storing);
+}
+
+q_status model_files_copy_tokenizer(const char *tokenizer_folder, const char *folder, struct q_arena *arena,
+                                    struct model_file_list *list)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
+    enum { TOKENIZER_BYTES_MAX = 1 << 28 };
+    for (size_t i = 0; i < Q_COUNT_OF(names); i++) {
+        const char *from, *to;
+        bool exists;
+        Q_TRY(q_fs_join(arena, tokenizer_folder, names[i], &from));
+        Q_TRY(q_fs_join(arena, folder, names[i], &to));
+        Q_TRY(q_fs_look(from, &exists, NULL));
+        if (!exists)
+            continue;
+        struct q_buffer text = {0};
+        struct q_file_identity identity;
+        q_status status = q_fs_read_file(from, TOKENIZER_BYTES_MAX, &text);
+        if (!status)
+            status = q_publish_bytes(to, text.data, text.size, &identity);
+        q_buffer_release(&text);
+        Q_TRY(status);
+        Q_TRY(model_file_list_add(list, arena, names[i], identity));
+    }
+    return Q_OK;
+}

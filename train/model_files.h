@@ -1,0 +1,41 @@
+/* A model on disk: a Hugging Face model folder, and the optimizer's state in the same manner (docs/formats/checkpoint.md).
+ *
+ * Tensors go to files in the order of the parameter table; a file is closed by the first tensor that takes it over MODEL_FILE_BYTES. So the cut
+ * depends on the model alone, never on ranks or threads.
+ */
+#ifndef QUERN_TRAIN_MODEL_FILES_H
+#define QUERN_TRAIN_MODEL_FILES_H
+
+#include "base/manifest.h"
+#include "train/model/model.h"
+#include "train/optimizer.h"
+
+enum { MODEL_FILE_BYTES = 1 << 30 };
+
+/* What was written, for a manifest or a checkpoint's list. Names and array live in the arena. */
+struct model_file_list {
+    struct q_part_file *files;
+    size_t count, capacity;
+};
+
+/* config.json, generation_config.json, model-*.safetensors and their index into the folder (which must exist), each published. */
+q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
+                           struct model_file_list *list) Q_MUST_USE;
+/* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). Tensors of
+ * layers behind the last one (MTP modules) are left alone. */
+q_status model_files_read(struct model *model, const char *folder) Q_MUST_USE;
+
+/* optimizer-*.safetensors: NAME.mean and NAME.square of every trained parameter. */
+q_status optimizer_files_write(const struct model *model, const struct optimizer *optimizer, const char *folder,
+                               struct q_arena *arena, struct model_file_list *list) Q_MUST_USE;
+q_status optimizer_files_read(const struct model *model, struct optimizer *optimizer, const char *folder) Q_MUST_USE;
+
+/* Copies the files of another folder that a model's readers want beside it; those that are absent there are left out. */
+q_status model_files_copy_tokenizer(const char *tokenizer_folder, const char *folder, struct q_arena *arena,
+                                    struct model_file_list *list) Q_MUST_USE;
+
+/* Appends to a list; the name is copied. */
+q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena, const char *name,
+                             struct q_file_identity identity) Q_MUST_USE;
+
+#endif

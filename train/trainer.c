@@ -1,0 +1,328 @@
+#include "train/trainer.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/journal.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "train/feed.h"
+#include "train/metrics.h"
+#include "train/model/model.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+struct trainer {
+    struct trainer_setup setup;
+    struct q_arena arena;
+    struct shards *shards;
+    struct feed feed;
+    struct q_pool *pool;
+    const struct op_table *ops;
+    struct op_context *context;
+    struct model *model;
+    struct optimizer *optimizer;
+    struct q_journal *journal;
+    struct metrics *metrics;
+
+    struct train_position position;
+    uint64_t steps_total, tokens_total; /* where the run ends */
+    uint64_t saved_step;                /* of the newest checkpoint */
+
+    /* One micro-batch: B sequences of T. */
+    int32_t *ids, *targets; /* [B, T] */
+    uint32_t *sources;      /* [B] */
+    op_acc *losses;         /* [B, T] */
+    /* One step. */
+    struct metrics_source *source_sums;
+    int64_t *counts; /* [MoE layers, experts] */
+
+    /* Of this process alone. */
+    struct train_position first; /* where it began */
+    double seconds;              /* in trainer_run */
+    double *step_losses;         /* [steps_total - first.step] */
+};
+
+static q_status check_fit(const struct trainer *trainer)
+{
+    const struct model_config *config = trainer->setup.config;
+    const struct shards *shards = trainer->shards;
+    if (shards->sequences == 0)
+        return q_fail(Q_ERR_INPUT, "'%s' holds no whole sequence of %u tokens to train on", shards->folder,
+                      shards->sequence_tokens);
+    if (shards->vocabulary > config->vocab_size)
+        return q_fail(Q_ERR_USAGE,
+                      "the shards have ids up to %u, the model a vocabulary of %" PRIu64 "; raise 'model.vocab_size'",
+                      shards->vocabulary - 1, config->vocab_size);
+    if (shards->sequence_tokens > config->max_position_embeddings)
+        return q_fail(Q_ERR_USAGE, "the shards have sequences of %u tokens, the model at most %" PRIu64 " positions",
+                      shards->sequence_tokens, config->max_position_embeddings);
+    return Q_OK;
+}
+
+static q_status create_buffers(struct trainer *trainer)
+{
+    size_t batch = (size_t)trainer->setup.settings->micro_batch, length = trainer->shards->sequence_tokens;
+    struct q_arena *arena = &trainer->arena;
+    Q_TRY(q_arena_alloc(arena, batch * length, sizeof(int32_t), &trainer->ids));
+    Q_TRY(q_arena_alloc(arena, batch * length, sizeof(int32_t), &trainer->targets));
+    Q_TRY(q_arena_alloc(arena, batch, sizeof(uint32_t), &trainer->sources));
+    Q_TRY(q_arena_alloc(arena, batch * length, sizeof(op_acc), &trainer->losses));
+    Q_TRY(q_arena_alloc(arena, trainer->shards->source_count, sizeof *trainer->source_sums, &trainer->source_sums));
+    Q_TRY(q_arena_alloc(arena, model_counts_size(trainer->model), sizeof(int64_t), &trainer->counts));
+    for (size_t i = 0; i < trainer->shards->source_count; i++)
+        trainer->source_sums[i].name = trainer->shards->sources[i].name;
+    return Q_OK;
+}
+
+static q_status create_model(struct trainer *trainer)
+{
+    const struct train_settings *settings = trainer->setup.settings;
+    trainer->ops = op_table_cpu();
+    Q_TRY(op_table_check(trainer->ops));
+    Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
+    Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));
+    struct model_shape shape = {
+        .batch = (size_t)settings->micro_batch, .sequence = trainer->shards->sequence_tokens, .training = true};
+    Q_TRY(model_create(trainer->setup.config, trainer->ops, trainer->context, &shape, &trainer->model));
+    struct optimizer_settings optimizer = {.beta1 = settings->optimizer.beta1,
+                                           .beta2 = settings->optimizer.beta2,
+                                           .epsilon = settings->optimizer.epsilon,
+                                           .weight_decay = settings->optimizer.weight_decay,
+                                           .decay_norms = settings->optimizer.decay_norms,
+                                           .clip = settings->optimizer.clip};
+    return optimizer_create(trainer->model, &optimizer, &trainer->optimizer);
+}
+
+/* An event of the journal with the present place. */
+static q_status note(struct trainer *trainer, const char *event)
+{
+    const struct train_position *at = &trainer->position;
+    json_t *fields = json_pack("{s:I,s:I,s:I}", "step", (json_int_t)at->step, "samples", (json_int_t)at->samples,
+                               "tokens", (json_int_t)at->tokens);
+    if (!fields)
+        return q_fail(Q_ERR_MEMORY, "no memory for the journal");
+    return q_journal_append(trainer->journal, event, fields);
+}
+
+/* Fresh parameters by the seed, or the latest checkpoint. */
+static q_status begin_or_go_on(struct trainer *trainer)
+{
+    const char *path;
+    bool found;
+    Q_TRY(q_fs_join(&trainer->arena, trainer->setup.run_folder, "journal", &path));
+    /* The journal's lock keeps a second process away before anything is read or cleared. */
+    Q_TRY(q_journal_open(path, &trainer->journal));
+    Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
+    if (found) {
+        Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer,
+                              trainer->shards->fingerprint, &trainer->position));
+        trainer->saved_step = trainer->position.step;
+    } else {
+        Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
+        trainer->saved_step = UINT64_MAX;
+    }
+    Q_TRY(note(trainer, found ? "resumed" : "started"));
+    return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
+}
+
+static q_status create_all(struct trainer *trainer)
+{
+    const struct trainer_setup *setup = &trainer->setup;
+    Q_TRY(shards_open(setup->shards_folder, SHARDS_TRAIN, &trainer->shards));
+    Q_TRY(check_fit(trainer));
+    Q_TRY(feed_create(trainer->shards, setup->recipe, &trainer->feed));
+    Q_TRY(create_model(trainer));
+    Q_TRY(create_buffers(trainer));
+    Q_TRY(begin_or_go_on(trainer));
+    schedule_length(setup->settings, trainer->shards->sequence_tokens, &trainer->steps_total, &trainer->tokens_total);
+    trainer->first = trainer->position;
+    uint64_t steps = trainer->steps_total - Q_MIN(trainer->steps_total, trainer->first.step);
+    return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
+}
+
+q_status trainer_create(const struct trainer_setup *setup, struct trainer **out)
+{
+    struct trainer *trainer;
+    Q_TRY(q_alloc_zero(1, sizeof *trainer, &trainer));
+    trainer->setup = *setup;
+    q_status status = create_all(trainer);
+    if (status)
+        trainer_release(trainer);
+    else
+        *out = trainer;
+    return status;
+}
+
+void trainer_release(struct trainer *trainer)
+{
+    if (!trainer)
+        return;
+    metrics_close(trainer->metrics);
+    q_journal_close(trainer->journal);
+    optimizer_release(trainer->optimizer);
+    model_release(trainer->model);
+    if (trainer->ops)
+        trainer->ops->release(trainer->context);
+    q_pool_release(trainer->pool);
+    feed_release(&trainer->feed);
+    shards_close(trainer->shards);
+    q_arena_release(&trainer->arena);
+    q_release(trainer);
+}
+
+/* Sums the losses of a micro-batch, sequence by sequence in order and in double: the same for any number of threads. */
+static double sum_losses(struct trainer *trainer, size_t sequences)
+{
+    size_t length = trainer->shards->sequence_tokens;
+    double total = 0;
+    for (size_t i = 0; i < sequences; i++) {
+        double sum = 0;
+        for (size_t t = 0; t < length; t++)
+            sum += (double)trainer->losses[i * length + t];
+        struct metrics_source *source = &trainer->source_sums[trainer->sources[i]];
+        source->loss += sum;
+        source->targets += length;
+        total += sum;
+    }
+    return total;
+}
+
+/* Forward and backward of a step's whole batch, micro-batch by micro-batch. *loss: sum over its targets. */
+static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, double *loss,
+                           double *balance_loss)
+{
+    size_t length = trainer->shards->sequence_tokens, micro = (size_t)trainer->setup.settings->micro_batch;
+    struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
+                                .balance_alpha = point->alpha,
+                                .balance = 1.0 / (double)point->sequences};
+    for (uint64_t done = 0; done < point->sequences;) {
+        size_t count = (size_t)Q_MIN((uint64_t)micro, point->sequences - done);
+        Q_TRY(feed_read(&trainer->feed, trainer->position.samples + done, count, trainer->ids, trainer->targets,
+                        trainer->sources));
+        struct model_batch batch = {
+            .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
+        double balance = 0;
+        Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
+        *loss += sum_losses(trainer, count);
+        *balance_loss += balance;
+        done += count;
+        q_progress_add(count * length);
+    }
+    return Q_OK;
+}
+
+static q_status log_step(struct trainer *trainer, const struct metrics_step *step)
+{
+    const struct model_config *config = trainer->setup.config;
+    q_progress_note("step %" PRIu64 ", loss %.3f", step->position.step, step->loss);
+    if (step->position.step % trainer->setup.settings->log_every != 0 && step->position.step != trainer->steps_total)
+        return Q_OK;
+    struct metrics_step whole = *step;
+    whole.sources = trainer->source_sums;
+    whole.source_count = trainer->shards->source_count;
+    whole.counts = trainer->counts;
+    whole.layers = (size_t)model_config_moe_layers(config);
+    whole.experts = (size_t)config->n_routed_experts;
+    return metrics_write(trainer->metrics, &whole);
+}
+
+/* One optimizer step. */
+static q_status step_once(struct trainer *trainer)
+{
+    double started = q_seconds(), loss = 0, balance_loss = 0, norm;
+    size_t length = trainer->shards->sequence_tokens;
+    struct schedule_point point =
+        schedule_at(trainer->setup.settings, length, trainer->position.step, trainer->position.tokens);
+    for (size_t i = 0; i < trainer->shards->source_count; i++)
+        trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
+    Q_TRY(accumulate(trainer, &point, &loss, &balance_loss));
+    model_get_counts(trainer->model, trainer->counts);
+    model_update_bias(trainer->model, point.gamma);
+    Q_TRY(optimizer_step(trainer->optimizer, point.rate, &norm));
+    loss /= (double)point.sequences * (double)length;
+    if (!isfinite(loss) || !isfinite(norm))
+        return q_fail(Q_ERR_INPUT,
+                      "the loss (%g) or the gradient's norm (%g) is no number any more at step %" PRIu64
+                      "; lower 'train.rate.peak' and run again: it goes on from the last checkpoint",
+                      loss, norm, trainer->position.step + 1);
+    trainer->step_losses[trainer->position.step - trainer->first.step] = loss;
+    trainer->position.step++;
+    trainer->position.samples += point.sequences;
+    trainer->position.tokens += point.sequences * length;
+    struct metrics_step step = {.position = trainer->position,
+                                .point = point,
+                                .loss = loss,
+                                .balance_loss = balance_loss / (double)point.sequences,
+                                .gradient_norm = norm,
+                                .seconds = q_seconds() - started};
+    return log_step(trainer, &step);
+}
+
+static q_status save(struct trainer *trainer)
+{
+    if (trainer->saved_step == trainer->position.step)
+        return Q_OK;
+    struct checkpoint_keep keep = {trainer->setup.settings->checkpoint.keep_last,
+                                   trainer->setup.settings->checkpoint.keep_every};
+    Q_TRY(checkpoint_write(trainer->setup.run_folder, trainer->model, trainer->optimizer, &trainer->position,
+                           trainer->shards->fingerprint, trainer->setup.tokenizer_folder, &keep, NULL));
+    trainer->saved_step = trainer->position.step;
+    return note(trainer, "checkpoint");
+}
+
+static q_status run_steps(struct trainer *trainer)
+{
+    while (trainer->position.tokens < trainer->setup.settings->tokens) {
+        if (q_stop_requested()) {
+            Q_TRY(save(trainer));
+            Q_TRY(note(trainer, "stopped"));
+            return q_fail(Q_STOPPED,
+                          "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
+                          trainer->position.step, trainer->steps_total);
+        }
+        Q_TRY(step_once(trainer));
+        if (trainer->position.step % trainer->setup.settings->checkpoint.every == 0)
+            Q_TRY(save(trainer));
+    }
+    Q_TRY(save(trainer));
+    return note(trainer, "finished");
+}
+
+q_status trainer_run(struct trainer *trainer)
+{
+    double started = q_seconds();
+    q_progress_start("train", "tokens", trainer->tokens_total - Q_MIN(trainer->tokens_total, trainer->position.tokens));
+    q_status status = run_steps(trainer);
+    q_progress_finish();
+    trainer->seconds += q_seconds() - started;
+    return status;
+}
+
+static double mean(const double *values, uint64_t count)
+{
+    double sum = 0;
+    for (uint64_t i = 0; i < count; i++)
+        sum += values[i];
+    return count ? sum / (double)count : 0;
+}
+
+void trainer_summary(const struct trainer *trainer, struct trainer_summary *out)
+{
+    uint64_t steps = trainer->position.step - trainer->first.step, tenth = q_ceil_div(steps, 10);
+    double tokens = (double)(trainer->position.tokens - trainer->first.tokens);
+    *out = (struct trainer_summary){.position = trainer->position,
+                                    .steps_here = steps,
+                                    .first_loss = mean(trainer->step_losses, tenth),
+                                    .last_loss = mean(trainer->step_losses + (steps - tenth), tenth),
+                                    .tokens_per_s = trainer->seconds > 0 ? tokens / trainer->seconds : 0};
+}
+
+const struct model *trainer_model(const struct trainer *trainer)
+{
+    return trainer->model;
+}
