@@ -118,6 +118,7 @@ q_status q_step_first_missing(struct q_step *step, uint64_t parts, uint64_t *out
 struct q_finish {
     uint64_t parts;
     json_t *statistics;     /* of the whole step, may be NULL; reference taken */
+    json_t *schedule;       /* settings tagged schedule that it was built under, may be NULL; reference taken. Member "schedule" */
     double held_out;
     uint64_t held_out_seed;
     const char *program; /* "quern-corpus" */
