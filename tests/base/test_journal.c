@@ -3,10 +3,10 @@
 
 #include "base/fs.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <unistd.h>
 
 static const char *const path = "journal";
