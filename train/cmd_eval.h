@@ -1,0 +1,24 @@
+/* The verbs of quern-eval. */
+#ifndef QUERN_TRAIN_CMD_EVAL_H
+#define QUERN_TRAIN_CMD_EVAL_H
+
+#include "base/options.h"
+
+enum { EVAL_OUTPUT_VERSION = 1, EVAL_BATCH = 8 };
+
+struct eval_options {
+    struct q_common common;
+    const char *model, *shards, *tokenizer;
+    bool fragment;
+    const char *prompt;
+    uint64_t tokens, seed;
+    double temperature, top_p;
+};
+
+extern const struct q_option eval_run_table[];
+q_status eval_run(void *options, const char *const *arguments, size_t count);
+q_status eval_plan(void *options, const char *const *arguments, size_t count);
+q_status eval_bpb(void *options, const char *const *arguments, size_t count);
+q_status eval_report(void *options, const char *const *arguments, size_t count);
+
+#endif

@@ -1,0 +1,282 @@
+/* quern-eval run and plan: the sixth stage. results.json (docs/formats/evaluation.md) is its one file. */
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/manifest.h"
+#include "base/progress.h"
+#include "base/recipe.h"
+#include "shards/shards.h"
+#include "tokenizer/tokenizer.h"
+#include "train/cmd_eval.h"
+#include "train/eval_bits.h"
+#include "train/eval_generate.h"
+#include "train/eval_settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+const struct q_option eval_run_table[] = {
+    {"model", 0, Q_OPTION_TEXT, offsetof(struct eval_options, model), "DIR", "folder of the finished training"},
+    {"shards", 0, Q_OPTION_TEXT, offsetof(struct eval_options, shards), "DIR", "folder of the finished shards"},
+    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct eval_options, tokenizer), "DIR",
+     "folder of the finished tokenizer"},
+    {"fragment", 0, Q_OPTION_FLAG, offsetof(struct eval_options, fragment), NULL,
+     "(report) print what goes into a run's page"},
+    {0}};
+
+struct evaluation {
+    const struct eval_options *options;
+    struct q_recipe recipe;
+    struct eval_settings settings;
+    struct q_manifest trained, sharded, tokenized;
+    struct q_step step;
+    /* What is measured with. */
+    struct shards *heldout, *train;
+    struct tokenizer *tokenizer;
+    struct eval_model model;
+    uint32_t *token_bytes;
+    uint64_t *counts;
+    /* What came out, by source. */
+    struct eval_bits *initial, *final, *unigram;
+    json_t *continuations;
+};
+
+static void release(struct evaluation *evaluation)
+{
+    json_decref(evaluation->continuations);
+    eval_model_close(&evaluation->model);
+    tokenizer_release(evaluation->tokenizer);
+    shards_close(evaluation->heldout);
+    shards_close(evaluation->train);
+    q_step_release(&evaluation->step);
+    q_manifest_release(&evaluation->trained);
+    q_manifest_release(&evaluation->sharded);
+    q_manifest_release(&evaluation->tokenized);
+    q_recipe_release(&evaluation->recipe);
+}
+
+static q_status load_recipe(struct evaluation *evaluation)
+{
+    const struct q_common *common = &evaluation->options->common;
+    if (!common->recipe)
+        return q_fail(Q_ERR_USAGE, "which recipe? give --recipe FILE");
+    Q_TRY(q_recipe_load(common->recipe, &common->set, &evaluation->recipe));
+    return q_settings_load(&eval_settings_table, q_recipe_section(&evaluation->recipe, "eval"),
+                           &evaluation->recipe.arena, &evaluation->settings);
+}
+
+static q_status seal_step(struct evaluation *evaluation)
+{
+    json_t *settings;
+    Q_TRY(q_manifest_read(evaluation->options->model, &evaluation->trained));
+    Q_TRY(q_manifest_read(evaluation->options->shards, &evaluation->sharded));
+    Q_TRY(q_manifest_read(evaluation->options->tokenizer, &evaluation->tokenized));
+    Q_TRY(q_settings_json(&eval_settings_table, &evaluation->settings, Q_TAG_IDENTITY, 0, &settings));
+    struct q_step *step = &evaluation->step;
+    Q_TRY(q_step_begin(step, "eval", "run", EVAL_OUTPUT_VERSION, evaluation->recipe.seed, settings));
+    Q_TRY(q_step_add_input(step, "train", evaluation->trained.hash));
+    Q_TRY(q_step_add_input(step, "shards", evaluation->sharded.hash));
+    Q_TRY(q_step_add_input(step, "tokenizer", evaluation->tokenized.hash));
+    return q_step_seal(step);
+}
+
+static bool has_inputs(const struct eval_options *options)
+{
+    return options->model && options->shards && options->tokenizer;
+}
+
+static q_status plan_in(struct evaluation *evaluation)
+{
+    Q_TRY(load_recipe(evaluation));
+    if (!has_inputs(evaluation->options)) {
+        printf("{\"stage\":\"eval\"}\n");
+        return Q_OK;
+    }
+    Q_TRY(seal_step(evaluation));
+    printf("{\"output\":\"%s\",\"stage\":\"eval\",\"steps\":[{\"key\":\"%s\",\"kind\":\"gang\",\"name\":\"run\","
+           "\"needs\":[],\"parts\":1}]}\n",
+           evaluation->step.key, evaluation->step.key);
+    return Q_OK;
+}
+
+q_status eval_plan(void *options, const char *const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    struct evaluation evaluation = {.options = options};
+    q_status status = plan_in(&evaluation);
+    release(&evaluation);
+    return status;
+}
+
+static q_status open_all(struct evaluation *evaluation)
+{
+    const struct eval_options *options = evaluation->options;
+    struct q_arena *arena = &evaluation->step.arena;
+    Q_TRY(shards_open(options->shards, SHARDS_HELDOUT, &evaluation->heldout));
+    Q_TRY(shards_open(options->shards, SHARDS_TRAIN, &evaluation->train));
+    const struct shards *heldout = evaluation->heldout;
+    if (heldout->sequences == 0)
+        return q_fail(Q_ERR_INPUT, "'%s' has no held-out sequence; raise 'corpus.held_out' or give more text",
+                      options->shards);
+    Q_TRY(tokenizer_load(options->tokenizer, &evaluation->tokenizer));
+    Q_TRY(eval_model_open(options->model, EVAL_BATCH, heldout->sequence_tokens, (unsigned)options->common.threads,
+                          &evaluation->model));
+    if (heldout->vocabulary > evaluation->model.config.vocab_size)
+        return q_fail(Q_ERR_INPUT, "the shards have ids up to %u, the model in '%s' only %" PRIu64,
+                      heldout->vocabulary - 1, options->model, evaluation->model.config.vocab_size);
+    Q_TRY(q_arena_alloc(arena, heldout->vocabulary, sizeof(uint32_t), &evaluation->token_bytes));
+    Q_TRY(q_arena_alloc(arena, heldout->vocabulary, sizeof(uint64_t), &evaluation->counts));
+    Q_TRY(q_arena_alloc(arena, heldout->source_count, sizeof(struct eval_bits), &evaluation->initial));
+    Q_TRY(q_arena_alloc(arena, heldout->source_count, sizeof(struct eval_bits), &evaluation->final));
+    Q_TRY(q_arena_alloc(arena, heldout->source_count, sizeof(struct eval_bits), &evaluation->unigram));
+    eval_token_bytes(evaluation->tokenizer, heldout->vocabulary, evaluation->token_bytes);
+    return shards_token_counts(evaluation->train, evaluation->counts);
+}
+
+static q_status continue_prompts(struct evaluation *evaluation)
+{
+    const struct eval_settings *settings = &evaluation->settings;
+    evaluation->continuations = json_array();
+    if (!evaluation->continuations)
+        return q_fail(Q_ERR_MEMORY, "no memory for the continuations");
+    for (size_t i = 0; i < settings->prompts.count; i++) {
+        struct eval_sampling sampling = {.tokens = settings->prompt_tokens,
+                                         .temperature = settings->temperature,
+                                         .top_p = settings->top_p,
+                                         .seed = evaluation->recipe.seed};
+        struct q_buffer text = {0};
+        q_string prompt = q_string_of(settings->prompts.items[i]);
+        q_status status = eval_generate(&evaluation->model, evaluation->tokenizer, prompt, &sampling, &text);
+        if (!status)
+            status = q_json_push(evaluation->continuations, json_pack("{s:o,s:o}", "prompt", q_json_string(prompt),
+                                                                      "text", q_json_string(q_buffer_string(&text))));
+        q_buffer_release(&text);
+        Q_TRY(status);
+    }
+    return Q_OK;
+}
+
+/* The trained model, its continuations, the unigram model, and last the model as it was before training: it takes the trained one's place. */
+static q_status measure(struct evaluation *evaluation)
+{
+    struct eval_selection selection = eval_select(evaluation->heldout, evaluation->settings.sequences_max);
+    q_progress_start("eval", "tokens", 2 * selection.count * evaluation->heldout->sequence_tokens);
+    Q_TRY(eval_bits_of_model(&selection, &evaluation->model, evaluation->token_bytes, evaluation->final));
+    Q_TRY(continue_prompts(evaluation));
+    Q_TRY(eval_bits_of_unigram(&selection, evaluation->counts, evaluation->token_bytes, evaluation->unigram));
+    Q_TRY(model_init(evaluation->model.model, evaluation->trained.seed));
+    return eval_bits_of_model(&selection, &evaluation->model, evaluation->token_bytes, evaluation->initial);
+}
+
+static json_t *bits_json(const struct eval_bits *bits)
+{
+    return json_pack("{s:f,s:f}", "bits_per_byte", eval_bits_per_byte(bits), "nats_per_token",
+                     bits->targets ? bits->nats / (double)bits->targets : 0);
+}
+
+/* One row: of a source, or of all of them together. */
+static json_t *row_json(const struct eval_bits *initial, const struct eval_bits *final, const struct eval_bits *unigram)
+{
+    return json_pack("{s:I,s:I,s:o,s:o,s:o}", "tokens", (json_int_t) final->targets, "bytes", (json_int_t) final->bytes,
+                     "initial", bits_json(initial), "final", bits_json(final), "unigram", bits_json(unigram));
+}
+
+static q_status results_json(const struct evaluation *evaluation, json_t **out)
+{
+    size_t count = evaluation->heldout->source_count;
+    struct eval_bits initial = eval_bits_sum(evaluation->initial, count),
+                     final = eval_bits_sum(evaluation->final, count),
+                     unigram = eval_bits_sum(evaluation->unigram, count);
+    json_t *sources = json_object();
+    json_t *results =
+        json_pack("{s:s,s:i,s:o,s:o,s:O}", "format", "quern-evaluation", "version", 1, "heldout",
+                  row_json(&initial, &final, &unigram), "sources", sources, "continuations", evaluation->continuations);
+    if (!results)
+        return q_fail(Q_ERR_MEMORY, "no memory for the results");
+    q_status status = Q_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        if (evaluation->final[i].targets)
+            status = q_json_set(sources, evaluation->heldout->sources[i].name,
+                                row_json(&evaluation->initial[i], &evaluation->final[i], &evaluation->unigram[i]));
+    }
+    if (status)
+        json_decref(results);
+    else
+        *out = results;
+    return status;
+}
+
+static void print_summary(const struct evaluation *evaluation)
+{
+    size_t count = evaluation->heldout->source_count, i;
+    struct eval_bits initial = eval_bits_sum(evaluation->initial, count),
+                     final = eval_bits_sum(evaluation->final, count),
+                     unigram = eval_bits_sum(evaluation->unigram, count);
+    double after = eval_bits_per_byte(&final), floor = eval_bits_per_byte(&unigram);
+    json_t *entry;
+    fprintf(stderr,
+            "eval: %" PRIu64 " held-out tokens, %" PRIu64
+            " bytes: %.3f bits per byte before training, %.3f after; a unigram model has %.3f "
+            "(%.1f%% %s it)\n",
+            final.targets, final.bytes, eval_bits_per_byte(&initial), after, floor,
+            100 * (after < floor ? 1 - after / floor : after / floor - 1), after < floor ? "below" : "above");
+    json_array_foreach(evaluation->continuations, i, entry)
+        fprintf(stderr, "eval: \"%s\" ->%s\n", json_string_value(json_object_get(entry, "prompt")),
+                json_string_value(json_object_get(entry, "text")));
+}
+
+static q_status publish(struct evaluation *evaluation)
+{
+    const char *path;
+    json_t *results = NULL;
+    struct q_part_file file = {.name = "results.json"};
+    Q_TRY(q_fs_join(&evaluation->step.arena, evaluation->step.folder, file.name, &path));
+    Q_TRY(results_json(evaluation, &results));
+    q_status status = q_json_publish(path, results);
+    if (!status)
+        status = q_fs_hash_file(path, &file.identity.bytes, &file.identity.hash);
+    if (!status)
+        status =
+            q_step_part_publish(&evaluation->step, 0, &file, 1, NULL, json_incref(json_object_get(results, "heldout")));
+    struct q_finish end = {
+        .parts = 1, .program = "quern-eval", .statistics = json_incref(json_object_get(results, "heldout"))};
+    if (status)
+        json_decref(end.statistics);
+    else
+        status = q_step_finish(&evaluation->step, &end, NULL);
+    json_decref(results);
+    return status;
+}
+
+static q_status run_in(struct evaluation *evaluation)
+{
+    const struct q_common *common = &evaluation->options->common;
+    Q_TRY(load_recipe(evaluation));
+    if (!has_inputs(evaluation->options) || !common->out)
+        return q_fail(
+            Q_ERR_USAGE,
+            "give the model (--model DIR), the shards (--shards DIR), the tokenizer (-t DIR) and where to (-o DIR)");
+    Q_TRY(seal_step(evaluation));
+    evaluation->step.threads = (unsigned)common->threads;
+    Q_TRY(q_step_open(&evaluation->step, common->out, common->force));
+    if (evaluation->step.done) {
+        q_log_info("already measured: %s", common->out);
+        return Q_OK;
+    }
+    Q_TRY(open_all(evaluation));
+    q_status status = measure(evaluation);
+    q_progress_finish();
+    Q_TRY(status);
+    Q_TRY(publish(evaluation));
+    print_summary(evaluation);
+    return Q_OK;
+}
+
+q_status eval_run(void *options, const char *const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    struct evaluation evaluation = {.options = options};
+    q_status status = run_in(&evaluation);
+    release(&evaluation);
+    return status;
+}

@@ -1,0 +1,79 @@
+/* quern-train: stage 5. The verbs are in cmd_train_*.c. */
+#include "train/cmd_train.h"
+
+#include "train/train_settings.h"
+
+#include <stddef.h>
+
+static const struct q_option report_table[] = {{"fragment", 0, Q_OPTION_FLAG,
+                                                offsetof(struct train_report_options, fragment), NULL,
+                                                "print what goes into a run's page"},
+                                               {0}};
+
+static const struct q_verb verbs[] = {
+    {.name = "run",
+     .synopsis = "--recipe FILE --shards DIR -t DIR -o DIR",
+     .summary = "train, from the beginning or from the last checkpoint",
+     .details =
+         "Trains the recipe's model on the shards up to 'train.tokens'. Stopped (Ctrl-C, SIGTERM, SIGUSR2) it saves a "
+         "checkpoint and exits "
+         "with 75; run again, it goes on to the same bit. When it is through, DIR is a Hugging Face model folder.\n\n"
+         "  quern-train run --recipe recipes/demo.yaml --shards run/shards/KEY -t run/tokenizer/KEY -o model\n"
+         "  quern-train run --recipe r.yaml --shards S -t T -o model --set train.tokens=10M    (goes on further)",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK | Q_TAKES_JSON,
+     .options = train_run_table,
+     .options_size = sizeof(struct train_run_options),
+     .run = train_run},
+    {.name = "plan",
+     .synopsis = "--recipe FILE [--shards DIR -t DIR] --json",
+     .summary = "what a run would be: its key, its model, its steps",
+     .takes = Q_TAKES_RECIPE | Q_TAKES_JSON,
+     .options = train_run_table,
+     .options_size = sizeof(struct train_run_options),
+     .run = train_plan},
+    {.name = "schedule",
+     .synopsis = "--recipe FILE [--json]",
+     .summary = "learning rate, batch and balance step against tokens, as a table",
+     .details = "  quern-train schedule --recipe recipes/demo.yaml",
+     .takes = Q_TAKES_RECIPE | Q_TAKES_JSON,
+     .options_size = sizeof(struct q_common),
+     .run = train_schedule},
+    {.name = "bench",
+     .synopsis = "--model NAME [--json]",
+     .summary = "speed of whole training steps on this machine",
+     .details = "Clipping and AdamW included, on made-up tokens; 8 sequences of 512 a step.\n\n  quern-train bench "
+                "--model nano -j 2",
+     .takes = Q_TAKES_THREADS | Q_TAKES_JSON,
+     .options = train_bench_table,
+     .options_size = sizeof(struct train_bench_options),
+     .run = train_bench},
+    {.name = "verify",
+     .synopsis = "CHECKPOINT...",
+     .summary = "read every byte of checkpoints and compare their hashes",
+     .takes = 0,
+     .options_size = sizeof(struct q_common),
+     .arguments_min = 1,
+     .arguments_max = SIZE_MAX,
+     .run = train_verify},
+    {.name = "report",
+     .synopsis = "DIR [-o FILE]",
+     .summary = "curves and expert load as one HTML page",
+     .takes = Q_TAKES_OUT,
+     .options = report_table,
+     .options_size = sizeof(struct train_report_options),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = train_report},
+    {0}};
+
+static const struct q_program program = {.name = "quern-train",
+                                         .summary =
+                                             "train a DeepSeek-V3-style mixture-of-experts model on token shards",
+                                         .verbs = verbs,
+                                         .section = "train",
+                                         .settings = &train_settings_table};
+
+int main(int argc, char **argv)
+{
+    return q_program_main(&program, argc, argv);
+}

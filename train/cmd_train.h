@@ -1,0 +1,37 @@
+/* The verbs of quern-train, one file each. */
+#ifndef QUERN_TRAIN_CMD_TRAIN_H
+#define QUERN_TRAIN_CMD_TRAIN_H
+
+#include "base/options.h"
+
+enum { TRAIN_OUTPUT_VERSION = 1 };
+
+struct train_run_options {
+    struct q_common common;
+    const char *shards;
+    const char *tokenizer;
+};
+
+extern const struct q_option train_run_table[];
+
+q_status train_run(void *options, const char *const *arguments, size_t count);
+q_status train_plan(void *options, const char *const *arguments, size_t count);
+q_status train_schedule(void *options, const char *const *arguments, size_t count);
+q_status train_report(void *options, const char *const *arguments, size_t count);
+q_status train_verify(void *options, const char *const *arguments, size_t count);
+
+struct train_report_options {
+    struct q_common common;
+    bool fragment;
+};
+
+struct train_bench_options {
+    struct q_common common;
+    const char *model;
+    uint64_t batch, sequence, steps;
+};
+
+extern const struct q_option train_bench_table[];
+q_status train_bench(void *options, const char *const *arguments, size_t count);
+
+#endif

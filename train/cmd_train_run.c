@@ -1,0 +1,264 @@
+/* quern-train run and plan: from a recipe and finished shards to a finished model. */
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/manifest.h"
+#include "base/recipe.h"
+#include "base/threads.h"
+#include "shards/shards.h"
+#include "tokenizer/tokenizer.h"
+#include "train/cmd_train.h"
+#include "train/model_files.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+const struct q_option train_run_table[] = {
+    {"shards", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, shards), "DIR", "folder of finished shards"},
+    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct train_run_options, tokenizer), "DIR",
+     "folder of the finished tokenizer"},
+    {0}};
+
+/* All that a run is made from. */
+struct run {
+    const struct train_run_options *options;
+    struct q_recipe recipe;
+    struct train_settings settings;
+    struct model_config config;
+    struct q_manifest shards, tokenizer;
+    struct q_step step;
+    json_t *schedule; /* settings tagged schedule */
+};
+
+static void release(struct run *run)
+{
+    q_step_release(&run->step);
+    q_manifest_release(&run->shards);
+    q_manifest_release(&run->tokenizer);
+    json_decref(run->schedule);
+    q_recipe_release(&run->recipe);
+}
+
+/* The recipe's part: settings and model, checked without any input. */
+static q_status load_recipe(struct run *run)
+{
+    const struct q_common *common = &run->options->common;
+    if (!common->recipe)
+        return q_fail(Q_ERR_USAGE, "which recipe? give --recipe FILE");
+    Q_TRY(q_recipe_load(common->recipe, &common->set, &run->recipe));
+    struct q_arena *arena = &run->recipe.arena;
+    Q_TRY(q_settings_load(&train_settings_table, q_recipe_section(&run->recipe, "train"), arena, &run->settings));
+    Q_TRY(train_settings_check(&run->settings, run->recipe.file));
+    Q_TRY(model_config_load(q_recipe_section(&run->recipe, "model"), run->recipe.folder, arena, &run->config));
+    return q_settings_json(&train_settings_table, &run->settings, Q_TAG_SCHEDULE, 0, &run->schedule);
+}
+
+/* The ids of begin and end are the vocabulary's, whatever the recipe's model says. */
+static q_status take_special_ids(struct run *run)
+{
+    struct tokenizer *tokenizer;
+    Q_TRY(tokenizer_load(run->options->tokenizer, &tokenizer));
+    uint32_t begin = tokenizer_special_id(tokenizer, TOKENIZER_BEGIN),
+             end = tokenizer_special_id(tokenizer, TOKENIZER_END);
+    run->config.bos_token_id = begin == UINT32_MAX ? -1 : (int64_t)begin;
+    run->config.eos_token_id = end == UINT32_MAX ? -1 : (int64_t)end;
+    tokenizer_release(tokenizer);
+    return Q_OK;
+}
+
+/* {"SOURCE": {"weight": 1, "epochs_max": 0}, ...}: which sequence is seen when depends on it. */
+static q_status mixture_json(const struct run *run, json_t **out)
+{
+    json_t *mixture = json_object();
+    const struct q_input *inputs = run->recipe.inputs.items;
+    q_status status = mixture ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the mixture");
+    for (size_t i = 0; i < run->recipe.inputs.count && !status; i++)
+        status = q_json_set(mixture, inputs[i].name,
+                            json_pack("{s:f,s:f}", "weight", inputs[i].weight, "epochs_max", inputs[i].epochs_max));
+    if (status)
+        json_decref(mixture);
+    else
+        *out = mixture;
+    return status;
+}
+
+/* The settings that matter: the training's, the model's, and the mixture. */
+static q_status identity_settings(const struct run *run, json_t **out)
+{
+    json_t *settings = NULL, *model = NULL, *mixture = NULL;
+    Q_TRY(q_settings_json(&train_settings_table, &run->settings, Q_TAG_IDENTITY, 0, &settings));
+    q_status status = model_config_json(&run->config, &model);
+    if (!status)
+        status = q_json_set(settings, "model", model);
+    if (!status)
+        status = mixture_json(run, &mixture);
+    if (!status)
+        status = q_json_set(settings, "mixture", mixture);
+    if (status)
+        json_decref(settings);
+    else
+        *out = settings;
+    return status;
+}
+
+static q_status seal_step(struct run *run)
+{
+    json_t *settings;
+    Q_TRY(q_manifest_read(run->options->shards, &run->shards));
+    Q_TRY(q_manifest_read(run->options->tokenizer, &run->tokenizer));
+    Q_TRY(take_special_ids(run));
+    Q_TRY(identity_settings(run, &settings));
+    Q_TRY(q_step_begin(&run->step, "train", "run", TRAIN_OUTPUT_VERSION, run->recipe.seed, settings));
+    Q_TRY(q_step_add_input(&run->step, "shards", run->shards.hash));
+    Q_TRY(q_step_add_input(&run->step, "tokenizer", run->tokenizer.hash));
+    return q_step_seal(&run->step);
+}
+
+static q_status print_plan(const struct run *run, bool sealed)
+{
+    json_t *plan =
+        json_pack("{s:s,s:I,s:I}", "stage", "train", "parameters", (json_int_t)model_config_parameters(&run->config),
+                  "active_parameters", (json_int_t)model_config_active_parameters(&run->config));
+    q_status status = plan ? q_json_set(plan, "schedule", json_incref(run->schedule))
+                           : q_fail(Q_ERR_MEMORY, "no memory for the plan");
+    if (!status && sealed) {
+        status = q_json_set(plan, "output", json_string(run->step.key));
+        if (!status)
+            status = q_json_set(plan, "steps",
+                                json_pack("[{s:s,s:s,s:s,s:i,s:[]}]", "name", "run", "kind", "gang", "key",
+                                          run->step.key, "parts", 1, "needs"));
+    }
+    struct q_buffer text = {0};
+    if (!status)
+        status = q_json_dump(plan, 0, &text);
+    if (!status)
+        fwrite(text.data, 1, text.size, stdout);
+    q_buffer_release(&text);
+    json_decref(plan);
+    return status;
+}
+
+static q_status plan_in(struct run *run)
+{
+    Q_TRY(load_recipe(run));
+    bool sealed = run->options->shards && run->options->tokenizer;
+    if (sealed)
+        Q_TRY(seal_step(run));
+    return print_plan(run, sealed);
+}
+
+q_status train_plan(void *options, const char *const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    struct run run = {.options = options};
+    q_status status = plan_in(&run);
+    release(&run);
+    return status;
+}
+
+/* Whether the finished result in the folder went as far as the schedule now says. */
+static q_status is_through(const struct run *run, bool *through)
+{
+    struct q_manifest manifest;
+    Q_TRY(q_manifest_read(run->step.folder, &manifest));
+    *through = json_equal(json_object_get(manifest.json, "schedule"), run->schedule);
+    q_manifest_release(&manifest);
+    return Q_OK;
+}
+
+/* A run that is to go further is no finished result any more: its manifest goes first, so that a kill leaves it unfinished. */
+static q_status unfinish(struct run *run)
+{
+    const char *manifest, *record;
+    Q_TRY(q_fs_join(&run->step.arena, run->step.folder, "manifest.json", &manifest));
+    Q_TRY(q_step_part_path(&run->step, 0, ".json", &record));
+    Q_TRY(q_fs_unlink(manifest));
+    Q_TRY(q_fs_unlink(record));
+    run->step.done = false;
+    return Q_OK;
+}
+
+static q_status finish(struct run *run, const struct trainer *trainer)
+{
+    struct model_file_list list = {0};
+    struct trainer_summary summary;
+    Q_TRY(model_files_write(trainer_model(trainer), run->step.folder, &run->step.arena, &list));
+    Q_TRY(model_files_copy_tokenizer(run->options->tokenizer, run->step.folder, &run->step.arena, &list));
+    trainer_summary(trainer, &summary);
+    json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I}", "steps", (json_int_t)summary.position.step, "samples",
+                                   (json_int_t)summary.position.samples, "tokens", (json_int_t)summary.position.tokens,
+                                   "parameters", (json_int_t)model_config_parameters(&run->config), "active_parameters",
+                                   (json_int_t)model_config_active_parameters(&run->config));
+    if (!statistics)
+        return q_fail(Q_ERR_MEMORY, "no memory for the statistics");
+    Q_TRY(q_step_part_publish(&run->step, 0, list.files, list.count, NULL, json_incref(statistics)));
+    struct q_finish end = {
+        .parts = 1, .statistics = statistics, .schedule = json_incref(run->schedule), .program = "quern-train"};
+    return q_step_finish(&run->step, &end, NULL);
+}
+
+static void print_summary(const struct run *run, const struct trainer *trainer)
+{
+    struct trainer_summary summary;
+    trainer_summary(trainer, &summary);
+    char tokens[32], parameters[32];
+    fprintf(stderr,
+            "train: %s parameters, %" PRIu64 " steps, %s tokens; loss %.3f to %.3f in the %" PRIu64
+            " steps of this run; %.0f tokens/s\n",
+            q_format_count(parameters, (double)model_config_parameters(&run->config)), summary.position.step,
+            q_format_count(tokens, (double)summary.position.tokens), summary.first_loss, summary.last_loss,
+            summary.steps_here, summary.tokens_per_s);
+}
+
+static q_status train_model(struct run *run)
+{
+    struct trainer_setup setup = {.recipe = &run->recipe,
+                                  .settings = &run->settings,
+                                  .config = &run->config,
+                                  .shards_folder = run->options->shards,
+                                  .tokenizer_folder = run->options->tokenizer,
+                                  .run_folder = run->step.folder,
+                                  .threads = (unsigned)run->options->common.threads};
+    struct trainer *trainer;
+    Q_TRY(trainer_create(&setup, &trainer));
+    q_status status = trainer_run(trainer);
+    if (!status)
+        status = finish(run, trainer);
+    if (!status)
+        print_summary(run, trainer);
+    trainer_release(trainer);
+    return status;
+}
+
+static q_status run_in(struct run *run)
+{
+    const struct q_common *common = &run->options->common;
+    Q_TRY(load_recipe(run));
+    if (!run->options->shards || !run->options->tokenizer || !common->out)
+        return q_fail(Q_ERR_USAGE,
+                      "give the finished shards (--shards DIR), the tokenizer (-t DIR) and where to (-o DIR)");
+    Q_TRY(seal_step(run));
+    run->step.threads = (unsigned)common->threads;
+    Q_TRY(q_step_open(&run->step, common->out, common->force));
+    if (run->step.done) {
+        bool through;
+        Q_TRY(is_through(run, &through));
+        if (through) {
+            q_log_info("already trained: %s", common->out);
+            return Q_OK;
+        }
+        Q_TRY(unfinish(run));
+    }
+    return train_model(run);
+}
+
+q_status train_run(void *options, const char *const *arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    struct run run = {.options = options};
+    q_status status = run_in(&run);
+    release(&run);
+    return status;
+}
