@@ -116,6 +116,7 @@ static const char *scan_attributes(const char *at, const char *end, struct html_
             at = scan_value(at + 1, end, &value);
         keep_attribute(token, name, value);
     }
+    token->closed = at < end && at[-1] == '/';
     return at < end ? at + 1 : end;
 }
 
@@ -160,7 +161,7 @@ static bool scan_tag(struct html_scanner *scanner, struct html_token *token)
     token->tag = html_tag_find((q_string){from, (size_t)(at - from)});
     token->has = 0;
     scanner->at = scan_attributes(at, end, token);
-    if (token->type == HTML_TOKEN_OPEN && html_tag_flags(token->tag) & HTML_RAW)
+    if (token->type == HTML_TOKEN_OPEN && html_tag_flags(token->tag) & HTML_RAW && !(scanner->xml && token->closed))
         scanner->raw = token->tag;
     return true;
 }

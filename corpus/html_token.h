@@ -156,6 +156,7 @@ struct html_token {
     enum html_token_type type;
     enum html_tag tag;          /* OPEN, CLOSE */
     q_string text;              /* TEXT: as it stands in the page, character references included */
+    bool closed;                /* OPEN: ends in "/>", which means something in XML only */
     uint32_t has;               /* OPEN: bit of each attribute below that is there (the first of a name counts) */
     q_string values[HTML_ATTRIBUTE_COUNT]; /* as they stand in the page; only those with their bit set */
 };
@@ -164,6 +165,7 @@ struct html_token {
 struct html_scanner {
     const char *at, *end;
     enum html_tag raw; /* inside this raw element; HTML_TAG_OTHER: none */
+    bool xml;          /* the page is XML: "/>" closes an element, so a raw one holds nothing */
 };
 
 /* The next token; false at the end of the page. Strings borrow from the page. */

@@ -1,0 +1,226 @@
+#include "corpus/html_hints.h"
+
+#include "base/check.h"
+
+/* Known words, sorted as bytes. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
+ * reading pages; the sense of the lists is that of the readability family of extractors. */
+static const struct hint_word {
+    const char *word;
+    unsigned hint;
+} words[] = {
+    {"ad.", HTML_HINT_BAD},
+    {"adbox", HTML_HINT_BAD},
+    {"adcontainer", HTML_HINT_BAD},
+    {"ads.", HTML_HINT_BAD},
+    {"adsense", HTML_HINT_BAD},
+    {"adslot", HTML_HINT_BAD},
+    {"adunit", HTML_HINT_BAD},
+    {"advert", HTML_HINT_BAD},
+    {"adwrap", HTML_HINT_BAD},
+    {"alsoread", HTML_HINT_BAD},
+    {"article", HTML_HINT_GOOD},
+    {"articlebody", HTML_HINT_BODY},
+    {"articlecontent", HTML_HINT_BODY},
+    {"articlecopy", HTML_HINT_BODY},
+    {"articletext", HTML_HINT_BODY},
+    {"author", HTML_HINT_WEAK},
+    {"banner", HTML_HINT_BAD},
+    {"bio.", HTML_HINT_WEAK},
+    {"blog", HTML_HINT_GOOD},
+    {"body", HTML_HINT_GOOD},
+    {"bodycontent", HTML_HINT_BODY},
+    {"bodycopy", HTML_HINT_BODY},
+    {"bodytext", HTML_HINT_BODY},
+    {"breadcrumb", HTML_HINT_BAD},
+    {"byline", HTML_HINT_BAD},
+    {"caption", HTML_HINT_WEAK},
+    {"category", HTML_HINT_WEAK},
+    {"comment", HTML_HINT_BAD},
+    {"consent", HTML_HINT_BAD},
+    {"contact", HTML_HINT_WEAK},
+    {"content", HTML_HINT_GOOD},
+    {"contentbody", HTML_HINT_BODY},
+    {"cookie", HTML_HINT_BAD},
+    {"copyright", HTML_HINT_BAD},
+    {"credit", HTML_HINT_WEAK},
+    {"cta.", HTML_HINT_BAD},
+    {"disclaimer", HTML_HINT_WEAK},
+    {"disqus", HTML_HINT_BAD},
+    {"docnav", HTML_HINT_BAD},
+    {"donate", HTML_HINT_WEAK},
+    {"donation", HTML_HINT_WEAK},
+    {"dropdown", HTML_HINT_BAD},
+    {"editsection", HTML_HINT_BAD},
+    {"entry", HTML_HINT_GOOD},
+    {"entrycontent", HTML_HINT_BODY},
+    {"entrymeta", HTML_HINT_BAD},
+    {"facebook", HTML_HINT_BAD},
+    {"feedback", HTML_HINT_BAD},
+    {"follow", HTML_HINT_BAD},
+    {"foot.", HTML_HINT_BAD},
+    {"footer", HTML_HINT_BAD},
+    {"gallery", HTML_HINT_WEAK},
+    {"gdpr", HTML_HINT_BAD},
+    {"hentry", HTML_HINT_GOOD},
+    {"instagram", HTML_HINT_WEAK},
+    {"jump", HTML_HINT_BAD},
+    {"login", HTML_HINT_BAD},
+    {"main", HTML_HINT_GOOD},
+    {"masthead", HTML_HINT_BAD},
+    {"menu", HTML_HINT_BAD},
+    {"meta", HTML_HINT_WEAK},
+    {"modal", HTML_HINT_BAD},
+    {"morefrom", HTML_HINT_BAD},
+    {"moreon", HTML_HINT_BAD},
+    {"mostpopular", HTML_HINT_BAD},
+    {"mostread", HTML_HINT_BAD},
+    {"mostviewed", HTML_HINT_BAD},
+    {"nav.", HTML_HINT_BAD},
+    {"navbar", HTML_HINT_BAD},
+    {"navfooter", HTML_HINT_BAD},
+    {"navheader", HTML_HINT_BAD},
+    {"navigation", HTML_HINT_BAD},
+    {"newsletter", HTML_HINT_BAD},
+    {"nextprev", HTML_HINT_BAD},
+    {"nocontent", HTML_HINT_BAD},
+    {"noprint", HTML_HINT_WEAK},
+    {"outbrain", HTML_HINT_BAD},
+    {"overlay", HTML_HINT_BAD},
+    {"page", HTML_HINT_GOOD},
+    {"pager", HTML_HINT_BAD},
+    {"pagination", HTML_HINT_BAD},
+    {"paywall", HTML_HINT_WEAK},
+    {"popular", HTML_HINT_BAD},
+    {"popup", HTML_HINT_BAD},
+    {"post", HTML_HINT_GOOD},
+    {"postbody", HTML_HINT_BODY},
+    {"postcontent", HTML_HINT_BODY},
+    {"postmeta", HTML_HINT_BAD},
+    {"promo", HTML_HINT_BAD},
+    {"rail.", HTML_HINT_BAD},
+    {"readmore", HTML_HINT_BAD},
+    {"readnext", HTML_HINT_BAD},
+    {"recirc", HTML_HINT_BAD},
+    {"recommend", HTML_HINT_BAD},
+    {"register", HTML_HINT_WEAK},
+    {"related", HTML_HINT_BAD},
+    {"replies", HTML_HINT_BAD},
+    {"respond.", HTML_HINT_BAD},
+    {"rss", HTML_HINT_BAD},
+    {"screenreader", HTML_HINT_BAD},
+    {"search", HTML_HINT_WEAK},
+    {"seealso", HTML_HINT_BAD},
+    {"share", HTML_HINT_BAD},
+    {"sharing", HTML_HINT_BAD},
+    {"sidebar", HTML_HINT_BAD},
+    {"signup", HTML_HINT_BAD},
+    {"skip", HTML_HINT_BAD},
+    {"skyscraper", HTML_HINT_BAD},
+    {"social", HTML_HINT_BAD},
+    {"sponsor", HTML_HINT_BAD},
+    {"sronly", HTML_HINT_BAD},
+    {"story", HTML_HINT_GOOD},
+    {"storybody", HTML_HINT_BODY},
+    {"storycontent", HTML_HINT_BODY},
+    {"storytext", HTML_HINT_BODY},
+    {"subscri", HTML_HINT_BAD},
+    {"taboola", HTML_HINT_BAD},
+    {"tag.", HTML_HINT_WEAK},
+    {"taglist", HTML_HINT_BAD},
+    {"tags", HTML_HINT_BAD},
+    {"teaser", HTML_HINT_WEAK},
+    {"text", HTML_HINT_GOOD},
+    {"timestamp", HTML_HINT_WEAK},
+    {"toolbar", HTML_HINT_BAD},
+    {"topics", HTML_HINT_BAD},
+    {"trending", HTML_HINT_BAD},
+    {"tweet", HTML_HINT_WEAK},
+    {"twitter", HTML_HINT_WEAK},
+    {"upnext", HTML_HINT_BAD},
+    {"visuallyhidden", HTML_HINT_BAD},
+    {"widget", HTML_HINT_WEAK},
+};
+
+enum { VALUE_BYTES_MAX = 512, WORD_BYTES_MAX = 20 };
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_small(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+/* Letters from `at` in lower case without '-' and '_'; out[i]'s end in the value goes to ends[i]. */
+static size_t squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], size_t ends[WORD_BYTES_MAX])
+{
+    size_t size = 0;
+    for (; at < value.size && size < WORD_BYTES_MAX; at++) {
+        char c = value.data[at];
+        if (c == '-' || c == '_')
+            continue;
+        if (!is_letter(c))
+            break;
+        ends[size] = at + 1;
+        out[size++] = (char)(c | 0x20);
+    }
+    out[size] = 0;
+    return size;
+}
+
+static bool word_ends(q_string value, size_t end)
+{
+    return end >= value.size || !is_small(value.data[end]);
+}
+
+/* Length of the table's word where `letters` begins with it and, for an exact one, ends there; 0 where not. */
+static size_t matches(const struct hint_word *known, const char *letters, q_string value, const size_t *ends)
+{
+    size_t length = strlen(known->word);
+    bool exact = known->word[length - 1] == '.';
+    length -= exact;
+    if (strncmp(known->word, letters, length) != 0 || (exact && !word_ends(value, ends[length - 1])))
+        return 0;
+    return length;
+}
+
+static unsigned longest_hint(q_string value, size_t at)
+{
+    char letters[WORD_BYTES_MAX + 1];
+    size_t ends[WORD_BYTES_MAX], longest = 0;
+    unsigned hint = 0;
+    if (!squeeze(value, at, letters, ends))
+        return 0;
+    /* Words of one first letter are neighbours; there are at most two dozen. */
+    size_t low = 0, high = Q_COUNT_OF(words);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (words[middle].word[0] < letters[0])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < Q_COUNT_OF(words) && words[low].word[0] == letters[0]; low++) {
+        size_t length = matches(&words[low], letters, value, ends);
+        if (length > longest) {
+            longest = length;
+            hint = words[low].hint;
+        }
+    }
+    return hint;
+}
+
+unsigned html_hints(q_string value)
+{
+    unsigned hints = 0;
+    value = q_string_slice(value, 0, VALUE_BYTES_MAX);
+    for (size_t i = 0; i < value.size; i++) {
+        char before = i ? value.data[i - 1] : ' ';
+        bool begins = is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i])));
+        if (begins)
+            hints |= longest_hint(value, i);
+    }
+    return hints;
+}
