@@ -1,0 +1,53 @@
+#include "corpus/html_extract.h"
+
+#include "base/check.h"
+#include "corpus/html_text.h"
+
+enum { HEADING_BYTES_MAX = 400 };
+
+/* The page's heading: the first h1 with text of a heading's size; its run, 0 where there is none. */
+static uint32_t find_heading(const struct html_tree *tree)
+{
+    for (uint32_t i = 1; i < tree->count; i++)
+        if (tree->nodes[i].flags & HTML_NODE_RUN && tree->nodes[i].tag == HTML_TAG_h1 && tree->nodes[i].to - tree->nodes[i].from <= HEADING_BYTES_MAX)
+            return i;
+    return 0;
+}
+
+static q_string choose_title(const struct html_tree *tree, uint32_t heading)
+{
+    q_string title = q_buffer_string(&tree->title), og = q_buffer_string(&tree->og_title);
+    q_string h1 = heading ? html_node_text(tree, &tree->nodes[heading]) : (q_string){0};
+    if (h1.size && (!title.size || q_string_find(title, h1, 0) != SIZE_MAX))
+        return h1;
+    return og.size ? og : title;
+}
+
+q_status html_extract(struct html_extractor *extractor, const struct html_options *options, q_string page, struct html_page *out)
+{
+    struct html_tree *tree = &extractor->tree;
+    Q_TRY(html_tree_read(tree, page));
+    if (options->scope == HTML_SCOPE_ALL)
+        Q_TRY(html_main_all(tree, &extractor->main));
+    else
+        Q_TRY(html_main_find(tree, &extractor->main));
+    uint32_t heading = find_heading(tree);
+    if (heading)
+        extractor->main.state[heading] = options->heading ? HTML_STATE_TAKEN : HTML_STATE_OUT;
+    q_buffer_clear(&extractor->text);
+    Q_TRY(html_text_write(tree, extractor->main.state, options->markdown, &extractor->text));
+    *out = (struct html_page){.text = q_buffer_string(&extractor->text),
+                              .title = choose_title(tree, heading),
+                              .lang = q_buffer_string(&tree->lang),
+                              .url = q_buffer_string(&tree->url),
+                              .date = q_buffer_string(&tree->date),
+                              .cut = tree->cut};
+    return Q_OK;
+}
+
+void html_extractor_release(struct html_extractor *extractor)
+{
+    html_tree_release(&extractor->tree);
+    html_main_release(&extractor->main);
+    q_buffer_release(&extractor->text);
+}

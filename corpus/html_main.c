@@ -1,0 +1,335 @@
+#include "corpus/html_main.h"
+
+#include "base/check.h"
+#include "corpus/html_hints.h"
+
+enum {
+    PARAGRAPH_LETTERS_MIN = 25,    /* shorter runs do not score */
+    BODY_LETTERS_MIN = 250,        /* a marked body below this is not believed */
+    MAIN_LETTERS_MIN = 200,        /* a result below this falls back to the whole page */
+};
+
+/* Characters of a run, an ideograph or syllable of East Asia (3 bytes from U+2E80 on) for two: its text is about twice as dense. */
+static uint32_t count_letters(q_string text, uint32_t *out_commas)
+{
+    uint32_t letters = 0, commas = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        letters += (c & 0xC0) != 0x80;
+        letters += c >= 0xE3 && c < 0xEE;
+        commas += c == ',';
+        /* U+3001, U+3002, U+FF0C, U+060C: the commas and stops of Japanese, Chinese and Arabic */
+        if (c == 0xE3 && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0x80)
+            commas += (unsigned char)text.data[i + 2] == 0x81 || (unsigned char)text.data[i + 2] == 0x82;
+        else if (c == 0xEF && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0xBC)
+            commas += (unsigned char)text.data[i + 2] == 0x8C;
+        else if (c == 0xD8 && i + 1 < text.size)
+            commas += (unsigned char)text.data[i + 1] == 0x8C;
+    }
+    *out_commas = commas;
+    return letters;
+}
+
+static bool is_run(const struct html_node *node)
+{
+    return node->flags & HTML_NODE_RUN;
+}
+
+/* Not text by its tag, role or name. */
+static bool looks_bad(const struct html_node *node)
+{
+    switch (node->tag) {
+    case HTML_TAG_nav:
+    case HTML_TAG_aside:
+    case HTML_TAG_footer:
+    case HTML_TAG_menu:
+    case HTML_TAG_dialog:
+    case HTML_TAG_legend:
+    case HTML_TAG_option:
+        return true;
+    default:
+        return node->flags & (HTML_NODE_HIDDEN | HTML_NODE_ROLE) || node->hints & HTML_HINT_BAD;
+    }
+}
+
+static q_status grow(struct html_main *main, size_t count)
+{
+    Q_TRY(q_grow(&main->state, &main->capacity[0], count, sizeof *main->state));
+    Q_TRY(q_grow(&main->score, &main->capacity[1], count, sizeof *main->score));
+    Q_TRY(q_grow(&main->letters, &main->capacity[2], count + 1, sizeof *main->letters));
+    return q_grow(&main->linked, &main->capacity[3], count + 1, sizeof *main->linked);
+}
+
+/* Cumulated characters and link characters of the runs that are not pruned. */
+static void cumulate(const struct html_tree *tree, struct html_main *main)
+{
+    uint32_t letters = 0, linked = 0, commas;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        main->letters[i] = letters;
+        main->linked[i] = linked;
+        if (!is_run(node) || main->state[i] == HTML_STATE_PRUNED)
+            continue;
+        uint32_t size = node->to - node->from, count = count_letters(html_node_text(tree, node), &commas);
+        letters += count;
+        linked += (uint32_t)((uint64_t)count * node->link_bytes / size);
+    }
+    main->letters[tree->count] = letters;
+    main->linked[tree->count] = linked;
+}
+
+static uint32_t letters_in(const struct html_main *main, size_t from, size_t to)
+{
+    return main->letters[to] - main->letters[from];
+}
+
+static uint32_t linked_in(const struct html_main *main, size_t from, size_t to)
+{
+    return main->linked[to] - main->linked[from];
+}
+
+static double link_density(const struct html_main *main, size_t from, size_t to)
+{
+    uint32_t letters = letters_in(main, from, to);
+    return letters ? (double)linked_in(main, from, to) / letters : 0;
+}
+
+static void set_state(struct html_main *main, size_t from, size_t to, enum html_state state)
+{
+    memset(main->state + from, state, to - from);
+}
+
+/* Step 1. A bad node that holds most of the page's unlinked text is misnamed and stays. */
+static void prune(const struct html_tree *tree, struct html_main *main)
+{
+    uint32_t text = letters_in(main, 0, tree->count) - linked_in(main, 0, tree->count);
+    for (size_t i = 1; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (is_run(node) || !looks_bad(node))
+            continue;
+        uint32_t own = letters_in(main, i, node->end) - linked_in(main, i, node->end);
+        if ((uint64_t)own * 2 > text && !(node->flags & HTML_NODE_HIDDEN))
+            continue;
+        set_state(main, i, node->end, HTML_STATE_PRUNED);
+        i = node->end - 1;
+    }
+}
+
+/* Step 2. The marked bodies: outermost ones, each with unlinked text; false where together they hold too little. */
+static bool take_bodies(const struct html_tree *tree, struct html_main *main)
+{
+    uint32_t taken = 0, all = letters_in(main, 0, tree->count);
+    size_t best = 0;
+    uint32_t best_letters = 0;
+    for (size_t i = 1; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (main->state[i] == HTML_STATE_PRUNED || is_run(node) || !(node->hints & HTML_HINT_BODY))
+            continue;
+        uint32_t letters = letters_in(main, i, node->end) - linked_in(main, i, node->end);
+        if (letters > best_letters) {
+            best = i;
+            best_letters = letters;
+        }
+    }
+    if (best_letters < BODY_LETTERS_MIN || best_letters * 5 < all)
+        return false;
+    /* Its like-named siblings are pieces of the same text (paragraphs in blocks of their own, a body cut by an advertisement). */
+    for (size_t i = 1; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || node->parent != tree->nodes[best].parent)
+            continue;
+        if (main->state[i] != HTML_STATE_OUT)
+            continue;
+        for (size_t j = i; j < node->end; j++)
+            if (main->state[j] == HTML_STATE_OUT)
+                main->state[j] = HTML_STATE_TAKEN;
+        taken += letters_in(main, i, node->end);
+        i = node->end - 1;
+    }
+    return taken >= BODY_LETTERS_MIN;
+}
+
+static float tag_score(const struct html_node *node)
+{
+    float score = 0;
+    switch (node->tag) {
+    case HTML_TAG_article:
+    case HTML_TAG_main:
+        score = 15;
+        break;
+    case HTML_TAG_div:
+    case HTML_TAG_section:
+        score = 5;
+        break;
+    case HTML_TAG_pre:
+    case HTML_TAG_td:
+    case HTML_TAG_blockquote:
+        score = 3;
+        break;
+    case HTML_TAG_ol:
+    case HTML_TAG_ul:
+    case HTML_TAG_dl:
+    case HTML_TAG_dd:
+    case HTML_TAG_dt:
+    case HTML_TAG_li:
+    case HTML_TAG_form:
+    case HTML_TAG_address:
+        score = -3;
+        break;
+    case HTML_TAG_th:
+    case HTML_TAG_header:
+        score = -5;
+        break;
+    default:
+        break;
+    }
+    score += node->hints & HTML_HINT_BODY ? 30 : node->hints & HTML_HINT_GOOD ? 20 : 0;
+    return score - (node->hints & HTML_HINT_WEAK ? 20 : 0);
+}
+
+/* Step 3. The element with the best score, 0 (the root) where nothing scores. */
+static size_t best_node(const struct html_tree *tree, struct html_main *main)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        main->score[i] = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        uint32_t commas, letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED ? count_letters(html_node_text(tree, node), &commas) : 0;
+        if (letters < PARAGRAPH_LETTERS_MIN)
+            continue;
+        float points = (1.0f + (float)commas + Q_MIN((float)letters / 100, 3.0f)) *
+                       (float)(1 - (double)node->link_bytes / (node->to - node->from));
+        size_t at = node->parent;
+        if (at && tree->nodes[at].to - tree->nodes[at].from == node->to - node->from)
+            at = tree->nodes[at].parent; /* the paragraph's own element: its container is what counts */
+        for (unsigned step = 0; step < 5; step++) {
+            main->score[at] += step < 2 ? points / (float)(step + 1) : points / (float)(step * 3);
+            if (at == 0)
+                break;
+            at = tree->nodes[at].parent;
+        }
+    }
+    size_t best = 0;
+    float best_score = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (is_run(node) || main->state[i] == HTML_STATE_PRUNED || main->score[i] <= 0)
+            continue;
+        main->score[i] = (main->score[i] + tag_score(node)) * (float)(1 - link_density(main, i, node->end));
+        if (main->score[i] > best_score) {
+            best = i;
+            best_score = main->score[i];
+        }
+    }
+    return best;
+}
+
+static void take(const struct html_tree *tree, struct html_main *main, size_t i)
+{
+    for (size_t j = i; j < tree->nodes[i].end; j++)
+        if (main->state[j] == HTML_STATE_OUT)
+            main->state[j] = HTML_STATE_TAKEN;
+}
+
+/* The best node and those of its siblings that score or read like it. */
+static void take_best(const struct html_tree *tree, struct html_main *main, size_t best)
+{
+    take(tree, main, best);
+    if (best == 0)
+        return;
+    size_t parent = tree->nodes[best].parent;
+    float enough = Q_MAX(10.0f, main->score[best] * 0.2f);
+    for (size_t i = parent + 1; i < tree->nodes[parent].end; i = tree->nodes[i].end) {
+        const struct html_node *node = &tree->nodes[i];
+        if (i == best || main->state[i] != HTML_STATE_OUT)
+            continue;
+        uint32_t letters = letters_in(main, i, node->end);
+        double links = link_density(main, i, node->end);
+        bool paragraph = node->tag == HTML_TAG_p || is_run(node);
+        if ((!is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25))
+            take(tree, main, i);
+    }
+}
+
+/* Step 4, one element: whether it is to go although it stands in the main text. */
+static bool is_clutter(const struct html_tree *tree, const struct html_main *main, size_t i)
+{
+    const struct html_node *node = &tree->nodes[i];
+    uint32_t letters = letters_in(main, i, node->end);
+    double links = link_density(main, i, node->end);
+    switch (node->tag) {
+    case HTML_TAG_figcaption:
+    case HTML_TAG_figure:
+        return true;
+    case HTML_TAG_form:
+    case HTML_TAG_fieldset:
+        return letters < 200;
+    case HTML_TAG_ul:
+    case HTML_TAG_ol:
+    case HTML_TAG_dl:
+    case HTML_TAG_table:
+        return links > 0.6;
+    case HTML_TAG_div:
+    case HTML_TAG_section:
+    case HTML_TAG_header:
+        return links > 0.6 || (node->hints & HTML_HINT_WEAK && letters < 200);
+    case HTML_TAG_p:
+        return links > 0.9 && letters > 0;
+    default:
+        return node->hints & HTML_HINT_WEAK && letters < 200;
+    }
+}
+
+static void clean(const struct html_tree *tree, struct html_main *main)
+{
+    for (size_t i = 1; i < tree->count; i++) {
+        if (is_run(&tree->nodes[i]) || main->state[i] != HTML_STATE_TAKEN || !is_clutter(tree, main, i))
+            continue;
+        set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
+        i = tree->nodes[i].end - 1;
+    }
+}
+
+static uint32_t taken_letters(const struct html_tree *tree, const struct html_main *main)
+{
+    uint32_t letters = 0;
+    for (size_t i = 0; i < tree->count; i++)
+        if (is_run(&tree->nodes[i]) && main->state[i] == HTML_STATE_TAKEN)
+            letters += letters_in(main, i, i + 1);
+    return letters;
+}
+
+q_status html_main_all(const struct html_tree *tree, struct html_main *main)
+{
+    Q_TRY(grow(main, tree->count));
+    set_state(main, 0, tree->count, HTML_STATE_TAKEN);
+    for (size_t i = 1; i < tree->count; i++)
+        if (tree->nodes[i].flags & HTML_NODE_HIDDEN)
+            set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
+    return Q_OK;
+}
+
+q_status html_main_find(const struct html_tree *tree, struct html_main *main)
+{
+    Q_TRY(grow(main, tree->count));
+    set_state(main, 0, tree->count, HTML_STATE_OUT);
+    cumulate(tree, main);
+    prune(tree, main);
+    cumulate(tree, main);
+    if (!take_bodies(tree, main)) {
+        take_best(tree, main, best_node(tree, main));
+        if (taken_letters(tree, main) < MAIN_LETTERS_MIN)
+            take(tree, main, 0);
+    }
+    clean(tree, main);
+    return Q_OK;
+}
+
+void html_main_release(struct html_main *main)
+{
+    q_release(main->state);
+    q_release(main->score);
+    q_release(main->letters);
+    q_release(main->linked);
+    *main = (struct html_main){0};
+}
