@@ -72,9 +72,10 @@ static const struct entity entities[] = {
 enum { ENTITY_NAME_MAX = 16 };
 
 /* What browsers read for &#128; to &#159;: the characters of Windows-1252 (HTML Standard, 13.2.5.80). */
-static const uint16_t windows_1252[32] = {
-    0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
-    0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
+static const uint16_t windows_1252[32] = {0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                          0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
+                                          0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                          0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
 
 static bool is_digit(char c)
 {
@@ -102,7 +103,9 @@ static size_t numeric_entity(q_string bytes, uint32_t *out_code)
     uint32_t code = 0;
     for (at += hex; at < bytes.size; at++, digits++) {
         char c = bytes.data[at], low = (char)(c | 0x20);
-        unsigned digit = is_digit(c) ? (unsigned)(c - '0') : hex && low >= 'a' && low <= 'f' ? (unsigned)(low - 'a') + 10 : 99;
+        unsigned digit = is_digit(c)                       ? (unsigned)(c - '0')
+                         : hex && low >= 'a' && low <= 'f' ? (unsigned)(low - 'a') + 10
+                                                           : 99;
         if (digit == 99)
             break;
         code = code > 0x10FFFF ? code : code * (hex ? 16 : 10) + digit; /* stays above the last code point once there */

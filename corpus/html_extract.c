@@ -5,13 +5,21 @@
 
 enum { HEADING_BYTES_MAX = 400 };
 
-/* The page's heading: the first h1 with text of a heading's size; its run, 0 where there is none. */
+/* The page's own heading: the first h1 to h3 whose text the <title> holds, else the first h1; its run, 0 where there is none. */
 static uint32_t find_heading(const struct html_tree *tree)
 {
-    for (uint32_t i = 1; i < tree->count; i++)
-        if (tree->nodes[i].flags & HTML_NODE_RUN && tree->nodes[i].tag == HTML_TAG_h1 && tree->nodes[i].to - tree->nodes[i].from <= HEADING_BYTES_MAX)
+    uint32_t first = 0;
+    for (uint32_t i = 1; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (!(node->flags & HTML_NODE_RUN) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
+            node->to - node->from > HEADING_BYTES_MAX)
+            continue;
+        if (q_string_find(q_buffer_string(&tree->title), html_node_text(tree, node), 0) != SIZE_MAX)
             return i;
-    return 0;
+        if (!first && node->tag == HTML_TAG_h1)
+            first = i;
+    }
+    return first;
 }
 
 static q_string choose_title(const struct html_tree *tree, uint32_t heading)
@@ -23,7 +31,8 @@ static q_string choose_title(const struct html_tree *tree, uint32_t heading)
     return og.size ? og : title;
 }
 
-q_status html_extract(struct html_extractor *extractor, const struct html_options *options, q_string page, struct html_page *out)
+q_status html_extract(struct html_extractor *extractor, const struct html_options *options, q_string page,
+                      struct html_page *out)
 {
     struct html_tree *tree = &extractor->tree;
     Q_TRY(html_tree_read(tree, page));

@@ -32,11 +32,12 @@ struct html_page {
     q_string lang;  /* as the page says: <html lang> */
     q_string url;   /* canonical, where the page says so */
     q_string date;
-    bool cut;       /* a limit of html_tree was met */
+    bool cut; /* a limit of html_tree was met */
 };
 
 /* page: UTF-8, at most HTML_PAGE_BYTES_MAX (else Q_ERR_INPUT). Otherwise fails for want of memory only. */
-q_status html_extract(struct html_extractor *extractor, const struct html_options *options, q_string page, struct html_page *out) Q_MUST_USE;
+q_status html_extract(struct html_extractor *extractor, const struct html_options *options, q_string page,
+                      struct html_page *out) Q_MUST_USE;
 void html_extractor_release(struct html_extractor *extractor);
 
 #endif

@@ -218,7 +218,8 @@ unsigned html_hints(q_string value)
     value = q_string_slice(value, 0, VALUE_BYTES_MAX);
     for (size_t i = 0; i < value.size; i++) {
         char before = i ? value.data[i - 1] : ' ';
-        bool begins = is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i])));
+        bool begins =
+            is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i])));
         if (begins)
             hints |= longest_hint(value, i);
     }

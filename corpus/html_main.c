@@ -4,9 +4,10 @@
 #include "corpus/html_hints.h"
 
 enum {
-    PARAGRAPH_LETTERS_MIN = 25,    /* shorter runs do not score */
-    BODY_LETTERS_MIN = 250,        /* a marked body below this is not believed */
-    MAIN_LETTERS_MIN = 200,        /* a result below this falls back to the whole page */
+    PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */
+    BOX_LETTERS_MIN = 160,      /* a manual's box of text below this may be its navigation */
+    BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
+    MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
 
 /* Characters of a run, an ideograph or syllable of East Asia (3 bytes from U+2E80 on) for two: its text is about twice as dense. */
@@ -110,6 +111,9 @@ static void prune(const struct html_tree *tree, struct html_main *main)
         uint32_t own = letters_in(main, i, node->end) - linked_in(main, i, node->end);
         if ((uint64_t)own * 2 > text && !(node->flags & HTML_NODE_HIDDEN))
             continue;
+        /* In a manual a "sidebar" is a box of text, a "footer" or "navigation" is links. */
+        if (tree->manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3)
+            continue;
         set_state(main, i, node->end, HTML_STATE_PRUNED);
         i = node->end - 1;
     }
@@ -194,7 +198,9 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
         main->score[i] = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        uint32_t commas, letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED ? count_letters(html_node_text(tree, node), &commas) : 0;
+        uint32_t commas, letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED
+                                       ? count_letters(html_node_text(tree, node), &commas)
+                                       : 0;
         if (letters < PARAGRAPH_LETTERS_MIN)
             continue;
         float points = (1.0f + (float)commas + Q_MIN((float)letters / 100, 3.0f)) *
@@ -229,6 +235,26 @@ static void take(const struct html_tree *tree, struct html_main *main, size_t i)
     for (size_t j = i; j < tree->nodes[i].end; j++)
         if (main->state[j] == HTML_STATE_OUT)
             main->state[j] = HTML_STATE_TAKEN;
+}
+
+/* From the best node up while its parent adds text that reads like text: a section of a page whose sections are siblings scores best by
+ * itself, and yet the page is all of them. */
+static size_t climb(const struct html_tree *tree, const struct html_main *main, size_t best)
+{
+    /* A manual has little else on its pages, so little is asked there. */
+    const unsigned more_min_percent = tree->manual ? 2 : 20, links_max_percent = tree->manual ? 30 : 5;
+    for (size_t up = best; up;) {
+        up = tree->nodes[up].parent;
+        uint32_t own = letters_in(main, best, tree->nodes[best].end);
+        uint32_t more = letters_in(main, up, tree->nodes[up].end) - own;
+        uint32_t more_linked = linked_in(main, up, tree->nodes[up].end) - linked_in(main, best, tree->nodes[best].end);
+        if ((uint64_t)more * 100 < (uint64_t)own * more_min_percent)
+            continue;
+        if ((uint64_t)more_linked * 100 > (uint64_t)more * links_max_percent)
+            break;
+        best = up;
+    }
+    return best;
 }
 
 /* The best node and those of its siblings that score or read like it. */
@@ -317,7 +343,7 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
     prune(tree, main);
     cumulate(tree, main);
     if (!take_bodies(tree, main)) {
-        take_best(tree, main, best_node(tree, main));
+        take_best(tree, main, climb(tree, main, best_node(tree, main)));
         if (taken_letters(tree, main) < MAIN_LETTERS_MIN)
             take(tree, main, 0);
     }

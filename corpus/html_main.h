@@ -15,10 +15,10 @@
 
 /* Results and scratch of html_main_find, one entry per node; used again from page to page. */
 struct html_main {
-    uint8_t *state;     /* enum html_state */
-    float *score;       /* elements */
-    uint32_t *letters;  /* cumulated over runs: characters before node i; count + 1 entries */
-    uint32_t *linked;   /* the same inside links */
+    uint8_t *state;    /* enum html_state */
+    float *score;      /* elements */
+    uint32_t *letters; /* cumulated over runs: characters before node i; count + 1 entries */
+    uint32_t *linked;  /* the same inside links */
     size_t capacity[4];
 };
 

@@ -46,10 +46,13 @@ static bool is_plain_cell(struct writer *w, uint32_t cell)
 
 static enum gap gap_before(struct writer *w, uint32_t run)
 {
-    uint32_t item = ancestor(w, run, HTML_TAG_li, HTML_TAG_dd), last_item = ancestor(w, w->last, HTML_TAG_li, HTML_TAG_dd);
-    uint32_t cell = ancestor(w, run, HTML_TAG_td, HTML_TAG_th), last_cell = ancestor(w, w->last, HTML_TAG_td, HTML_TAG_th);
+    uint32_t item = ancestor(w, run, HTML_TAG_li, HTML_TAG_dd),
+             last_item = ancestor(w, w->last, HTML_TAG_li, HTML_TAG_dd);
+    uint32_t cell = ancestor(w, run, HTML_TAG_td, HTML_TAG_th),
+             last_cell = ancestor(w, w->last, HTML_TAG_td, HTML_TAG_th);
     if (cell && last_cell && cell != last_cell && is_plain_cell(w, cell) && is_plain_cell(w, last_cell)) {
-        uint32_t row = ancestor(w, cell, HTML_TAG_tr, HTML_TAG_tr), last_row = ancestor(w, last_cell, HTML_TAG_tr, HTML_TAG_tr);
+        uint32_t row = ancestor(w, cell, HTML_TAG_tr, HTML_TAG_tr),
+                 last_row = ancestor(w, last_cell, HTML_TAG_tr, HTML_TAG_tr);
         if (row && row == last_row)
             return GAP_CELL;
         if (row && last_row && node_at(w, row)->parent == node_at(w, last_row)->parent)

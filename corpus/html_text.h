@@ -8,6 +8,7 @@
 #include "corpus/html_main.h"
 
 /* Appends the runs whose state is HTML_STATE_TAKEN. Linear in nodes and text. */
-q_status html_text_write(const struct html_tree *tree, const uint8_t *state, bool markdown, struct q_buffer *out) Q_MUST_USE;
+q_status html_text_write(const struct html_tree *tree, const uint8_t *state, bool markdown,
+                         struct q_buffer *out) Q_MUST_USE;
 
 #endif

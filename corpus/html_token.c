@@ -7,10 +7,9 @@
 static const struct {
     const char *name;
     unsigned flags;
-} tags[HTML_TAG_COUNT] = {
-    {"", HTML_INLINE},
+} tags[HTML_TAG_COUNT] = {{"", HTML_INLINE},
 #define X(name, flags) {#name, flags},
-    HTML_TAGS(X)
+                          HTML_TAGS(X)
 #undef X
 };
 
@@ -71,7 +70,8 @@ static void keep_attribute(struct html_token *token, q_string name, q_string val
 {
     for (unsigned i = 0; i < HTML_ATTRIBUTE_COUNT; i++) {
         const char *known = attributes[i];
-        if (lower(name.data[0]) != known[0] || strlen(known) != name.size || strncasecmp(known, name.data, name.size) != 0)
+        if (lower(name.data[0]) != known[0] || strlen(known) != name.size ||
+            strncasecmp(known, name.data, name.size) != 0)
             continue;
         if (!(token->has >> i & 1)) {
             token->has |= 1u << i;

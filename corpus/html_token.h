@@ -154,10 +154,10 @@ enum html_token_type { HTML_TOKEN_TEXT, HTML_TOKEN_OPEN, HTML_TOKEN_CLOSE };
 
 struct html_token {
     enum html_token_type type;
-    enum html_tag tag;          /* OPEN, CLOSE */
-    q_string text;              /* TEXT: as it stands in the page, character references included */
-    bool closed;                /* OPEN: ends in "/>", which means something in XML only */
-    uint32_t has;               /* OPEN: bit of each attribute below that is there (the first of a name counts) */
+    enum html_tag tag; /* OPEN, CLOSE */
+    q_string text;     /* TEXT: as it stands in the page, character references included */
+    bool closed;       /* OPEN: ends in "/>", which means something in XML only */
+    uint32_t has;      /* OPEN: bit of each attribute below that is there (the first of a name counts) */
     q_string values[HTML_ATTRIBUTE_COUNT]; /* as they stand in the page; only those with their bit set */
 };
 

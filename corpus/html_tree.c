@@ -87,7 +87,8 @@ static bool is_wall(enum html_tag open, enum html_tag closing)
 {
     switch (closing) {
     case HTML_TAG_li:
-        return open == HTML_TAG_ul || open == HTML_TAG_ol || open == HTML_TAG_menu || open == HTML_TAG_dir || open == HTML_TAG_table;
+        return open == HTML_TAG_ul || open == HTML_TAG_ol || open == HTML_TAG_menu || open == HTML_TAG_dir ||
+               open == HTML_TAG_table;
     case HTML_TAG_dt:
     case HTML_TAG_dd:
         return open == HTML_TAG_dl || open == HTML_TAG_table;
@@ -169,8 +170,9 @@ static bool has_word(q_string value, const char *const *words)
 
 static uint8_t node_flags(const struct html_token *token)
 {
-    static const char *const aside[] = {"navigation",    "banner", "contentinfo", "complementary", "dialog", "alertdialog",
-                                        "menu",          "menubar", "search",     "toolbar",       "tablist", NULL};
+    static const char *const aside[] = {"navigation", "banner",      "contentinfo", "complementary",
+                                        "dialog",     "alertdialog", "menu",        "menubar",
+                                        "search",     "toolbar",     "tablist",     NULL};
     static const char *const main_role[] = {"main", NULL};
     static const char *const yes[] = {"true", NULL};
     q_string style = html_value(token, HTML_ATTRIBUTE_style), role = html_value(token, HTML_ATTRIBUTE_role);
@@ -188,7 +190,8 @@ static uint8_t node_flags(const struct html_token *token)
 
 static uint8_t node_hints(const struct html_token *token)
 {
-    unsigned hints = html_hints(html_value(token, HTML_ATTRIBUTE_class)) | html_hints(html_value(token, HTML_ATTRIBUTE_id)) |
+    unsigned hints = html_hints(html_value(token, HTML_ATTRIBUTE_class)) |
+                     html_hints(html_value(token, HTML_ATTRIBUTE_id)) |
                      html_hints(html_value(token, HTML_ATTRIBUTE_itemprop));
     return (uint8_t)hints;
 }
@@ -197,7 +200,8 @@ static q_status open_block(struct builder *b, const struct html_token *token)
 {
     Q_TRY(end_run(b));
     close_implied(b, token->tag);
-    if (token->tag == HTML_TAG_html || token->tag == HTML_TAG_head || token->tag == HTML_TAG_body || token->tag == HTML_TAG_hr)
+    if (token->tag == HTML_TAG_html || token->tag == HTML_TAG_head || token->tag == HTML_TAG_body ||
+        token->tag == HTML_TAG_hr)
         return Q_OK;
     if (b->depth == HTML_DEPTH_MAX || b->tree->count >= HTML_NODES_MAX) {
         b->overflow++;
@@ -334,11 +338,25 @@ static q_status set_once(struct q_buffer *field, q_string value)
     return html_decode(q_string_trim(value), field);
 }
 
+/* Programs that write manuals, as they name themselves in <meta name=generator>. */
+static bool is_manual(q_string generator)
+{
+    static const char *const programs[] = {"DocBook",  "publican", "Sphinx",   "Doxygen",     "Docutils",
+                                           "makeinfo", "Texinfo",  "texi2any", "Asciidoctor", "MkDocs",
+                                           "mdBook",   "javadoc",  "gtk-doc"};
+    for (size_t i = 0; i < Q_COUNT_OF(programs); i++)
+        if (q_string_find(generator, q_string_of(programs[i]), 0) != SIZE_MAX)
+            return true;
+    return false;
+}
+
 static q_status read_meta(struct html_tree *tree, const struct html_token *token)
 {
     q_string content = html_value(token, HTML_ATTRIBUTE_content), name = html_value(token, HTML_ATTRIBUTE_property);
     if (!name.size)
         name = html_value(token, HTML_ATTRIBUTE_name);
+    if (q_string_is(name, "generator"))
+        tree->manual |= is_manual(content);
     if (q_string_is(name, "og:title"))
         return set_once(&tree->og_title, content);
     if (q_string_is(name, "article:published_time") || q_string_is(name, "date") || q_string_is(name, "dc.date"))
@@ -409,7 +427,7 @@ static q_status close_tag(struct builder *b, enum html_tag tag)
 static void clear(struct html_tree *tree)
 {
     tree->count = 0;
-    tree->cut = false;
+    tree->cut = tree->manual = false;
     struct q_buffer *fields[] = {&tree->text, &tree->title, &tree->og_title, &tree->lang, &tree->url, &tree->date};
     for (size_t i = 0; i < Q_COUNT_OF(fields); i++)
         q_buffer_clear(fields[i]);
@@ -418,7 +436,8 @@ static void clear(struct html_tree *tree)
 q_status html_tree_read(struct html_tree *tree, q_string page)
 {
     if (page.size > HTML_PAGE_BYTES_MAX)
-        return q_fail(Q_ERR_INPUT, "a page of %zu bytes is larger than quern reads (%d)", page.size, HTML_PAGE_BYTES_MAX);
+        return q_fail(Q_ERR_INPUT, "a page of %zu bytes is larger than quern reads (%d)", page.size,
+                      HTML_PAGE_BYTES_MAX);
     clear(tree);
     struct builder b = {.tree = tree, .scanner = {.at = page.data, .end = page.data + page.size}};
     b.scanner.xml = q_string_starts(q_string_trim(q_string_slice(page, 0, 64)), "<?xml");

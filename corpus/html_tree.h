@@ -36,7 +36,7 @@ struct html_node {
     uint8_t flags; /* enum html_node_flag */
     uint8_t hints; /* enum html_hint */
     uint32_t parent;
-    uint32_t end;  /* index behind the last descendant */
+    uint32_t end;        /* index behind the last descendant */
     uint32_t from, to;   /* span of the tree's text */
     uint32_t link_bytes; /* of that text, inside links */
 };
@@ -46,6 +46,7 @@ struct html_tree {
     size_t count, capacity;
     struct q_buffer text;
     bool cut;
+    bool manual; /* made by a program for manuals (DocBook, Sphinx, ...), as its generator says */
     /* From the head, decoded, "" where absent. */
     struct q_buffer title, og_title, lang, url, date;
 };
