@@ -1,0 +1,35 @@
+/* The language of a text. C face; what is behind it today is CLD2 with its built-in tables (lang_cld2.cc). */
+#ifndef QUERN_CORPUS_LANG_H
+#define QUERN_CORPUS_LANG_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CORPUS_LANG_CODE_SIZE = 16, CORPUS_LANGS_MAX = 3 };
+
+struct corpus_lang {
+    char code[CORPUS_LANG_CODE_SIZE]; /* BCP-47: "de", "zh-Hans", "zh-Hant", "nb"; "und" where it could not be told */
+    double score;                     /* share of the text that is in it, 0..1; 0 for "und" */
+};
+
+/* Languages of one text, the one with most of it first. */
+struct corpus_langs {
+    struct corpus_lang langs[CORPUS_LANGS_MAX];
+    unsigned count; /* at least 1 */
+};
+
+/* text: valid UTF-8; of a longer one the first CORPUS_LANG_BYTES_MAX bytes are looked at. Thread-safe, pure. */
+enum { CORPUS_LANG_BYTES_MAX = 64 * 1024 };
+void corpus_lang_identify(const char *text, size_t size, struct corpus_langs *out);
+
+/* What identifies: part of a step's identity. */
+const char *corpus_lang_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
