@@ -1,7 +1,7 @@
 /* JSON: jansson for trees (settings, manifests, tokenizer.json), an own writer for streams (documents, metrics).
  *
- * Deterministic on the way out: keys in the order written (writer) or sorted (q_json_dump), numbers in the shortest form that reads back
- * as the same double, no locale. Strict on the way in: UTF-8, no duplicate keys, depth at most 200, bounded size.
+ * Deterministic on the way out: keys in the order written (writer) or sorted (q_json_dump), real numbers in the shortest form that reads back
+ * as the same double and as a real ("1.0"), no locale. Strict on the way in: UTF-8, no duplicate keys, no \u0000, depth at most 200, bounded size.
  */
 #ifndef QUERN_BASE_JSON_H
 #define QUERN_BASE_JSON_H
@@ -29,7 +29,8 @@ q_status q_json_get_string(const json_t *object, const char *name, const char *k
 q_status q_json_get_u64(const json_t *object, const char *name, const char *key, uint64_t *out) Q_MUST_USE;
 q_status q_json_get_double(const json_t *object, const char *name, const char *key, double *out) Q_MUST_USE; /* integers too */
 
-/* Puts `value` under `key` and takes the reference, also on failure; a NULL value is Q_ERR_MEMORY (jansson's constructors give it). */
+/* Puts `value` under `key` and takes the reference, also on failure. A NULL value, as jansson's constructors give it, is Q_ERR_MEMORY where memory
+ * ran out, else Q_ERR_INPUT (a number that is not finite, broken UTF-8). */
 q_status q_json_set(json_t *object, const char *key, json_t *value) Q_MUST_USE;
 q_status q_json_push(json_t *array, json_t *value) Q_MUST_USE;
 /* A JSON string of bytes that may not be UTF-8: broken ones become U+FFFD. */
@@ -66,5 +67,8 @@ q_status q_json_end(struct q_json *json) Q_MUST_USE;
 /* The bytes with invalid UTF-8 replaced by U+FFFD (maximal subparts, as the Unicode standard recommends), appended. */
 q_status q_utf8_repair(q_string bytes, struct q_buffer *out, uint64_t *out_replaced) Q_MUST_USE;
 bool q_utf8_valid(q_string bytes);
+/* Whether the bytes are exactly one JSON value, spaces around it allowed: RFC 8259, valid UTF-8, depth at most 200. Duplicate keys and the size of
+ * numbers are not looked at. */
+bool q_json_valid(q_string text);
 
 #endif

@@ -21,8 +21,9 @@ struct q_jsonl_parser;
 q_status q_jsonl_create(struct q_jsonl_parser **out) Q_MUST_USE;
 void q_jsonl_release(struct q_jsonl_parser *parser);
 
-/* The members of one JSON object in their order; valid until the next call. Q_ERR_INPUT for what is not one object of valid UTF-8
- * JSON, or has a key twice. */
+/* The members of one JSON object in their order; they and their texts are valid until the next call (the line itself need not be). Q_ERR_INPUT
+ * for what is not one object of valid UTF-8 JSON, has a key twice (in the object itself), a number beyond a double, half a surrogate pair, or is
+ * nested deeper than 200; the text says what is wrong ("is JSON cut short") and the caller puts before it where. */
 q_status q_jsonl_parse(struct q_jsonl_parser *parser, q_string line, const struct q_jsonl_member **out_members,
                        size_t *out_count) Q_MUST_USE;
 
