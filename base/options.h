@@ -1,4 +1,4 @@
-/* Programs and their command lines, from one table: parsing, --help, errors and the shell's completion all read it.
+/* Programs and their command lines, from one table: parsing, --help and errors all read it.
  *
  *     struct build_options { const char *out; unsigned threads; bool force; };
  *     static const struct q_option build_table[] = {
@@ -82,7 +82,7 @@ struct q_verb {
     const char *name;     /* "build"; NULL ends the list */
     const char *synopsis; /* "INPUT... -o DIR" */
     const char *summary;  /* one line */
-    const char *details;  /* paragraphs and examples for --help; may be NULL */
+    const char *details;  /* for --help: a paragraph a line, filled; lines that begin with a space (examples) stay; may be NULL */
     unsigned takes;       /* Q_TAKES_... */
     const struct q_option *options; /* the verb's own, ended by {0}; NULL for none */
     size_t options_size;            /* of the struct that begins with struct q_common */
@@ -99,6 +99,7 @@ struct q_program {
     const struct q_verb *verbs;
     const char *section;                      /* the recipe's section, "corpus"; NULL: none */
     const struct q_settings_table *settings;  /* of that section: `--settings` prints it as Markdown */
+    const char *details;                      /* paragraphs and examples for --help; may be NULL */
 };
 
 /* Parses, runs the verb, prints the one line of a failure ("quern-corpus build: ...") on standard error, returns the exit code.
@@ -109,6 +110,7 @@ int q_program_main(const struct q_program *program, int argc, char **argv);
 q_status q_options_parse(const struct q_program *program, const struct q_verb *verb, int argc, char **argv, struct q_arena *arena,
                          void *options, const char ***out_arguments, size_t *out_count) Q_MUST_USE;
 q_status q_program_help(const struct q_program *program, const struct q_verb *verb, struct q_buffer *out) Q_MUST_USE;
+q_status q_program_settings(const struct q_program *program, struct q_buffer *out) Q_MUST_USE; /* the page of --settings */
 
 /* The folder of the running program, and the version text ("quern 0.1.0"). */
 q_status q_program_folder(struct q_arena *arena, const char **out) Q_MUST_USE;

@@ -26,4 +26,13 @@
             fail_msg("%s: status %d, text '%s'", #expression, (int)status_, q_error_text());                           \
     } while (0)
 
+/* Dice for mutations: xorshift64*, the same rolls every time. `state` starts at any number but 0. */
+static inline uint64_t dice_roll(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1d;
+}
+
 #endif

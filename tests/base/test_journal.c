@@ -1,12 +1,9 @@
 /* Journals: what is appended is read back, a torn line is taken off, any other damage is found. */
 #include "base/journal.h"
+#include "base/publish.h"
+#include "tests/base/cmocka_all.h"
 
-#include "base/fs.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const path = "journal";
