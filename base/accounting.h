@@ -45,5 +45,8 @@ q_status q_accounting_parse(const json_t *object, const char *name, struct q_acc
 /* The line at the end of every build: "corpus: in 1,204 documents (12.3 MB) = kept 1,100 + dropped 100 (words 60, ...) + failed 4; out 9.1 MB;
  * 3.2 s, 3.8 MB/s", on standard error, also with -q. */
 void q_accounting_print(const struct q_accounting *accounting, const char *what, double seconds);
+/* The same line, without its end, appended. Reasons are in the order of their documents, the most first. */
+q_status q_accounting_line(const struct q_accounting *accounting, const char *what, double seconds,
+                           struct q_buffer *out) Q_MUST_USE;
 
 #endif
