@@ -1,13 +1,13 @@
 /* Rules: each has a measure and bounds; a document whose measure lies outside is dropped under the rule's name.
  *
- * A family is a table of rules in a file of its own (rules_gopher.c). All measures come from the one pass of metrics.h and from what is known of
+ * A family is a table of rules in a file of its own (rules_gopher.c). All measures come from the one pass of text_metrics.h and from what is known of
  * the document; a rule that does not apply to a document (stop words of a language that is not English) measures NaN and lets it pass.
  */
 #ifndef QUERN_CORPUS_RULES_H
 #define QUERN_CORPUS_RULES_H
 
 #include "corpus/corpus_settings.h"
-#include "corpus/metrics.h"
+#include "corpus/text_metrics.h"
 
 /* What a rule may look at. */
 struct corpus_subject {

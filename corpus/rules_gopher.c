@@ -1,6 +1,6 @@
 /* The quality rules of Gopher (Rae et al., "Scaling language models: methods, analysis and insights from training Gopher", 2021, A1.1).
  *
- * Measures are the paper's, over words between white space (metrics.h); public tools differ: datatrove counts the words of a tokenizer that splits
+ * Measures are the paper's, over words between white space (text_metrics.h); public tools differ: datatrove counts the words of a tokenizer that splits
  * punctuation off, and all lines, blank ones too. Where at least half of a document's words are estimated (scripts without spaces), mean word length
  * says nothing and the rule does not apply. Stop words are English, and asked of English only.
  */

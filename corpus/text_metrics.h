@@ -5,8 +5,8 @@
  * run. That goes by script, not by the document's language: mixed text needs no switch, and a wrong language breaks nothing. Estimated words
  * count as words with a letter, and have no length of their own.
  */
-#ifndef QUERN_CORPUS_METRICS_H
-#define QUERN_CORPUS_METRICS_H
+#ifndef QUERN_CORPUS_TEXT_METRICS_H
+#define QUERN_CORPUS_TEXT_METRICS_H
 
 #include "base/string.h"
 
