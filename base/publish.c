@@ -150,17 +150,6 @@ static q_status read_back(struct q_publish *publish, const q_hash *written)
     return Q_OK;
 }
 
-static q_status sync_parent(const char *path)
-{
-    struct q_arena arena = {0};
-    const char *parent;
-    q_status status = q_fs_parent(&arena, path, &parent);
-    if (status == Q_OK)
-        status = q_fs_sync_directory(parent);
-    q_arena_release(&arena);
-    return status;
-}
-
 static void close_and_release(struct q_publish *publish)
 {
     if (publish->fd > 0)
@@ -175,20 +164,25 @@ q_status q_publish_commit(struct q_publish *publish, struct q_file_identity *ide
 {
     q_check(publish->fd > 0);
     const struct q_file_identity written = {publish->bytes, q_hasher_digest(publish->hasher)};
-    q_status status = Q_OK;
+    q_status status;
+    struct q_arena arena = {0};
+    const char *parent; /* found first: behind the rename nothing but the disk may fail */
+    Q_TRY_GOTO(failed, q_fs_parent(&arena, publish->path, &parent));
     if (q_fs()->fsync(publish->fd) != 0)
         Q_TRY_GOTO(failed, q_fail_errno(errno, "cannot make '%s' durable", publish->partial_path));
     Q_TRY_GOTO(failed, read_back(publish, &written.hash));
     if (q_fs()->rename(publish->partial_path, publish->path) != 0)
         Q_TRY_GOTO(failed, q_fail_errno(errno, "cannot rename '%s' to '%s'", publish->partial_path, publish->path));
     /* The new file stands from here on; a failure below says only that a power cut may still bring the old one back. */
-    status = sync_parent(publish->path);
+    status = q_fs_sync_directory(parent);
     if (status == Q_OK && identity)
         *identity = written;
     close_and_release(publish);
+    q_arena_release(&arena);
     return status;
 failed:
     q_publish_abandon(publish);
+    q_arena_release(&arena);
     return status;
 }
 

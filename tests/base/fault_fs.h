@@ -31,8 +31,8 @@ void fault_fs_start(enum fault_kind kind, uint64_t k);
 bool fault_fs_stop(void);
 uint64_t fault_fs_calls(void); /* since fault_fs_start */
 
-/* Runs work(context) in a child process with SIGKILL at its k-th call. True: it was killed there. False: it ran through, and `*exit_code`
- * is what `work` returned. */
+/* Runs work(context) in a child process with SIGKILL at its k-th call. True: it was killed there. False: it ran
+ * through, and `*exit_code` is what `work` returned. */
 bool fault_fs_killed(uint64_t k, int (*work)(void *context), void *context, int *exit_code);
 
 #endif

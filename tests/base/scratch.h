@@ -4,7 +4,8 @@
 
 #include "base/memory.h"
 
-/* cmocka's group set-up and tear-down: enters a new empty folder / leaves and removes it. File names in tests are then bare. */
+/* cmocka's group set-up and tear-down: enters a new empty folder / leaves and removes it. File names in tests are then
+ * bare. */
 int scratch_enter(void **state);
 int scratch_leave(void **state);
 

@@ -77,7 +77,8 @@ static void test_every_cut_leaves_whole_lines(void **state)
     q_buffer_release(&text);
 }
 
-/* A bit flipped in any line but the last is found by the chain, or by the JSON. (The last line has nothing behind it that vouches for it.) */
+/* A bit flipped in any line but the last is found by the chain, or by the JSON. (The last line has nothing behind it
+ * that vouches for it.) */
 static void test_damage_is_found(void **state)
 {
     (void)state;

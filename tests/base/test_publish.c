@@ -1,4 +1,5 @@
-/* Publishing under fire: whatever call fails, wherever the process dies, the old file or the new one stands, never a mix. */
+/* Publishing under fire: whatever call fails, wherever the process dies, the old file or the new one stands, never a
+ * mix. */
 #include "base/memory.h"
 #include "base/publish.h"
 #include "tests/base/cmocka_all.h"
@@ -220,14 +221,15 @@ static void test_two_writers(void **state)
     (void)close(ready[1]);
 }
 
-/* The other writer publishes between our open and our lock: the file that we opened is now the published one and must not be emptied. */
+/* The other writer publishes between our open and our lock: the file that we opened is now the published one and must
+ * not be emptied. */
 static int flocks;
 
 static int flock_after_rename(int fd, int operation)
 {
     if (flocks++ == 0) {
-        scratch_write("race.partial", OLD, strlen(OLD)); /* into the inode that `fd` holds */
-        if (rename("race.partial", "race") != 0)
+        ssize_t size = (ssize_t)strlen(OLD);
+        if (pwrite(fd, OLD, strlen(OLD), 0) != size || rename("race.partial", "race") != 0)
             return -1;
     }
     return flock(fd, operation);
