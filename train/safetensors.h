@@ -29,6 +29,9 @@ enum safetensors_type {
 
 enum { SAFETENSORS_RANK_MAX = 8 };
 
+const char *safetensors_type_name(enum safetensors_type type); /* "F32" */
+uint64_t safetensors_type_bytes(enum safetensors_type type);
+
 struct safetensors_tensor {
     const char *name;
     enum safetensors_type type;

@@ -58,8 +58,9 @@ const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
-size_t
-model_parameter_elements(const struct model *model); /* of the arena, padding included: for the optimizer's moments */
+/* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
+size_t model_parameter_elements(const struct model *model);
+size_t model_matrix_elements(const struct model *model);
 /* Bytes taken: {parameters, gradients, activations, workspace}. */
 void model_memory(const struct model *model, size_t bytes[4]);
 

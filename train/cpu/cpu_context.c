@@ -1,0 +1,139 @@
+#include "train/cpu/cpu_context.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+size_t cpu_logits_rows(size_t vocabulary)
+{
+    size_t rows = CPU_LOGITS_FLOATS / Q_MAX(vocabulary, (size_t)1) / CPU_LOGITS_ROWS_MIN * CPU_LOGITS_ROWS_MIN;
+    return Q_MIN((size_t)CPU_LOGITS_ROWS_MAX, Q_MAX(rows, (size_t)CPU_LOGITS_ROWS_MIN));
+}
+
+/* The backward needs more than the forward in every part: see `carve` in op_attention_backward.c. */
+size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v)
+{
+    size_t key = nope + rope, padded = cpu_round_up(sequence, CPU_PADDING);
+    size_t wide_key = cpu_round_up(key, CPU_PADDING), wide_v = cpu_round_up(v, CPU_PADDING);
+    size_t panels = padded * (key + v + wide_key + wide_v + 2);
+    size_t block = (size_t)CPU_KEYS * (2 * key + wide_key + v + 2 * (CPU_SPAN + CPU_PADDING));
+    return panels + block + 16 * CPU_PADDING; /* each of a dozen pieces is rounded up to 16 floats */
+}
+
+static q_status context_create(struct q_pool *pool, struct op_context **out)
+{
+    struct op_context *context;
+    Q_TRY(q_alloc_zero(1, sizeof(*context), &context));
+    context->pool = pool;
+    context->threads = q_pool_threads(pool);
+    *out = context;
+    return Q_OK;
+}
+
+static void workspace_release(struct op_context *context)
+{
+    q_release(context->workers);
+    q_release(context->pack);
+    q_release(context->shared);
+    context->workers = NULL;
+    context->pack = context->shared = NULL;
+    context->bytes = 0;
+}
+
+static void context_release(struct op_context *context)
+{
+    if (!context)
+        return;
+    workspace_release(context);
+    q_release(context);
+}
+
+/* Floats of one worker: attention, a packed block of a grouped product, a row of a norm's gradient, or a router's lists. */
+static size_t worker_floats(const struct op_limits *l)
+{
+    size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v);
+    floats = Q_MAX(floats, (size_t)CPU_GROUP_K * (CPU_GROUP_COLUMNS + CPU_PADDING));
+    floats = Q_MAX(floats, l->width + CPU_PADDING);
+    return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
+}
+
+/* Floats of the shared block: a block of logits, the partial gradients of a norm, the heads' parts of a rotary key, or partial sums. */
+static size_t shared_floats(const struct op_limits *l)
+{
+    size_t tokens = l->batch * l->sequence;
+    size_t floats = cpu_logits_rows(l->vocabulary) * l->vocabulary;
+    floats = Q_MAX(floats, (size_t)q_ceil_div(tokens, CPU_NORM_ROWS) * l->width);
+    floats = Q_MAX(floats, tokens * l->heads * l->rope);
+    return Q_MAX(floats, 2 * (size_t)q_ceil_div(l->parameters, CPU_SUM_BLOCK));
+}
+
+static q_status context_reserve(struct op_context *context, const struct op_limits *limits)
+{
+    workspace_release(context);
+    context->limits = *limits;
+    context->worker_bytes =
+        cpu_round_up(worker_floats(limits) * sizeof(float), 4096) + 64; /* + 64: not the same cache sets */
+    context->pack_floats = CPU_PACK_FLOATS;
+    context->shared_floats = shared_floats(limits);
+    Q_TRY(q_alloc_aligned(context->threads, context->worker_bytes, &context->workers));
+    Q_TRY(q_alloc_aligned(context->pack_floats, sizeof(float), &context->pack));
+    Q_TRY(q_alloc_aligned(context->shared_floats, sizeof(float), &context->shared));
+    context->bytes =
+        context->threads * context->worker_bytes + (context->pack_floats + context->shared_floats) * sizeof(float);
+    return Q_OK;
+}
+
+static size_t workspace_bytes(const struct op_context *context)
+{
+    return context->bytes;
+}
+
+static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
+{
+    (void)context;
+    void *memory;
+    Q_TRY(q_alloc_aligned(bytes, 1, &memory));
+    memset(memory, 0, bytes);
+    memcpy(out_pointer, &memory, sizeof(memory));
+    return Q_OK;
+}
+
+static void memory_release(struct op_context *context, void *memory)
+{
+    (void)context;
+    q_release(memory);
+}
+
+static void copy(struct op_context *context, void *to, const void *from, size_t bytes)
+{
+    (void)context;
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
+static void zero(struct op_context *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes)
+        memset(memory, 0, bytes);
+}
+
+static q_status synchronize(struct op_context *context)
+{
+    (void)context;
+    return Q_OK;
+}
+
+void cpu_context_install(struct op_table *table)
+{
+    table->create = context_create;
+    table->release = context_release;
+    table->reserve = context_reserve;
+    table->workspace_bytes = workspace_bytes;
+    table->memory_create = memory_create;
+    table->memory_release = memory_release;
+    table->copy_in = copy;
+    table->copy_out = copy;
+    table->zero = zero;
+    table->synchronize = synchronize;
+}

@@ -1,0 +1,56 @@
+/* The context of the CPU backend: the pool and the workspace, shared by all instruction sets. */
+#ifndef QUERN_TRAIN_CPU_CONTEXT_H
+#define QUERN_TRAIN_CPU_CONTEXT_H
+
+#include "base/check.h"
+#include "base/threads.h"
+#include "train/ops.h"
+
+enum {
+    CPU_PADDING = 32,            /* floats: the widest micro-panel of any instruction set */
+    CPU_PACK_FLOATS = 1 << 21,   /* shared buffer for packed weights: 8 MiB, so that it stays in the last cache */
+    CPU_LOGITS_FLOATS = 1 << 21, /* block of logits: rows are chosen to fit */
+    CPU_LOGITS_ROWS_MIN = 48,
+    CPU_LOGITS_ROWS_MAX = 512,
+    CPU_KEYS = 48,           /* attention backward: keys of a block */
+    CPU_QUERIES = 48,        /* attention forward: queries of a block */
+    CPU_SPAN = 512,          /* attention: keys (forward) or queries (backward) that a block meets at once */
+    CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
+    CPU_GROUP_K = 256,       /* grouped products: depth of a packed block */
+    CPU_GROUP_COLUMNS = 128, /* and its columns */
+    CPU_SUM_BLOCK = 1 << 15, /* elements of a partial sum of squares */
+};
+
+/* The workspace: one block per worker, and one that all share (what it holds, an operation says). */
+struct op_context {
+    struct q_pool *pool; /* borrowed */
+    unsigned threads;
+    struct op_limits limits;
+    char *workers;
+    size_t worker_bytes; /* of each */
+    float *pack;         /* CPU_PACK_FLOATS or more */
+    size_t pack_floats;
+    float *shared;
+    size_t shared_floats;
+    size_t bytes; /* all of it */
+};
+
+/* Worker w's block as floats, aligned to 64 bytes. */
+static inline float *cpu_scratch(const struct op_context *context, unsigned worker)
+{
+    return (float *)(void *)(context->workers + worker * context->worker_bytes);
+}
+
+/* Sizes, in floats, of what operations need; the operations and reserve use the same functions. */
+size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v); /* a worker's */
+size_t cpu_logits_rows(size_t vocabulary);
+
+static inline size_t cpu_round_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/* The functions of the table that do not depend on the instruction set. */
+void cpu_context_install(struct op_table *table);
+
+#endif

@@ -1,0 +1,27 @@
+/* This instruction set's table: every file's operations. */
+#include "train/cpu/cpu_table.h"
+
+#include "train/cpu/cpu_ops.h"
+
+#define CPU_TEXT2(name) #name
+#define CPU_TEXT(name) CPU_TEXT2(name)
+
+void CPU_NAME(cpu_table)(struct op_table *table)
+{
+    *table = (struct op_table){.name = "cpu-" CPU_TEXT(CPU_ISA)};
+    cpu_context_install(table);
+    CPU_NAME(op_adamw)(table);
+    CPU_NAME(op_attention)(table);
+    CPU_NAME(op_attention_backward)(table);
+    CPU_NAME(op_balance)(table);
+    CPU_NAME(op_cross_entropy)(table);
+    CPU_NAME(op_embedding)(table);
+    CPU_NAME(op_grouped)(table);
+    CPU_NAME(op_matmul)(table);
+    CPU_NAME(op_permutation)(table);
+    CPU_NAME(op_rmsnorm)(table);
+    CPU_NAME(op_rope)(table);
+    CPU_NAME(op_router)(table);
+    CPU_NAME(op_sum_squares)(table);
+    CPU_NAME(op_swiglu)(table);
+}

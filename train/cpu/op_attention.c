@@ -1,0 +1,109 @@
+/* attention, forward: a head of a sequence per tile. Blocks of CPU_QUERIES queries meet spans of CPU_SPAN keys; the softmax is carried on over spans (Milakov
+ * and Gimelshein, arXiv 1805.02867; FlashAttention, arXiv 2205.14135), so that no more than one block of scores exists.
+ *
+ *     keys 0 ........ s0 ......... i1         scores S [queries, span] = Q K^T   (K^T packed once per head)
+ *     queries i0..i1  [   span    ]           P = exp(scale S - max), O = O e^(old max - max) + P V (V packed once per head)          */
+#include "train/cpu/cpu_attention.h"
+#include "train/cpu/cpu_ops.h"
+
+#include "base/check.h"
+
+struct room {
+    float *keys, *values; /* panels: K^T [key][T] by columns, V [T][v] */
+    float *scores;        /* [CPU_QUERIES][ATTENTION_ROW] */
+    float *out;           /* [CPU_QUERIES][v] */
+    float max[CPU_QUERIES], sum[CPU_QUERIES];
+};
+
+struct job {
+    const struct op_context *context;
+    const struct op_attention *attention;
+};
+
+static void pack_head(const struct attention_head *h, struct room *room)
+{
+    size_t stride = h->key * GEMM_COLUMNS;
+    gemm_pack_columns(room->keys, stride, h->k_nope, h->kv_stride, h->nope, h->length);
+    gemm_pack_columns(room->keys + h->nope * GEMM_COLUMNS, stride, h->k_rope, h->k_rope_stride, h->rope, h->length);
+    gemm_pack_rows(room->values, h->length * GEMM_COLUMNS, h->value, h->kv_stride, h->length, h->v);
+}
+
+/* One row of scores to probabilities of the softmax so far: the first `valid` become exp(scale s - max), those up to `count` zero; the row's sum and
+ * output so far are brought to the new maximum. */
+static void soften_row(struct room *room, size_t row, size_t valid, size_t count, float scale, size_t v, bool first)
+{
+    float *s = room->scores + row * ATTENTION_ROW, *out = room->out + row * v;
+    vec factor = vec_set(scale), top = vec_set(-INFINITY), total = vec_zero();
+    for (size_t i = valid; i < cpu_round_up(valid, VEC_LANES); i++)
+        s[i] = -INFINITY;
+    for (size_t i = 0; i < valid; i += VEC_LANES)
+        top = vec_at_least(top, vec_load(s + i));
+    float old = first ? -INFINITY : room->max[row], now = vec_max(top) * scale;
+    now = now > old || isnan(now) ? now : old;
+    vec shift = vec_set(-now);
+    for (size_t i = 0; i < valid; i += VEC_LANES) {
+        vec p = vec_exp(vec_fma(vec_load(s + i), factor, shift));
+        vec_store(s + i, p);
+        total += p; /* lanes beyond `valid` add e^-87 */
+    }
+    for (size_t i = valid; i < count; i++)
+        s[i] = 0;
+    float keep = first ? 0 : expf(old - now);
+    room->sum[row] = (first ? 0 : room->sum[row] * keep) + vec_sum(total);
+    room->max[row] = now;
+    if (!first && keep != 1.0F)
+        for (size_t i = 0; i < v; i++)
+            out[i] *= keep;
+}
+
+static void query_block(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
+                        size_t rows)
+{
+    size_t end = first + rows; /* keys that the last query sees */
+    for (size_t start = 0; start < end; start += CPU_SPAN) {
+        size_t count = Q_MIN((size_t)CPU_SPAN, end - start);
+        struct gemm_a q = {h->q + first * h->q_stride, h->q_stride, 1};
+        gemm_multiply(room->scores, ATTENTION_ROW, q, room->keys + start * h->key, h->key * GEMM_COLUMNS, rows,
+                      cpu_round_up(count, GEMM_COLUMNS), h->key, false);
+        for (size_t row = 0; row < rows; row++) {
+            size_t seen = first + row + 1; /* keys of this query */
+            soften_row(room, row, seen > start ? Q_MIN(count, seen - start) : 0, count, a->scale, h->v, start == 0);
+        }
+        gemm_multiply(room->out, h->v, (struct gemm_a){room->scores, ATTENTION_ROW, 1},
+                      room->values + start * GEMM_COLUMNS, h->length * GEMM_COLUMNS, rows, h->v, count, start > 0);
+    }
+    for (size_t row = 0; row < rows; row++) {
+        float inverse = 1.0F / room->sum[row], *out = a->out + h->out_start + (first + row) * h->out_stride;
+        for (size_t i = 0; i < h->v; i++)
+            out[i] = room->out[row * h->v + i] * inverse;
+        a->lse[h->lse_start + first + row] = room->max[row] + logf(room->sum[row]);
+    }
+}
+
+static void head_tile(void *context, unsigned worker, size_t task)
+{
+    const struct job *job = context;
+    struct attention_head h = attention_head_of(job->attention, task);
+    float *floats = cpu_scratch(job->context, worker);
+    struct room room;
+    room.keys = attention_take(&floats, cpu_round_up(h.length, GEMM_COLUMNS) * h.key);
+    room.values = attention_take(&floats, cpu_round_up(h.v, GEMM_COLUMNS) * h.length);
+    room.scores = attention_take(&floats, CPU_QUERIES * ATTENTION_ROW);
+    room.out = attention_take(&floats, CPU_QUERIES * h.v);
+    pack_head(&h, &room);
+    for (size_t first = 0; first < h.length; first += CPU_QUERIES)
+        query_block(job->attention, &h, &room, first, Q_MIN((size_t)CPU_QUERIES, h.length - first));
+}
+
+static void attention(struct op_context *context, const struct op_attention *a)
+{
+    q_check(a->sequence <= context->limits.sequence &&
+            a->batch * a->sequence <= context->limits.batch * context->limits.sequence);
+    struct job job = {context, a};
+    q_pool_for(context->pool, a->batch * a->heads, head_tile, &job);
+}
+
+void CPU_NAME(op_attention)(struct op_table *table)
+{
+    table->attention = attention;
+}

@@ -1,0 +1,166 @@
+/* attention, backward: a head of a sequence per tile, blocks of CPU_KEYS keys against spans of the queries that see them. Scores stand transposed, [keys,
+ * queries], so that the sums for dK and dV run over queries in one product each, and lse and D are rows to subtract.
+ *
+ *     S = K Q^T    P = exp(scale S - lse)    dV = P dO    dP = V dO^T    dS = P (dP - D) scale    dK = dS Q    dQ += dS^T K
+ *     D[t] = out[t] . dout[t]
+ *
+ * (FlashAttention, arXiv 2205.14135, algorithm 4.) The shared rotary key gets a part from every head: kept apart, summed in order at the end. */
+#include "train/cpu/cpu_attention.h"
+#include "train/cpu/cpu_ops.h"
+
+#include "base/check.h"
+
+struct room {
+    float *queries_by_column, *dout_by_column; /* panels of Q^T [key][T] and dO^T [v][T] */
+    float *queries, *dout;                     /* panels of Q [T][key] and dO [T][v] */
+    float *lse, *inner;                        /* [T], whole vectors long: lse and D */
+    float *key, *key_panels;                   /* this block's K [CPU_KEYS][key], and as panels */
+    float *p, *ds;                             /* [CPU_KEYS][ATTENTION_ROW] */
+    float *dkey, *dvalue;                      /* [CPU_KEYS][key], [CPU_KEYS][v] */
+};
+
+struct job {
+    struct op_context *context;
+    const struct op_attention *attention;
+};
+
+static void carve(struct room *room, const struct attention_head *h, float *floats)
+{
+    size_t padded = cpu_round_up(h->length, GEMM_COLUMNS), key = cpu_round_up(h->key, GEMM_COLUMNS);
+    room->queries_by_column = attention_take(&floats, padded * h->key);
+    room->dout_by_column = attention_take(&floats, padded * h->v);
+    room->queries = attention_take(&floats, h->length * key);
+    room->dout = attention_take(&floats, h->length * cpu_round_up(h->v, GEMM_COLUMNS));
+    room->lse = attention_take(&floats, padded);
+    room->inner = attention_take(&floats, padded);
+    room->key = attention_take(&floats, CPU_KEYS * h->key);
+    room->key_panels = attention_take(&floats, CPU_KEYS * key);
+    room->p = attention_take(&floats, CPU_KEYS * ATTENTION_ROW);
+    room->ds = attention_take(&floats, CPU_KEYS * ATTENTION_ROW);
+    room->dkey = attention_take(&floats, CPU_KEYS * h->key);
+    room->dvalue = attention_take(&floats, CPU_KEYS * h->v);
+}
+
+static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room)
+{
+    const float *dout = a->dout + h->out_start, *out = a->out + h->out_start;
+    gemm_pack_columns(room->queries_by_column, h->key * GEMM_COLUMNS, h->q, h->q_stride, h->key, h->length);
+    gemm_pack_rows(room->queries, h->length * GEMM_COLUMNS, h->q, h->q_stride, h->length, h->key);
+    gemm_pack_columns(room->dout_by_column, h->v * GEMM_COLUMNS, dout, h->out_stride, h->v, h->length);
+    gemm_pack_rows(room->dout, h->length * GEMM_COLUMNS, dout, h->out_stride, h->length, h->v);
+    for (size_t t = 0; t < h->length; t++) {
+        float sum = 0;
+        for (size_t i = 0; i < h->v; i++)
+            sum += out[t * h->out_stride + i] * dout[t * h->out_stride + i];
+        room->inner[t] = sum;
+        room->lse[t] = a->lse[h->lse_start + t];
+    }
+    for (size_t t = h->length; t < cpu_round_up(h->length, GEMM_COLUMNS);
+         t++) /* columns that no query has: finite, unused */
+        room->inner[t] = room->lse[t] = 0;
+}
+
+/* p: scores to probabilities for `count` queries from `start` on; those before the key (row's token) do not see it. */
+static void soften_row(const struct room *room, float *p, size_t token, size_t start, size_t count, float scale)
+{
+    vec factor = vec_set(scale);
+    size_t unseen = token > start ? Q_MIN(token - start, count) : 0, i = unseen / VEC_LANES * VEC_LANES;
+    for (; i < count; i += VEC_LANES) /* the row is padded to whole vectors */
+        vec_store(p + i, vec_exp(vec_fma(vec_load(p + i), factor, -vec_load(room->lse + start + i))));
+    memset(p, 0, unseen * sizeof(float));
+}
+
+/* ds holds dP: becomes P (dP - D) scale. */
+static void slope_row(const struct room *room, const float *p, float *ds, size_t start, size_t count, float scale)
+{
+    vec factor = vec_set(scale);
+    for (size_t i = 0; i < count; i += VEC_LANES)
+        vec_store(ds + i, vec_load(p + i) * (vec_load(ds + i) - vec_load(room->inner + start + i)) * factor);
+}
+
+/* Keys first .. first + rows against the queries of one span. */
+static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
+                     size_t rows, size_t start, size_t count, bool later)
+{
+    size_t padded = cpu_round_up(count, GEMM_COLUMNS), key = h->key;
+    gemm_multiply(room->p, ATTENTION_ROW, (struct gemm_a){room->key, key, 1}, room->queries_by_column + start * key,
+                  key * GEMM_COLUMNS, rows, padded, key, false);
+    for (size_t row = 0; row < rows; row++)
+        soften_row(room, room->p + row * ATTENTION_ROW, first + row, start, count, a->scale);
+    gemm_multiply(room->dvalue, h->v, (struct gemm_a){room->p, ATTENTION_ROW, 1}, room->dout + start * GEMM_COLUMNS,
+                  h->length * GEMM_COLUMNS, rows, h->v, count, later);
+    gemm_multiply(room->ds, ATTENTION_ROW, (struct gemm_a){h->value + first * h->kv_stride, h->kv_stride, 1},
+                  room->dout_by_column + start * h->v, h->v * GEMM_COLUMNS, rows, padded, h->v, false);
+    for (size_t row = 0; row < rows; row++)
+        slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW, start, count, a->scale);
+    gemm_multiply(room->dkey, key, (struct gemm_a){room->ds, ATTENTION_ROW, 1}, room->queries + start * GEMM_COLUMNS,
+                  h->length * GEMM_COLUMNS, rows, key, count, later);
+    float *dq = a->dq + (h->q - a->q) + start * h->q_stride;
+    gemm_multiply(dq, h->q_stride, (struct gemm_a){room->ds, 1, ATTENTION_ROW}, room->key_panels, rows * GEMM_COLUMNS,
+                  count, key, rows, true);
+}
+
+static void key_block(struct op_context *context, const struct op_attention *a, const struct attention_head *h,
+                      struct room *room, size_t first, size_t rows, size_t task)
+{
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(room->key + row * h->key, h->k_nope + (first + row) * h->kv_stride, h->nope * sizeof(float));
+        memcpy(room->key + row * h->key + h->nope, h->k_rope + (first + row) * h->k_rope_stride,
+               h->rope * sizeof(float));
+    }
+    gemm_pack_rows(room->key_panels, rows * GEMM_COLUMNS, room->key, h->key, rows, h->key);
+    size_t begin = first / GEMM_COLUMNS * GEMM_COLUMNS; /* panels of queries begin at whole columns */
+    for (size_t start = begin; start < h->length; start += CPU_SPAN)
+        key_span(a, h, room, first, rows, start, Q_MIN((size_t)CPU_SPAN, h->length - start), start > begin);
+    size_t b = task / a->heads, head = task % a->heads;
+    float *dkv = a->dkv + (h->k_nope - a->kv);
+    for (size_t row = 0; row < rows; row++) {
+        size_t t = first + row;
+        memcpy(dkv + t * h->kv_stride, room->dkey + row * h->key, h->nope * sizeof(float));
+        memcpy(dkv + t * h->kv_stride + h->nope, room->dvalue + row * h->v, h->v * sizeof(float));
+        memcpy(context->shared + ((b * a->sequence + t) * a->heads + head) * h->rope,
+               room->dkey + row * h->key + h->nope, h->rope * sizeof(float));
+    }
+}
+
+static void head_tile(void *context, unsigned worker, size_t task)
+{
+    const struct job *job = context;
+    const struct op_attention *a = job->attention;
+    struct attention_head h = attention_head_of(a, task);
+    struct room room;
+    carve(&room, &h, cpu_scratch(job->context, worker));
+    prepare(a, &h, &room);
+    for (size_t t = 0; t < h.length; t++)
+        memset(a->dq + (h.q - a->q) + t * h.q_stride, 0, h.key * sizeof(float));
+    for (size_t first = 0; first < h.length; first += CPU_KEYS)
+        key_block(job->context, a, &h, &room, first, Q_MIN((size_t)CPU_KEYS, h.length - first), task);
+}
+
+/* The shared rotary key's gradient: the heads' parts in order. */
+static void sum_heads(void *context, unsigned worker, size_t token)
+{
+    (void)worker;
+    const struct job *job = context;
+    const struct op_attention *a = job->attention;
+    const float *parts = job->context->shared + token * a->heads * a->rope;
+    float *to = a->dk_rope + token * a->dk_rope_stride;
+    memcpy(to, parts, a->rope * sizeof(float));
+    for (size_t head = 1; head < a->heads; head++)
+        for (size_t i = 0; i < a->rope; i++)
+            to[i] += parts[head * a->rope + i];
+}
+
+static void attention_backward(struct op_context *context, const struct op_attention *a)
+{
+    size_t tokens = a->batch * a->sequence;
+    q_check(a->sequence <= context->limits.sequence && tokens * a->heads * a->rope <= context->shared_floats);
+    struct job job = {context, a};
+    q_pool_for(context->pool, a->batch * a->heads, head_tile, &job);
+    q_pool_for(context->pool, tokens, sum_heads, &job);
+}
+
+void CPU_NAME(op_attention_backward)(struct op_table *table)
+{
+    table->attention_backward = attention_backward;
+}

@@ -1,0 +1,121 @@
+/* cross_entropy: blocks of rows of the logits, each turned into its own gradient where it lies, then used for dx and dweight. The head's
+ * product is thus done once for the loss and once each for its two gradients, and never again. */
+#include "train/cpu/cpu_ops.h"
+
+#include "base/check.h"
+
+struct job {
+    const struct op_cross_entropy *loss;
+    float *logits;
+    size_t first, rows;
+};
+
+static float row_max(const float *x, size_t n)
+{
+    vec max = vec_set(-INFINITY);
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        max = vec_at_least(max, vec_load(x + i));
+    if (i < n)
+        max = vec_at_least(max, vec_load_part(x + i, n - i, -INFINITY));
+    return vec_max(max);
+}
+
+/* x = exp(x - max); returns the sum. */
+static float row_exp(float *x, size_t n, float max)
+{
+    vec total = vec_zero(), shift = vec_set(max);
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec p = vec_exp(vec_load(x + i) - shift);
+        vec_store(x + i, p);
+        total += p;
+    }
+    float rest = 0;
+    if (i < n) {
+        vec_store_part(x + i, vec_exp(vec_load_part(x + i, n - i, 0) - shift), n - i);
+        for (; i < n; i++)
+            rest += x[i];
+    }
+    return vec_sum(total) + rest;
+}
+
+static void row_scale(float *x, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+/* The loss of a row, and in the logits' place its gradient: scale * (softmax - one at the target). */
+static void loss_row(void *context, unsigned worker, size_t row)
+{
+    (void)worker;
+    const struct job *job = context;
+    const struct op_cross_entropy *l = job->loss;
+    float *x = job->logits + row * l->vocabulary;
+    int32_t target = l->targets[job->first + row];
+    if (target < 0) {
+        l->losses[job->first + row] = 0;
+        memset(x, 0, l->vocabulary * sizeof(float));
+        return;
+    }
+    float at_target = x[target], max = row_max(x, l->vocabulary);
+    float sum = row_exp(x, l->vocabulary, max);
+    l->losses[job->first + row] = (float)((double)max - (double)at_target + log((double)sum));
+    if (l->dx) {
+        row_scale(x, l->vocabulary, l->grad_scale / sum);
+        x[target] -= l->grad_scale;
+    }
+}
+
+static void cross_entropy(struct op_context *context, const struct op_cross_entropy *l)
+{
+    size_t block = cpu_logits_rows(l->vocabulary);
+    q_check(block * l->vocabulary <= context->shared_floats);
+    for (size_t first = 0; first < l->tokens; first += block) {
+        struct job job = {l, context->shared, first, Q_MIN(block, l->tokens - first)};
+        const float *x = l->x + first * l->hidden;
+        struct op_matmul logits = {.kind = OP_NT,
+                                   .m = job.rows,
+                                   .n = l->vocabulary,
+                                   .k = l->hidden,
+                                   .a = x,
+                                   .a_stride = l->hidden,
+                                   .b = l->weight,
+                                   .b_stride = l->hidden,
+                                   .c = job.logits,
+                                   .c_stride = l->vocabulary};
+        CPU_NAME(cpu_matmul)(context, &logits);
+        q_pool_for(context->pool, job.rows, loss_row, &job);
+        if (!l->dx)
+            continue;
+        struct op_matmul dx = {.kind = OP_NN,
+                               .m = job.rows,
+                               .n = l->hidden,
+                               .k = l->vocabulary,
+                               .a = job.logits,
+                               .a_stride = l->vocabulary,
+                               .b = l->weight,
+                               .b_stride = l->hidden,
+                               .c = l->dx + first * l->hidden,
+                               .c_stride = l->hidden};
+        CPU_NAME(cpu_matmul)(context, &dx);
+        struct op_matmul dweight = {.kind = OP_TN,
+                                    .m = l->vocabulary,
+                                    .n = l->hidden,
+                                    .k = job.rows,
+                                    .a = job.logits,
+                                    .a_stride = l->vocabulary,
+                                    .b = x,
+                                    .b_stride = l->hidden,
+                                    .c = l->dweight,
+                                    .c_stride = l->hidden,
+                                    .accumulate = true};
+        CPU_NAME(cpu_matmul)(context, &dweight);
+    }
+}
+
+void CPU_NAME(op_cross_entropy)(struct op_table *table)
+{
+    table->cross_entropy = cross_entropy;
+}

@@ -1,0 +1,211 @@
+/* The feed-forward half of a layer: dense SwiGLU, or DeepSeekMoE (report, section 2.1.2): shared experts that see every token, and routed
+ * experts, each with the tokens that chose it.
+ *
+ *     stream --> norm --+--> shared experts ------------------------------+
+ *                       +--> router: chosen, weights                      |
+ *                       +--> gather by expert --> SwiGLU of each --> weighted sum by token --> delta
+ */
+#include "train/model/model_internal.h"
+
+static void swiglu_forward(struct model *model, const struct layer_weights *w, struct layer_activations *a,
+                           size_t inner)
+{
+    size_t hidden = model->sizes.hidden;
+    model_linear(model, a->gate_up, a->middle_normed, w->gate_up, hidden, 2 * inner);
+    model->ops->swiglu(model->context, a->inner, a->gate_up, model_tokens(model), inner);
+    model_linear(model, model->scratch.delta, a->inner, w->down, inner, hidden);
+}
+
+/* dnormed = the gradient through the dense (or shared) feed-forward of dstream. */
+static void swiglu_backward(struct model *model, const struct layer_weights *w, const struct layer_activations *a,
+                            size_t inner)
+{
+    size_t hidden = model->sizes.hidden;
+    struct scratch *r = &model->scratch;
+    model_linear_input_gradient(model, r->dinner, r->dstream, w->down, inner, hidden, false);
+    model_linear_weight_gradient(model, w->down, r->dstream, a->inner, inner, hidden);
+    model->ops->swiglu_backward(model->context, r->dgate_up, r->dinner, a->gate_up, model_tokens(model), inner);
+    model_linear_input_gradient(model, r->dnormed, r->dgate_up, w->gate_up, hidden, 2 * inner, false);
+    model_linear_weight_gradient(model, w->gate_up, r->dgate_up, a->middle_normed, hidden, 2 * inner);
+}
+
+static struct op_router router_of(struct model *model, size_t layer)
+{
+    const struct model_config *c = &model->config;
+    const struct layer_activations *a = &model->layers[layer];
+    return (struct op_router){.tokens = model_tokens(model),
+                              .experts = model->sizes.experts,
+                              .top_k = model->sizes.top_k,
+                              .groups = c->n_group,
+                              .top_groups = c->topk_group,
+                              .normalise = c->norm_topk_prob,
+                              .scaling = (op_acc)c->routed_scaling_factor,
+                              .logits = model->scratch.route_logits,
+                              .bias = model->biases + (layer - model->sizes.dense_layers) * model->sizes.experts,
+                              .scores = a->scores,
+                              .chosen = a->chosen,
+                              .weights = a->route_weights};
+}
+
+/* One of the four kinds of product over the experts' runs of slots. */
+static struct op_grouped grouped_of(const struct model *model, const struct layer_activations *a, enum op_product kind)
+{
+    return (struct op_grouped){
+        .kind = kind, .experts = model->sizes.experts, .offsets = a->offsets, .accumulate = kind == OP_TN};
+}
+
+/* y[S, out] = x[S, in] W_e^T */
+static void experts_linear(struct model *model, const struct layer_activations *a, op_real *y, const op_real *x,
+                           size_t weight, size_t in, size_t out)
+{
+    struct op_grouped product = grouped_of(model, a, OP_NT);
+    product.n = out;
+    product.k = in;
+    product.a = x;
+    product.b = model_weight(model, weight);
+    product.c = y;
+    product.expert_stride = in * out;
+    model->ops->grouped(model->context, &product);
+}
+
+/* dx[S, in] = dy[S, out] W_e, and dW_e += dy^T x. */
+static void experts_linear_backward(struct model *model, const struct layer_activations *a, op_real *dx,
+                                    const op_real *dy, const op_real *x, size_t weight, size_t in, size_t out)
+{
+    struct op_grouped product = grouped_of(model, a, OP_NN);
+    product.n = in;
+    product.k = out;
+    product.a = dy;
+    product.b = model_weight(model, weight);
+    product.c = dx;
+    product.expert_stride = in * out;
+    model->ops->grouped(model->context, &product);
+    product = grouped_of(model, a, OP_TN);
+    product.m = out;
+    product.n = in;
+    product.a = dy;
+    product.b = x;
+    product.c = model_gradient(model, weight);
+    product.expert_stride = in * out;
+    model->ops->grouped(model->context, &product);
+}
+
+static void experts_forward(struct model *model, size_t layer, bool count)
+{
+    const struct op_table *ops = model->ops;
+    struct op_context *context = model->context;
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    struct layer_activations *a = &model->layers[layer];
+    size_t n = model_tokens(model), slots = n * s->top_k;
+
+    model_linear(model, model->scratch.route_logits, a->middle_normed, w->router, s->hidden, s->experts);
+    struct op_router router = router_of(model, layer);
+    router.counts = count ? model->counts + (layer - s->dense_layers) * s->experts : NULL;
+    ops->router(context, &router);
+    struct op_route route = {.tokens = n,
+                             .experts = s->experts,
+                             .top_k = s->top_k,
+                             .chosen = a->chosen,
+                             .offsets = a->offsets,
+                             .source = a->source,
+                             .position = a->position};
+    ops->route(context, &route);
+    ops->gather(context, a->slot_input, a->middle_normed, a->source, slots, s->hidden);
+    experts_linear(model, a, a->slot_gate_up, a->slot_input, w->experts_gate_up, s->hidden, 2 * s->expert_inner);
+    ops->swiglu(context, a->slot_inner, a->slot_gate_up, slots, s->expert_inner);
+    experts_linear(model, a, a->slot_output, a->slot_inner, w->experts_down, s->expert_inner, s->hidden);
+    op_real *delta = model->scratch.delta;
+    ops->combine(context, delta, s->shared_inner ? delta : NULL, a->slot_output, a->position, a->route_weights, n,
+                 s->top_k, s->hidden);
+}
+
+void block_feedforward_forward(struct model *model, size_t layer, bool count)
+{
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    struct layer_activations *a = &model->layers[layer];
+    bool dense = model_is_dense(model, layer);
+    model->ops->rmsnorm(model->context, a->middle_normed, a->middle_rstd, a->middle, a->input, s->hidden,
+                        model->scratch.delta, model_weight(model, w->post_norm), model_tokens(model), s->hidden,
+                        model->config.rms_norm_eps);
+    if (dense || s->shared_inner)
+        swiglu_forward(model, w, a, dense ? s->dense_inner : s->shared_inner);
+    if (!dense)
+        experts_forward(model, layer, count);
+}
+
+/* The balance loss of this layer, its gradient by the scores into scratch.dscores. */
+static void balance_backward(struct model *model, const struct layer_activations *a, const struct model_scale *scale,
+                             double *balance_loss)
+{
+    struct scratch *r = &model->scratch;
+    struct op_balance balance = {.batch = model->batch,
+                                 .sequence = model->sequence,
+                                 .experts = model->sizes.experts,
+                                 .top_k = model->sizes.top_k,
+                                 .scores = a->scores,
+                                 .alpha = (op_acc)scale->balance_alpha,
+                                 .loss = r->balance_losses,
+                                 .dscores = r->dscores,
+                                 .grad_scale = (op_acc)scale->balance};
+    model->ops->balance(model->context, &balance);
+    for (size_t b = 0; b < model->batch; b++) {
+        op_acc loss;
+        model->ops->copy_out(model->context, &loss, r->balance_losses + b, sizeof(loss));
+        *balance_loss += (double)loss;
+    }
+}
+
+/* Adds the routed experts' and the router's parts to dnormed. */
+static void experts_backward(struct model *model, size_t layer, const struct model_scale *scale, double *balance_loss)
+{
+    const struct op_table *ops = model->ops;
+    struct op_context *context = model->context;
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    const struct layer_activations *a = &model->layers[layer];
+    struct scratch *r = &model->scratch;
+    size_t n = model_tokens(model), slots = n * s->top_k;
+
+    ops->combine_backward(context, r->dslot, r->droute_weights, r->dstream, a->slot_output, a->position,
+                          a->route_weights, n, s->top_k, s->hidden);
+    experts_linear_backward(model, a, r->dslot_inner, r->dslot, a->slot_inner, w->experts_down, s->expert_inner,
+                            s->hidden);
+    ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, slots, s->expert_inner);
+    experts_linear_backward(model, a, r->dslot, r->dslot_gate_up, a->slot_input, w->experts_gate_up, s->hidden,
+                            2 * s->expert_inner);
+    ops->gather_backward(context, r->dnormed, r->dslot, a->position, n, s->top_k, s->hidden);
+
+    struct op_router router = router_of(model, layer);
+    router.dweights = r->droute_weights;
+    router.dlogits = r->droute_logits;
+    if (scale->balance_alpha != 0.0) {
+        balance_backward(model, a, scale, balance_loss);
+        router.dscores = r->dscores;
+    }
+    ops->router_backward(context, &router);
+    model_linear_input_gradient(model, r->dnormed, r->droute_logits, w->router, s->hidden, s->experts, true);
+    model_linear_weight_gradient(model, w->router, r->droute_logits, a->middle_normed, s->hidden, s->experts);
+}
+
+/* In: scratch.dstream, the gradient of the stream behind the layer. Out: the same between attention and feed-forward. */
+void block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
+                                double *balance_loss)
+{
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    const struct layer_activations *a = &model->layers[layer];
+    struct scratch *r = &model->scratch;
+    size_t n = model_tokens(model);
+    bool dense = model_is_dense(model, layer);
+    if (dense || s->shared_inner)
+        swiglu_backward(model, w, a, dense ? s->dense_inner : s->shared_inner);
+    else
+        model->ops->zero(model->context, r->dnormed, n * s->hidden * sizeof(*r->dnormed));
+    if (!dense)
+        experts_backward(model, layer, scale, balance_loss);
+    model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, true, model_gradient(model, w->post_norm),
+                                 r->dnormed, a->middle, s->hidden, a->middle_rstd, model_weight(model, w->post_norm), n,
+                                 s->hidden);
+}

@@ -1,0 +1,249 @@
+/* The model's life: memory, single tensors in and out, counts and biases. */
+#include "train/model/model.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "train/model/model_internal.h"
+
+#include <math.h>
+
+enum { STAGING = 1 << 16 }; /* elements that init draws at a time */
+
+static struct op_limits limits_of(const struct model *model)
+{
+    const struct model_sizes *s = &model->sizes;
+    size_t width = Q_MAX(Q_MAX(s->hidden, s->low), Q_MAX(s->heads * s->key, s->heads * (s->nope + s->v)));
+    width = Q_MAX(width, 2 * Q_MAX(s->dense_inner, Q_MAX(s->expert_inner, s->shared_inner)));
+    return (struct op_limits){.batch = model->shape.batch,
+                              .sequence = model->shape.sequence,
+                              .hidden = s->hidden,
+                              .vocabulary = s->vocabulary,
+                              .heads = s->heads,
+                              .nope = s->nope,
+                              .rope = s->rope,
+                              .v = s->v,
+                              .experts = s->experts,
+                              .top_k = s->top_k,
+                              .width = width,
+                              .parameters = model->weights.elements};
+}
+
+/* Everything in the backend's memory. */
+static q_status take_memory(struct model *model)
+{
+    const struct op_table *ops = model->ops;
+    struct op_context *context = model->context;
+    const size_t elements = model->weights.elements;
+    struct op_limits limits = limits_of(model);
+    Q_TRY(ops->reserve(context, &limits));
+    Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->parameter_arena));
+    if (model->shape.training)
+        Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->gradient_arena));
+    Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(op_acc), &model->biases));
+    Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
+    Q_TRY(q_arena_alloc(&model->arena, model->sizes.layers, sizeof(struct layer_activations), &model->layers));
+    model->activation_bytes = model_plan_activations(model, NULL);
+    Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
+    (void)model_plan_activations(model, model->activation_memory);
+    Q_TRY(q_alloc(STAGING, sizeof(op_acc), &model->host));
+    size_t table = model->shape.sequence * model->sizes.rope;
+    op_acc *host;
+    Q_TRY(q_alloc(table, sizeof(op_acc), &host));
+    model_rope_fill(&model->config, model->shape.sequence, host);
+    q_status status = ops->memory_create(context, table * sizeof(op_acc), &model->rope_table);
+    if (status == Q_OK)
+        ops->copy_in(context, model->rope_table, host, table * sizeof(op_acc));
+    q_release(host);
+    return status;
+}
+
+static q_status check_shape(const struct model_config *config, const struct model_shape *shape)
+{
+    Q_TRY(model_config_check(config));
+    if (shape->batch == 0 || shape->sequence == 0 || shape->batch > 1U << 20 || shape->sequence > 1U << 24 ||
+        shape->batch * shape->sequence > (size_t)INT32_MAX / Q_MAX(config->num_experts_per_tok, (uint64_t)1))
+        return q_fail(Q_ERR_USAGE, "a micro-batch of %zu x %zu tokens is out of range", shape->batch, shape->sequence);
+    if (shape->sequence > config->max_position_embeddings)
+        return q_fail(Q_ERR_USAGE,
+                      "sequences of %zu tokens are longer than the model's 'max_position_embeddings', %llu",
+                      shape->sequence, (unsigned long long)config->max_position_embeddings);
+    return Q_OK;
+}
+
+q_status model_create(const struct model_config *config, const struct op_table *ops, struct op_context *context,
+                      const struct model_shape *shape, struct model **out)
+{
+    Q_TRY(check_shape(config, shape));
+    struct model *model;
+    Q_TRY(q_alloc_zero(1, sizeof(*model), &model));
+    model->config = *config;
+    model->shape = *shape;
+    model->ops = ops;
+    model->context = context;
+    model->attention_scale = (op_acc)model_attention_scale(config);
+    model_sizes_of(config, &model->sizes);
+    q_status status = model_plan_parameters(model);
+    if (status == Q_OK)
+        status = take_memory(model);
+    if (status != Q_OK) {
+        double bytes = (double)model->weights.elements * sizeof(op_acc) * (shape->training ? 2 : 1) +
+                       (double)model->activation_bytes;
+        char text[32];
+        model_release(model);
+        return q_context(status, "a model that needs %s", q_format_bytes(text, bytes));
+    }
+    *out = model;
+    return Q_OK;
+}
+
+void model_release(struct model *model)
+{
+    if (!model)
+        return;
+    void *memory[] = {model->parameter_arena, model->gradient_arena, model->biases,
+                      model->counts,          model->rope_table,     model->activation_memory};
+    for (size_t i = 0; i < Q_COUNT_OF(memory); i++)
+        model->ops->memory_release(model->context, memory[i]);
+    q_release(model->host);
+    q_arena_release(&model->arena);
+    q_release(model);
+}
+
+const struct model_config *model_get_config(const struct model *model)
+{
+    return &model->config;
+}
+
+const struct model_parameter *model_parameters(const struct model *model, size_t *count)
+{
+    *count = model->parameter_count;
+    return model->parameters;
+}
+
+size_t model_parameter_elements(const struct model *model)
+{
+    return model->weights.elements;
+}
+
+size_t model_matrix_elements(const struct model *model)
+{
+    return model->weights.matrix_elements;
+}
+
+void model_memory(const struct model *model, size_t bytes[4])
+{
+    bytes[0] = model->weights.elements * sizeof(op_acc);
+    bytes[1] = model->shape.training ? bytes[0] : 0;
+    bytes[2] = model->activation_bytes;
+    bytes[3] = model->ops->workspace_bytes(model->context);
+}
+
+static op_acc *place_of(const struct model *model, const struct model_parameter *parameter)
+{
+    return (parameter->kind == MODEL_BIAS ? model->biases : model->parameter_arena) + parameter->offset;
+}
+
+/* Draws in pieces: a number depends on the parameter's name and its place alone. */
+static void init_matrix(struct model *model, const struct model_parameter *p, uint64_t seed)
+{
+    q_hash hash = q_hash_string(q_string_of(p->name));
+    q_random_key key = q_random_key_of(seed, "parameter", hash.high, hash.low);
+    for (size_t first = 0; first < p->count; first += STAGING) {
+        size_t count = Q_MIN((size_t)STAGING, p->count - first);
+        for (size_t i = 0; i < count; i++)
+            model->host[i] = (op_acc)(float)(q_random_normal(key, first + i) * model->config.initializer_range);
+        model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));
+    }
+}
+
+static void fill(struct model *model, const struct model_parameter *p, op_acc value)
+{
+    for (size_t first = 0; first < p->count; first += STAGING) {
+        size_t count = Q_MIN((size_t)STAGING, p->count - first);
+        for (size_t i = 0; i < count; i++)
+            model->host[i] = value;
+        model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));
+    }
+}
+
+q_status model_init(struct model *model, uint64_t seed)
+{
+    for (size_t i = 0; i < model->parameter_count; i++) {
+        const struct model_parameter *p = &model->parameters[i];
+        if (p->kind == MODEL_MATRIX)
+            init_matrix(model, p, seed);
+        else
+            fill(model, p, p->kind == MODEL_NORM ? 1 : 0);
+    }
+    return model->ops->synchronize(model->context);
+}
+
+q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values)
+{
+    for (size_t i = 0; i < parameter->count; i++)
+        if (!isfinite(values[i]))
+            return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
+    model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));
+    return Q_OK;
+}
+
+void model_get(const struct model *model, const struct model_parameter *parameter, op_acc *values)
+{
+    model->ops->copy_out(model->context, values, place_of(model, parameter), parameter->count * sizeof(op_acc));
+}
+
+void model_get_gradient(const struct model *model, const struct model_parameter *parameter, op_acc *values)
+{
+    q_check(parameter->kind != MODEL_BIAS && model->gradient_arena);
+    model->ops->copy_out(model->context, values, model->gradient_arena + parameter->offset,
+                         parameter->count * sizeof(op_acc));
+}
+
+size_t model_counts_size(const struct model *model)
+{
+    return model->bias_elements;
+}
+
+void model_get_counts(const struct model *model, int64_t *counts)
+{
+    model->ops->copy_out(model->context, counts, model->counts, model->bias_elements * sizeof(int64_t));
+}
+
+void model_put_counts(struct model *model, const int64_t *counts)
+{
+    model->ops->copy_in(model->context, model->counts, counts, model->bias_elements * sizeof(int64_t));
+}
+
+void model_update_bias(struct model *model, double gamma)
+{
+    size_t experts = model->sizes.experts;
+    for (size_t first = 0; gamma != 0.0 && first < model->bias_elements; first += experts)
+        model->ops->bias_update(model->context, model->biases + first, model->counts + first, experts, gamma);
+    model->ops->zero(model->context, model->counts, model->bias_elements * sizeof(int64_t));
+}
+
+void model_clear_gradients(struct model *model)
+{
+    model->ops->zero(model->context, model->gradient_arena, model->weights.elements * sizeof(op_acc));
+}
+
+op_acc *model_parameter_arena(struct model *model)
+{
+    return model->parameter_arena;
+}
+
+op_acc *model_gradient_arena(struct model *model)
+{
+    return model->gradient_arena;
+}
+
+const struct op_table *model_ops(const struct model *model)
+{
+    return model->ops;
+}
+
+struct op_context *model_context(const struct model *model)
+{
+    return model->context;
+}

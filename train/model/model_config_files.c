@@ -1,0 +1,250 @@
+/* The model's shape from recipes and from Hugging Face's config.json, and back. */
+#include "base/check.h"
+#include "base/fs.h"
+#include "train/model/model_config.h"
+
+enum { CONFIG_BYTES_MAX = 1 << 20 };
+
+/* The first of FOLDER/NAME.yaml that exists, FOLDER being where the recipe, the build tree or the installation keeps models; else NULL. */
+static q_status find_named(const char *name, const char *recipe_folder, struct q_arena *arena, const char **out)
+{
+    const char *program;
+    Q_TRY(q_program_folder(arena, &program));
+    const char *const places[][2] = {{recipe_folder ? recipe_folder : ".", "models"},
+                                     {program, "../../recipes/models"},
+                                     {program, "../share/quern/recipes/models"}};
+    for (size_t i = 0; i < Q_COUNT_OF(places); i++) {
+        bool exists;
+        Q_TRY(q_arena_printf(arena, out, "%s/%s/%s.yaml", places[i][0], places[i][1], name));
+        Q_TRY(q_fs_look(*out, &exists, NULL));
+        if (exists)
+            return Q_OK;
+    }
+    *out = NULL;
+    return Q_OK;
+}
+
+static q_status load_tree(const struct q_node *node, struct q_arena *arena, struct model_config *out)
+{
+    Q_TRY(q_settings_load(&model_config_table, node, arena, out));
+    return q_context(model_config_check(out), "%s", node->file);
+}
+
+q_status model_config_named(const char *name, const char *recipe_folder, struct q_arena *arena,
+                            struct model_config *out)
+{
+    const char *file = name;
+    if (!strchr(name, '/') && !q_string_ends(q_string_of(name), ".yaml")) {
+        Q_TRY(find_named(name, recipe_folder, arena, &file));
+        if (!file)
+            return q_fail(Q_ERR_USAGE, "no model '%s': there is no 'models/%s.yaml' beside the recipe or the program",
+                          name, name);
+    }
+    struct q_node *tree;
+    Q_TRY(q_yaml_read(file, arena, &tree));
+    return load_tree(tree, arena, out);
+}
+
+q_status model_config_load(const struct q_node *node, const char *recipe_folder, struct q_arena *arena,
+                           struct model_config *out)
+{
+    if (!node)
+        return q_fail(Q_ERR_USAGE, "the recipe has no 'model'; give a name such as 'nano', or a mapping");
+    if (node->kind == Q_NODE_MAP)
+        return load_tree(node, arena, out);
+    if (node->kind != Q_NODE_SCALAR)
+        return q_fail(Q_ERR_USAGE, "%s: line %u: 'model' is neither a name nor a mapping", node->file, node->line);
+    const char *name;
+    Q_TRY(q_arena_cstring(arena, node->text, &name));
+    return q_context(model_config_named(name, recipe_folder, arena, out), "%s: line %u", node->file, node->line);
+}
+
+/* Sets one number from a JSON object. An absent or null member leaves the standard. */
+static q_status read_member(const struct q_setting *row, const json_t *object, const char *name, void *settings)
+{
+    char *place = (char *)settings + row->offset;
+    const json_t *value = json_object_get(object, row->name);
+    if (!value || json_is_null(value))
+        return row->standard ? Q_OK : q_fail(Q_ERR_INPUT, "%s: '%s' is missing", name, row->name);
+    double number = json_number_value(value);
+    bool fits = row->min == 0 && row->max == 0 ? true : number >= row->min && number <= row->max;
+    if (row->type == Q_SETTING_BOOL && json_is_boolean(value)) {
+        *(bool *)place = json_is_true(value);
+    } else if (row->type == Q_SETTING_U64 && json_is_integer(value) && fits) {
+        *(uint64_t *)(void *)place = (uint64_t)json_integer_value(value);
+    } else if (row->type == Q_SETTING_I64 && json_is_integer(value) && fits) {
+        *(int64_t *)(void *)place = json_integer_value(value);
+    } else if (row->type == Q_SETTING_DOUBLE && json_is_number(value) && fits) {
+        *(double *)(void *)place = number;
+    } else {
+        return q_fail(Q_ERR_INPUT, "%s: '%s' has a wrong type or is out of range", name, row->name);
+    }
+    return Q_OK;
+}
+
+/* What would change the computation, and the one value of it that we compute. Absent members have that value in transformers. */
+struct demand {
+    const char *key, *text; /* text NULL: a truth value or null */
+    bool truth;
+};
+
+static q_status check_demands(const json_t *object, const char *name)
+{
+    static const struct demand demands[] = {
+        {"model_type", "deepseek_v3", false}, {"hidden_act", "silu", false},
+        {"scoring_func", "sigmoid", false},   {"topk_method", "noaux_tc", false},
+        {"attention_bias", NULL, false},      {"tie_word_embeddings", NULL, false},
+        {"rope_interleave", NULL, true},      {"quantization_config", NULL, false},
+    };
+    for (size_t i = 0; i < Q_COUNT_OF(demands); i++) {
+        const struct demand *d = &demands[i];
+        const json_t *value = json_object_get(object, d->key);
+        bool as_wanted = !value || json_is_null(value) ||
+                         (d->text ? json_is_string(value) && strcmp(json_string_value(value), d->text) == 0
+                                  : json_is_boolean(value) && json_is_true(value) == d->truth);
+        if (!as_wanted)
+            return q_fail(Q_ERR_INPUT, "%s: '%s' asks for what quern does not compute; it must be %s", name, d->key,
+                          d->text    ? d->text
+                          : d->truth ? "true"
+                                     : "false or absent");
+    }
+    return Q_OK;
+}
+
+static q_status read_rope_scaling(const json_t *config, const char *name, struct model_rope_scaling *out)
+{
+    const json_t *scaling = json_object_get(config, "rope_scaling");
+    if (!scaling || json_is_null(scaling))
+        return Q_OK;
+    const json_t *type = json_object_get(scaling, "rope_type") ? json_object_get(scaling, "rope_type")
+                                                               : json_object_get(scaling, "type");
+    if (json_is_string(type) && strcmp(json_string_value(type), "default") == 0)
+        return Q_OK;
+    if (!json_is_string(type) || strcmp(json_string_value(type), "yarn") != 0)
+        return q_fail(Q_ERR_INPUT, "%s: 'rope_scaling' is neither null nor 'yarn'", name);
+    out->type = MODEL_ROPE_YARN;
+    out->mscale = out->mscale_all_dim = 0; /* transformers: absent means not applied */
+    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
+        for (const struct q_setting *inner = row->table ? row->table->rows : NULL;
+             inner && inner->type != Q_SETTING_END; inner++)
+            if (inner->type != Q_SETTING_CHOICE)
+                Q_TRY(read_member(inner, scaling, name, out));
+    return Q_OK;
+}
+
+static q_status from_json(const json_t *config, const char *name, struct model_config *out)
+{
+    Q_TRY(check_demands(config, name));
+    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
+        if (row->type != Q_SETTING_SECTION)
+            Q_TRY(read_member(row, config, name, out));
+    Q_TRY(read_rope_scaling(config, name, &out->rope_scaling));
+    if (model_config_check(out) != Q_OK) /* here the file is wrong, not the caller */
+        return q_context(Q_ERR_INPUT, "%s", name);
+    return Q_OK;
+}
+
+/* Every number at its standard; those without one at 0. */
+static void set_standards(struct model_config *out)
+{
+    *out = (struct model_config){.first_k_dense_replace = 1,
+                                 .n_group = 1,
+                                 .topk_group = 1,
+                                 .n_shared_experts = 1,
+                                 .routed_scaling_factor = 2.5,
+                                 .norm_topk_prob = true,
+                                 .rms_norm_eps = 1e-6,
+                                 .rope_theta = 10000,
+                                 .rope_scaling = {MODEL_ROPE_PLAIN, 40, 4096, 32, 1, 1, 1},
+                                 .max_position_embeddings = 4096,
+                                 .initializer_range = 0.006,
+                                 .bos_token_id = -1,
+                                 .eos_token_id = -1};
+}
+
+q_status model_config_read(const char *folder, struct model_config *out)
+{
+    struct q_arena arena = {0};
+    json_t *json = NULL;
+    const char *file = folder;
+    q_status status;
+    set_standards(out);
+    Q_TRY_GOTO(done, q_fs_join(&arena, folder, "config.json", &file));
+    Q_TRY_GOTO(done, q_json_read_file(file, CONFIG_BYTES_MAX, &json));
+    if (!json_is_object(json))
+        status = q_fail(Q_ERR_INPUT, "%s: not a JSON object", file);
+    else
+        status = from_json(json, file, out);
+done:
+    json_decref(json);
+    q_arena_release(&arena);
+    return status;
+}
+
+static q_status put_rows(const struct q_settings_table *table, const void *settings, json_t *object)
+{
+    for (const struct q_setting *row = table->rows; row->type != Q_SETTING_END; row++) {
+        const char *place = (const char *)settings + row->offset;
+        if (row->type == Q_SETTING_U64)
+            Q_TRY(q_json_set(object, row->name, json_integer((json_int_t) * (const uint64_t *)(const void *)place)));
+        else if (row->type == Q_SETTING_DOUBLE)
+            Q_TRY(q_json_set(object, row->name, json_real(*(const double *)(const void *)place)));
+        else if (row->type == Q_SETTING_BOOL)
+            Q_TRY(q_json_set(object, row->name, json_boolean(*(const bool *)place)));
+    }
+    return Q_OK;
+}
+
+static q_status put_rope_scaling(const struct model_rope_scaling *scaling, json_t *object)
+{
+    if (scaling->type == MODEL_ROPE_PLAIN)
+        return q_json_set(object, "rope_scaling", json_null());
+    json_t *inner = json_object();
+    Q_TRY(q_json_set(object, "rope_scaling", inner));
+    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
+        if (row->type == Q_SETTING_SECTION)
+            Q_TRY(put_rows(row->table, scaling, inner));
+    Q_TRY(q_json_set(inner, "type", json_string("yarn")));
+    return q_json_set(inner, "rope_type", json_string("yarn"));
+}
+
+/* The members that are not numbers of the table. */
+static q_status put_rest(const struct model_config *c, json_t *object)
+{
+    json_t *architectures = json_array();
+    Q_TRY(q_json_set(object, "architectures", architectures));
+    Q_TRY(q_json_push(architectures, json_string("DeepseekV3ForCausalLM")));
+    Q_TRY(q_json_set(object, "model_type", json_string("deepseek_v3")));
+    Q_TRY(q_json_set(object, "hidden_act", json_string("silu")));
+    Q_TRY(q_json_set(object, "scoring_func", json_string("sigmoid")));
+    Q_TRY(q_json_set(object, "topk_method", json_string("noaux_tc")));
+    Q_TRY(q_json_set(object, "torch_dtype", json_string("float32")));
+    Q_TRY(q_json_set(object, "attention_bias", json_false()));
+    Q_TRY(q_json_set(object, "attention_dropout", json_real(0.0)));
+    Q_TRY(q_json_set(object, "tie_word_embeddings", json_false()));
+    Q_TRY(q_json_set(object, "rope_interleave", json_true()));
+    Q_TRY(q_json_set(object, "moe_layer_freq", json_integer(1)));
+    Q_TRY(q_json_set(object, "num_nextn_predict_layers", json_integer(0)));
+    Q_TRY(q_json_set(object, "num_key_value_heads", json_integer((json_int_t)c->num_attention_heads)));
+    if (c->q_lora_rank == 0)
+        Q_TRY(q_json_set(object, "q_lora_rank", json_null()));
+    Q_TRY(q_json_set(object, "bos_token_id", c->bos_token_id < 0 ? json_null() : json_integer(c->bos_token_id)));
+    Q_TRY(q_json_set(object, "eos_token_id", c->eos_token_id < 0 ? json_null() : json_integer(c->eos_token_id)));
+    return put_rope_scaling(&c->rope_scaling, object);
+}
+
+q_status model_config_json(const struct model_config *config, json_t **out)
+{
+    json_t *object = json_object();
+    if (!object)
+        return q_fail(Q_ERR_MEMORY, "out of memory");
+    q_status status = put_rows(&model_config_table, config, object);
+    if (status == Q_OK)
+        status = put_rest(config, object);
+    if (status != Q_OK) {
+        json_decref(object);
+        return status;
+    }
+    *out = object;
+    return Q_OK;
+}

@@ -1,0 +1,150 @@
+/* Inside the model: where each weight lies, where each activation lies. For the files of this folder only. */
+#ifndef QUERN_TRAIN_MODEL_INTERNAL_H
+#define QUERN_TRAIN_MODEL_INTERNAL_H
+
+#include "base/memory.h"
+#include "train/model/model.h"
+
+/* Offsets into the parameter arena (and gradients alike). Matrices that meet the same input stand one behind the other, so that one product
+ * does them: q_a_proj with kv_a_proj_with_mqa, gate_proj with up_proj, the same of all experts. */
+struct layer_weights {
+    size_t input_norm, post_norm, q_norm, kv_norm;
+    size_t attention_in;    /* [q_lora + kv_lora + rope, H]; without q_lora [kv_lora + rope, H] */
+    size_t q;               /* [heads (nope + rope), q_lora], or from H without q_lora */
+    size_t kv_b;            /* [heads (nope + v), kv_lora] */
+    size_t o;               /* [H, heads v] */
+    size_t gate_up;         /* dense: [2 I, H]; MoE: the shared experts' */
+    size_t down;            /* [H, I] */
+    size_t router;          /* [E, H] */
+    size_t experts_gate_up; /* [E, 2 I, H] */
+    size_t experts_down;    /* [E, H, I] */
+};
+
+struct weights {
+    size_t embedding, final_norm, head;
+    struct layer_weights *layers;
+    size_t matrix_elements; /* the arena begins with all matrices; norms behind: two runs for the optimizer */
+    size_t elements;
+};
+
+/* Sizes that the code uses again and again, derived from the config. */
+struct model_sizes {
+    size_t layers, dense_layers, hidden, vocabulary;
+    size_t heads, q_lora, kv_lora, nope, rope, v, key; /* key = nope + rope */
+    size_t low;                                        /* columns of attention_in's product */
+    size_t dense_inner, expert_inner, shared_inner;
+    size_t experts, top_k;
+};
+
+/* What a layer keeps for its backward. N tokens, S = N K slots. */
+struct layer_activations {
+    op_real *input, *middle; /* residual stream before attention and before the feed-forward [N, H] */
+    op_acc *input_rstd, *middle_rstd;
+    op_real *input_normed, *middle_normed; /* [N, H] */
+    op_real *low;                          /* [N, low]: query latent, key-value latent, shared rotary key (rotated) */
+    op_acc *q_rstd, *kv_rstd;
+    op_real *q_latent, *kv_latent; /* normed */
+    op_real *q, *kv;               /* [N, heads, key] rotated, [N, heads, nope + v] */
+    op_real *mixed;                /* attention's output [N, heads, v] */
+    op_acc *lse;
+    op_real *gate_up, *inner;       /* dense or shared: [N, 2 I], [N, I] */
+    op_acc *scores, *route_weights; /* [N, E], [N, K] */
+    int32_t *chosen, *offsets, *source, *position;
+    op_real *slot_input, *slot_gate_up, *slot_inner, *slot_output; /* [S, H], [S, 2 I], [S, I], [S, H] */
+};
+
+/* Room that every layer uses in turn. */
+struct scratch {
+    int32_t *ids, *targets;
+    op_acc *losses;
+    op_real *delta;                /* what a block adds to the residual stream [N, H] */
+    op_acc *route_logits;          /* [N, E] */
+    op_real *final, *final_normed; /* residual stream behind the last layer, and normed */
+    op_acc *final_rstd;
+    op_acc *logits; /* [MODEL_LOGITS_ROWS, V] */
+    /* backward: gradients of what the names say */
+    op_real *dstream, *dnormed;
+    op_real *dlow, *dq_latent, *dkv_latent, *dq, *dkv, *dmixed;
+    op_real *dgate_up, *dinner;
+    op_real *dslot, *dslot_gate_up, *dslot_inner;
+    op_acc *droute_weights, *droute_logits, *dscores, *balance_losses;
+};
+
+enum { MODEL_LOGITS_ROWS = 16 };
+
+struct model {
+    struct q_arena arena; /* names, tables */
+    struct model_config config;
+    struct model_shape shape;
+    struct model_sizes sizes;
+    const struct op_table *ops;
+    struct op_context *context;
+
+    struct model_parameter *parameters;
+    size_t parameter_count;
+    const struct model_parameter **by_name;
+    struct weights weights;
+    size_t bias_elements; /* moe layers x experts */
+
+    op_acc *parameter_arena, *gradient_arena; /* weights.elements each */
+    op_acc *biases;                           /* [moe layers, E] */
+    int64_t *counts;                          /* [moe layers, E] */
+    op_acc *rope_table;                       /* [T, rope] */
+    op_acc attention_scale;
+    void *activation_memory;
+    size_t activation_bytes;
+    struct layer_activations *layers;
+    struct scratch scratch;
+
+    size_t batch, sequence; /* of the last forward */
+    op_acc *host;           /* staging for init and single tensors of other types */
+};
+
+/* model_parameters.c: table, weights, by_name. */
+q_status model_plan_parameters(struct model *model) Q_MUST_USE;
+void model_sizes_of(const struct model_config *config, struct model_sizes *sizes);
+
+/* model_plan.c: lays the activations out from `base` (NULL: only counts); returns the bytes. */
+size_t model_plan_activations(struct model *model, char *base);
+
+/* model_rope.c: cosines and sines of positions 0 .. sequence - 1, [sequence, rope], in double until the end; and the softmax scale. */
+void model_rope_fill(const struct model_config *config, size_t sequence, op_acc *table);
+double model_attention_scale(const struct model_config *config);
+
+/* One layer. `stream_from` is the residual stream before it and `delta` (NULL for the first layer) what the layer before adds to it. Each ends with
+ * its own delta in scratch.delta. */
+void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta);
+void block_attention_backward(struct model *model, size_t layer);
+void block_feedforward_forward(struct model *model, size_t layer, bool count);
+/* alpha 0: no balance loss; else its value is added to *balance_loss. */
+void block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
+                                double *balance_loss);
+
+static inline size_t model_tokens(const struct model *model)
+{
+    return model->batch * model->sequence;
+}
+
+static inline bool model_is_dense(const struct model *model, size_t layer)
+{
+    return layer < model->sizes.dense_layers;
+}
+
+static inline const op_real *model_weight(const struct model *model, size_t offset)
+{
+    return model->parameter_arena + offset;
+}
+
+static inline op_acc *model_gradient(const struct model *model, size_t offset)
+{
+    return model->gradient_arena + offset;
+}
+
+/* y[N, out] = x[N, in] W^T; its input's gradient; its weight's. Strides are the widths. */
+void model_linear(struct model *model, op_real *y, const op_real *x, size_t weight, size_t in, size_t out);
+void model_linear_input_gradient(struct model *model, op_real *dx, const op_real *dy, size_t weight, size_t in,
+                                 size_t out, bool accumulate);
+void model_linear_weight_gradient(struct model *model, size_t weight, const op_real *dy, const op_real *x, size_t in,
+                                  size_t out);
+
+#endif
