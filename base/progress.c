@@ -106,43 +106,40 @@ static void draw_bar(char *out, size_t room, size_t cells, double share)
     (void)snprintf(out + used, room - used, "%s", parts[3]);
 }
 
-/* "12.3 MB" or "1.24 M documents". */
-static void format_amount(char out[64], double amount, const char *per)
+/* "12.3 MB" or "1.24 M": bytes have their unit in the figure, all else has it once behind the whole. */
+static char *format_figure(char out[32], double amount)
 {
-    char figure[32];
-    if (strcmp(line.unit, "bytes") == 0)
-        (void)snprintf(out, 64, "%s%s", q_format_bytes(figure, amount), per);
-    else
-        (void)snprintf(out, 64, "%s %s%s", q_format_count(figure, amount), line.unit, per);
+    return strcmp(line.unit, "bytes") == 0 ? q_format_bytes(out, amount) : q_format_count(out, amount);
 }
 
-/* "12.3 of 24.1 MB": the unit once where both have the same. */
-static void format_done(char out[160], uint64_t done)
+/* "12.3 of 24.1 MB", "500 of 1.00 K documents": the scale once where both have the same. */
+static void format_done(char out[128], uint64_t done)
 {
-    char now[64], whole[64];
-    format_amount(now, (double)done, "");
+    char now[32], whole[32];
+    const char *unit = strcmp(line.unit, "bytes") == 0 ? "" : line.unit, *gap = *unit ? " " : "";
+    format_figure(now, (double)done);
     if (line.total == 0) {
-        (void)snprintf(out, 160, "%s", now);
+        (void)snprintf(out, 128, "%s%s%s", now, gap, unit);
         return;
     }
-    format_amount(whole, (double)line.total, "");
-    char *unit = strchr(now, ' ');
-    const char *whole_unit = strchr(whole, ' ');
-    if (unit && whole_unit && strcmp(unit, whole_unit) == 0)
-        *unit = 0;
-    (void)snprintf(out, 160, "%s of %s", now, whole);
+    format_figure(whole, (double)line.total);
+    char *scale = strchr(now, ' ');
+    const char *whole_scale = strchr(whole, ' ');
+    if (scale && whole_scale && strcmp(scale, whole_scale) == 0)
+        *scale = 0;
+    (void)snprintf(out, 128, "%s of %s%s%s", now, whole, gap, unit);
 }
 
 /* The words behind the bar: done, rate, time, note. */
 static void format_tail(char *out, size_t room, uint64_t done, double now)
 {
-    char amount[160], rate[64], time[32];
+    char amount[128], rate[32], time[32];
     format_done(amount, done);
-    format_amount(rate, line.rate, "/s");
+    format_figure(rate, line.rate);
     double left = seconds_left(done);
     /* Whole seconds: a tenth that flickers tells nothing. */
     q_format_duration(time, (double)(uint64_t)((left >= 0.0 ? left : now - line.started) + 0.5));
-    int used = snprintf(out, room, "%s  %s  %s%s", amount, rate, time, left >= 0.0 ? " left" : "");
+    int used = snprintf(out, room, "%s  %s/s  %s%s", amount, rate, time, left >= 0.0 ? " left" : "");
     if (line.note[0] && used > 0 && (size_t)used < room)
         (void)snprintf(out + used, room - (size_t)used, "  %s", line.note);
 }
