@@ -15,8 +15,12 @@ static double round_step(double span, unsigned wanted)
 
 static void fit_linear(struct q_axis *axis, bool round, unsigned wanted)
 {
-    axis->step = round_step(axis->max - axis->min, wanted);
-    double first = ceil(axis->min / axis->step - 1e-9), last = floor(axis->max / axis->step + 1e-9);
+    double first, last;
+    do { /* a step that leaves one tick or none between the ends is made finer */
+        axis->step = round_step(axis->max - axis->min, wanted++);
+        first = ceil(axis->min / axis->step - 1e-9);
+        last = floor(axis->max / axis->step + 1e-9);
+    } while (last - first < 1 && !round);
     if (round) {
         first = floor(axis->min / axis->step + 1e-9);
         last = ceil(axis->max / axis->step - 1e-9);
@@ -57,7 +61,7 @@ void q_axis_fit(struct q_axis *axis, double low, double high, bool log, bool rou
         high = log ? 10 : 1;
     }
     /* One value alone, or a span lost in rounding: some room around it. */
-    if (!(high - low > fabs(high) * 1e-12)) {
+    if (!(high - low > fmax(fabs(high) * 1e-12, 1e-290))) {
         double room = low == 0 ? 1 : fabs(low) * 0.5;
         high += room;
         low = log ? low / 2 : low > 0 && low - room < 0 ? 0 : low - room;

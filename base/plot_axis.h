@@ -35,7 +35,7 @@ double q_axis_place(const struct q_axis *axis, double value);
 /* The text of a tick: "1,500", "2.5 M", "0.05", "1e-6". */
 void q_axis_tick_text(const struct q_axis *axis, double tick, char out[Q_PLOT_TEXT]);
 
-/* A value as people write it: "12,345", "3.142", "2.2e-4"; "no value" for what is no number. */
+/* A value as people write it: "12,345", "3.142", "2.2e-5"; "no value" for what is no number. */
 char *q_plot_number(char out[Q_PLOT_TEXT], double value);
 /* The same, shorter from a million on ("12.3 M"), and with the unit "bytes" as "12.3 MB". */
 char *q_plot_short(char out[Q_PLOT_TEXT], double value, const char *unit);
