@@ -19,13 +19,13 @@ q_random_key q_random_key_of(uint64_t seed, const char *purpose, uint64_t a, uin
 {
     /* Numbers first and of fixed width: no two (seed, purpose, a, b) give the same bytes. */
     unsigned char bytes[24 + PURPOSE_BYTES_MAX];
-    size_t length = strlen(purpose);
-    q_check(length <= PURPOSE_BYTES_MAX);
+    const q_string name = q_string_of(purpose);
+    q_check(name.size <= PURPOSE_BYTES_MAX);
     q_store_u64(bytes, seed);
     q_store_u64(bytes + 8, a);
     q_store_u64(bytes + 16, b);
-    memcpy(bytes + 24, purpose, length);
-    return (q_random_key){q_hash64(bytes, 24 + length, 0)};
+    memcpy(bytes + 24, name.data, name.size);
+    return (q_random_key){q_hash64(bytes, 24 + name.size, 0)};
 }
 
 void q_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])

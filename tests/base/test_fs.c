@@ -5,6 +5,7 @@
 #include "tests/base/scratch.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

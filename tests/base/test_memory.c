@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "tests/base/cmocka_all.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_sizes_are_checked(void **state)
