@@ -60,8 +60,8 @@ q_status q_fs_sync_directory(const char *path) Q_MUST_USE;
 q_status q_fs_unlink(const char *path) Q_MUST_USE;      /* absence is not a failure */
 q_status q_fs_remove_tree(const char *path) Q_MUST_USE; /* does not follow links; absence is not a failure */
 
-/* Regular files under `root` (itself, if it is one), as paths relative to it ("" for itself), sorted by bytes; hidden names and links that lead
- * out are left out. `names` and the strings live in the arena. Q_ERR_INPUT where root is absent. */
+/* Regular files under `root` (itself, if it is one), as paths relative to it ("" for itself), sorted by bytes; hidden names, links that lead
+ * out and links to folders are left out. `names` and the strings live in the arena. Q_ERR_INPUT where root is absent. */
 q_status q_fs_list_tree(const char *root, struct q_arena *arena, const char ***out_names, size_t *out_count) Q_MUST_USE;
 /* Names directly in a folder (no "." and ".."), sorted by bytes. */
 q_status q_fs_list(const char *path, struct q_arena *arena, const char ***out_names, size_t *out_count) Q_MUST_USE;

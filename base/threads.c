@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -58,6 +59,28 @@ struct q_pool {
     struct worker *workers; /* threads - 1 */
 };
 
+/* Processors that the container's quota is worth, rounded up; THREADS_MAX where there is none. cgroup v2: "QUOTA
+ * PERIOD" or "max PERIOD", in microseconds. A pool of one thread per processor of a large machine would spend a small
+ * quota on waiting for each other. */
+static unsigned quota_cpus(void)
+{
+    static const char path[] = "/sys/fs/cgroup/cpu.max";
+    char text[64];
+    size_t got = 0;
+    int fd;
+    if (q_fs_open_read(path, &fd) != Q_OK)
+        return THREADS_MAX;
+    q_status status = q_fs_read_some(fd, path, text, sizeof(text), &got);
+    q_fs_close(fd);
+    const q_string line = q_string_trim((q_string){text, status == Q_OK ? got : 0});
+    const size_t space = q_string_find(line, Q_STRING(" "), 0);
+    uint64_t quota, period;
+    if (space == SIZE_MAX || q_parse_u64(q_string_slice(line, 0, space), &quota) != Q_OK ||
+        q_parse_u64(q_string_slice(line, space + 1, line.size), &period) != Q_OK || period == 0)
+        return THREADS_MAX;
+    return (unsigned)Q_MAX(Q_MIN(q_ceil_div(quota, period), (uint64_t)THREADS_MAX), (uint64_t)1);
+}
+
 unsigned q_cpu_count(void)
 {
     cpu_set_t set;
@@ -66,7 +89,7 @@ unsigned q_cpu_count(void)
         count = CPU_COUNT(&set);
     else /* more processors than cpu_set_t has bits */
         count = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? Q_MIN((unsigned)count, (unsigned)THREADS_MAX) : 1;
+    return count > 0 ? Q_MIN((unsigned)count, quota_cpus()) : 1;
 }
 
 /* Sleeps while *word is `value`; may wake for nothing. */

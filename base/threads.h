@@ -17,7 +17,8 @@
 
 struct q_pool;
 
-unsigned q_cpu_count(void); /* that this process may use */
+/* Processors that this process may use: its affinity, and its container's quota rounded up. At least 1. */
+unsigned q_cpu_count(void);
 
 /* A pool of `threads` (1..1024; the caller is one of them, so 1 starts none). */
 q_status q_pool_create(unsigned threads, struct q_pool **out) Q_MUST_USE;

@@ -1,8 +1,10 @@
 /* The pool and streams: every tile once, the same result for any number of threads, the first failure in order. */
+#include "base/fs.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
+#include "tests/base/scratch.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -101,6 +103,39 @@ static void test_pools_come_and_go(void **state)
         assert_int_equal(status, Q_ERR_MEMORY);
     }
     assert_in_range(q_cpu_count(), 1, 1024);
+}
+
+/* A container's quota, as /sys/fs/cgroup/cpu.max would tell it. */
+static const char *quota_file;
+
+static int open_quota(const char *path, int flags, mode_t mode)
+{
+    return q_fs_system.open(strcmp(path, "/sys/fs/cgroup/cpu.max") == 0 ? quota_file : path, flags, mode);
+}
+
+static void test_quota_bounds_the_count(void **state)
+{
+    assert_int_equal(scratch_enter(state), 0);
+    static const char *const none[] = {"max 100000\n",      "", "\n", "100000", "100000 0\n", "-1 100000\n",
+                                       "400000000 100000\n"};
+    struct q_fs_calls calls = q_fs_system;
+    calls.open = open_quota;
+    q_fs_replace(&calls);
+    quota_file = "absent";
+    const unsigned all = q_cpu_count();
+    quota_file = "cpu.max";
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        scratch_write("cpu.max", none[i], strlen(none[i]));
+        assert_int_equal(q_cpu_count(), all);
+    }
+    scratch_write("cpu.max", "50000 100000\n", 13);
+    assert_int_equal(q_cpu_count(), 1);
+    scratch_write("cpu.max", "100001 100000\n", 14);
+    assert_int_equal(q_cpu_count(), all < 2 ? all : 2);
+    scratch_write("cpu.max", "0 100000\n", 9);
+    assert_int_equal(q_cpu_count(), 1);
+    q_fs_replace(NULL);
+    assert_int_equal(scratch_leave(state), 0);
 }
 
 /* A stream of numbers: job n is n; work hashes it for a time that varies; merge appends. Failures by number. */
