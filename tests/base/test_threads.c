@@ -284,8 +284,11 @@ static void test_stream_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_tile_runs_once),   cmocka_unit_test(test_no_wake_up_is_lost),
-        cmocka_unit_test(test_pools_come_and_go),     cmocka_unit_test(test_stream_is_the_same_for_any_threads),
+        cmocka_unit_test(test_each_tile_runs_once),
+        cmocka_unit_test(test_no_wake_up_is_lost),
+        cmocka_unit_test(test_pools_come_and_go),
+        cmocka_unit_test(test_quota_bounds_the_count),
+        cmocka_unit_test(test_stream_is_the_same_for_any_threads),
         cmocka_unit_test(test_stream_without_memory),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
