@@ -1,0 +1,389 @@
+#include "corpus/reader_level.h"
+
+#include "base/check.h"
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+/* --- bytes ------------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t read_file(struct corpus_reader *reader, void *bytes, size_t size)
+{
+    ssize_t got;
+    do
+        got = q_fs()->pread(reader->fd, bytes, size, (off_t)reader->offset);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        reader->status = q_fail_errno(errno, "'%s' cannot be read", reader->path);
+        return -1;
+    }
+    reader->offset += (uint64_t)got;
+    return got;
+}
+
+/* Counts bytes that came out of a level; false and the failure set where they are too many for the file they came out of. */
+static bool count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes)
+{
+    if (!q_add_u64(reader->unpacked, bytes, &reader->unpacked))
+        reader->unpacked = UINT64_MAX;
+    if (reader->unpacked <= reader->unpacked_max)
+        return true;
+    level->failure = "archive-bomb";
+    snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu", (unsigned long long)reader->unpacked_max,
+             (unsigned long long)reader->size);
+    return false;
+}
+
+int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *outer, void *bytes, size_t size)
+{
+    if (reader->status != Q_OK)
+        return -1;
+    if (!outer)
+        return read_file(reader, bytes, size);
+    if (outer->failure)
+        return -1;
+    la_ssize_t got = archive_read_data(outer->archive, bytes, size);
+    if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN)
+        got = archive_read_data(outer->archive, bytes, size);
+    if (got < 0 && !outer->failure)
+        outer->failure = archive_entry_is_encrypted(outer->entry) ? "archive-encrypted" : corpus_archive_reason(outer);
+    if (got > 0 && !count_unpacked(reader, outer, (uint64_t)got))
+        return -1;
+    return got < 0 ? -1 : got;
+}
+
+int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size)
+{
+    size_t ahead = level->head.size - level->head_at;
+    if (!ahead)
+        return corpus_source_read(level->reader, level->outer, bytes, size);
+    size = Q_MIN(size, ahead);
+    memcpy(bytes, level->head.data + level->head_at, size);
+    level->head_at += size;
+    return (int64_t)size;
+}
+
+/* Reads on into `to` up to `max` bytes in all. *ended: the source has no more. False: it failed. */
+static q_status read_up_to(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max, bool *ended, bool *good)
+{
+    *ended = false;
+    *good = true;
+    while (to->size < max) {
+        size_t room = (size_t)Q_MIN(max - to->size, (uint64_t)CORPUS_BLOCK_BYTES);
+        Q_TRY(q_buffer_reserve(to, room));
+        int64_t got = corpus_source_read(reader, outer, to->data + to->size, room);
+        Q_TRY(reader->status);
+        if (got <= 0) {
+            *ended = got == 0;
+            *good = got == 0;
+            return Q_OK;
+        }
+        to->size += (size_t)got;
+    }
+    return Q_OK;
+}
+
+/* --- items ------------------------------------------------------------------------------------------------------------------------- */
+
+void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item)
+{
+    *item = (struct corpus_item){.name = q_buffer_string(&reader->name), .index = reader->index++};
+}
+
+void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed, uint64_t in_bytes)
+{
+    corpus_item_begin(reader, item);
+    item->name = q_string_slice(item->name, 0, CORPUS_NAME_BYTES_MAX);
+    item->reason = reason;
+    item->failed = failed;
+    item->in_bytes = in_bytes;
+    item->note = reader->note[0] ? reader->note : NULL;
+}
+
+/* Declared size of an entry: for the accounting of what is not read. A lie is cut to what keeps sums sane. */
+static uint64_t entry_bytes(const struct corpus_reader *reader, struct corpus_level *level)
+{
+    if (!level)
+        return reader->size;
+    int64_t size = archive_entry_size_is_set(level->entry) ? archive_entry_size(level->entry) : 0;
+    return size < 0 ? 0 : Q_MIN((uint64_t)size, (uint64_t)1 << 48);
+}
+
+/* --- levels ------------------------------------------------------------------------------------------------------------------------ */
+
+static void release_level(struct corpus_level *level)
+{
+    if (level->archive)
+        archive_read_free(level->archive);
+    q_buffer_release(&level->head);
+    q_release(level->block);
+    q_release(level);
+}
+
+static void pop_level(struct corpus_reader *reader)
+{
+    struct corpus_level *level = reader->top;
+    reader->top = level->outer;
+    reader->depth -= level->archive != NULL;
+    release_level(level);
+}
+
+/* Opens the current entry as a level; its first bytes move from reader->head. */
+static q_status push_level(struct corpus_reader *reader, bool lines, bool whole, const char **reason)
+{
+    struct corpus_level *level;
+    *reason = NULL;
+    Q_TRY(q_alloc_zero(1, sizeof *level, &level));
+    q_status status = q_alloc(CORPUS_BLOCK_BYTES, 1, &level->block);
+    level->reader = reader;
+    level->outer = reader->top;
+    level->name_size = reader->name.size;
+    level->whole = whole;
+    level->head = reader->head;
+    reader->head = (struct q_buffer){0};
+    if (status == Q_OK && !lines)
+        status = corpus_archive_open(level, reason);
+    if (status == Q_OK)
+        status = reader->status;
+    if (status != Q_OK || *reason) {
+        release_level(level);
+        return status;
+    }
+    reader->top = level;
+    reader->depth += !lines;
+    return Q_OK;
+}
+
+/* Name by which an entry is sniffed: its own, or the file's. */
+static q_string sniffed_name(const struct corpus_reader *reader, bool single)
+{
+    q_string name = reader->name.size ? q_buffer_string(&reader->name) : q_string_of(reader->path);
+    if (!single)
+        return name;
+    /* a compressed file's content has its name without the last ending */
+    for (size_t i = name.size; i > 0 && name.data[i - 1] != '/'; i--)
+        if (name.data[i - 1] == '.')
+            return q_string_slice(name, 0, i - 1);
+    return name;
+}
+
+static q_status open_container(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    struct corpus_level *outer = reader->top;
+    uint64_t bytes = entry_bytes(reader, outer);
+    bool whole = false, ended, good;
+    const char *reason;
+    *have = true;
+    if (reader->depth >= reader->options.depth_max) {
+        corpus_item_refuse(reader, item, "too-deep", true, bytes);
+        return Q_OK;
+    }
+    if (outer && corpus_needs_seek(q_buffer_string(&reader->head))) {
+        uint64_t max = reader->options.item_bytes_max;
+        Q_TRY(read_up_to(reader, outer, &reader->head, max + 1, &ended, &good));
+        if (!good)
+            return *have = false, Q_OK; /* the level outside reports its failure */
+        if (reader->head.size > max) {
+            corpus_item_refuse(reader, item, "too-large", true, bytes);
+            return Q_OK;
+        }
+        whole = true;
+    }
+    Q_TRY(push_level(reader, false, whole, &reason));
+    if (outer && outer->failure)
+        return *have = false, Q_OK;
+    if (reason)
+        corpus_item_refuse(reader, item, reason, true, bytes);
+    *have = reason != NULL;
+    return Q_OK;
+}
+
+/* --- entries ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool format_wanted(enum q_input_format wanted, enum corpus_format format)
+{
+    switch (wanted) {
+    case Q_FORMAT_JSONL:
+        return format == CORPUS_JSONL;
+    case Q_FORMAT_HTML:
+        return format == CORPUS_HTML;
+    case Q_FORMAT_TEXT:
+        return format == CORPUS_TEXT || format == CORPUS_MAN;
+    default:
+        return format != CORPUS_NOT_PROSE;
+    }
+}
+
+/* Format of an entry that is no archive. A format that the recipe states holds for the file itself, also where it is compressed; inside of archives
+ * it selects. */
+static enum corpus_format leaf_format(const struct corpus_reader *reader, const char **dropped)
+{
+    static const enum corpus_format stated[] = {CORPUS_UNKNOWN, CORPUS_JSONL, CORPUS_HTML, CORPUS_TEXT};
+    struct corpus_level *outer = reader->top;
+    bool itself = reader->name.size == 0;
+    enum corpus_format format = corpus_format_of(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head));
+    *dropped = format == CORPUS_EMPTY ? "empty" : format == CORPUS_BINARY ? "not-text" : NULL;
+    if (*dropped)
+        return format;
+    if (itself && reader->options.format != Q_FORMAT_AUTO)
+        return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format : stated[reader->options.format];
+    *dropped = format_wanted(reader->options.format, format) ? NULL : "format";
+    return format;
+}
+
+static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    const char *dropped, *reason;
+    bool ended, good;
+    enum corpus_format format = leaf_format(reader, &dropped);
+    uint64_t max = reader->options.item_bytes_max;
+    *have = true;
+    if (dropped) {
+        corpus_item_refuse(reader, item, dropped, false, Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
+        return Q_OK;
+    }
+    if (format == CORPUS_JSONL) {
+        *have = false;
+        return push_level(reader, true, false, &reason);
+    }
+    struct q_buffer swap = reader->bytes;
+    reader->bytes = reader->head;
+    reader->head = swap;
+    Q_TRY(read_up_to(reader, reader->top, &reader->bytes, max + 1, &ended, &good));
+    if (!good)
+        return *have = false, Q_OK;
+    if (reader->bytes.size > max) {
+        corpus_item_refuse(reader, item, "too-large", true, Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->bytes.size));
+        return Q_OK;
+    }
+    corpus_item_begin(reader, item);
+    item->format = format;
+    item->bytes = q_buffer_string(&reader->bytes);
+    item->in_bytes = item->bytes.size;
+    return Q_OK;
+}
+
+/* The file, or the entry at which the top level stands. */
+static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    struct corpus_level *outer = reader->top;
+    bool ended, good;
+    *have = true;
+    if (reader->name.size > CORPUS_NAME_BYTES_MAX) {
+        corpus_item_refuse(reader, item, "name-too-long", true, entry_bytes(reader, outer));
+        return Q_OK;
+    }
+    /* What the name says to be no text is not unpacked, where libarchive knows its size and can pass over it. */
+    bool sized = outer && !outer->single && archive_entry_size_is_set(outer->entry);
+    enum corpus_format named = corpus_format_by_name(sniffed_name(reader, outer && outer->single));
+    bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL);
+    if (sized && unwanted && !q_string_ends(q_buffer_string(&reader->name), ".json")) {
+        if (count_unpacked(reader, outer, entry_bytes(reader, outer)))
+            corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false, entry_bytes(reader, outer));
+        else
+            *have = false;
+        return Q_OK;
+    }
+    q_buffer_clear(&reader->head);
+    Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
+    if (!good)
+        return *have = false, Q_OK;
+    return corpus_is_archive(q_buffer_string(&reader->head)) ? open_container(reader, item, have) : read_leaf(reader, item, have);
+}
+
+/* One step of the top level. */
+static q_status step(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    struct corpus_level *level = reader->top;
+    enum corpus_step what;
+    const char *reason = level->failure;
+    bool ended;
+    *have = false;
+    reader->name.size = level->name_size;
+    if (!level->archive) {
+        Q_TRY(corpus_lines_next(level, item, &ended));
+        *have = !ended;
+        if (ended)
+            pop_level(reader);
+        return Q_OK;
+    }
+    if (!reason) {
+        Q_TRY(corpus_archive_step(level, &what, &reason));
+        if (what == CORPUS_STEP_ENTRY)
+            return enter(reader, item, have);
+        if (what == CORPUS_STEP_SKIP)
+            return Q_OK;
+        if (what == CORPUS_STEP_END) {
+            pop_level(reader);
+            return Q_OK;
+        }
+    }
+    /* Damage: one failed item for the outermost level that it reaches. */
+    *have = !(level->outer && level->outer->failure);
+    if (*have)
+        corpus_item_refuse(reader, item, reason, true, 0);
+    pop_level(reader);
+    return Q_OK;
+}
+
+q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more)
+{
+    bool have = false;
+    *more = true;
+    reader->note[0] = 0;
+    if (!reader->begun) {
+        reader->begun = true;
+        Q_TRY(enter(reader, item, &have));
+    }
+    while (!have && reader->top)
+        Q_TRY(step(reader, item, &have));
+    *more = have;
+    return Q_OK;
+}
+
+q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options, struct corpus_reader **out)
+{
+    struct corpus_reader *reader;
+    struct stat stat;
+    int fd;
+    Q_TRY(q_fs_open_read(path, &fd));
+    if (q_fs()->fstat(fd, &stat) != 0) {
+        q_status status = q_fail_errno(errno, "'%s' cannot be looked at", path);
+        q_fs_close(fd);
+        return status;
+    }
+    q_status status = q_alloc_zero(1, sizeof *reader, &reader);
+    if (status != Q_OK) {
+        q_fs_close(fd);
+        return status;
+    }
+    reader->options = *options;
+    reader->path = path;
+    reader->fd = fd;
+    reader->size = (uint64_t)Q_MAX(stat.st_size, 0);
+    if (!q_mul_u64(reader->size, options->unpack_ratio_max, &reader->unpacked_max) ||
+        !q_add_u64(reader->unpacked_max, CORPUS_UNPACK_FREE_BYTES, &reader->unpacked_max))
+        reader->unpacked_max = UINT64_MAX;
+    *out = reader;
+    return Q_OK;
+}
+
+uint64_t corpus_reader_position(const struct corpus_reader *reader)
+{
+    return Q_MIN(reader->offset, reader->size);
+}
+
+void corpus_reader_close(struct corpus_reader *reader)
+{
+    if (!reader)
+        return;
+    while (reader->top)
+        pop_level(reader);
+    q_fs_close(reader->fd);
+    q_buffer_release(&reader->name);
+    q_buffer_release(&reader->head);
+    q_buffer_release(&reader->bytes);
+    q_release(reader);
+}

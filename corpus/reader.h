@@ -1,0 +1,52 @@
+/* Readers: one face for everything that holds documents. A file goes in; items come out, one after the other, in the file's order.
+ *
+ *     file.deb            ar          level 1
+ *       data.tar.xz       tar in xz   level 2
+ *         usr/.../a.html              an item, "data.tar.xz/usr/.../a.html"
+ *         usr/.../b.jsonl.gz          level 3 and, in it, lines: an item each
+ *
+ * The stack of open levels is the whole state; only one item is in memory, at most `item_bytes_max`. Names inside archives are names: they go into
+ * documents' ids and never to the file system. What cannot be read is an item too, with the reason in it, so that nothing is lost silently: a
+ * truncated archive gives its items up to the damage and then one failed item.
+ *
+ * Reasons (failed): archive-truncated, archive-damaged, archive-bomb, archive-encrypted, too-deep, too-large, name-too-long.
+ * Reasons (dropped): empty, not-text, format.
+ */
+#ifndef QUERN_CORPUS_READER_H
+#define QUERN_CORPUS_READER_H
+
+#include "base/memory.h"
+#include "base/recipe.h"
+#include "corpus/sniff.h"
+
+struct corpus_reader;
+
+struct corpus_reader_options {
+    uint64_t item_bytes_max;
+    uint64_t unpack_ratio_max; /* bytes out of all levels per stored byte, beyond CORPUS_UNPACK_FREE_BYTES */
+    unsigned depth_max;
+    enum q_input_format format; /* of the file; inside archives only items of this format are taken, others dropped as "format" */
+};
+
+enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
+
+/* Strings are valid until the next call. */
+struct corpus_item {
+    q_string name;        /* inside the file; empty: the file itself. Valid UTF-8 */
+    uint64_t index;       /* number of the item in the file, from 0; those with a reason count too */
+    enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line */
+    q_string bytes;       /* as they stand there; empty where there is a reason */
+    uint64_t in_bytes;    /* for the accounting: size of `bytes`, or of what was not read as far as it is known */
+    const char *reason;   /* NULL: read `bytes`. Else why not */
+    bool failed;          /* with a reason: damage, as against not wanted */
+    const char *note;     /* with a reason: what the library said; may be NULL */
+};
+
+/* path: a file of the machine. Q_ERR_INPUT where it is absent. */
+q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options, struct corpus_reader **out) Q_MUST_USE;
+/* *more = false at the end. Fails for the machine's reasons only (disk, memory). */
+q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more) Q_MUST_USE;
+uint64_t corpus_reader_position(const struct corpus_reader *reader); /* stored bytes consumed: for progress */
+void corpus_reader_close(struct corpus_reader *reader);              /* NULL is allowed */
+
+#endif

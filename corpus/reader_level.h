@@ -1,0 +1,72 @@
+/* Inside of the readers: the stack of levels. Only reader*.c include this. */
+#ifndef QUERN_CORPUS_READER_LEVEL_H
+#define QUERN_CORPUS_READER_LEVEL_H
+
+#include "corpus/reader.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+enum { CORPUS_BLOCK_BYTES = 128 * 1024, CORPUS_NOTE_MAX = 200 };
+
+/* A container that is open. Its bytes come from the entry at which the level outside stands, or from the file where there is none: first
+ * those that were peeked at (`head`), then the rest. */
+struct corpus_level {
+    struct corpus_reader *reader;
+    struct corpus_level *outer;
+    struct archive *archive; /* NULL: lines */
+    struct archive_entry *entry; /* at which the archive stands */
+    struct q_buffer head;    /* bytes of this level's source read ahead; the whole source where `whole` */
+    size_t head_at;
+    char *block;             /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
+    size_t block_at, block_size;
+    bool whole;
+    bool source_ended;       /* the source gave its last byte: an error after it means a cut file */
+    const char *failure;     /* reading an entry of this level failed for this reason */
+    bool single;             /* a compressed file without an archive in it: its entry has the level's own name */
+    bool debian;             /* an ar with debian-binary in it: only data.tar is of interest */
+    size_t name_size;        /* of the level's own name at the beginning of reader->name */
+    unsigned retries;        /* headers in a row that could not be read */
+};
+
+struct corpus_reader {
+    struct corpus_reader_options options;
+    const char *path;
+    int fd;
+    uint64_t offset, size;
+    uint64_t unpacked, unpacked_max; /* bytes out of all levels */
+    struct corpus_level *top;
+    unsigned depth;
+    bool begun;
+    uint64_t index;
+    struct q_buffer name;  /* of the current entry: names of the levels and its own, joined by '/' */
+    struct q_buffer head;  /* first bytes of the current entry */
+    struct q_buffer bytes; /* of the current item */
+    q_status status;       /* the machine's failure, noticed inside libarchive */
+    struct q_error error;
+    char note[CORPUS_NOTE_MAX];
+};
+
+/* Bytes of the source of a level whose outside is `outer` (NULL: the file), up to `size`; 0 at its end; -1: it failed and outer->failure or
+ * reader->status says why. Counts against the bomb limit. */
+int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *outer, void *bytes, size_t size);
+/* The same through the level's head. */
+int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size);
+
+/* libarchive (reader_archive.c). open: *reason is NULL on success. */
+q_status corpus_archive_open(struct corpus_level *level, const char **reason) Q_MUST_USE;
+enum corpus_step { CORPUS_STEP_ENTRY, CORPUS_STEP_SKIP, CORPUS_STEP_END, CORPUS_STEP_FAILED };
+/* Goes to the next regular file; its name is appended to reader->name. */
+q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step, const char **reason) Q_MUST_USE;
+/* Why libarchive failed: by what it says and whether the source was at its end. */
+const char *corpus_archive_reason(struct corpus_level *level);
+
+/* Lines (reader_lines.c). *ended: no line was left. */
+q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
+
+/* Fills `item` with the reader's current name and counts it. */
+void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item);
+/* The same with a reason. */
+void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed, uint64_t in_bytes);
+
+#endif

@@ -1,0 +1,70 @@
+/* A level of lines: each line that is not blank is an item. */
+#include "base/check.h"
+#include "corpus/reader_level.h"
+
+/* More bytes into the block; *size = 0 at the end or where the source failed (level->outer->failure then says why). */
+static q_status refill(struct corpus_level *level, bool *ended)
+{
+    int64_t got = corpus_level_read(level, level->block, CORPUS_BLOCK_BYTES);
+    Q_TRY(level->reader->status);
+    level->block_at = 0;
+    level->block_size = got > 0 ? (size_t)got : 0;
+    *ended = got <= 0;
+    return Q_OK;
+}
+
+/* One line into reader->bytes (without its end), or past a line that is too long: *size is its length. */
+static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_large, bool *ended)
+{
+    struct corpus_reader *reader = level->reader;
+    struct q_buffer *line = &reader->bytes;
+    q_buffer_clear(line);
+    *size = 0;
+    *too_large = false;
+    for (;;) {
+        if (level->block_at == level->block_size) {
+            Q_TRY(refill(level, ended));
+            if (*ended)
+                return Q_OK; /* what is in `line` is the last line, without an end */
+        }
+        const char *from = level->block + level->block_at;
+        size_t left = level->block_size - level->block_at;
+        const char *stop = memchr(from, '\n', left);
+        size_t count = stop ? (size_t)(stop - from) : left;
+        *size += count;
+        *too_large |= *size > reader->options.item_bytes_max;
+        if (!*too_large)
+            Q_TRY(q_buffer_append(line, from, count));
+        level->block_at += count + (stop != NULL);
+        if (stop)
+            return Q_OK;
+    }
+}
+
+q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item, bool *ended)
+{
+    struct corpus_reader *reader = level->reader;
+    *ended = false;
+    while (!*ended) {
+        uint64_t size;
+        bool too_large;
+        Q_TRY(take_line(level, &size, &too_large, ended));
+        if (level->outer && level->outer->failure)
+            return *ended = true, Q_OK; /* a line that the damage cut is not a line */
+        if (too_large) {
+            corpus_item_refuse(reader, item, "too-large", true, size);
+            *ended = false;
+            return Q_OK;
+        }
+        q_string line = q_buffer_string(&reader->bytes);
+        if (q_string_trim(line).size == 0)
+            continue;
+        corpus_item_begin(reader, item);
+        item->format = CORPUS_JSONL;
+        item->bytes = line;
+        item->in_bytes = size;
+        *ended = false;
+        return Q_OK;
+    }
+    return Q_OK;
+}
