@@ -31,6 +31,7 @@ static bool count_unpacked(struct corpus_reader *reader, struct corpus_level *le
     if (reader->unpacked <= reader->unpacked_max)
         return true;
     level->failure = "archive-bomb";
+    level->fatal = true;
     snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu", (unsigned long long)reader->unpacked_max,
              (unsigned long long)reader->size);
     return false;
@@ -47,8 +48,10 @@ int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *ou
     la_ssize_t got = archive_read_data(outer->archive, bytes, size);
     if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN)
         got = archive_read_data(outer->archive, bytes, size);
-    if (got < 0 && !outer->failure)
+    if (got < 0) {
         outer->failure = archive_entry_is_encrypted(outer->entry) ? "archive-encrypted" : corpus_archive_reason(outer);
+        outer->fatal = got == ARCHIVE_FATAL;
+    }
     if (got > 0 && !count_unpacked(reader, outer, (uint64_t)got))
         return -1;
     return got < 0 ? -1 : got;
@@ -293,38 +296,49 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     return corpus_is_archive(q_buffer_string(&reader->head)) ? open_container(reader, item, have) : read_leaf(reader, item, have);
 }
 
+/* The current entry of the top level, or the level itself, is damaged: one failed item for the outermost level that the damage reaches. What
+ * stands behind a damaged entry is read where the archive allows it. */
+static void report_damage(struct corpus_reader *reader, const char *reason, struct corpus_item *item, bool *have)
+{
+    struct corpus_level *level = reader->top;
+    bool entry = level->failure != NULL, goes_on = entry && !level->fatal;
+    reader->name.size = entry ? level->entry_name_size : level->name_size;
+    *have = !(level->outer && level->outer->failure);
+    if (*have)
+        corpus_item_refuse(reader, item, reason, true, 0);
+    level->failure = NULL;
+    if (!goes_on)
+        pop_level(reader);
+}
+
+static q_status step_lines(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    bool ended;
+    reader->name.size = reader->top->name_size;
+    Q_TRY(corpus_lines_next(reader->top, item, &ended));
+    *have = !ended;
+    if (ended)
+        pop_level(reader);
+    return Q_OK;
+}
+
 /* One step of the top level. */
 static q_status step(struct corpus_reader *reader, struct corpus_item *item, bool *have)
 {
     struct corpus_level *level = reader->top;
-    enum corpus_step what;
+    enum corpus_step what = CORPUS_STEP_FAILED;
     const char *reason = level->failure;
-    bool ended;
     *have = false;
-    reader->name.size = level->name_size;
-    if (!level->archive) {
-        Q_TRY(corpus_lines_next(level, item, &ended));
-        *have = !ended;
-        if (ended)
-            pop_level(reader);
-        return Q_OK;
-    }
-    if (!reason) {
+    if (!level->archive)
+        return step_lines(reader, item, have);
+    if (!reason)
         Q_TRY(corpus_archive_step(level, &what, &reason));
-        if (what == CORPUS_STEP_ENTRY)
-            return enter(reader, item, have);
-        if (what == CORPUS_STEP_SKIP)
-            return Q_OK;
-        if (what == CORPUS_STEP_END) {
-            pop_level(reader);
-            return Q_OK;
-        }
-    }
-    /* Damage: one failed item for the outermost level that it reaches. */
-    *have = !(level->outer && level->outer->failure);
-    if (*have)
-        corpus_item_refuse(reader, item, reason, true, 0);
-    pop_level(reader);
+    if (what == CORPUS_STEP_ENTRY)
+        return enter(reader, item, have);
+    if (what == CORPUS_STEP_END)
+        pop_level(reader);
+    else if (what == CORPUS_STEP_FAILED)
+        report_damage(reader, reason, item, have);
     return Q_OK;
 }
 

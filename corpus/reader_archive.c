@@ -68,7 +68,8 @@ static struct archive *new_archive(bool single)
 
 const char *corpus_archive_reason(struct corpus_level *level)
 {
-    note_error(level);
+    if (!level->outer || !level->outer->failure) /* else the note is about the level outside, whose damage this is */
+        note_error(level);
     return level->source_ended ? "archive-truncated" : "archive-damaged";
 }
 
@@ -157,6 +158,7 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
     level->retries = 0;
     level->single = archive_format(level->archive) == ARCHIVE_FORMAT_RAW;
     Q_TRY(append_name(level));
+    level->entry_name_size = level->reader->name.size;
     bool skip = !is_file(level->entry) || (!level->single && is_packaging(level, entry_name(level->entry)));
     *step = skip ? CORPUS_STEP_SKIP : CORPUS_STEP_ENTRY;
     return Q_OK;

@@ -22,10 +22,12 @@ struct corpus_level {
     size_t block_at, block_size;
     bool whole;
     bool source_ended;       /* the source gave its last byte: an error after it means a cut file */
-    const char *failure;     /* reading an entry of this level failed for this reason */
+    const char *failure;     /* reading the current entry failed for this reason */
+    bool fatal;              /* and nothing behind it can be read */
     bool single;             /* a compressed file without an archive in it: its entry has the level's own name */
     bool debian;             /* an ar with debian-binary in it: only data.tar is of interest */
     size_t name_size;        /* of the level's own name at the beginning of reader->name */
+    size_t entry_name_size;  /* of the current entry's name, the level's in front */
     unsigned retries;        /* headers in a row that could not be read */
 };
 

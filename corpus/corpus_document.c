@@ -1,0 +1,220 @@
+#include "corpus/corpus_document.h"
+
+#include "base/check.h"
+#include "base/json.h"
+#include "corpus/charset.h"
+#include "corpus/html_extract.h"
+#include "corpus/lang.h"
+#include "corpus/man_text.h"
+
+struct corpus_worker {
+    const struct corpus_settings *settings;
+    struct corpus_decoder *decoder;
+    struct q_jsonl_parser *parser;
+    struct html_extractor extractor;
+    struct q_buffer id, raw, text, scratch, title, meta;
+    struct corpus_langs langs;
+};
+
+q_status corpus_worker_create(const struct corpus_settings *settings, struct corpus_worker **out)
+{
+    struct corpus_worker *worker;
+    Q_TRY(q_alloc_zero(1, sizeof *worker, &worker));
+    worker->settings = settings;
+    q_status status = corpus_decoder_create(&worker->decoder);
+    if (status == Q_OK)
+        status = q_jsonl_create(&worker->parser);
+    if (status != Q_OK) {
+        corpus_worker_release(worker);
+        return status;
+    }
+    *out = worker;
+    return Q_OK;
+}
+
+void corpus_worker_release(struct corpus_worker *worker)
+{
+    if (!worker)
+        return;
+    struct q_buffer *buffers[] = {&worker->id, &worker->raw, &worker->text, &worker->scratch, &worker->title, &worker->meta};
+    for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
+        q_buffer_release(buffers[i]);
+    html_extractor_release(&worker->extractor);
+    q_jsonl_release(worker->parser);
+    corpus_decoder_release(worker->decoder);
+    q_release(worker);
+}
+
+q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out)
+{
+    return q_buffer_printf(out, "%s/%s%s%.*s#%llu", origin->input->name, origin->file, item->name.size ? "/" : "", Q_STRING_ARGS(item->name),
+                           (unsigned long long)item->index);
+}
+
+static q_status refuse(struct corpus_outcome *out, const char *reason, bool failed)
+{
+    out->reason = reason;
+    out->failed = failed;
+    return Q_OK;
+}
+
+/* --- extraction -------------------------------------------------------------------------------------------------------------------- */
+
+static q_status extract_page(struct corpus_worker *w, q_string utf8, struct corpus_outcome *out, q_string *text)
+{
+    const struct html_options options = {.scope = (enum html_scope)w->settings->html, .markdown = w->settings->markdown, .heading = true};
+    struct html_page page;
+    Q_TRY(html_extract(&w->extractor, &options, utf8, &page));
+    *text = page.text;
+    out->document.title = page.title;
+    out->document.url = page.url;
+    out->document.date = page.date;
+    return Q_OK;
+}
+
+static q_status extract_manual(struct corpus_worker *w, q_string utf8, struct corpus_outcome *out, q_string *text)
+{
+    q_buffer_clear(&w->raw);
+    q_buffer_clear(&w->title);
+    Q_TRY(man_text(utf8, &w->raw, &w->title));
+    *text = q_buffer_string(&w->raw);
+    out->document.title = q_buffer_string(&w->title);
+    return Q_OK;
+}
+
+/* A member of the user's line that is a field of ours by name and type; false: it goes to meta. */
+static bool take_field(const struct q_jsonl_member *member, struct q_document *document)
+{
+    const struct {
+        const char *name;
+        q_string *field;
+    } fields[] = {{"lang", &document->lang}, {"url", &document->url}, {"title", &document->title}, {"date", &document->date}, {"license", &document->license}};
+    for (size_t i = 0; i < Q_COUNT_OF(fields); i++)
+        if (member->type == Q_JSONL_TEXT && q_string_is(member->key, fields[i].name)) {
+            *fields[i].field = member->text;
+            return true;
+        }
+    return false;
+}
+
+/* Everything else of the line, as an object: the user's own id and source too, and what was meta already. */
+static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member *members, size_t count, const char *text_field,
+                           struct q_document *document)
+{
+    q_buffer_clear(&w->meta);
+    struct q_json json = q_json_begin(&w->meta);
+    bool any = false;
+    q_json_open(&json, NULL, '{');
+    for (size_t i = 0; i < count; i++) {
+        char key[128];
+        if (q_string_is(members[i].key, text_field) || take_field(&members[i], document))
+            continue;
+        if (members[i].key.size >= sizeof key || memchr(members[i].key.data, 0, members[i].key.size))
+            continue; /* no name that one would ask for again */
+        memcpy(key, members[i].key.data, members[i].key.size);
+        key[members[i].key.size] = 0;
+        if (members[i].type == Q_JSONL_TEXT)
+            q_json_put_string(&json, key, members[i].text);
+        else
+            q_json_put_raw(&json, key, q_string_trim(members[i].text));
+        any = true;
+    }
+    q_json_close(&json, '}');
+    Q_TRY(q_json_end(&json));
+    document->meta = any ? q_buffer_string(&w->meta) : (q_string){0};
+    return Q_OK;
+}
+
+/* A line of JSON with the text in one of its members. */
+static q_status extract_line(struct corpus_worker *w, const struct corpus_origin *origin, q_string line, struct corpus_outcome *out, q_string *text)
+{
+    const struct q_jsonl_member *members;
+    size_t count, at = 0;
+    const char *field = origin->input->text_field ? origin->input->text_field : "text";
+    q_status status = q_jsonl_parse(w->parser, line, &members, &count);
+    if (status == Q_ERR_INPUT)
+        return refuse(out, q_utf8_valid(line) ? "json" : "utf-8", true);
+    Q_TRY(status);
+    while (at < count && !(members[at].type == Q_JSONL_TEXT && q_string_is(members[at].key, field)))
+        at++;
+    if (at == count)
+        return refuse(out, "no-text", true);
+    *text = members[at].text;
+    return write_meta(w, members, count, field, &out->document);
+}
+
+static q_status extract(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item, struct corpus_outcome *out,
+                        q_string *text)
+{
+    bool known;
+    if (item->format == CORPUS_JSONL)
+        return extract_line(w, origin, item->bytes, out, text);
+    Q_TRY(corpus_decode(w->decoder, item->bytes, item->format == CORPUS_HTML, text, &known, &out->changes));
+    if (!known)
+        return refuse(out, "charset", true);
+    if (item->format == CORPUS_HTML)
+        return extract_page(w, *text, out, text);
+    return item->format == CORPUS_MAN ? extract_manual(w, *text, out, text) : Q_OK;
+}
+
+/* --- judgement --------------------------------------------------------------------------------------------------------------------- */
+
+/* The language that the recipe or the line states stands; its score is then the share of the text that really is in it. */
+static void identify(struct corpus_worker *w, const struct corpus_origin *origin, struct q_document *document)
+{
+    corpus_lang_identify(document->text.data, document->text.size, &w->langs);
+    if (origin->input->lang)
+        document->lang = q_string_of(origin->input->lang);
+    if (!document->lang.size) {
+        document->lang = q_string_of(w->langs.langs[0].code);
+        document->lang_score = w->langs.langs[0].score;
+        return;
+    }
+    for (unsigned i = 0; i < w->langs.count; i++)
+        if (q_string_is(document->lang, w->langs.langs[i].code))
+            document->lang_score = w->langs.langs[i].score;
+}
+
+static bool language_wanted(const struct q_texts *languages, q_string lang)
+{
+    for (size_t i = 0; i < languages->count; i++)
+        if (q_string_is(lang, languages->items[i]))
+            return true;
+    return languages->count == 0;
+}
+
+static q_status judge(struct corpus_worker *w, const struct corpus_origin *origin, struct corpus_outcome *out)
+{
+    struct q_document *document = &out->document;
+    out->readable = true;
+    if (!document->text.size)
+        return out->readable = false, refuse(out, "empty", false);
+    identify(w, origin, document);
+    corpus_measure(document->text, &out->metrics);
+    if (!language_wanted(&w->settings->languages, document->lang))
+        return refuse(out, "language", false);
+    if (document->lang_score < w->settings->lang_score_min)
+        return refuse(out, "lang-score", false);
+    const struct corpus_subject subject = {&out->metrics, document->lang, document->lang_score};
+    const struct corpus_rule *rule = corpus_rules_judge(w->settings, &subject);
+    return rule ? refuse(out, rule->name, false) : Q_OK;
+}
+
+q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item, struct corpus_outcome *out)
+{
+    q_string text = {0};
+    *out = (struct corpus_outcome){.reason = item->reason, .failed = item->failed};
+    if (item->reason)
+        return Q_OK;
+    q_buffer_clear(&w->id);
+    Q_TRY(corpus_document_id(origin, item, &w->id));
+    Q_TRY(extract(w, origin, item, out, &text));
+    if (out->reason)
+        return Q_OK;
+    Q_TRY(corpus_normalise(text, &w->text, &w->scratch, &out->changes));
+    out->document.id = q_buffer_string(&w->id);
+    out->document.text = q_buffer_string(&w->text);
+    out->document.source = q_string_of(origin->input->name);
+    out->document.quality = -1;
+    return judge(w, origin, out);
+}

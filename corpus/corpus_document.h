@@ -1,0 +1,45 @@
+/* From an item to a document, and the verdict on it: the work of stage 1 that needs no other document, and so runs on any thread.
+ *
+ *     item --decode--> UTF-8 --extract (HTML, manual page, JSON line)--> text --normalise--> --identify--> --measure--> --judge-->
+ *
+ * Reasons (dropped): empty, language, lang-score, and the rules' names. Reasons (failed): charset, json, utf-8, no-text, besides the readers'.
+ */
+#ifndef QUERN_CORPUS_DOCUMENT_H
+#define QUERN_CORPUS_DOCUMENT_H
+
+#include "base/document.h"
+#include "corpus/corpus_settings.h"
+#include "corpus/normalise.h"
+#include "corpus/reader.h"
+#include "corpus/rules.h"
+
+/* One per thread. */
+struct corpus_worker;
+
+q_status corpus_worker_create(const struct corpus_settings *settings, struct corpus_worker **out) Q_MUST_USE;
+void corpus_worker_release(struct corpus_worker *worker); /* NULL is allowed */
+
+/* Where an item comes from. */
+struct corpus_origin {
+    const struct q_input *input;
+    const char *file; /* the file's name within the input: the second piece of an id */
+};
+
+/* What became of an item. Strings borrow from the worker until its next use. */
+struct corpus_outcome {
+    struct q_document document; /* whole where `readable`: also for what the rules drop */
+    bool readable;              /* there is a text that was measured */
+    const char *reason;         /* NULL: kept */
+    bool failed;
+    struct corpus_metrics metrics;
+    struct corpus_changes changes;
+};
+
+/* Fails for the machine's reasons only. */
+q_status corpus_work(struct corpus_worker *worker, const struct corpus_origin *origin, const struct corpus_item *item,
+                     struct corpus_outcome *out) Q_MUST_USE;
+
+/* INPUT/FILE[/NAME]#INDEX, appended. */
+q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out) Q_MUST_USE;
+
+#endif
