@@ -7,6 +7,8 @@
 #include "corpus/lang.h"
 #include "corpus/man_text.h"
 
+#include <ctype.h>
+
 struct corpus_worker {
     const struct corpus_settings *settings;
     struct corpus_decoder *decoder;
@@ -82,6 +84,16 @@ static q_status extract_manual(struct corpus_worker *w, q_string utf8, struct co
     return Q_OK;
 }
 
+/* Languages become keys of statistics, so only what can be a tag of BCP-47 is taken for one. */
+static bool is_language_tag(q_string text)
+{
+    enum { TAG_BYTES_MAX = 35 };
+    for (size_t i = 0; i < text.size; i++)
+        if (!isalnum((unsigned char)text.data[i]) && text.data[i] != '-')
+            return false;
+    return text.size >= 2 && text.size <= TAG_BYTES_MAX;
+}
+
 /* A member of the user's line that is a field of ours by name and type; false: it goes to meta. */
 static bool take_field(const struct q_jsonl_member *member, struct q_document *document)
 {
@@ -89,6 +101,8 @@ static bool take_field(const struct q_jsonl_member *member, struct q_document *d
         const char *name;
         q_string *field;
     } fields[] = {{"lang", &document->lang}, {"url", &document->url}, {"title", &document->title}, {"date", &document->date}, {"license", &document->license}};
+    if (q_string_is(member->key, "lang") && !is_language_tag(member->text))
+        return false;
     for (size_t i = 0; i < Q_COUNT_OF(fields); i++)
         if (member->type == Q_JSONL_TEXT && q_string_is(member->key, fields[i].name)) {
             *fields[i].field = member->text;

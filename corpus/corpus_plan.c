@@ -1,0 +1,298 @@
+#include "corpus/corpus_plan.h"
+
+#include "base/check.h"
+#include "corpus/corpus_build.h"
+#include "corpus/lang.h"
+#include "corpus/unicode_nfc.h"
+
+/* --- names ------------------------------------------------------------------------------------------------------------------------- */
+
+q_status corpus_input_name(struct q_arena *arena, const char *path, const char **out)
+{
+    enum { NAME_MAX_BYTES = 100 };
+    q_string whole = q_string_of(path);
+    while (whole.size > 1 && whole.data[whole.size - 1] == '/')
+        whole.size--;
+    const char *trimmed;
+    Q_TRY(q_arena_cstring(arena, whole, &trimmed));
+    q_string base = q_string_slice(q_string_of(q_fs_base_name(trimmed)), 0, NAME_MAX_BYTES);
+    char name[NAME_MAX_BYTES + 1];
+    size_t size = 0;
+    for (size_t i = 0; i < base.size; i++) {
+        char c = base.data[i];
+        c = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (plain || (size && strchr("._-", c)))
+            name[size++] = c;
+        else if (size && name[size - 1] != '-')
+            name[size++] = '-';
+    }
+    return q_arena_cstring(arena, size ? (q_string){name, size} : Q_STRING("input"), out);
+}
+
+/* The folder in front of the first wildcard of a pattern: "a/b/" of "a/b/c*.deb", as its size. */
+static size_t fixed_size(const char *pattern)
+{
+    size_t wild = strcspn(pattern, "*?["), size = 0;
+    for (size_t i = 0; i < wild && pattern[i]; i++)
+        if (pattern[i] == '/')
+            size = i + 1;
+    return size;
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------------------------- */
+
+struct list {
+    struct corpus_file *items;
+    size_t count, capacity;
+};
+
+static q_status add_file(struct list *list, const char *name, const char *path)
+{
+    struct stat stat;
+    bool exists;
+    Q_TRY(q_fs_look(path, &exists, &stat));
+    if (!exists)
+        return q_fail(Q_ERR_INPUT, "'%s' is not there", path);
+    if (!S_ISREG(stat.st_mode))
+        return q_fail(Q_ERR_INPUT, "'%s' is not a regular file", path);
+    Q_TRY(q_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items));
+    list->items[list->count++] = (struct corpus_file){.name = name, .path = path, .bytes = (uint64_t)stat.st_size};
+    return Q_OK;
+}
+
+/* All files below a folder; `prefix` goes before their names ("" or "sub/folder/"). */
+static q_status add_folder(struct q_arena *arena, struct list *list, const char *prefix, const char *folder)
+{
+    const char **names, *name, *path;
+    size_t count;
+    Q_TRY(q_fs_list_tree(folder, arena, &names, &count));
+    for (size_t i = 0; i < count; i++) {
+        Q_TRY(q_fs_join(arena, folder, names[i], &path));
+        Q_TRY(q_arena_printf(arena, &name, "%s%s", prefix, names[i]));
+        Q_TRY(add_file(list, name, path));
+    }
+    return Q_OK;
+}
+
+static q_status add_matches(struct q_arena *arena, struct list *list, const char *pattern)
+{
+    const char **paths, *prefix;
+    size_t count, fixed = fixed_size(pattern);
+    Q_TRY(q_fs_glob(pattern, arena, &paths, &count));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = strlen(paths[i]) > fixed ? paths[i] + fixed : q_fs_base_name(paths[i]);
+        if (!q_fs_is_directory(paths[i])) {
+            Q_TRY(add_file(list, name, paths[i]));
+            continue;
+        }
+        Q_TRY(q_arena_printf(arena, &prefix, "%s/", name));
+        Q_TRY(add_folder(arena, list, prefix, paths[i]));
+    }
+    return Q_OK;
+}
+
+/* Adds what one `path` of an input names. */
+static q_status add_path(struct q_arena *arena, struct list *list, const char *path)
+{
+    size_t before = list->count;
+    bool exists;
+    Q_TRY(q_fs_look(path, &exists, NULL));
+    if (exists && q_fs_is_directory(path))
+        Q_TRY(add_folder(arena, list, "", path));
+    else if (exists || !strpbrk(path, "*?["))
+        Q_TRY(add_file(list, q_fs_base_name(path), path));
+    else
+        Q_TRY(add_matches(arena, list, path));
+    return list->count > before ? Q_OK : q_fail(Q_ERR_INPUT, "no file is there for '%s'", path);
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    const struct corpus_file *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+    return order ? order : strcmp(left->path, right->path);
+}
+
+/* Sorts by name; a file that two patterns match is there once, two files of one name are an error. */
+static q_status settle(struct list *list)
+{
+    size_t kept = 0;
+    if (list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_files);
+    for (size_t i = 0; i < list->count; i++) {
+        if (kept && strcmp(list->items[i].path, list->items[kept - 1].path) == 0)
+            continue;
+        if (kept && strcmp(list->items[i].name, list->items[kept - 1].name) == 0)
+            return q_fail(Q_ERR_USAGE, "'%s' and '%s' would have the same name; give their folder, or make them two inputs",
+                          list->items[kept - 1].path, list->items[i].path);
+        list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+    return Q_OK;
+}
+
+static q_status find_files(struct corpus_plan *plan, struct corpus_source *source, const char *folder)
+{
+    struct list list = {0};
+    q_status status = Q_OK;
+    for (size_t i = 0; i < source->input->path.count && status == Q_OK; i++) {
+        const char *path;
+        status = q_fs_join(&plan->arena, folder, source->input->path.items[i], &path);
+        if (status == Q_OK)
+            status = add_path(&plan->arena, &list, path);
+    }
+    if (status == Q_OK)
+        status = settle(&list);
+    if (status == Q_OK)
+        status = q_arena_alloc(&plan->arena, list.count, sizeof *list.items, &source->files);
+    if (status == Q_OK && list.count)
+        memcpy(source->files, list.items, list.count * sizeof *list.items);
+    source->file_count = list.count;
+    q_release(list.items);
+    return q_context(status, "input '%s'", source->input->name);
+}
+
+/* --- inputs ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Inputs from the command line: each path is one, named after itself. */
+static q_status argument_inputs(struct corpus_plan *plan, const char *const *arguments, size_t count, const struct q_input **out)
+{
+    struct q_input *inputs;
+    Q_TRY(q_arena_alloc(&plan->arena, count, sizeof *inputs, &inputs));
+    for (size_t i = 0; i < count; i++) {
+        const char **path;
+        Q_TRY(q_arena_alloc(&plan->arena, 1, sizeof *path, &path));
+        *path = arguments[i];
+        inputs[i] = (struct q_input){.path = {path, 1, 1}, .text_field = "text", .weight = 1};
+        Q_TRY(corpus_input_name(&plan->arena, arguments[i], &inputs[i].name));
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(inputs[i].name, inputs[j].name) == 0)
+                return q_fail(Q_ERR_USAGE, "'%s' and '%s' would both be called '%s'; name them in a recipe", arguments[j], arguments[i],
+                              inputs[i].name);
+    }
+    *out = inputs;
+    return Q_OK;
+}
+
+static q_status cut_parts(struct corpus_plan *plan)
+{
+    size_t files = 0;
+    for (size_t s = 0; s < plan->source_count; s++)
+        files += plan->sources[s].file_count;
+    Q_TRY(q_arena_alloc(&plan->arena, files, sizeof *plan->parts, &plan->parts)); /* a part has at least one file */
+    for (size_t s = 0; s < plan->source_count; s++) {
+        struct corpus_part *part = NULL;
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < plan->sources[s].file_count; i++) {
+            if (!part) {
+                part = &plan->parts[plan->part_count++];
+                *part = (struct corpus_part){.source = s, .first = i};
+                bytes = 0;
+            }
+            part->count++;
+            bytes += plan->sources[s].files[i].bytes;
+            plan->bytes += plan->sources[s].files[i].bytes;
+            if (bytes >= plan->settings.part_bytes)
+                part = NULL;
+        }
+    }
+    return plan->part_count <= Q_PARTS_MAX ? Q_OK : q_fail(Q_ERR_USAGE, "%zu parts are more than %d; raise corpus.part_bytes", plan->part_count, Q_PARTS_MAX);
+}
+
+q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan)
+{
+    *plan = (struct corpus_plan){0};
+    Q_TRY(q_recipe_load(recipe, overrides, &plan->recipe));
+    return q_settings_load(&corpus_settings_table, q_recipe_section(&plan->recipe, "corpus"), &plan->arena, &plan->settings);
+}
+
+q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count)
+{
+    const struct q_input *inputs = plan->recipe.inputs.items;
+    const char *folder = plan->recipe.folder ? plan->recipe.folder : "";
+    size_t input_count = plan->recipe.inputs.count;
+    if (count) {
+        Q_TRY(argument_inputs(plan, arguments, count, &inputs));
+        input_count = count;
+        folder = "";
+    }
+    if (!input_count)
+        return q_fail(Q_ERR_USAGE, "there is no input; name files, or a recipe that has `inputs`");
+    Q_TRY(q_arena_alloc(&plan->arena, input_count, sizeof *plan->sources, &plan->sources));
+    plan->source_count = input_count;
+    for (size_t i = 0; i < input_count; i++) {
+        plan->sources[i].input = &inputs[i];
+        Q_TRY(find_files(plan, &plan->sources[i], folder));
+    }
+    return cut_parts(plan);
+}
+
+/* --- identity ---------------------------------------------------------------------------------------------------------------------- */
+
+/* The settings of the section, of each input what matters to its documents, and the versions of what decides about text. */
+static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
+{
+    json_t *settings, *inputs = json_object(), *libraries = json_object(), *one;
+    q_status status = q_settings_json(&corpus_settings_table, &plan->settings, Q_TAG_IDENTITY, 0, &settings);
+    if (status != Q_OK) {
+        json_decref(inputs);
+        json_decref(libraries);
+        return status;
+    }
+    status = q_json_set(settings, "inputs", inputs);
+    q_status second = q_json_set(settings, "libraries", libraries);
+    if (status == Q_OK)
+        status = second;
+    for (size_t i = 0; i < plan->source_count && status == Q_OK; i++) {
+        status = q_settings_json(&q_input_table, plan->sources[i].input, Q_TAG_IDENTITY, 0, &one);
+        if (status == Q_OK)
+            status = q_json_set(inputs, plan->sources[i].input->name, one);
+    }
+    if (status == Q_OK)
+        status = q_json_set(libraries, "icu", json_string(corpus_icu_version()));
+    if (status == Q_OK)
+        status = q_json_set(libraries, "cld2", json_string(corpus_lang_version()));
+    if (status != Q_OK) {
+        json_decref(settings);
+        return status;
+    }
+    *out = settings;
+    return Q_OK;
+}
+
+/* Hash of a source: its lines "NAME<tab>BYTES<tab>HASH", sorted by name (docs/steps.md). */
+static q_status hash_source(struct corpus_source *source, q_hash *out)
+{
+    struct q_buffer lines = {0};
+    char hex[Q_HASH_HEX];
+    q_status status = Q_OK;
+    for (size_t i = 0; i < source->file_count && status == Q_OK; i++) {
+        struct corpus_file *file = &source->files[i];
+        status = q_fs_hash_file(file->path, &file->bytes, &file->hash);
+        if (status == Q_OK)
+            status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes, q_hash_hex(file->hash, hex));
+    }
+    *out = q_hash_bytes(lines.data, lines.size);
+    q_buffer_release(&lines);
+    return status;
+}
+
+q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)
+{
+    json_t *settings;
+    Q_TRY(identity_settings(plan, &settings));
+    Q_TRY(q_step_begin(step, "corpus", "build", CORPUS_OUTPUT_VERSION, plan->recipe.seed, settings));
+    for (size_t i = 0; i < plan->source_count; i++) {
+        q_hash hash;
+        Q_TRY(q_context(hash_source(&plan->sources[i], &hash), "input '%s'", plan->sources[i].input->name));
+        Q_TRY(q_step_add_input(step, plan->sources[i].input->name, hash));
+    }
+    return q_step_seal(step);
+}
+
+void corpus_plan_release(struct corpus_plan *plan)
+{
+    q_recipe_release(&plan->recipe);
+    q_arena_release(&plan->arena);
+}

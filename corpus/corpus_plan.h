@@ -1,0 +1,56 @@
+/* The plan of a build: which files its inputs are, under which names, and how they are cut into parts.
+ *
+ * A file's name within its input is what it is called in ids and in the identity, never where it lies on this machine: its base name where the
+ * recipe gives the file itself, its path below the folder for a folder, its path below the pattern's fixed part for a pattern. Two files of one
+ * input with the same name are refused.
+ */
+#ifndef QUERN_CORPUS_PLAN_H
+#define QUERN_CORPUS_PLAN_H
+
+#include "base/manifest.h"
+#include "base/recipe.h"
+#include "corpus/corpus_settings.h"
+
+struct corpus_file {
+    const char *name; /* within the input */
+    const char *path; /* on this machine */
+    uint64_t bytes;
+    q_hash hash;
+};
+
+struct corpus_source {
+    const struct q_input *input;
+    struct corpus_file *files; /* sorted by name */
+    size_t file_count;
+};
+
+/* A run of files of one input. */
+struct corpus_part {
+    size_t source;
+    size_t first, count;
+};
+
+struct corpus_plan {
+    struct q_arena arena;
+    struct q_recipe recipe;
+    struct corpus_settings settings;
+    struct corpus_source *sources;
+    size_t source_count;
+    struct corpus_part *parts;
+    size_t part_count;
+    uint64_t bytes; /* of all files */
+};
+
+/* Reads the recipe (NULL: none) with its overrides, and the section's settings. corpus_plan_release also after a failure. */
+q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan) Q_MUST_USE;
+/* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself), and cuts the parts. A pattern
+ * without a file is Q_ERR_INPUT. */
+q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count) Q_MUST_USE;
+/* Hashes the files and makes the step's identity, sealed. */
+q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step) Q_MUST_USE;
+void corpus_plan_release(struct corpus_plan *plan);
+
+/* "My File (1).deb" -> "my-file-1-.deb": what an input without a name is called. In the arena. */
+q_status corpus_input_name(struct q_arena *arena, const char *path, const char **out) Q_MUST_USE;
+
+#endif
