@@ -1,0 +1,96 @@
+/* quern-corpus: stage 1. The verbs are in cmd_corpus_*.c. */
+#include "corpus/cmd_corpus.h"
+
+#include "base/fs.h"
+#include "corpus/corpus_settings.h"
+
+#include <stdio.h>
+
+static const struct q_option extract_table[] = {
+    {"all", 0, Q_OPTION_FLAG, offsetof(struct corpus_extract_options, all), NULL, "all text of the page, not the main text only"},
+    {"markdown", 0, Q_OPTION_FLAG, offsetof(struct corpus_extract_options, markdown), NULL, "headings with '#', fences around code"},
+    {0}};
+
+static const struct q_option report_table[] = {
+    {"fragment", 0, Q_OPTION_FLAG, offsetof(struct corpus_report_options, fragment), NULL, "print what goes into a run's page"}, {0}};
+
+static const struct q_verb verbs[] = {
+    {.name = "build",
+     .synopsis = "[INPUT...] [--recipe FILE] -o DIR",
+     .summary = "containers in, documents out",
+     .details =
+         "Reads the recipe's inputs, or the files, folders and patterns named here (each is then an input called after itself): archives in\n"
+         "archives, compressed files, HTML, JSON lines, manual pages, plain text. Writes documents as JSON lines in seekable zstd, in parts, and\n"
+         "says what became of every item. A build that was stopped goes on where it stood; one that is done is not done again.\n\n"
+         "  quern-corpus build libreoffice-help-de_*.deb -o corpus\n"
+         "  quern-corpus build --recipe recipes/demo.yaml -o corpus\n"
+         "  quern-corpus build pages/ -o corpus --set corpus.gopher.words_min=20\n"
+         "  quern-corpus build --recipe big.yaml -o corpus --task 3/64     (then once without --task)",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK,
+     .options_size = sizeof(struct q_common),
+     .arguments_max = SIZE_MAX,
+     .run = corpus_build_verb},
+    {.name = "plan",
+     .synopsis = "[INPUT...] [--recipe FILE] [--json]",
+     .summary = "what a build would be: its key and its parts",
+     .details = "  quern-corpus plan --recipe recipes/demo.yaml --json",
+     .takes = Q_TAKES_RECIPE | Q_TAKES_JSON,
+     .options_size = sizeof(struct q_common),
+     .arguments_max = SIZE_MAX,
+     .run = corpus_plan_verb},
+    {.name = "cat",
+     .synopsis = "PATH...",
+     .summary = "documents as JSON lines",
+     .details = "PATH is the folder of a build, or a file of documents.\n\n  quern-corpus cat corpus | head -1",
+     .options_size = sizeof(struct q_common),
+     .arguments_min = 1,
+     .arguments_max = SIZE_MAX,
+     .run = corpus_cat_verb},
+    {.name = "extract",
+     .synopsis = "[FILE...] [--json]",
+     .summary = "HTML to text",
+     .details = "Without a file, or for '-', reads standard input. --json gives one object: file name without .html to {\"articleBody\", \"title\", "
+                "\"lang\"}.\n\n"
+                "  quern-corpus extract page.html\n"
+                "  quern-corpus extract --json pages/*.html > texts.json",
+     .takes = Q_TAKES_JSON,
+     .options = extract_table,
+     .options_size = sizeof(struct corpus_extract_options),
+     .arguments_max = SIZE_MAX,
+     .run = corpus_extract_verb},
+    {.name = "check",
+     .synopsis = "FILE... [--recipe FILE]",
+     .summary = "the verdict of every rule on every document, as JSON lines",
+     .details = "  quern-corpus check pages.deb | jq 'select(.reason == \"gopher.words\") | .rules[\"gopher.words\"].measure'",
+     .takes = Q_TAKES_RECIPE,
+     .options_size = sizeof(struct q_common),
+     .arguments_min = 1,
+     .arguments_max = SIZE_MAX,
+     .run = corpus_check_verb},
+    {.name = "report",
+     .synopsis = "DIR [-o FILE.html]",
+     .summary = "what was kept and what was dropped, as one HTML page",
+     .details = "  quern-corpus report corpus -o corpus.html",
+     .takes = Q_TAKES_OUT,
+     .options = report_table,
+     .options_size = sizeof(struct corpus_report_options),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = corpus_report_verb},
+    {0}};
+
+static const struct q_program program = {.name = "quern-corpus",
+                                         .summary = "stage 1: from archives and pages to clean documents",
+                                         .verbs = verbs,
+                                         .section = "corpus",
+                                         .settings = &corpus_settings_table};
+
+q_status corpus_print(q_string bytes)
+{
+    return q_fs_write_all(1, "standard output", bytes.data, bytes.size);
+}
+
+int main(int argc, char **argv)
+{
+    return q_program_main(&program, argc, argv);
+}

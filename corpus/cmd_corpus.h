@@ -1,0 +1,28 @@
+/* The verbs of quern-corpus: one file each. */
+#ifndef QUERN_CORPUS_CMD_CORPUS_H
+#define QUERN_CORPUS_CMD_CORPUS_H
+
+#include "base/options.h"
+
+struct corpus_extract_options {
+    struct q_common common;
+    bool all;
+    bool markdown;
+};
+
+struct corpus_report_options {
+    struct q_common common;
+    bool fragment;
+};
+
+q_status corpus_build_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_plan_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_cat_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_extract_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_check_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_report_verb(void *options, const char *const *arguments, size_t count);
+
+/* Bytes to standard output through the file layer; a full disk is Q_ERR_SYSTEM. */
+q_status corpus_print(q_string bytes) Q_MUST_USE;
+
+#endif
