@@ -62,8 +62,11 @@ q_status q_json_parse(q_string text, const char *name, json_t **out)
     Q_TRY(check_depth(text, name));
     allocation_failed = false;
     json_t *value = json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!value && allocation_failed)
+    /* Also where there is a value: jansson's lexer drops a character that it has no memory for, and goes on (lex_save, 2.14). */
+    if (allocation_failed) {
+        json_decref(value);
         return out_of_memory();
+    }
     if (!value)
         return q_fail(Q_ERR_INPUT, "%s: line %d: %s", name, error.line > 0 ? error.line : 1,
                       q_show(shown, sizeof(shown), q_string_of(error.text)));

@@ -18,7 +18,8 @@
 /* Parses one JSON value; `name` (a path) begins the error: "NAME: line 3: ...". The caller owns *out (json_decref). Q_ERR_INPUT. */
 q_status q_json_parse(q_string text, const char *name, json_t **out) Q_MUST_USE;
 q_status q_json_read_file(const char *path, uint64_t bytes_max, json_t **out) Q_MUST_USE;
-/* Appends the value with sorted keys, indented by `indent` spaces (0: one line), and a line end. */
+/* Appends the value with sorted keys, indented by `indent` spaces (0: one line; else lists of scalars, and inner objects of at most four scalars, are
+ * on one line), and a line end. One value has one text. */
 q_status q_json_dump(const json_t *value, unsigned indent, struct q_buffer *out) Q_MUST_USE;
 q_status q_json_publish(const char *path, const json_t *value) Q_MUST_USE; /* indent 1 */
 

@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* One layout for everything that is hashed or compared: sorted keys, `indent` spaces a level, lists of scalars on one line. */
+/* One layout for everything that is hashed or compared: sorted keys, `indent` spaces a level; lists of scalars, and inner objects of at most four
+ * scalars, on one line. */
 struct dump {
     struct q_buffer *out;
     unsigned indent;
@@ -25,23 +26,47 @@ static q_status line_break(const struct dump *dump, unsigned depth)
     return Q_OK;
 }
 
+/* A space behind the comma where the line goes on and is meant to be read. */
+static q_status separate(const struct dump *dump, bool one_line)
+{
+    return q_buffer_append_string(dump->out, one_line && dump->indent ? Q_STRING(", ") : Q_STRING(","));
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static bool is_scalar(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value);
+}
+
+static bool object_on_one_line(const json_t *object, const char **keys, size_t count, unsigned depth)
+{
+    enum { MEMBERS_MAX = 4 };
+    if (depth == 0 || count > MEMBERS_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!is_scalar(json_object_get(object, keys[i])))
+            return false;
+    return true;
+}
+
 static q_status dump_members(const struct dump *dump, const json_t *object, const char **keys, size_t count,
                              unsigned depth)
 {
+    bool one_line = object_on_one_line(object, keys, count, depth);
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            Q_TRY(q_buffer_append_byte(dump->out, ','));
-        Q_TRY(line_break(dump, depth + 1));
+            Q_TRY(separate(dump, one_line));
+        if (!one_line)
+            Q_TRY(line_break(dump, depth + 1));
         Q_TRY(q_json_append_string(dump->out, q_string_of(keys[i])));
         Q_TRY(q_buffer_append_string(dump->out, dump->indent ? Q_STRING(": ") : Q_STRING(":")));
         Q_TRY(dump_value(dump, json_object_get(object, keys[i]), depth + 1));
     }
-    return line_break(dump, depth);
+    return one_line ? Q_OK : line_break(dump, depth);
 }
 
 static q_status dump_object(const struct dump *dump, const json_t *object, unsigned depth)
@@ -66,21 +91,21 @@ static q_status dump_object(const struct dump *dump, const json_t *object, unsig
     return status;
 }
 
-static bool all_scalars(const json_t *array)
+static bool array_on_one_line(const json_t *array)
 {
     for (size_t i = 0; i < json_array_size(array); i++)
-        if (json_is_object(json_array_get(array, i)) || json_is_array(json_array_get(array, i)))
+        if (!is_scalar(json_array_get(array, i)))
             return false;
     return true;
 }
 
 static q_status dump_array(const struct dump *dump, const json_t *array, unsigned depth)
 {
-    bool one_line = all_scalars(array);
+    bool one_line = array_on_one_line(array);
     Q_TRY(q_buffer_append_byte(dump->out, '['));
     for (size_t i = 0; i < json_array_size(array); i++) {
         if (i > 0)
-            Q_TRY(q_buffer_append_string(dump->out, one_line && dump->indent ? Q_STRING(", ") : Q_STRING(",")));
+            Q_TRY(separate(dump, one_line));
         if (!one_line)
             Q_TRY(line_break(dump, depth + 1));
         Q_TRY(dump_value(dump, json_array_get(array, i), depth + 1));

@@ -5,6 +5,8 @@ extern "C" {
 #include "base/json.h"
 }
 
+// Errors are returned, never thrown.
+#define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
 
 #include <algorithm>
@@ -41,8 +43,9 @@ q_status failure(simdjson::error_code error)
     case simdjson::EMPTY:
         return q_fail(Q_ERR_INPUT, "is empty");
     case simdjson::UNCLOSED_STRING:
+        return q_fail(Q_ERR_INPUT, "is JSON cut short in a string");
     case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-        return q_fail(Q_ERR_INPUT, "is JSON cut short");
+        return q_fail(Q_ERR_INPUT, "does not end with its object's '}'");
     case simdjson::UNESCAPED_CHARS:
         return q_fail(Q_ERR_INPUT, "is no JSON: a control character in a string");
     case simdjson::STRING_ERROR:
@@ -113,8 +116,8 @@ simdjson::error_code read_value(ondemand::value value, q_jsonl_member &member)
             break;
         default:
             member.type = Q_JSONL_NULL;
-            if (!value.is_null())
-                return simdjson::N_ATOM_ERROR;
+            if (auto error = value.is_null().get(truth))
+                return error;
         }
     }
     member.text = to_string(trimmed(view));
