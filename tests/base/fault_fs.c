@@ -4,9 +4,12 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,11 +17,26 @@ static enum fault_kind fault_kind;
 static uint64_t fault_at;
 static atomic_uint_fast64_t calls_made;
 
+static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
+static char trace[4096];
+
+static void note(const char *name)
+{
+    static const char *last;
+    (void)pthread_mutex_lock(&trace_lock);
+    size_t used = strlen(trace);
+    if (used == 0 || strcmp(last, name) != 0)
+        (void)snprintf(trace + used, sizeof(trace) - used, "%s ", name);
+    last = name;
+    (void)pthread_mutex_unlock(&trace_lock);
+}
+
 /* What is to happen to a call. */
 enum verdict { GO_ON, FAIL, FAIL_AFTER, INTERRUPT, ONE_BYTE, HALF, NO_SPACE };
 
-static enum verdict judge(bool moves_bytes, bool writes, bool may_interrupt)
+static enum verdict judge(const char *name, bool moves_bytes, bool writes, bool may_interrupt)
 {
+    note(name);
     uint64_t number = atomic_fetch_add(&calls_made, 1) + 1;
     if (fault_at == 0 || number < fault_at)
         return GO_ON;
@@ -64,9 +82,9 @@ static int refusal(enum verdict verdict)
 }
 
 /* Runs `call` under the verdict of a call that moves no bytes. */
-#define PLAIN_CALL(may_interrupt, call)                                                                                \
+#define PLAIN_CALL(name, may_interrupt, call)                                                                          \
     do {                                                                                                               \
-        enum verdict verdict = judge(false, false, may_interrupt);                                                     \
+        enum verdict verdict = judge(name, false, false, may_interrupt);                                               \
         int refused = refusal(verdict);                                                                                \
         if (refused) {                                                                                                 \
             errno = refused;                                                                                           \
@@ -82,7 +100,7 @@ static int refusal(enum verdict verdict)
 
 static int fault_open(const char *path, int flags, mode_t mode)
 {
-    enum verdict verdict = judge(false, false, true);
+    enum verdict verdict = judge("open", false, false, true);
     int refused = refusal(verdict == FAIL_AFTER ? FAIL : verdict); /* a descriptor that nobody knows would only leak */
     if (refused) {
         errno = refused;
@@ -93,7 +111,7 @@ static int fault_open(const char *path, int flags, mode_t mode)
 
 static int fault_close(int fd)
 {
-    enum verdict verdict = judge(false, false, false);
+    enum verdict verdict = judge("close", false, false, false);
     if (verdict == FAIL)
         die_if_wanted();
     int result = q_fs_system.close(fd); /* a close that fails has closed */
@@ -120,9 +138,9 @@ static ssize_t moved(enum verdict verdict, ssize_t result)
     return -1;
 }
 
-#define MOVING_CALL(writes, call)                                                                                      \
+#define MOVING_CALL(name, writes, call)                                                                                \
     do {                                                                                                               \
-        enum verdict verdict = judge(true, writes, true);                                                              \
+        enum verdict verdict = judge(name, true, writes, true);                                                        \
         int refused = refusal(verdict);                                                                                \
         if (refused) {                                                                                                 \
             errno = refused;                                                                                           \
@@ -133,62 +151,62 @@ static ssize_t moved(enum verdict verdict, ssize_t result)
 
 static ssize_t fault_read(int fd, void *bytes, size_t count)
 {
-    MOVING_CALL(false, q_fs_system.read(fd, bytes, cut(verdict, count)));
+    MOVING_CALL("read", false, q_fs_system.read(fd, bytes, cut(verdict, count)));
 }
 
 static ssize_t fault_pread(int fd, void *bytes, size_t count, off_t offset)
 {
-    MOVING_CALL(false, q_fs_system.pread(fd, bytes, cut(verdict, count), offset));
+    MOVING_CALL("pread", false, q_fs_system.pread(fd, bytes, cut(verdict, count), offset));
 }
 
 static ssize_t fault_write(int fd, const void *bytes, size_t count)
 {
-    MOVING_CALL(true, q_fs_system.write(fd, bytes, cut(verdict, count)));
+    MOVING_CALL("write", true, q_fs_system.write(fd, bytes, cut(verdict, count)));
 }
 
 static int fault_fsync(int fd)
 {
-    PLAIN_CALL(false, q_fs_system.fsync(fd));
+    PLAIN_CALL("fsync", false, q_fs_system.fsync(fd));
 }
 
 static int fault_ftruncate(int fd, off_t size)
 {
-    PLAIN_CALL(false, q_fs_system.ftruncate(fd, size));
+    PLAIN_CALL("ftruncate", false, q_fs_system.ftruncate(fd, size));
 }
 
 static int fault_fstat(int fd, struct stat *out)
 {
-    PLAIN_CALL(false, q_fs_system.fstat(fd, out));
+    PLAIN_CALL("fstat", false, q_fs_system.fstat(fd, out));
 }
 
 static int fault_stat(const char *path, struct stat *out)
 {
-    PLAIN_CALL(false, q_fs_system.stat(path, out));
+    PLAIN_CALL("stat", false, q_fs_system.stat(path, out));
 }
 
 static int fault_rename(const char *from, const char *to)
 {
-    PLAIN_CALL(false, q_fs_system.rename(from, to));
+    PLAIN_CALL("rename", false, q_fs_system.rename(from, to));
 }
 
 static int fault_unlink(const char *path)
 {
-    PLAIN_CALL(false, q_fs_system.unlink(path));
+    PLAIN_CALL("unlink", false, q_fs_system.unlink(path));
 }
 
 static int fault_rmdir(const char *path)
 {
-    PLAIN_CALL(false, q_fs_system.rmdir(path));
+    PLAIN_CALL("rmdir", false, q_fs_system.rmdir(path));
 }
 
 static int fault_mkdir(const char *path, mode_t mode)
 {
-    PLAIN_CALL(false, q_fs_system.mkdir(path, mode));
+    PLAIN_CALL("mkdir", false, q_fs_system.mkdir(path, mode));
 }
 
 static int fault_flock(int fd, int operation)
 {
-    PLAIN_CALL(true, q_fs_system.flock(fd, operation));
+    PLAIN_CALL("flock", true, q_fs_system.flock(fd, operation));
 }
 
 static const struct q_fs_calls faulty_calls = {
@@ -213,6 +231,7 @@ void fault_fs_start(enum fault_kind kind, uint64_t k)
     fault_kind = kind;
     fault_at = kind == FAULT_NONE ? 0 : k;
     atomic_store(&calls_made, 0);
+    trace[0] = 0;
     q_fs_replace(&faulty_calls);
 }
 
@@ -225,6 +244,11 @@ bool fault_fs_stop(void)
 uint64_t fault_fs_calls(void)
 {
     return atomic_load(&calls_made);
+}
+
+const char *fault_fs_trace(void)
+{
+    return trace;
 }
 
 bool fault_fs_killed(uint64_t k, int (*work)(void *context), void *context, int *exit_code)

@@ -30,6 +30,8 @@ void fault_fs_start(enum fault_kind kind, uint64_t k);
 /* Puts the system's table back; true where the k-th call was reached. */
 bool fault_fs_stop(void);
 uint64_t fault_fs_calls(void); /* since fault_fs_start */
+const char *
+fault_fs_trace(void); /* their names, each with a space behind it, repeated ones once: "open write fsync close " */
 
 /* Runs work(context) in a child process with SIGKILL at its k-th call. True: it was killed there. False: it ran
  * through, and `*exit_code` is what `work` returned. */

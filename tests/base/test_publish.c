@@ -53,6 +53,17 @@ static void test_publishes(void **state)
     q_publish_abandon(&zeroed);
 }
 
+/* The order that makes it durable: content before name, name before success; and the lock before the content is cut. */
+static void test_order_of_calls(void **state)
+{
+    (void)state;
+    fault_fs_start(FAULT_NONE, 0);
+    q_status status = publish_new();
+    (void)fault_fs_stop();
+    assert_ok(status);
+    assert_string_equal(fault_fs_trace(), "open flock fstat stat ftruncate write fsync pread rename open fsync close ");
+}
+
 /* What a killed run left is overwritten, also where it is longer. */
 static void test_takes_over_a_partial_file(void **state)
 {
@@ -310,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publishes),
+        cmocka_unit_test(test_order_of_calls),
         cmocka_unit_test(test_takes_over_a_partial_file),
         cmocka_unit_test(test_abandon_leaves_the_old),
         cmocka_unit_test(test_each_call_fails),
