@@ -1,0 +1,104 @@
+#include "tokenizer/counts.h"
+
+#include "base/check.h"
+#include "tokenizer/piece_hash.h"
+
+enum { CAPACITY_FIRST = 1 << 12, ENDS = 256 };
+
+void counts_release(struct counts *counts)
+{
+    q_release(counts->slots);
+    q_buffer_release(&counts->bytes);
+    *counts = (struct counts){.pretokenizer = counts->pretokenizer};
+}
+
+/* Doubles the table; two thirds full is the most that linear probing should bear. */
+static q_status grow(struct counts *counts)
+{
+    size_t capacity = counts->capacity ? counts->capacity * 2 : CAPACITY_FIRST;
+    struct counts_slot *slots;
+    Q_TRY(q_alloc_zero(capacity, sizeof(*slots), &slots));
+    for (size_t i = 0; i < counts->capacity; i++) {
+        if (counts->slots[i].count == 0)
+            continue;
+        size_t at = counts->slots[i].hash & (capacity - 1);
+        while (slots[at].count)
+            at = (at + 1) & (capacity - 1);
+        slots[at] = counts->slots[i];
+    }
+    q_release(counts->slots);
+    counts->slots = slots;
+    counts->capacity = capacity;
+    return Q_OK;
+}
+
+/* The piece's slot, or the empty one where it would go. The table must not be full. */
+static struct counts_slot *find(const struct counts *counts, q_string piece, uint64_t hash)
+{
+    size_t at = hash & (counts->capacity - 1);
+    for (;; at = (at + 1) & (counts->capacity - 1)) {
+        struct counts_slot *slot = &counts->slots[at];
+        if (slot->count == 0 || (slot->hash == hash && q_string_equal(counts_piece(counts, slot), piece)))
+            return slot;
+    }
+}
+
+static q_status add_hashed(struct counts *counts, q_string piece, uint64_t hash, uint64_t count)
+{
+    if (counts->used >= counts->capacity / 3 * 2)
+        Q_TRY(grow(counts));
+    struct counts_slot *slot = find(counts, piece, hash);
+    if (slot->count == 0) {
+        if (piece.size > UINT32_MAX)
+            return q_fail(Q_ERR_INPUT, "a piece of %zu bytes is too long to count; at most 4 GiB", piece.size);
+        uint64_t offset = counts->bytes.size;
+        Q_TRY(q_buffer_append_string(&counts->bytes, piece));
+        *slot = (struct counts_slot){.hash = hash, .offset = offset, .count = count, .size = (uint32_t)piece.size};
+        counts->used++;
+        return Q_OK;
+    }
+    if (!q_add_u64(slot->count, count, &slot->count))
+        return q_fail(Q_ERR_INPUT, "the count of a piece does not fit 64 bits");
+    return Q_OK;
+}
+
+q_status counts_add(struct counts *counts, q_string piece, uint64_t count)
+{
+    return add_hashed(counts, piece, piece_hash((const uint8_t *)piece.data, piece.size), count);
+}
+
+q_status counts_add_text(struct counts *counts, q_string text)
+{
+    size_t at = 0, start = 0, ends[ENDS], count;
+    while ((count = counts->pretokenizer->cut(text, &at, ends, ENDS)) > 0) {
+        for (size_t i = 0; i < count; start = ends[i++])
+            Q_TRY(counts_add(counts, q_string_slice(text, start, ends[i]), 1));
+        counts->total.pieces += count;
+    }
+    counts->total.documents++;
+    counts->total.bytes += text.size;
+    return Q_OK;
+}
+
+q_status counts_add_all(struct counts *counts, const struct counts *more)
+{
+    if (counts->pretokenizer != more->pretokenizer)
+        return q_fail(Q_ERR_INPUT, "counts of pretokenizer '%s' do not add to counts of '%s'", more->pretokenizer->name,
+                      counts->pretokenizer->name);
+    for (size_t i = 0; i < more->capacity; i++) {
+        const struct counts_slot *slot = &more->slots[i];
+        if (slot->count)
+            Q_TRY(add_hashed(counts, counts_piece(more, slot), slot->hash, slot->count));
+    }
+    counts->total.documents += more->total.documents;
+    counts->total.bytes += more->total.bytes;
+    counts->total.pieces += more->total.pieces;
+    return Q_OK;
+}
+
+uint64_t counts_of(const struct counts *counts, q_string piece)
+{
+    if (counts->capacity == 0)
+        return 0;
+    return find(counts, piece, piece_hash((const uint8_t *)piece.data, piece.size))->count;
+}
