@@ -12,10 +12,9 @@ void counts_release(struct counts *counts)
     *counts = (struct counts){.pretokenizer = counts->pretokenizer};
 }
 
-/* Doubles the table; two thirds full is the most that linear probing should bear. */
-static q_status grow(struct counts *counts)
+/* Moves to a larger table. */
+static q_status grow(struct counts *counts, size_t capacity)
 {
-    size_t capacity = counts->capacity ? counts->capacity * 2 : CAPACITY_FIRST;
     struct counts_slot *slots;
     Q_TRY(q_alloc_zero(capacity, sizeof(*slots), &slots));
     for (size_t i = 0; i < counts->capacity; i++) {
@@ -45,8 +44,8 @@ static struct counts_slot *find(const struct counts *counts, q_string piece, uin
 
 static q_status add_hashed(struct counts *counts, q_string piece, uint64_t hash, uint64_t count)
 {
-    if (counts->used >= counts->capacity / 3 * 2)
-        Q_TRY(grow(counts));
+    if (counts->used >= counts->capacity / 3 * 2) /* more than two thirds full, linear probing gets slow */
+        Q_TRY(grow(counts, counts->capacity ? counts->capacity * 2 : CAPACITY_FIRST));
     struct counts_slot *slot = find(counts, piece, hash);
     if (slot->count == 0) {
         if (piece.size > UINT32_MAX)
@@ -85,6 +84,12 @@ q_status counts_add_all(struct counts *counts, const struct counts *more)
     if (counts->pretokenizer != more->pretokenizer)
         return q_fail(Q_ERR_INPUT, "counts of pretokenizer '%s' do not add to counts of '%s'", more->pretokenizer->name,
                       counts->pretokenizer->name);
+    /* Room first: pieces come in the order of their hashes, and would fill one end of a small table to the last slot. */
+    size_t capacity = CAPACITY_FIRST;
+    while (counts->used + more->used > capacity / 3 * 2)
+        capacity *= 2;
+    if (capacity > counts->capacity)
+        Q_TRY(grow(counts, capacity));
     for (size_t i = 0; i < more->capacity; i++) {
         const struct counts_slot *slot = &more->slots[i];
         if (slot->count)

@@ -1,0 +1,39 @@
+/* Training of byte-level BPE from counts of pieces, with exactly the merges of Hugging Face's BpeTrainer.
+ *
+ * The pair of neighbouring tokens with the highest count becomes a token, again and again. The order in full, since ids depend on it:
+ *
+ *   - highest count first; of equal counts the pair with the smaller (left id, right id);
+ *   - counts are of overlapping windows ("aaa" holds two "aa"); merging goes from left to right and does not overlap;
+ *   - ids: special tokens, the 256 bytes in ByteLevel's alphabet, then a token per merge; a merge whose bytes are a special token's text gives
+ *     that token's id, and the vocabulary does not grow by it;
+ *   - a pair whose token would have max_token_length bytes or more is not counted (the first pairs, of two bytes, always are);
+ *   - the end: the vocabulary is full, or no pair is left with max(1, min_frequency).
+ *
+ * Unlike the model it follows, counts are 64-bit.
+ *
+ * The result depends on the counts alone, never on their order.
+ */
+#ifndef QUERN_TOKENIZER_BPE_TRAIN_H
+#define QUERN_TOKENIZER_BPE_TRAIN_H
+
+#include "base/status.h"
+#include "tokenizer/counts.h"
+#include "tokenizer/vocabulary.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpe_train_options {
+    uint64_t vocab_size;       /* special tokens, bytes and merges; at most VOCABULARY_SIZE_MAX */
+    uint64_t min_frequency;    /* of a pair that is merged; 0 and 1 are the same */
+    uint64_t max_token_length; /* bytes; a longer token is not made. 0: no bound */
+    const char *const *special; /* texts of the special tokens, distinct */
+    size_t special_count;
+};
+
+/* Takes the counts apart on the way (their memory is released as soon as it is not needed). Reports progress as "train", in merges. *out is to be
+ * zeroed before and released after a failure too. Q_ERR_USAGE: the vocabulary is too small for special tokens and bytes. Q_ERR_MEMORY: also
+ * for more than 4 GiB of distinct pieces. Q_STOPPED: asked to stop; nothing is kept. */
+q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
+
+#endif
