@@ -172,8 +172,9 @@ static int first_pair_at(const struct bpe_words *words, const struct first_pairs
     return left == BPE_END || right == BPE_END ? -1 : first->byte_of[left] << 8 | first->byte_of[right];
 }
 
-static q_status queue_first(struct bpe_trainer *t, struct first_pairs *first, const uint32_t *byte_id)
+static q_status queue_first(struct bpe_trainer *t, struct first_pairs *first)
 {
+    const uint32_t *byte_id = t->out->byte_id;
     const struct bpe_words *words = &t->words;
     Q_TRY(bpe_pairs_reserve(&t->pairs, Q_COUNT_OF(first->weight)));
     for (unsigned i = 0; i < Q_COUNT_OF(first->weight); i++) {
@@ -193,14 +194,14 @@ static q_status queue_first(struct bpe_trainer *t, struct first_pairs *first, co
     return Q_OK;
 }
 
-q_status bpe_apply_start(struct bpe_trainer *t, const uint32_t *byte_id)
+q_status bpe_apply_start(struct bpe_trainer *t)
 {
     struct first_pairs *first;
     Q_TRY(q_alloc_zero(1, sizeof(*first), &first));
     q_status status = q_alloc_zero(t->options->vocab_size, 1, &first->byte_of);
     if (!status) {
         for (unsigned b = 0; b < 256; b++)
-            first->byte_of[byte_id[b]] = (uint8_t)b;
+            first->byte_of[t->out->byte_id[b]] = (uint8_t)b;
         size_t region = 0;
         for (uint32_t p = 0; p + 1 < t->words.slot_count; p++) {
             int pair = first_pair_at(&t->words, first, p);
@@ -210,7 +211,7 @@ q_status bpe_apply_start(struct bpe_trainer *t, const uint32_t *byte_id)
             first->weight[pair] += t->words.regions[region].count;
             first->places[pair]++;
         }
-        status = queue_first(t, first, byte_id);
+        status = queue_first(t, first);
     }
     q_release(first->byte_of);
     q_release(first);

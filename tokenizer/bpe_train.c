@@ -96,12 +96,12 @@ static q_status add_special(struct bpe_trainer *t)
     return Q_OK;
 }
 
-static q_status add_bytes(struct bpe_trainer *t, uint32_t *byte_id)
+static q_status add_bytes(struct bpe_trainer *t)
 {
     for (unsigned rank = 0; rank < 256; rank++) {
         char byte = (char)byte_alphabet_at(rank);
         bool is_new;
-        Q_TRY(token_of(t, (q_string){&byte, 1}, &byte_id[(uint8_t)byte], &is_new));
+        Q_TRY(token_of(t, (q_string){&byte, 1}, &t->out->byte_id[(uint8_t)byte], &is_new));
     }
     return Q_OK;
 }
@@ -170,7 +170,6 @@ static q_status settle(struct bpe_trainer *t)
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
 {
     struct bpe_trainer t = {.options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
-    uint32_t byte_id[256];
     size_t fixed = options->special_count + 256;
     if (options->vocab_size < fixed || options->vocab_size > VOCABULARY_SIZE_MAX)
         return q_fail(Q_ERR_USAGE, "a vocabulary of %llu; it holds %zu special tokens and 256 bytes, and at most %d in all",
@@ -181,11 +180,11 @@ q_status bpe_train(struct counts *counts, const struct bpe_train_options *option
     if (!status)
         status = add_special(&t);
     if (!status)
-        status = add_bytes(&t, byte_id);
+        status = add_bytes(&t);
     if (!status)
-        status = bpe_words_create(counts, byte_id, &t.words);
+        status = bpe_words_create(counts, out->byte_id, &t.words);
     if (!status)
-        status = bpe_apply_start(&t, byte_id);
+        status = bpe_apply_start(&t);
     if (!status)
         status = merge_all(&t);
     q_status settled = settle(&t);

@@ -44,8 +44,8 @@ struct bpe_trainer {
     size_t merge_capacity;
 };
 
-/* Counts the first pairs, those of two bytes, and queues them. byte_id[256] as for bpe_words_create. */
-q_status bpe_apply_start(struct bpe_trainer *trainer, const uint32_t *byte_id) Q_MUST_USE;
+/* Counts the first pairs, those of two bytes, and queues them. */
+q_status bpe_apply_start(struct bpe_trainer *trainer) Q_MUST_USE;
 
 /* Puts `made`, which no place holds yet, in all places of the candidate's pair; brings counts up to date and queues the new pairs. */
 q_status bpe_apply(struct bpe_trainer *trainer, const struct bpe_candidate *candidate, uint32_t made) Q_MUST_USE;

@@ -40,6 +40,7 @@ struct vocabulary {
     const struct pretokenizer *pretokenizer;
     q_string *tokens; /* [size]; an added token's bytes are its text */
     uint32_t size;
+    uint32_t byte_id[256]; /* the token of each byte: there is one for all */
     struct vocabulary_merge *merges;
     size_t merge_count;
     struct vocabulary_added *added;

@@ -1,0 +1,92 @@
+/* A vocabulary made ready for encoding: what the tokenizer's own files share. Private to this folder.
+ *
+ *     pairs   (left, right) -> rank and id of the merge     open addressing, 16 bytes a slot
+ *     wholes  bytes -> id, for the tokens that merging gives for their own bytes: most pieces are one of them
+ *     literals  added tokens by text, sorted, in two lists: those looked for first, and those marked `normalized`
+ */
+#ifndef QUERN_TOKENIZER_BPE_INDEX_H
+#define QUERN_TOKENIZER_BPE_INDEX_H
+
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BPE_NO_RANK UINT32_MAX
+
+struct bpe_merge_slot {
+    uint64_t pair; /* left * 2^32 + right; UINT64_MAX: empty */
+    uint32_t rank;
+    uint32_t id;
+};
+
+struct literal {
+    q_string text;
+    uint32_t id;
+};
+
+/* Sorted by text, so that the candidates at a place of the text are narrowed byte by byte. */
+struct literal_list {
+    struct literal *items;
+    size_t count;
+    bool starts[256]; /* some text begins with this byte */
+};
+
+struct tokenizer {
+    struct vocabulary vocabulary;
+    struct bpe_merge_slot *pairs;
+    size_t pairs_capacity;
+    uint32_t *wholes; /* id + 1; 0: empty */
+    size_t wholes_capacity;
+    uint32_t whole_bytes_max;
+    struct literal_list literals[2];
+    uint32_t special_id[TOKENIZER_SPECIAL_COUNT];
+    bool *is_special; /* [size] */
+};
+
+/* Takes the vocabulary over (also on failure: it is zeroed then). */
+q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out) Q_MUST_USE;
+
+static inline const struct bpe_merge_slot *bpe_find_merge(const struct tokenizer *tokenizer, uint32_t left, uint32_t right)
+{
+    uint64_t pair = (uint64_t)left << 32 | right;
+    uint64_t mixed = (pair ^ pair >> 29) * 0x9E3779B97F4A7C15ull;
+    size_t at = (size_t)(mixed >> 32) & (tokenizer->pairs_capacity - 1);
+    while (tokenizer->pairs[at].pair != pair) {
+        if (tokenizer->pairs[at].pair == UINT64_MAX)
+            return NULL;
+        at = (at + 1) & (tokenizer->pairs_capacity - 1);
+    }
+    return &tokenizer->pairs[at];
+}
+
+/* The token that is the whole piece and that merging would give; UINT32_MAX where there is none. */
+uint32_t bpe_find_whole(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint64_t hash);
+
+/* Memory for merging pieces of any length; ready when zeroed, one per thread. */
+struct bpe_workspace {
+    struct bpe_node *nodes;
+    size_t node_capacity;
+    uint64_t *heap;
+    size_t heap_capacity;
+};
+
+void bpe_workspace_release(struct bpe_workspace *workspace);
+
+/* Merges a piece: the neighbours with the lowest rank first, the leftmost of equals, until none has a merge. ids: room for `size` of them; *count is how
+ * many came. Near-linear in the piece: a heap for long ones, a plain scan for short ones. Q_ERR_MEMORY also for a piece of 4 GiB. */
+q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t size, uint32_t *ids,
+                   size_t *count) Q_MUST_USE;
+/* The same by the definition alone: look at all pairs, merge one, begin again. What tests hold the others against. */
+size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
+/* The two ways of bpe_merge, for tests: any size up to BPE_SHORT_MAX; any size. */
+enum { BPE_SHORT_MAX = 96 };
+size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
+q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t size, uint32_t *ids,
+                        size_t *count) Q_MUST_USE;
+
+/* The longest added token at `at`, NULL where there is none. */
+const struct literal *literal_at(const struct literal_list *list, q_string text, size_t at);
+
+#endif

@@ -1,0 +1,216 @@
+#include "tokenizer/text_source.h"
+
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/manifest.h"
+
+enum { BATCH_BYTES = 1 << 20 };
+
+struct text_file {
+    const char *path;
+    bool lines;
+    double held_out;
+    uint64_t held_out_seed;
+    uint64_t bytes;
+};
+
+struct text_source {
+    struct q_arena arena;
+    struct text_file *files;
+    size_t file_count, file_capacity;
+    size_t at; /* the file whose turn it is */
+    struct q_lines_reader *reader; /* of it, where it has lines and is open */
+    uint64_t line, stored;         /* in it */
+};
+
+static q_status add_file(struct text_source *source, struct text_file file)
+{
+    struct stat st;
+    bool exists = true;
+    if (strcmp(file.path, "-") != 0) {
+        Q_TRY(q_fs_look(file.path, &exists, &st));
+        if (!exists)
+            return q_fail(Q_ERR_INPUT, "'%s' does not exist", file.path);
+        file.bytes = (uint64_t)st.st_size;
+    }
+    Q_TRY(q_grow(&source->files, &source->file_capacity, source->file_count + 1, sizeof(*source->files)));
+    source->files[source->file_count++] = file;
+    return Q_OK;
+}
+
+static q_status add_folder(struct text_source *source, const char *path)
+{
+    struct q_manifest manifest = {0};
+    q_status status = q_manifest_read(path, &manifest);
+    for (size_t i = 0; !status && i < manifest.part_count; i++) {
+        for (size_t k = 0; !status && k < manifest.parts[i].file_count; k++) {
+            struct text_file file = {.lines = true, .held_out = manifest.held_out, .held_out_seed = manifest.held_out_seed};
+            if (!q_string_ends(q_string_of(manifest.parts[i].files[k].name), ".jsonl.zst"))
+                continue;
+            status = q_fs_join(&source->arena, path, manifest.parts[i].files[k].name, &file.path);
+            if (!status)
+                status = add_file(source, file);
+        }
+    }
+    q_manifest_release(&manifest);
+    return status;
+}
+
+static bool has_lines(const char *path, enum text_format format)
+{
+    q_string name = q_string_of(q_fs_base_name(path));
+    if (format != TEXT_FORMAT_AUTO)
+        return format == TEXT_FORMAT_JSONL;
+    return q_string_find(name, Q_STRING(".jsonl"), 0) != SIZE_MAX || q_string_find(name, Q_STRING(".ndjson"), 0) != SIZE_MAX;
+}
+
+q_status text_source_open(const char *const *paths, size_t count, enum text_format format, struct text_source **out)
+{
+    struct text_source *source;
+    q_status status = Q_OK;
+    Q_TRY(q_alloc_zero(1, sizeof(*source), &source));
+    for (size_t i = 0; i < count && !status; i++) {
+        if (q_fs_is_directory(paths[i]))
+            status = add_folder(source, paths[i]);
+        else
+            status = add_file(source, (struct text_file){.path = paths[i], .lines = has_lines(paths[i], format)});
+    }
+    if (status)
+        text_source_close(source);
+    else
+        *out = source;
+    return status;
+}
+
+q_status text_source_open_part(const char *path, double held_out, uint64_t held_out_seed, struct text_source **out)
+{
+    struct text_source *source;
+    Q_TRY(q_alloc_zero(1, sizeof(*source), &source));
+    struct text_file file = {.path = path, .lines = true, .held_out = held_out, .held_out_seed = held_out_seed};
+    q_status status = add_file(source, file);
+    if (status)
+        text_source_close(source);
+    else
+        *out = source;
+    return status;
+}
+
+void text_source_close(struct text_source *source)
+{
+    if (!source)
+        return;
+    if (source->reader)
+        q_lines_close(source->reader);
+    q_release(source->files);
+    q_arena_release(&source->arena);
+    q_release(source);
+}
+
+uint64_t text_source_bytes(const struct text_source *source)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < source->file_count; i++) {
+        if (!strcmp(source->files[i].path, "-"))
+            return 0;
+        sum += source->files[i].bytes;
+    }
+    return sum;
+}
+
+static uint64_t count_lines(q_string bytes)
+{
+    uint64_t lines = 0;
+    for (const char *at = bytes.data, *end = at + bytes.size; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        lines++;
+    return lines;
+}
+
+/* Lines of the file whose turn it is; batch->bytes empty when it has no more. */
+static q_status next_lines(struct text_source *source, const struct text_file *file, struct text_batch *batch)
+{
+    if (!source->reader) {
+        Q_TRY(q_lines_open(file->path, &source->reader));
+        source->line = 1;
+        source->stored = 0;
+    }
+    Q_TRY(q_lines_next(source->reader, BATCH_BYTES, &batch->bytes));
+    uint64_t stored = q_lines_position(source->reader);
+    batch->stored = stored - source->stored;
+    source->stored = stored;
+    batch->first_line = source->line;
+    source->line += count_lines(q_buffer_string(&batch->bytes));
+    return Q_OK;
+}
+
+q_status text_source_next(struct text_source *source, struct text_batch *batch, bool *more)
+{
+    q_buffer_clear(&batch->bytes);
+    for (; source->at < source->file_count; source->at++) {
+        const struct text_file *file = &source->files[source->at];
+        batch->lines = file->lines;
+        batch->name = file->path;
+        batch->held_out = file->held_out;
+        batch->held_out_seed = file->held_out_seed;
+        *more = true;
+        if (!file->lines) {
+            source->at++;
+            batch->stored = file->bytes;
+            return q_fs_read_file(file->path, Q_DOCUMENT_BYTES_MAX, &batch->bytes);
+        }
+        Q_TRY(next_lines(source, file, batch));
+        if (batch->bytes.size)
+            return Q_OK;
+        q_lines_close(source->reader);
+        source->reader = NULL;
+    }
+    *more = false;
+    return Q_OK;
+}
+
+void text_batch_release(struct text_batch *batch)
+{
+    q_buffer_release(&batch->bytes);
+}
+
+static q_status parse_line(const struct text_batch *batch, struct q_jsonl_parser *parser, q_string line, struct text_document *out)
+{
+    const struct q_jsonl_member *members;
+    size_t count;
+    bool has_text = false;
+    *out = (struct text_document){0};
+    Q_TRY(q_jsonl_parse(parser, line, &members, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].type != Q_JSONL_TEXT)
+            continue;
+        if (q_string_is(members[i].key, "text")) {
+            out->text = members[i].text;
+            has_text = true;
+        } else if (q_string_is(members[i].key, "id")) {
+            out->id = members[i].text;
+        } else if (q_string_is(members[i].key, "lang")) {
+            out->lang = members[i].text;
+        }
+    }
+    if (!has_text)
+        return q_fail(Q_ERR_INPUT, "the line has no member 'text' that is a string");
+    out->held_out = batch->held_out > 0 && q_document_held_out(out->id, batch->held_out_seed, batch->held_out);
+    return Q_OK;
+}
+
+q_status text_batch_each(const struct text_batch *batch, struct q_jsonl_parser *parser,
+                         q_status (*document)(void *context, const struct text_document *document), void *context)
+{
+    q_string rest = q_buffer_string(&batch->bytes), line;
+    struct text_document parsed = {.text = rest};
+    if (!batch->lines)
+        return document(context, &parsed);
+    for (uint64_t number = batch->first_line; q_string_next_line(&rest, &line); number++) {
+        if (q_string_trim(line).size == 0)
+            continue;
+        q_status status = parse_line(batch, parser, line, &parsed);
+        if (status)
+            return q_context(status, "'%s', line %llu", batch->name, (unsigned long long)number);
+        Q_TRY(document(context, &parsed));
+    }
+    return Q_OK;
+}

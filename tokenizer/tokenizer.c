@@ -1,0 +1,202 @@
+#include "tokenizer/tokenizer.h"
+
+#include "base/check.h"
+#include "tokenizer/bpe_index.h"
+#include "tokenizer/piece_hash.h"
+
+#include <stdlib.h>
+
+void tokenizer_release(struct tokenizer *tokenizer)
+{
+    if (!tokenizer)
+        return;
+    vocabulary_release(&tokenizer->vocabulary);
+    q_release(tokenizer->pairs);
+    q_release(tokenizer->wholes);
+    q_release(tokenizer->literals[0].items);
+    q_release(tokenizer->literals[1].items);
+    q_release(tokenizer->is_special);
+    q_release(tokenizer);
+}
+
+/* A power of two that `count` entries fill to a half at most. */
+static size_t capacity_for(size_t count)
+{
+    size_t capacity = 16;
+    while (capacity < 2 * count)
+        capacity *= 2;
+    return capacity;
+}
+
+/* Of two merges of one pair the later one counts, as in Hugging Face's reader. */
+static q_status index_pairs(struct tokenizer *t)
+{
+    const struct vocabulary *v = &t->vocabulary;
+    t->pairs_capacity = capacity_for(v->merge_count);
+    Q_TRY(q_alloc(t->pairs_capacity, sizeof(*t->pairs), &t->pairs));
+    for (size_t i = 0; i < t->pairs_capacity; i++)
+        t->pairs[i].pair = UINT64_MAX;
+    for (size_t rank = 0; rank < v->merge_count; rank++) {
+        uint64_t pair = (uint64_t)v->merges[rank].left << 32 | v->merges[rank].right;
+        uint64_t mixed = (pair ^ pair >> 29) * 0x9E3779B97F4A7C15ull; /* as in bpe_find_merge */
+        size_t at = (size_t)(mixed >> 32) & (t->pairs_capacity - 1);
+        while (t->pairs[at].pair != UINT64_MAX && t->pairs[at].pair != pair)
+            at = (at + 1) & (t->pairs_capacity - 1);
+        t->pairs[at] = (struct bpe_merge_slot){pair, (uint32_t)rank, v->merges[rank].id};
+    }
+    return Q_OK;
+}
+
+uint32_t bpe_find_whole(const struct tokenizer *t, const uint8_t *piece, size_t size, uint64_t hash)
+{
+    size_t at = (size_t)hash & (t->wholes_capacity - 1);
+    for (; t->wholes[at]; at = (at + 1) & (t->wholes_capacity - 1)) {
+        q_string token = t->vocabulary.tokens[t->wholes[at] - 1];
+        if (token.size == size && memcmp(token.data, piece, size) == 0)
+            return t->wholes[at] - 1;
+    }
+    return UINT32_MAX;
+}
+
+/* A token is whole when merging its bytes gives it: not so for one that no order of merges reaches, nor for a special one. */
+static q_status index_wholes(struct tokenizer *t)
+{
+    const struct vocabulary *v = &t->vocabulary;
+    struct bpe_workspace workspace = {0};
+    struct tokenizer_ids ids = {0};
+    q_status status = Q_OK;
+    t->wholes_capacity = capacity_for(v->size);
+    Q_TRY(q_alloc_zero(t->wholes_capacity, sizeof(*t->wholes), &t->wholes));
+    for (uint32_t id = 0; id < v->size; id++) {
+        const uint8_t *bytes = (const uint8_t *)v->tokens[id].data;
+        size_t size = v->tokens[id].size, count;
+        if (!bytes)
+            continue;
+        Q_TRY_GOTO(done, q_grow(&ids.ids, &ids.capacity, size, sizeof(*ids.ids)));
+        Q_TRY_GOTO(done, bpe_merge(t, &workspace, bytes, size, ids.ids, &count));
+        if (count != 1 || ids.ids[0] != id)
+            continue;
+        size_t at = (size_t)piece_hash(bytes, size) & (t->wholes_capacity - 1);
+        while (t->wholes[at])
+            at = (at + 1) & (t->wholes_capacity - 1);
+        t->wholes[at] = id + 1;
+        t->whole_bytes_max = Q_MAX(t->whole_bytes_max, (uint32_t)size);
+    }
+done:
+    bpe_workspace_release(&workspace);
+    tokenizer_ids_release(&ids);
+    return status;
+}
+
+static int by_text(const void *left, const void *right)
+{
+    return q_string_compare(((const struct literal *)left)->text, ((const struct literal *)right)->text);
+}
+
+static q_status index_literals(struct tokenizer *t)
+{
+    const struct vocabulary *v = &t->vocabulary;
+    for (int normalized = 0; normalized < 2; normalized++) {
+        struct literal_list *list = &t->literals[normalized];
+        Q_TRY(q_alloc(v->added_count, sizeof(*list->items), &list->items));
+        for (size_t i = 0; i < v->added_count; i++) {
+            if (v->added[i].normalized != (normalized == 1))
+                continue;
+            list->items[list->count++] = (struct literal){v->added[i].text, v->added[i].id};
+            list->starts[(uint8_t)v->added[i].text.data[0]] = true;
+        }
+        qsort(list->items, list->count, sizeof(*list->items), by_text);
+    }
+    return Q_OK;
+}
+
+/* Narrows the list to the texts that go on as the input does, one byte at a time; a text that ends is the longest so far. */
+const struct literal *literal_at(const struct literal_list *list, q_string text, size_t at)
+{
+    const struct literal *found = NULL;
+    size_t low = 0, high = list->count;
+    for (size_t depth = 0; low < high; depth++) {
+        if (list->items[low].text.size == depth)
+            found = &list->items[low++];
+        if (at + depth == text.size)
+            break;
+        uint8_t byte = (uint8_t)text.data[at + depth];
+        while (low < high && (uint8_t)list->items[low].text.data[depth] != byte)
+            low++;
+        size_t end = low;
+        while (end < high && (uint8_t)list->items[end].text.data[depth] == byte)
+            end++;
+        high = end;
+    }
+    return found;
+}
+
+static q_status index_special(struct tokenizer *t)
+{
+    const struct vocabulary *v = &t->vocabulary;
+    Q_TRY(q_alloc_zero(v->size, sizeof(*t->is_special), &t->is_special));
+    for (int i = 0; i < TOKENIZER_SPECIAL_COUNT; i++)
+        t->special_id[i] = UINT32_MAX;
+    for (size_t k = 0; k < v->added_count; k++) {
+        t->is_special[v->added[k].id] = true;
+        for (int i = 0; i < TOKENIZER_SPECIAL_COUNT; i++)
+            if (q_string_is(v->added[k].text, tokenizer_special_texts[i]))
+                t->special_id[i] = v->added[k].id;
+    }
+    return Q_OK;
+}
+
+q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
+{
+    struct tokenizer *t;
+    q_status status = q_alloc_zero(1, sizeof(*t), &t);
+    if (status) {
+        vocabulary_release(vocabulary);
+        return status;
+    }
+    t->vocabulary = *vocabulary;
+    *vocabulary = (struct vocabulary){0};
+    status = index_pairs(t);
+    if (!status)
+        status = index_wholes(t);
+    if (!status)
+        status = index_literals(t);
+    if (!status)
+        status = index_special(t);
+    if (status)
+        tokenizer_release(t);
+    else
+        *out = t;
+    return status;
+}
+
+q_status tokenizer_load(const char *path, struct tokenizer **out)
+{
+    struct vocabulary vocabulary = {0};
+    q_status status = vocabulary_read(path, &vocabulary);
+    if (status) {
+        vocabulary_release(&vocabulary);
+        return q_context(status, "tokenizer");
+    }
+    return tokenizer_create(&vocabulary, out);
+}
+
+uint32_t tokenizer_size(const struct tokenizer *tokenizer)
+{
+    return tokenizer->vocabulary.size;
+}
+
+uint32_t tokenizer_special_id(const struct tokenizer *tokenizer, enum tokenizer_special special)
+{
+    return tokenizer->special_id[special];
+}
+
+bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id)
+{
+    return id < tokenizer->vocabulary.size && tokenizer->is_special[id];
+}
+
+q_string tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id)
+{
+    return id < tokenizer->vocabulary.size ? tokenizer->vocabulary.tokens[id] : (q_string){NULL, 0};
+}

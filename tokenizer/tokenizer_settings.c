@@ -1,0 +1,67 @@
+#include "tokenizer/tokenizer_settings.h"
+
+#include "tokenizer/tokenizer.h"
+
+/* The names of pretokenizers[], in its order (test_pretokenize.c compares them). */
+static const char *const pretokenizer_names[] = {"deepseek-v3", NULL};
+
+#define AT(member) offsetof(struct tokenizer_settings, member)
+
+static const struct q_setting rows[] = {
+    {.name = "vocab_size",
+     .type = Q_SETTING_COUNT,
+     .offset = AT(vocab_size),
+     .unit = "tokens",
+     .standard = "128000",
+     .min = 512,
+     .max = VOCABULARY_SIZE_MAX,
+     .steps = TOKENIZER_STEP_TRAIN,
+     .meaning = "size of the vocabulary: special tokens, the 256 bytes and the merges; fewer where the text has no more to merge"},
+    {.name = "min_frequency",
+     .type = Q_SETTING_U64,
+     .offset = AT(min_frequency),
+     .standard = "1",
+     .min = 1,
+     .max = 1e15,
+     .steps = TOKENIZER_STEP_TRAIN,
+     .meaning = "how often a pair must occur to become a token"},
+    {.name = "max_token_length",
+     .type = Q_SETTING_U64,
+     .offset = AT(max_token_length),
+     .unit = "bytes",
+     .standard = "0",
+     .min = 0,
+     .max = VOCABULARY_TOKEN_BYTES_MAX,
+     .steps = TOKENIZER_STEP_TRAIN,
+     .meaning = "a merge that would make a token of this length or more is not made; 0 is no bound"},
+    {.name = "pretokenizer",
+     .type = Q_SETTING_CHOICE,
+     .offset = AT(pretokenizer),
+     .standard = "deepseek-v3",
+     .choices = pretokenizer_names,
+     .steps = TOKENIZER_STEP_COUNT,
+     .meaning = "how text is cut into the pieces that merges never cross"},
+    {.name = "sample_bytes",
+     .type = Q_SETTING_BYTES,
+     .offset = AT(sample_bytes),
+     .unit = "bytes",
+     .standard = "256KiB",
+     .min = 0,
+     .max = 1e12,
+     .steps = TOKENIZER_STEP_TRAIN,
+     .meaning = "text at the start of each part that is encoded for the report: bytes per token by language"},
+    {0},
+};
+
+const struct q_settings_table tokenizer_settings_table = {"tokenizer", rows, sizeof(struct tokenizer_settings)};
+
+struct bpe_train_options tokenizer_train_options(const struct tokenizer_settings *settings)
+{
+    return (struct bpe_train_options){
+        .vocab_size = settings->vocab_size,
+        .min_frequency = settings->min_frequency,
+        .max_token_length = settings->max_token_length,
+        .special = tokenizer_special_texts,
+        .special_count = tokenizer_special_texts_count,
+    };
+}

@@ -1,0 +1,25 @@
+/* The settings of stage 3: the recipe's section `tokenizer` (docs/settings/tokenizer.md is made from the table). */
+#ifndef QUERN_TOKENIZER_TOKENIZER_SETTINGS_H
+#define QUERN_TOKENIZER_TOKENIZER_SETTINGS_H
+
+#include "base/settings.h"
+#include "tokenizer/bpe_train.h"
+#include "tokenizer/pretokenize.h"
+
+/* The stage's steps, as bits of q_setting.steps. */
+enum { TOKENIZER_STEP_COUNT = 1 << 0, TOKENIZER_STEP_TRAIN = 1 << 1 };
+
+struct tokenizer_settings {
+    uint64_t vocab_size;
+    uint64_t min_frequency;
+    uint64_t max_token_length;
+    int pretokenizer; /* index into pretokenizers[] */
+    uint64_t sample_bytes;
+};
+
+extern const struct q_settings_table tokenizer_settings_table;
+
+/* What training takes from the settings; the special tokens are tokenizer_special_texts. */
+struct bpe_train_options tokenizer_train_options(const struct tokenizer_settings *settings);
+
+#endif
