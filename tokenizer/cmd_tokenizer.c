@@ -1,0 +1,142 @@
+/* quern-tokenizer: stage 3, and the tokenizer's tools. */
+#include "tokenizer/cmd_tokenizer.h"
+
+#include "base/check.h"
+#include "tokenizer/tokenizer_settings.h"
+
+q_status parse_format(const char *value, enum text_format *out)
+{
+    *out = TEXT_FORMAT_AUTO;
+    if (!value || !strcmp(value, "auto"))
+        return Q_OK;
+    if (strcmp(value, "text") != 0 && strcmp(value, "jsonl") != 0)
+        return q_fail(Q_ERR_USAGE, "'--format' is '%s'; it must be auto, text or jsonl", value);
+    *out = value[0] == 't' ? TEXT_FORMAT_PLAIN : TEXT_FORMAT_JSONL;
+    return Q_OK;
+}
+
+q_status parse_special(const char *value, enum tokenizer_special_mode *out)
+{
+    *out = TOKENIZER_SPECIAL_AS_TEXT;
+    if (!value || !strcmp(value, "text"))
+        return Q_OK;
+    if (strcmp(value, "parse") != 0)
+        return q_fail(Q_ERR_USAGE, "'--special' is '%s'; it must be text or parse", value);
+    *out = TOKENIZER_SPECIAL_PARSE;
+    return Q_OK;
+}
+
+q_status load_tokenizer(const char *path, struct tokenizer **out)
+{
+    if (!path)
+        return q_fail(Q_ERR_USAGE, "which tokenizer? give -t FILE (a tokenizer.json) or -t FOLDER");
+    return tokenizer_load(path, out);
+}
+
+q_status open_texts(const char *const *arguments, size_t count, const char *format, struct text_source **out)
+{
+    static const char *const standard_input[] = {"-"};
+    enum text_format parsed;
+    Q_TRY(parse_format(format, &parsed));
+    return count ? text_source_open(arguments, count, parsed, out) : text_source_open(standard_input, 1, parsed, out);
+}
+
+static const struct q_verb verbs[] = {
+    {.name = "train",
+     .synopsis = "INPUT... -o FILE.json | DOCUMENTS --recipe R -o DIR",
+     .summary = "train a vocabulary",
+     .details = "INPUT is a folder of documents, JSON lines or plain text; a name that ends in .json makes one file, any other is the\n"
+                "stage's folder, with steps count and train. The merges are those of Hugging Face's BpeTrainer.\n\n"
+                "  quern-tokenizer train corpus/ -o tokenizer.json --vocab-size 32000\n"
+                "  quern-tokenizer train --counts a.counts --counts b.counts -o tokenizer.json --vocab-size 128K\n"
+                "  quern-tokenizer train DEDUP --recipe demo.yaml -o RUN/tokenizer/KEY --work RUN/tokenizer\n",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_FORCE | Q_TAKES_RECIPE | Q_TAKES_TASK,
+     .options = train_table,
+     .options_size = sizeof(struct train_options),
+     .arguments_min = 0,
+     .arguments_max = 100000,
+     .run = cmd_train},
+    {.name = "plan",
+     .synopsis = "[DOCUMENTS] --recipe R --json",
+     .summary = "the stage's steps and their keys, without work",
+     .takes = Q_TAKES_RECIPE | Q_TAKES_JSON,
+     .options_size = sizeof(struct train_options),
+     .arguments_min = 0,
+     .arguments_max = 1,
+     .run = cmd_plan},
+    {.name = "count",
+     .synopsis = "INPUT... -o FILE",
+     .summary = "count the pieces of texts, for train --counts",
+     .details = "  quern-tokenizer count en/*.jsonl.zst -o en.counts\n",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
+     .options = count_table,
+     .options_size = sizeof(struct count_options),
+     .arguments_min = 1,
+     .arguments_max = 100000,
+     .run = cmd_count},
+    {.name = "merge-counts",
+     .synopsis = "FILE... -o FILE",
+     .summary = "add files of counts up",
+     .details = "  quern-tokenizer merge-counts en.counts de.counts -o all.counts\n",
+     .takes = Q_TAKES_OUT,
+     .options_size = sizeof(struct count_options),
+     .arguments_min = 1,
+     .arguments_max = 100000,
+     .run = cmd_merge_counts},
+    {.name = "encode",
+     .synopsis = "-t TOKENIZER [FILE...]",
+     .summary = "text to ids, a line per document",
+     .details = "A text file is one document, a line of JSON lines is one. Special tokens in the text are text unless --special parse.\n\n"
+                "  echo -n 'Hello, world!' | quern-tokenizer encode -t tokenizer.json\n"
+                "  quern-tokenizer encode -t run/tokenizer/KEY documents.jsonl.zst --binary > ids.u32\n",
+     .takes = Q_TAKES_THREADS,
+     .options = encode_table,
+     .options_size = sizeof(struct encode_options),
+     .arguments_min = 0,
+     .arguments_max = 100000,
+     .run = cmd_encode},
+    {.name = "decode",
+     .synopsis = "-t TOKENIZER [FILE...]",
+     .summary = "ids to text",
+     .details = "Reads what encode wrote. --format jsonl writes {\"text\": ...} per line of ids; text writes the bytes as they are.\n\n"
+                "  quern-tokenizer encode -t T page.txt | quern-tokenizer decode -t T | cmp - page.txt\n",
+     .takes = 0,
+     .options = decode_table,
+     .options_size = sizeof(struct encode_options),
+     .arguments_min = 0,
+     .arguments_max = 100000,
+     .run = cmd_decode},
+    {.name = "bench",
+     .synopsis = "-t TOKENIZER FILE...",
+     .summary = "encoding speed on a first and a second pass, as JSON",
+     .details = "The texts are read before the clock starts. MB are 10^6 bytes of text.\n\n"
+                "  quern-tokenizer bench -t tokenizer.json -j 1 en.jsonl.zst\n",
+     .takes = Q_TAKES_THREADS | Q_TAKES_JSON,
+     .options = bench_table,
+     .options_size = sizeof(struct encode_options),
+     .arguments_min = 1,
+     .arguments_max = 100000,
+     .run = cmd_bench},
+    {.name = "report",
+     .synopsis = "DIR",
+     .summary = "DIR/report.html: what a trained vocabulary is like",
+     .takes = Q_TAKES_OUT,
+     .options_size = sizeof(struct q_common),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = cmd_report},
+    {0},
+};
+
+static const struct q_program program = {
+    .name = "quern-tokenizer",
+    .summary = "stage 3: byte-level BPE vocabularies, trained and used",
+    .verbs = verbs,
+    .section = "tokenizer",
+    .settings = &tokenizer_settings_table,
+};
+
+int main(int argc, char **argv)
+{
+    return q_program_main(&program, argc, argv);
+}

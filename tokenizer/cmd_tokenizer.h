@@ -1,0 +1,50 @@
+/* What the verbs of quern-tokenizer share. */
+#ifndef QUERN_TOKENIZER_CMD_TOKENIZER_H
+#define QUERN_TOKENIZER_CMD_TOKENIZER_H
+
+#include "base/options.h"
+#include "tokenizer/text_source.h"
+#include "tokenizer/tokenizer.h"
+
+struct train_options {
+    struct q_common common;
+    uint64_t vocab_size;
+    uint64_t min_frequency;
+    uint64_t max_token_length;
+    struct q_texts counts;
+    const char *work;
+};
+
+struct count_options {
+    struct q_common common;
+    const char *format;
+    const char *pretokenizer;
+};
+
+struct encode_options {
+    struct q_common common;
+    const char *tokenizer;
+    const char *format;
+    const char *special;
+    bool binary;
+};
+
+extern const struct q_option train_table[], count_table[], encode_table[], decode_table[], bench_table[];
+
+q_status cmd_train(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_plan(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_count(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_merge_counts(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_encode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_decode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_bench(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_report(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+
+/* --format, --special and -t, checked. NULL is the default; -t must be given. */
+q_status parse_format(const char *value, enum text_format *out) Q_MUST_USE;
+q_status parse_special(const char *value, enum tokenizer_special_mode *out) Q_MUST_USE;
+q_status load_tokenizer(const char *path, struct tokenizer **out) Q_MUST_USE;
+/* The arguments, or standard input where there are none. */
+q_status open_texts(const char *const *arguments, size_t count, const char *format, struct text_source **out) Q_MUST_USE;
+
+#endif

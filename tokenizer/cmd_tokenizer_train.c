@@ -1,0 +1,186 @@
+/* quern-tokenizer train, plan, count and merge-counts. */
+#include "tokenizer/cmd_tokenizer.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/progress.h"
+#include "base/recipe.h"
+#include "base/threads.h"
+#include "tokenizer/count_texts.h"
+#include "tokenizer/tokenizer_stage.h"
+
+#include <stdio.h>
+
+#define AT(member) offsetof(struct train_options, member)
+
+const struct q_option train_table[] = {
+    {"vocab-size", 0, Q_OPTION_COUNT, AT(vocab_size), "N", "the setting tokenizer.vocab_size: special tokens, bytes and merges"},
+    {"min-frequency", 0, Q_OPTION_COUNT, AT(min_frequency), "N", "the setting tokenizer.min_frequency"},
+    {"max-token-length", 0, Q_OPTION_U64, AT(max_token_length), "BYTES", "the setting tokenizer.max_token_length"},
+    {"counts", 0, Q_OPTION_TEXTS, AT(counts), "FILE", "counts made by `count`, besides or instead of texts"},
+    {"work", 0, Q_OPTION_TEXT, AT(work), "DIR", "folder of the step before the last; OUT/work where not given"},
+    {0},
+};
+
+const struct q_option count_table[] = {
+    {"format", 0, Q_OPTION_TEXT, offsetof(struct count_options, format), "FORMAT", "auto (by name), text or jsonl"},
+    {"pretokenizer", 0, Q_OPTION_TEXT, offsetof(struct count_options, pretokenizer), "NAME", "the setting tokenizer.pretokenizer"},
+    {0},
+};
+
+static q_status count_paths(const char *const *paths, size_t count, const char *format, uint64_t threads, struct counts *counts,
+                            struct q_accounting *accounting)
+{
+    struct text_source *source;
+    struct q_pool *pool;
+    Q_TRY(open_texts(paths, count, format, &source));
+    q_status status = q_pool_create((unsigned)threads, &pool);
+    if (!status) {
+        q_progress_start("count", "bytes", text_source_bytes(source));
+        status = count_texts(source, pool, counts, accounting);
+        q_progress_finish();
+        q_pool_release(pool);
+    }
+    text_source_close(source);
+    return status;
+}
+
+/* The recipe's settings, and over them what the command line says. */
+static q_status file_settings(const struct train_options *options, struct q_recipe *recipe, struct tokenizer_settings *settings)
+{
+    Q_TRY(q_recipe_load(options->common.recipe, &options->common.set, recipe));
+    Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(recipe, "tokenizer"), &recipe->arena, settings));
+    if (options->vocab_size)
+        settings->vocab_size = options->vocab_size;
+    if (options->min_frequency)
+        settings->min_frequency = options->min_frequency;
+    if (options->max_token_length)
+        settings->max_token_length = options->max_token_length;
+    return Q_OK;
+}
+
+static q_status gather_counts(const struct train_options *options, const char *const *arguments, size_t count, struct counts *counts,
+                              struct q_accounting *accounting)
+{
+    for (size_t i = 0; i < options->counts.count; i++)
+        Q_TRY(counts_read(counts, options->counts.items[i]));
+    return count ? count_paths(arguments, count, NULL, options->common.threads, counts, accounting) : Q_OK;
+}
+
+static q_status publish_file(const struct vocabulary *vocabulary, const char *path)
+{
+    struct q_buffer text = {0};
+    q_status status = vocabulary_write(vocabulary, &text);
+    if (!status)
+        status = q_publish_bytes(path, text.data, text.size, NULL);
+    q_buffer_release(&text);
+    return status;
+}
+
+/* One file out: no steps, nothing kept in between. */
+static q_status train_file(const struct train_options *options, const char *const *arguments, size_t count)
+{
+    struct q_recipe recipe = {0};
+    struct tokenizer_settings settings;
+    struct counts counts = {0};
+    struct vocabulary vocabulary = {0};
+    struct q_accounting accounting = {0};
+    double start = q_seconds();
+    q_status status;
+    Q_TRY_GOTO(done, file_settings(options, &recipe, &settings));
+    counts.pretokenizer = pretokenizers[settings.pretokenizer];
+    Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));
+    struct bpe_train_options train = tokenizer_train_options(&settings);
+    size_t distinct = counts.used;
+    Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
+    Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
+    q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
+    fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %zu distinct pieces; %.1f s\n", vocabulary.size, vocabulary.merge_count,
+            distinct, q_seconds() - start);
+done:
+    vocabulary_release(&vocabulary);
+    counts_release(&counts);
+    q_accounting_release(&accounting);
+    q_recipe_release(&recipe);
+    return status;
+}
+
+/* The stage takes its settings from the recipe and --set alone, so that the plan and the build agree. */
+static q_status check_stage(const struct train_options *options, size_t count)
+{
+    if (count != 1)
+        return q_fail(Q_ERR_USAGE, "the stage takes one folder of documents, not %zu; -o FILE.json takes any texts", count);
+    if (options->counts.count || options->vocab_size || options->min_frequency || options->max_token_length)
+        return q_fail(Q_ERR_USAGE, "--counts, --vocab-size and the like are for -o FILE.json; for the stage's folder give --recipe or "
+                                   "--set tokenizer.vocab_size=N");
+    return Q_OK;
+}
+
+q_status cmd_train(void *given, const char *const *arguments, size_t count)
+{
+    const struct train_options *options = given;
+    struct tokenizer_stage stage = {0};
+    if (!options->common.out)
+        return q_fail(Q_ERR_USAGE, "where to? give -o FILE.json or -o DIR");
+    if (q_string_ends(q_string_of(options->common.out), ".json")) {
+        if (count == 0 && options->counts.count == 0)
+            return q_fail(Q_ERR_USAGE, "train on what? give texts or --counts FILE");
+        return train_file(options, arguments, count);
+    }
+    Q_TRY(check_stage(options, count));
+    q_status status = tokenizer_stage_open(&stage, &options->common, arguments[0]);
+    if (!status)
+        status = tokenizer_stage_build(&stage, options->work);
+    tokenizer_stage_release(&stage);
+    return status;
+}
+
+q_status cmd_plan(void *given, const char *const *arguments, size_t count)
+{
+    const struct train_options *options = given;
+    struct tokenizer_stage stage = {0};
+    q_status status = tokenizer_stage_open(&stage, &options->common, count ? arguments[0] : NULL);
+    if (!status)
+        status = tokenizer_stage_plan(&stage);
+    tokenizer_stage_release(&stage);
+    return status;
+}
+
+q_status cmd_count(void *given, const char *const *arguments, size_t count)
+{
+    const struct count_options *options = given;
+    struct q_accounting accounting = {0};
+    struct counts counts = {.pretokenizer = pretokenizers[0]};
+    double start = q_seconds();
+    if (!options->common.out)
+        return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
+    if (options->pretokenizer && !(counts.pretokenizer = pretokenizer_named(q_string_of(options->pretokenizer))))
+        return q_fail(Q_ERR_USAGE, "'--pretokenizer' is '%s'; quern knows %s", options->pretokenizer, pretokenizers[0]->name);
+    q_status status = count_paths(arguments, count, options->format, options->common.threads, &counts, &accounting);
+    if (!status)
+        status = counts_write(&counts, options->common.out, NULL);
+    if (!status)
+        q_accounting_print(&accounting, "tokenizer count", q_seconds() - start);
+    counts_release(&counts);
+    q_accounting_release(&accounting);
+    return status;
+}
+
+q_status cmd_merge_counts(void *given, const char *const *arguments, size_t count)
+{
+    const struct count_options *options = given;
+    struct counts counts = {0};
+    q_status status = Q_OK;
+    if (!options->common.out)
+        return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
+    for (size_t i = 0; i < count && !status; i++)
+        status = counts_read(&counts, arguments[i]);
+    if (!status)
+        status = counts_write(&counts, options->common.out, NULL);
+    if (!status)
+        fprintf(stderr, "tokenizer merge-counts: %zu distinct pieces of %llu documents\n", counts.used,
+                (unsigned long long)counts.total.documents);
+    counts_release(&counts);
+    return status;
+}

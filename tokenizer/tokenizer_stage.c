@@ -1,0 +1,332 @@
+#include "tokenizer/tokenizer_stage.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "tokenizer/count_texts.h"
+#include "tokenizer/encoding_sample.h"
+
+#include <stdio.h>
+
+/* Raised by hand when a step's output changes for the same input and settings. */
+enum { COUNT_OUTPUT_VERSION = 1, TRAIN_OUTPUT_VERSION = 1 };
+
+static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, const char *name, uint32_t version, uint32_t bit)
+{
+    json_t *settings;
+    Q_TRY(q_settings_json(&tokenizer_settings_table, &stage->settings, Q_TAG_IDENTITY, bit, &settings));
+    Q_TRY(q_step_begin(step, "tokenizer", name, version, 0, settings));
+    step->threads = (unsigned)stage->common->threads;
+    return q_step_add_input(step, stage->documents.stage, stage->documents.hash);
+}
+
+q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_common *common, const char *documents)
+{
+    stage->common = common;
+    Q_TRY(q_recipe_load(common->recipe, &common->set, &stage->recipe));
+    Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(&stage->recipe, "tokenizer"), &stage->recipe.arena,
+                          &stage->settings));
+    if (!documents)
+        return Q_OK;
+    Q_TRY(q_manifest_read(documents, &stage->documents));
+    Q_TRY(begin_step(stage, &stage->count, "count", COUNT_OUTPUT_VERSION, TOKENIZER_STEP_COUNT));
+    Q_TRY(q_step_seal(&stage->count));
+    Q_TRY(begin_step(stage, &stage->train, "train", TRAIN_OUTPUT_VERSION, TOKENIZER_STEP_TRAIN));
+    /* The counts' key stands for them: their manifest is a function of it. */
+    Q_TRY(q_step_add_input(&stage->train, "count", q_hash_string(q_string_of(stage->count.key))));
+    return q_step_seal(&stage->train);
+}
+
+void tokenizer_stage_release(struct tokenizer_stage *stage)
+{
+    q_step_release(&stage->count);
+    q_step_release(&stage->train);
+    q_manifest_release(&stage->documents);
+    q_recipe_release(&stage->recipe);
+}
+
+q_status tokenizer_stage_plan(const struct tokenizer_stage *stage)
+{
+    struct q_buffer text = {0};
+    struct q_json json = q_json_begin(&text);
+    q_json_open(&json, NULL, '{');
+    q_json_put_string(&json, "stage", Q_STRING("tokenizer"));
+    if (stage->documents.json) {
+        q_json_put_string(&json, "output", q_string_of(stage->train.key));
+        q_json_open(&json, "steps", '[');
+        const struct q_step *steps[] = {&stage->count, &stage->train};
+        for (size_t i = 0; i < Q_COUNT_OF(steps); i++) {
+            q_json_open(&json, NULL, '{');
+            q_json_put_string(&json, "name", q_string_of(steps[i]->name));
+            q_json_put_string(&json, "kind", q_string_of(i ? "one" : "map"));
+            q_json_put_string(&json, "key", q_string_of(steps[i]->key));
+            q_json_put_u64(&json, "parts", i ? 1 : stage->documents.part_count);
+            q_json_open(&json, "needs", '[');
+            if (i)
+                q_json_put_string(&json, NULL, Q_STRING("count"));
+            q_json_close(&json, ']');
+            q_json_close(&json, '}');
+        }
+        q_json_close(&json, ']');
+    }
+    q_json_close(&json, '}');
+    q_json_newline(&json);
+    q_status status = q_json_end(&json);
+    if (!status)
+        fwrite(text.data, 1, text.size, stdout);
+    q_buffer_release(&text);
+    return status;
+}
+
+/* The file of documents of a part: NULL where the part has none. */
+static q_status documents_of(struct tokenizer_stage *stage, size_t part, const char **out)
+{
+    const struct q_manifest_part *files = &stage->documents.parts[part];
+    *out = NULL;
+    for (size_t i = 0; i < files->file_count; i++)
+        if (q_string_ends(q_string_of(files->files[i].name), ".jsonl.zst"))
+            return q_manifest_path(&stage->documents, files->files[i].name, out);
+    return Q_OK;
+}
+
+static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool, struct counts *counts,
+                                struct q_accounting *accounting)
+{
+    struct text_source *source;
+    const char *path;
+    Q_TRY(documents_of(stage, part, &path));
+    if (!path)
+        return Q_OK;
+    Q_TRY(text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, &source));
+    q_status status = count_texts(source, pool, counts, accounting);
+    text_source_close(source);
+    return status;
+}
+
+static q_status publish_counts(struct q_step *step, size_t part, const struct counts *counts, const struct q_accounting *accounting)
+{
+    struct q_part_file file;
+    const char *path;
+    Q_TRY(q_step_part_path(step, part, ".counts", &path));
+    file.name = q_fs_base_name(path);
+    Q_TRY(counts_write(counts, path, &file.identity));
+    json_t *statistics = json_pack("{s:I,s:I}", "pieces", (json_int_t)counts->total.pieces, "distinct_pieces", (json_int_t)counts->used);
+    if (!statistics)
+        return q_fail(Q_ERR_MEMORY, "no memory for the statistics of a part");
+    return q_step_part_publish(step, part, &file, 1, accounting, statistics);
+}
+
+static q_status count_part(struct tokenizer_stage *stage, size_t part, struct q_pool *pool)
+{
+    struct counts counts = {.pretokenizer = pretokenizers[stage->settings.pretokenizer]};
+    struct q_accounting accounting = {0};
+    q_status status = count_documents(stage, part, pool, &counts, &accounting);
+    if (!status)
+        status = publish_counts(&stage->count, part, &counts, &accounting);
+    counts_release(&counts);
+    q_accounting_release(&accounting);
+    return status;
+}
+
+static q_status count_parts(struct tokenizer_stage *stage, struct q_pool *pool)
+{
+    for (size_t part = 0; part < stage->documents.part_count; part++) {
+        bool done;
+        if (!q_task_has(stage->common->task, part))
+            continue;
+        Q_TRY(q_step_part_done(&stage->count, part, &done));
+        if (done)
+            continue;
+        if (q_stop_requested())
+            return q_fail(Q_STOPPED, "stopped; run again to go on");
+        Q_TRY(q_context(count_part(stage, part, pool), "part %zu", part));
+    }
+    return Q_OK;
+}
+
+/* Stored bytes of the documents that this task has still to count. */
+static q_status bytes_to_count(struct tokenizer_stage *stage, uint64_t *out)
+{
+    *out = 0;
+    for (size_t part = 0; part < stage->documents.part_count; part++) {
+        bool done;
+        Q_TRY(q_step_part_done(&stage->count, part, &done));
+        for (size_t i = 0; !done && q_task_has(stage->common->task, part) && i < stage->documents.parts[part].file_count; i++)
+            *out += stage->documents.parts[part].files[i].bytes;
+    }
+    return Q_OK;
+}
+
+static q_status build_count(struct tokenizer_stage *stage, const char *work)
+{
+    const char *folder;
+    struct q_pool *pool;
+    uint64_t bytes;
+    Q_TRY(q_fs_join(&stage->count.arena, work, stage->count.key, &folder));
+    Q_TRY(q_step_open(&stage->count, folder, stage->common->force));
+    if (stage->count.done)
+        return Q_OK;
+    double start = q_seconds();
+    Q_TRY(bytes_to_count(stage, &bytes));
+    Q_TRY(q_pool_create((unsigned)stage->common->threads, &pool));
+    q_progress_start("tokenizer count", "bytes", bytes);
+    q_status status = count_parts(stage, pool);
+    q_progress_finish();
+    q_pool_release(pool);
+    if (status || stage->common->task.count > 1)
+        return status;
+    struct q_finish finish = {.parts = stage->documents.part_count, .program = "quern-tokenizer"};
+    struct q_accounting sum = {0};
+    status = q_step_finish(&stage->count, &finish, &sum);
+    if (!status)
+        q_accounting_print(&sum, "tokenizer count", q_seconds() - start);
+    q_accounting_release(&sum);
+    return status;
+}
+
+static q_status read_counts(const char *folder, struct counts *counts)
+{
+    struct q_manifest manifest = {0};
+    q_status status = q_manifest_read(folder, &manifest);
+    for (size_t part = 0; part < manifest.part_count && !status; part++) {
+        for (size_t i = 0; i < manifest.parts[part].file_count && !status; i++) {
+            const char *path;
+            status = q_manifest_path(&manifest, manifest.parts[part].files[i].name, &path);
+            if (!status)
+                status = counts_read(counts, path);
+        }
+    }
+    q_manifest_release(&manifest);
+    return status;
+}
+
+static q_status publish_text(struct q_step *step, const char *name, const struct q_buffer *text, struct q_part_file *file)
+{
+    const char *path;
+    Q_TRY(q_fs_join(&step->arena, step->folder, name, &path));
+    file->name = name;
+    return q_publish_bytes(path, text->data, text->size, &file->identity);
+}
+
+static q_status publish_vocabulary(struct q_step *step, const struct vocabulary *vocabulary, struct q_part_file files[2])
+{
+    struct q_buffer text = {0};
+    q_status status = vocabulary_write(vocabulary, &text);
+    if (!status)
+        status = publish_text(step, "tokenizer.json", &text, &files[0]);
+    q_buffer_clear(&text);
+    if (!status)
+        status = vocabulary_write_config(vocabulary, &text);
+    if (!status)
+        status = publish_text(step, "tokenizer_config.json", &text, &files[1]);
+    q_buffer_release(&text);
+    return status;
+}
+
+/* The languages of the parts' first documents, encoded with the vocabulary, which is taken over. */
+static q_status sample_parts(struct tokenizer_stage *stage, struct vocabulary *vocabulary, json_t **out)
+{
+    struct encoding_sample *sample = NULL;
+    struct tokenizer *tokenizer;
+    Q_TRY(tokenizer_create(vocabulary, &tokenizer));
+    q_status status = encoding_sample_create(tokenizer, &sample);
+    for (size_t part = 0; part < stage->documents.part_count && !status; part++) {
+        struct text_source *source;
+        const char *path;
+        status = documents_of(stage, part, &path);
+        if (status || !path)
+            continue;
+        status = text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, &source);
+        if (status)
+            break;
+        status = encoding_sample_add(sample, source, stage->settings.sample_bytes);
+        text_source_close(source);
+    }
+    if (!status)
+        status = encoding_sample_json(sample, out);
+    encoding_sample_release(sample);
+    tokenizer_release(tokenizer);
+    return status;
+}
+
+static q_status statistics_of(struct tokenizer_stage *stage, const struct counts_total *total, uint64_t distinct, struct vocabulary *vocabulary,
+                              json_t **out)
+{
+    json_t *sample = NULL;
+    json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "vocabulary", (json_int_t)vocabulary->size, "merges",
+                                   (json_int_t)vocabulary->merge_count, "documents", (json_int_t)total->documents, "text_bytes",
+                                   (json_int_t)total->bytes, "pieces", (json_int_t)total->pieces, "distinct_pieces", (json_int_t)distinct);
+    if (!statistics)
+        return q_fail(Q_ERR_MEMORY, "no memory for the statistics");
+    q_status status = sample_parts(stage, vocabulary, &sample);
+    if (!status)
+        status = q_json_set(statistics, "sample", sample);
+    if (status)
+        json_decref(statistics);
+    else
+        *out = statistics;
+    return status;
+}
+
+static q_status train_counts(struct tokenizer_stage *stage, struct counts *counts, struct vocabulary *vocabulary)
+{
+    const struct bpe_train_options options = tokenizer_train_options(&stage->settings);
+    struct counts_total total = counts->total;
+    uint64_t distinct = counts->used;
+    struct q_part_file files[2];
+    json_t *statistics;
+    Q_TRY(bpe_train(counts, &options, vocabulary));
+    uint32_t size = vocabulary->size;
+    size_t merges = vocabulary->merge_count;
+    Q_TRY(publish_vocabulary(&stage->train, vocabulary, files));
+    Q_TRY(statistics_of(stage, &total, distinct, vocabulary, &statistics));
+    json_incref(statistics);
+    q_status status = q_step_part_publish(&stage->train, 0, files, Q_COUNT_OF(files), NULL, statistics);
+    if (status) {
+        json_decref(statistics);
+        return status;
+    }
+    struct q_finish finish = {.parts = 1, .statistics = statistics, .program = "quern-tokenizer"};
+    Q_TRY(q_step_finish(&stage->train, &finish, NULL));
+    fprintf(stderr, "tokenizer train: %u tokens, %zu merges, from %llu distinct pieces of %llu bytes of text; %.1f s\n", size, merges,
+            (unsigned long long)distinct, (unsigned long long)total.bytes, q_seconds() - stage->train.started);
+    return Q_OK;
+}
+
+static q_status build_train(struct tokenizer_stage *stage, const char *work)
+{
+    struct counts counts = {.pretokenizer = pretokenizers[stage->settings.pretokenizer]};
+    struct vocabulary vocabulary = {0};
+    const char *folder;
+    Q_TRY(q_fs_join(&stage->count.arena, work, stage->count.key, &folder));
+    q_status status = read_counts(folder, &counts);
+    if (!status)
+        status = train_counts(stage, &counts, &vocabulary);
+    counts_release(&counts);
+    vocabulary_release(&vocabulary);
+    return status;
+}
+
+q_status tokenizer_stage_build(struct tokenizer_stage *stage, const char *work)
+{
+    const char *only = stage->common->step, *out = stage->common->out;
+    bool count = !only || !strcmp(only, "count"), train = !only || !strcmp(only, "train"), is_task = stage->common->task.count > 1;
+    if (!count && !train)
+        return q_fail(Q_ERR_USAGE, "'--step' is '%s'; the steps are count and train", only);
+    if (is_task && only && train)
+        return q_fail(Q_ERR_USAGE, "'--task' is for the step count; train is one piece of work");
+    if (!work)
+        Q_TRY(q_fs_join(&stage->recipe.arena, out, "work", &work));
+    if (train && !is_task) {
+        Q_TRY(q_step_open(&stage->train, out, stage->common->force));
+        if (stage->train.done) {
+            fprintf(stderr, "tokenizer: already built: %s\n", out);
+            return Q_OK;
+        }
+    }
+    if (count)
+        Q_TRY(build_count(stage, work));
+    return train && !is_task ? build_train(stage, work) : Q_OK;
+}
