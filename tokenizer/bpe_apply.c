@@ -59,7 +59,8 @@ static bool holds(const struct bpe_trainer *t, uint32_t position, bpe_pair pair)
     return t->words.slots[position] == pair >> 32 && t->words.slots[position + t->length[pair >> 32]] == (uint32_t)pair;
 }
 
-static q_status merge_places(struct bpe_trainer *t, const uint32_t *places, uint32_t count, bpe_pair pair, uint32_t made)
+static q_status merge_places(struct bpe_trainer *t, const uint32_t *places, uint32_t count, bpe_pair pair,
+                             uint32_t made)
 {
     size_t region = 0;
     for (uint32_t i = 0; i < count; i++) {

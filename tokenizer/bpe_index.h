@@ -48,7 +48,8 @@ struct tokenizer {
 /* Takes the vocabulary over (also on failure: it is zeroed then). */
 q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out) Q_MUST_USE;
 
-static inline const struct bpe_merge_slot *bpe_find_merge(const struct tokenizer *tokenizer, uint32_t left, uint32_t right)
+static inline const struct bpe_merge_slot *bpe_find_merge(const struct tokenizer *tokenizer, uint32_t left,
+                                                          uint32_t right)
 {
     uint64_t pair = (uint64_t)left << 32 | right;
     uint64_t mixed = (pair ^ pair >> 29) * 0x9E3779B97F4A7C15ull;
@@ -76,15 +77,15 @@ void bpe_workspace_release(struct bpe_workspace *workspace);
 
 /* Merges a piece: the neighbours with the lowest rank first, the leftmost of equals, until none has a merge. ids: room for `size` of them; *count is how
  * many came. Near-linear in the piece: a heap for long ones, a plain scan for short ones. Q_ERR_MEMORY also for a piece of 4 GiB. */
-q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t size, uint32_t *ids,
-                   size_t *count) Q_MUST_USE;
+q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
+                   size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
 /* The same by the definition alone: look at all pairs, merge one, begin again. What tests hold the others against. */
 size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
 /* The two ways of bpe_merge, for tests: any size up to BPE_SHORT_MAX; any size. */
 enum { BPE_SHORT_MAX = 96 };
 size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
-q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t size, uint32_t *ids,
-                        size_t *count) Q_MUST_USE;
+q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
+                        size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
 
 /* The longest added token at `at`, NULL where there is none. */
 const struct literal *literal_at(const struct literal_list *list, q_string text, size_t at);

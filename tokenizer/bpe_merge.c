@@ -105,7 +105,8 @@ static uint64_t heap_pop(uint64_t *heap, size_t *count)
 }
 
 /* Looks up the pair that begins at a slot and queues it. */
-static void queue_pair(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, size_t *queued, uint32_t slot, uint32_t size)
+static void queue_pair(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, size_t *queued,
+                       uint32_t slot, uint32_t size)
 {
     struct bpe_node *node = &workspace->nodes[slot];
     const struct bpe_merge_slot *merge =
@@ -117,8 +118,8 @@ static void queue_pair(const struct tokenizer *tokenizer, struct bpe_workspace *
 
 /* Each merge takes one entry off the heap and adds two at most, and there are fewer merges than bytes: so 2 * size entries are room enough. An entry is
  * out of date when its slot's rank is another by now. */
-q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t bytes, uint32_t *ids,
-                        size_t *count)
+q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
+                        size_t bytes, uint32_t *ids, size_t *count)
 {
     if (bytes >= UINT32_MAX)
         return q_fail(Q_ERR_MEMORY, "a piece of %zu bytes has no place to be cut; at most 4 GiB", bytes);
@@ -153,8 +154,8 @@ q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace 
     return Q_OK;
 }
 
-q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece, size_t size, uint32_t *ids,
-                   size_t *count)
+q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
+                   size_t size, uint32_t *ids, size_t *count)
 {
     if (size > BPE_SHORT_MAX)
         return bpe_merge_long(tokenizer, workspace, piece, size, ids, count);

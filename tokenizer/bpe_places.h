@@ -29,7 +29,8 @@ struct bpe_places {
 
 void bpe_places_release(struct bpe_places *places);
 /* A list of count > 1 positions for the caller to fill: *out_positions, which stays where it is. */
-q_status bpe_places_add(struct bpe_places *places, uint32_t count, uint64_t *out_handle, uint32_t **out_positions) Q_MUST_USE;
+q_status bpe_places_add(struct bpe_places *places, uint32_t count, uint64_t *out_handle,
+                        uint32_t **out_positions) Q_MUST_USE;
 /* The list of a handle. `one` is the caller's, for a list that is its own handle. */
 const uint32_t *bpe_places_get(const struct bpe_places *places, uint64_t handle, uint32_t *one, uint32_t *out_count);
 /* The list is not needed any more; a chunk without lists goes back to the system. */

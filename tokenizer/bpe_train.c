@@ -169,10 +169,12 @@ static q_status settle(struct bpe_trainer *t)
 
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
 {
-    struct bpe_trainer t = {.options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
+    struct bpe_trainer t = {
+        .options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
     size_t fixed = options->special_count + 256;
     if (options->vocab_size < fixed || options->vocab_size > VOCABULARY_SIZE_MAX)
-        return q_fail(Q_ERR_USAGE, "a vocabulary of %llu; it holds %zu special tokens and 256 bytes, and at most %d in all",
+        return q_fail(Q_ERR_USAGE,
+                      "a vocabulary of %llu; it holds %zu special tokens and 256 bytes, and at most %d in all",
                       (unsigned long long)options->vocab_size, options->special_count, VOCABULARY_SIZE_MAX);
     out->pretokenizer = counts->pretokenizer;
     q_progress_start("train", "tokens", options->vocab_size - fixed);

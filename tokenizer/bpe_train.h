@@ -24,9 +24,9 @@
 #include <stdint.h>
 
 struct bpe_train_options {
-    uint64_t vocab_size;       /* special tokens, bytes and merges; at most VOCABULARY_SIZE_MAX */
-    uint64_t min_frequency;    /* of a pair that is merged; 0 and 1 are the same */
-    uint64_t max_token_length; /* bytes; a longer token is not made. 0: no bound */
+    uint64_t vocab_size;        /* special tokens, bytes and merges; at most VOCABULARY_SIZE_MAX */
+    uint64_t min_frequency;     /* of a pair that is merged; 0 and 1 are the same */
+    uint64_t max_token_length;  /* bytes; a longer token is not made. 0: no bound */
     const char *const *special; /* texts of the special tokens, distinct */
     size_t special_count;
 };

@@ -9,8 +9,8 @@
 
 /* A token that stood beside the merged pair: on the left before it, on the right behind it. */
 struct bpe_neighbour {
-    int64_t weight;  /* the sum of the counts of its places */
-    uint32_t *list;  /* where its positions go; NULL: none or one */
+    int64_t weight; /* the sum of the counts of its places */
+    uint32_t *list; /* where its positions go; NULL: none or one */
     uint32_t id;
     uint32_t places; /* how many */
     uint32_t first;  /* the first of them */

@@ -51,7 +51,8 @@ static q_status sort_by_count(const struct counts *counts, struct placed **out)
     return Q_OK;
 }
 
-static q_status lay_out(const struct placed *pieces, size_t count, const char *bytes, const uint32_t *byte_id, struct bpe_words *out)
+static q_status lay_out(const struct placed *pieces, size_t count, const char *bytes, const uint32_t *byte_id,
+                        struct bpe_words *out)
 {
     uint32_t at = 0;
     size_t capacity = 0;
@@ -75,7 +76,8 @@ static q_status check_sum(const struct counts *counts)
 {
     uint64_t sum = 0, bytes;
     for (size_t i = 0; i < counts->capacity; i++)
-        if (!q_mul_u64(counts->slots[i].count, counts->slots[i].size, &bytes) || !q_add_u64(sum, bytes, &sum) || sum > BPE_SUM_MAX)
+        if (!q_mul_u64(counts->slots[i].count, counts->slots[i].size, &bytes) || !q_add_u64(sum, bytes, &sum) ||
+            sum > BPE_SUM_MAX)
             return q_fail(Q_ERR_INPUT, "the counts stand for more than 2^60 bytes of text");
     return Q_OK;
 }
@@ -86,7 +88,8 @@ q_status bpe_words_create(struct counts *counts, const uint32_t *byte_id, struct
     *out = (struct bpe_words){0};
     uint64_t slots = (uint64_t)counts->bytes.size + counts->used + 1;
     if (slots >= BPE_GAP)
-        return q_fail(Q_ERR_MEMORY, "%zu bytes of distinct pieces; training holds less than 4 GiB of them", counts->bytes.size);
+        return q_fail(Q_ERR_MEMORY, "%zu bytes of distinct pieces; training holds less than 4 GiB of them",
+                      counts->bytes.size);
     Q_TRY(check_sum(counts));
     q_status status = sort_by_count(counts, &pieces);
     if (status)

@@ -45,7 +45,8 @@ static const struct q_verb verbs[] = {
     {.name = "train",
      .synopsis = "INPUT... -o FILE.json | DOCUMENTS --recipe R -o DIR",
      .summary = "train a vocabulary",
-     .details = "INPUT is a folder of documents, JSON lines or plain text; a name that ends in .json makes one file, any other is the\n"
+     .details = "INPUT is a folder of documents, JSON lines or plain text; a name that ends in .json makes one file, "
+                "any other is the "
                 "stage's folder, with steps count and train. The merges are those of Hugging Face's BpeTrainer.\n\n"
                 "  quern-tokenizer train corpus/ -o tokenizer.json --vocab-size 32000\n"
                 "  quern-tokenizer train --counts a.counts --counts b.counts -o tokenizer.json --vocab-size 128K\n"
@@ -86,7 +87,8 @@ static const struct q_verb verbs[] = {
     {.name = "encode",
      .synopsis = "-t TOKENIZER [FILE...]",
      .summary = "text to ids, a line per document",
-     .details = "A text file is one document, a line of JSON lines is one. Special tokens in the text are text unless --special parse.\n\n"
+     .details = "A text file is one document, a line of JSON lines is one. Special tokens in the text are text unless "
+                "--special parse.\n\n"
                 "  echo -n 'Hello, world!' | quern-tokenizer encode -t tokenizer.json\n"
                 "  quern-tokenizer encode -t run/tokenizer/KEY documents.jsonl.zst --binary > ids.u32\n",
      .takes = Q_TAKES_THREADS,
@@ -98,7 +100,8 @@ static const struct q_verb verbs[] = {
     {.name = "decode",
      .synopsis = "-t TOKENIZER [FILE...]",
      .summary = "ids to text",
-     .details = "Reads what encode wrote. --format jsonl writes {\"text\": ...} per line of ids; text writes the bytes as they are.\n\n"
+     .details = "Reads what encode wrote. --format jsonl writes {\"text\": ...} per line of ids; text writes the bytes "
+                "as they are.\n\n"
                 "  quern-tokenizer encode -t T page.txt | quern-tokenizer decode -t T | cmp - page.txt\n",
      .takes = 0,
      .options = decode_table,

@@ -45,6 +45,7 @@ q_status parse_format(const char *value, enum text_format *out) Q_MUST_USE;
 q_status parse_special(const char *value, enum tokenizer_special_mode *out) Q_MUST_USE;
 q_status load_tokenizer(const char *path, struct tokenizer **out) Q_MUST_USE;
 /* The arguments, or standard input where there are none. */
-q_status open_texts(const char *const *arguments, size_t count, const char *format, struct text_source **out) Q_MUST_USE;
+q_status open_texts(const char *const *arguments, size_t count, const char *format,
+                    struct text_source **out) Q_MUST_USE;
 
 #endif

@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 const struct q_option bench_table[] = {
-    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct encode_options, tokenizer), "PATH", "a tokenizer.json, or a folder that holds one"},
+    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct encode_options, tokenizer), "PATH",
+     "a tokenizer.json, or a folder that holds one"},
     {"format", 0, Q_OPTION_TEXT, offsetof(struct encode_options, format), "FORMAT", "auto (by name), text or jsonl"},
     {0},
 };

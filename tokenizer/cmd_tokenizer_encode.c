@@ -14,7 +14,8 @@
 const struct q_option encode_table[] = {
     {"tokenizer", 't', Q_OPTION_TEXT, AT(tokenizer), "PATH", "a tokenizer.json, or a folder that holds one"},
     {"format", 0, Q_OPTION_TEXT, AT(format), "FORMAT", "auto (by name), text or jsonl"},
-    {"special", 0, Q_OPTION_TEXT, AT(special), "MODE", "what a special token's text is: text (standard), or parse: the token"},
+    {"special", 0, Q_OPTION_TEXT, AT(special), "MODE",
+     "what a special token's text is: text (standard), or parse: the token"},
     {"binary", 0, Q_OPTION_FLAG, AT(binary), NULL, "ids as u32, little-endian, documents end to end"},
     {0},
 };

@@ -15,7 +15,8 @@
 #define AT(member) offsetof(struct train_options, member)
 
 const struct q_option train_table[] = {
-    {"vocab-size", 0, Q_OPTION_COUNT, AT(vocab_size), "N", "the setting tokenizer.vocab_size: special tokens, bytes and merges"},
+    {"vocab-size", 0, Q_OPTION_COUNT, AT(vocab_size), "N",
+     "the setting tokenizer.vocab_size: special tokens, bytes and merges"},
     {"min-frequency", 0, Q_OPTION_COUNT, AT(min_frequency), "N", "the setting tokenizer.min_frequency"},
     {"max-token-length", 0, Q_OPTION_U64, AT(max_token_length), "BYTES", "the setting tokenizer.max_token_length"},
     {"counts", 0, Q_OPTION_TEXTS, AT(counts), "FILE", "counts made by `count`, besides or instead of texts"},
@@ -25,12 +26,13 @@ const struct q_option train_table[] = {
 
 const struct q_option count_table[] = {
     {"format", 0, Q_OPTION_TEXT, offsetof(struct count_options, format), "FORMAT", "auto (by name), text or jsonl"},
-    {"pretokenizer", 0, Q_OPTION_TEXT, offsetof(struct count_options, pretokenizer), "NAME", "the setting tokenizer.pretokenizer"},
+    {"pretokenizer", 0, Q_OPTION_TEXT, offsetof(struct count_options, pretokenizer), "NAME",
+     "the setting tokenizer.pretokenizer"},
     {0},
 };
 
-static q_status count_paths(const char *const *paths, size_t count, const char *format, uint64_t threads, struct counts *counts,
-                            struct q_accounting *accounting)
+static q_status count_paths(const char *const *paths, size_t count, const char *format, uint64_t threads,
+                            struct counts *counts, struct q_accounting *accounting)
 {
     struct text_source *source;
     struct q_pool *pool;
@@ -47,7 +49,8 @@ static q_status count_paths(const char *const *paths, size_t count, const char *
 }
 
 /* The recipe's settings, and over them what the command line says. */
-static q_status file_settings(const struct train_options *options, struct q_recipe *recipe, struct tokenizer_settings *settings)
+static q_status file_settings(const struct train_options *options, struct q_recipe *recipe,
+                              struct tokenizer_settings *settings)
 {
     Q_TRY(q_recipe_load(options->common.recipe, &options->common.set, recipe));
     Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(recipe, "tokenizer"), &recipe->arena, settings));
@@ -60,8 +63,8 @@ static q_status file_settings(const struct train_options *options, struct q_reci
     return Q_OK;
 }
 
-static q_status gather_counts(const struct train_options *options, const char *const *arguments, size_t count, struct counts *counts,
-                              struct q_accounting *accounting)
+static q_status gather_counts(const struct train_options *options, const char *const *arguments, size_t count,
+                              struct counts *counts, struct q_accounting *accounting)
 {
     for (size_t i = 0; i < options->counts.count; i++)
         Q_TRY(counts_read(counts, options->counts.items[i]));
@@ -96,8 +99,8 @@ static q_status train_file(const struct train_options *options, const char *cons
     Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
     Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
     q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
-    fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %zu distinct pieces; %.1f s\n", vocabulary.size, vocabulary.merge_count,
-            distinct, q_seconds() - start);
+    fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %zu distinct pieces; %.1f s\n", vocabulary.size,
+            vocabulary.merge_count, distinct, q_seconds() - start);
 done:
     vocabulary_release(&vocabulary);
     counts_release(&counts);
@@ -110,10 +113,13 @@ done:
 static q_status check_stage(const struct train_options *options, size_t count)
 {
     if (count != 1)
-        return q_fail(Q_ERR_USAGE, "the stage takes one folder of documents, not %zu; -o FILE.json takes any texts", count);
+        return q_fail(Q_ERR_USAGE, "the stage takes one folder of documents, not %zu; -o FILE.json takes any texts",
+                      count);
     if (options->counts.count || options->vocab_size || options->min_frequency || options->max_token_length)
-        return q_fail(Q_ERR_USAGE, "--counts, --vocab-size and the like are for -o FILE.json; for the stage's folder give --recipe or "
-                                   "--set tokenizer.vocab_size=N");
+        return q_fail(
+            Q_ERR_USAGE,
+            "--counts, --vocab-size and the like are for -o FILE.json; for the stage's folder give --recipe or "
+            "--set tokenizer.vocab_size=N");
     return Q_OK;
 }
 
@@ -156,7 +162,8 @@ q_status cmd_count(void *given, const char *const *arguments, size_t count)
     if (!options->common.out)
         return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
     if (options->pretokenizer && !(counts.pretokenizer = pretokenizer_named(q_string_of(options->pretokenizer))))
-        return q_fail(Q_ERR_USAGE, "'--pretokenizer' is '%s'; quern knows %s", options->pretokenizer, pretokenizers[0]->name);
+        return q_fail(Q_ERR_USAGE, "'--pretokenizer' is '%s'; quern knows %s", options->pretokenizer,
+                      pretokenizers[0]->name);
     q_status status = count_paths(arguments, count, options->format, options->common.threads, &counts, &accounting);
     if (!status)
         status = counts_write(&counts, options->common.out, NULL);

@@ -79,7 +79,8 @@ static void count_release(void *context, void *slot)
     q_release(job);
 }
 
-q_status count_texts(struct text_source *source, struct q_pool *pool, struct counts *counts, struct q_accounting *accounting)
+q_status count_texts(struct text_source *source, struct q_pool *pool, struct counts *counts,
+                     struct q_accounting *accounting)
 {
     unsigned threads = q_pool_threads(pool);
     struct counting counting = {.source = source, .accounting = accounting};

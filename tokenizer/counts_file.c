@@ -156,15 +156,16 @@ static q_status read_header(struct counts *counts, struct counts_reading *readin
     const char *name = (const char *)bytes + AT_PRETOKENIZER;
     const struct pretokenizer *pretokenizer = pretokenizer_named(q_string_of(name));
     if (!pretokenizer)
-        return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', which quern does not know", reading->path, name);
+        return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', which quern does not know", reading->path,
+                      name);
     if (!counts->pretokenizer)
         counts->pretokenizer = pretokenizer;
     if (counts->pretokenizer != pretokenizer)
         return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', not of '%s'", reading->path, name,
                       counts->pretokenizer->name);
     if (strcmp((const char *)bytes + AT_UNICODE, UNICODE_VERSION) != 0)
-        return q_fail(Q_ERR_INPUT, "'%s' counts pieces by Unicode %s, not " UNICODE_VERSION "; count again", reading->path,
-                      (const char *)bytes + AT_UNICODE);
+        return q_fail(Q_ERR_INPUT, "'%s' counts pieces by Unicode %s, not " UNICODE_VERSION "; count again",
+                      reading->path, (const char *)bytes + AT_UNICODE);
     reading->entries = q_load_u64(bytes + AT_ENTRIES);
     reading->pieces = q_load_u64(bytes + AT_PIECES);
     if (!q_add_u64(counts->total.pieces, reading->pieces, &counts->total.pieces) ||
@@ -193,7 +194,8 @@ static bool get_varint(q_string *rest, uint64_t *value)
 static q_status read_entry(struct counts *counts, struct counts_reading *reading, q_string *rest, bool starts_frame)
 {
     uint64_t shared, size, count;
-    if (!get_varint(rest, &shared) || !get_varint(rest, &size) || size > rest->size || shared > reading->piece.size || (starts_frame && shared))
+    if (!get_varint(rest, &shared) || !get_varint(rest, &size) || size > rest->size || shared > reading->piece.size ||
+        (starts_frame && shared))
         return bad(reading, "an entry's lengths");
     q_string tail = q_string_slice(*rest, 0, (size_t)size), old = q_buffer_string(&reading->piece);
     *rest = q_string_slice(*rest, (size_t)size, rest->size);
@@ -209,7 +211,8 @@ static q_status read_entry(struct counts *counts, struct counts_reading *reading
     return counts_add(counts, q_buffer_string(&reading->piece), count);
 }
 
-static q_status read_frames(struct counts *counts, struct counts_reading *reading, struct q_seekable_reader *reader, struct q_buffer *frame)
+static q_status read_frames(struct counts *counts, struct counts_reading *reading, struct q_seekable_reader *reader,
+                            struct q_buffer *frame)
 {
     for (uint32_t i = 0; i < q_seekable_frame_count(reader); i++) {
         struct q_frame_info info;
@@ -226,7 +229,8 @@ static q_status read_frames(struct counts *counts, struct counts_reading *readin
         for (bool starts_frame = true; rest.size; starts_frame = false)
             Q_TRY(read_entry(counts, reading, &rest, starts_frame));
     }
-    if (q_seekable_frame_count(reader) == 0 || reading->entries_seen != reading->entries || reading->pieces_seen != reading->pieces)
+    if (q_seekable_frame_count(reader) == 0 || reading->entries_seen != reading->entries ||
+        reading->pieces_seen != reading->pieces)
         return bad(reading, "it holds other numbers of pieces than its header says");
     return Q_OK;
 }

@@ -68,7 +68,8 @@ static q_status add_document(void *context, const struct text_document *document
         return Q_OK;
     sample->left -= document->text.size < sample->left ? document->text.size : sample->left;
     sample->ids.count = 0;
-    Q_TRY(tokenizer_encode(sample->tokenizer, sample->scratch, document->text, TOKENIZER_SPECIAL_AS_TEXT, &sample->ids));
+    Q_TRY(
+        tokenizer_encode(sample->tokenizer, sample->scratch, document->text, TOKENIZER_SPECIAL_AS_TEXT, &sample->ids));
     Q_TRY(language_of(sample, document->lang, &language));
     language->documents++;
     language->bytes += document->text.size;

@@ -18,7 +18,7 @@ struct text_source {
     struct q_arena arena;
     struct text_file *files;
     size_t file_count, file_capacity;
-    size_t at; /* the file whose turn it is */
+    size_t at;                     /* the file whose turn it is */
     struct q_lines_reader *reader; /* of it, where it has lines and is open */
     uint64_t line, stored;         /* in it */
 };
@@ -44,7 +44,8 @@ static q_status add_folder(struct text_source *source, const char *path)
     q_status status = q_manifest_read(path, &manifest);
     for (size_t i = 0; !status && i < manifest.part_count; i++) {
         for (size_t k = 0; !status && k < manifest.parts[i].file_count; k++) {
-            struct text_file file = {.lines = true, .held_out = manifest.held_out, .held_out_seed = manifest.held_out_seed};
+            struct text_file file = {
+                .lines = true, .held_out = manifest.held_out, .held_out_seed = manifest.held_out_seed};
             if (!q_string_ends(q_string_of(manifest.parts[i].files[k].name), ".jsonl.zst"))
                 continue;
             status = q_fs_join(&source->arena, path, manifest.parts[i].files[k].name, &file.path);
@@ -61,7 +62,8 @@ static bool has_lines(const char *path, enum text_format format)
     q_string name = q_string_of(q_fs_base_name(path));
     if (format != TEXT_FORMAT_AUTO)
         return format == TEXT_FORMAT_JSONL;
-    return q_string_find(name, Q_STRING(".jsonl"), 0) != SIZE_MAX || q_string_find(name, Q_STRING(".ndjson"), 0) != SIZE_MAX;
+    return q_string_find(name, Q_STRING(".jsonl"), 0) != SIZE_MAX ||
+           q_string_find(name, Q_STRING(".ndjson"), 0) != SIZE_MAX;
 }
 
 q_status text_source_open(const char *const *paths, size_t count, enum text_format format, struct text_source **out)
@@ -120,7 +122,8 @@ uint64_t text_source_bytes(const struct text_source *source)
 static uint64_t count_lines(q_string bytes)
 {
     uint64_t lines = 0;
-    for (const char *at = bytes.data, *end = at + bytes.size; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+    for (const char *at = bytes.data, *end = at + bytes.size;
+         at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
         lines++;
     return lines;
 }
@@ -172,7 +175,8 @@ void text_batch_release(struct text_batch *batch)
     q_buffer_release(&batch->bytes);
 }
 
-static q_status parse_line(const struct text_batch *batch, struct q_jsonl_parser *parser, q_string line, struct text_document *out)
+static q_status parse_line(const struct text_batch *batch, struct q_jsonl_parser *parser, q_string line,
+                           struct text_document *out)
 {
     const struct q_jsonl_member *members;
     size_t count;

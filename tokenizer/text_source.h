@@ -40,11 +40,14 @@ struct text_document {
 struct text_source;
 
 /* `paths` are kept by reference. Names are checked and folders read here, files when their turn comes. */
-q_status text_source_open(const char *const *paths, size_t count, enum text_format format, struct text_source **out) Q_MUST_USE;
+q_status text_source_open(const char *const *paths, size_t count, enum text_format format,
+                          struct text_source **out) Q_MUST_USE;
 /* One file of documents, with the share and seed of its folder. */
-q_status text_source_open_part(const char *path, double held_out, uint64_t held_out_seed, struct text_source **out) Q_MUST_USE;
+q_status text_source_open_part(const char *path, double held_out, uint64_t held_out_seed,
+                               struct text_source **out) Q_MUST_USE;
 void text_source_close(struct text_source *source);
-uint64_t text_source_bytes(const struct text_source *source); /* of all files as stored; 0 where standard input is among them */
+uint64_t
+text_source_bytes(const struct text_source *source); /* of all files as stored; 0 where standard input is among them */
 
 /* Refills the batch, which is zeroed at first; bytes.size = 0 and lines at the end. */
 q_status text_source_next(struct text_source *source, struct text_batch *batch, bool *more) Q_MUST_USE;
@@ -52,6 +55,7 @@ void text_batch_release(struct text_batch *batch);
 
 /* Calls `document` for each document of the batch, in order. A line that is no JSON object with a text is Q_ERR_INPUT with file and line. */
 q_status text_batch_each(const struct text_batch *batch, struct q_jsonl_parser *parser,
-                         q_status (*document)(void *context, const struct text_document *document), void *context) Q_MUST_USE;
+                         q_status (*document)(void *context, const struct text_document *document),
+                         void *context) Q_MUST_USE;
 
 #endif

@@ -26,8 +26,12 @@ uint32_t tokenizer_size(const struct tokenizer *tokenizer); /* ids, all kinds: t
 
 /* Special tokens are found by their text, never by a number (docs/formats/tokenizer.md has the texts). */
 enum tokenizer_special {
-    TOKENIZER_BEGIN, TOKENIZER_END, TOKENIZER_PADDING,
-    TOKENIZER_FIM_HOLE, TOKENIZER_FIM_BEGIN, TOKENIZER_FIM_END,
+    TOKENIZER_BEGIN,
+    TOKENIZER_END,
+    TOKENIZER_PADDING,
+    TOKENIZER_FIM_HOLE,
+    TOKENIZER_FIM_BEGIN,
+    TOKENIZER_FIM_END,
     TOKENIZER_SPECIAL_COUNT,
 };
 /* The id, or UINT32_MAX where the vocabulary has no such token. */
@@ -56,6 +60,7 @@ enum tokenizer_special_mode { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_SPECIAL_PARSE
 q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                           enum tokenizer_special_mode mode, struct tokenizer_ids *out) Q_MUST_USE;
 /* Appends the bytes of the ids; an id out of range is Q_ERR_INPUT. */
-q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count, struct q_buffer *out) Q_MUST_USE;
+q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count,
+                          struct q_buffer *out) Q_MUST_USE;
 
 #endif

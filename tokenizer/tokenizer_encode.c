@@ -71,8 +71,8 @@ static q_status append(struct tokenizer_ids *out, uint32_t id)
 }
 
 /* The piece that is in no table: merged into `out`, and into the cache where it fits. */
-static q_status encode_merged(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const uint8_t *piece, size_t size,
-                              struct cached_piece *line, struct tokenizer_ids *out)
+static q_status encode_merged(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                              const uint8_t *piece, size_t size, struct cached_piece *line, struct tokenizer_ids *out)
 {
     size_t count, room;
     if (!q_add_size(out->count, size, &room))
@@ -91,8 +91,8 @@ static q_status encode_merged(const struct tokenizer *tokenizer, struct tokenize
     return Q_OK;
 }
 
-static q_status encode_piece(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const uint8_t *piece, size_t size,
-                             struct tokenizer_ids *out)
+static q_status encode_piece(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const uint8_t *piece,
+                             size_t size, struct tokenizer_ids *out)
 {
     if (size == 1)
         return append(out, tokenizer->vocabulary.byte_id[*piece]);
@@ -120,7 +120,8 @@ static q_status encode_piece(const struct tokenizer *tokenizer, struct tokenizer
     return append(out, whole);
 }
 
-static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text, struct tokenizer_ids *out)
+static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                            struct tokenizer_ids *out)
 {
     size_t at = 0, start = 0, ends[ENDS], count;
     while ((count = tokenizer->vocabulary.pretokenizer->cut(text, &at, ends, ENDS)) > 0)
@@ -130,8 +131,8 @@ static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_
 }
 
 /* Cuts the text at the literals of list `which`; what lies between goes to the next list, and in the end to the pretokenizer. */
-static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text, int which,
-                              struct tokenizer_ids *out)
+static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                              int which, struct tokenizer_ids *out)
 {
     if (which == 2)
         return encode_text(tokenizer, scratch, text, out);
@@ -160,7 +161,8 @@ q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids
 {
     for (size_t i = 0; i < count; i++) {
         if (ids[i] >= tokenizer->vocabulary.size)
-            return q_fail(Q_ERR_INPUT, "id %u is not below %u, the size of the vocabulary", ids[i], tokenizer->vocabulary.size);
+            return q_fail(Q_ERR_INPUT, "id %u is not below %u, the size of the vocabulary", ids[i],
+                          tokenizer->vocabulary.size);
         Q_TRY(q_buffer_append_string(out, tokenizer->vocabulary.tokens[ids[i]]));
     }
     return Q_OK;

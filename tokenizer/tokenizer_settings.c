@@ -16,7 +16,8 @@ static const struct q_setting rows[] = {
      .min = 512,
      .max = VOCABULARY_SIZE_MAX,
      .steps = TOKENIZER_STEP_TRAIN,
-     .meaning = "size of the vocabulary: special tokens, the 256 bytes and the merges; fewer where the text has no more to merge"},
+     .meaning = "size of the vocabulary: special tokens, the 256 bytes and the merges; fewer where the text has no "
+                "more to merge"},
     {.name = "min_frequency",
      .type = Q_SETTING_U64,
      .offset = AT(min_frequency),

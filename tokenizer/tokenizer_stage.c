@@ -13,7 +13,8 @@
 /* Raised by hand when a step's output changes for the same input and settings. */
 enum { COUNT_OUTPUT_VERSION = 1, TRAIN_OUTPUT_VERSION = 1 };
 
-static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, const char *name, uint32_t version, uint32_t bit)
+static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, const char *name, uint32_t version,
+                           uint32_t bit)
 {
     json_t *settings;
     Q_TRY(q_settings_json(&tokenizer_settings_table, &stage->settings, Q_TAG_IDENTITY, bit, &settings));
@@ -26,8 +27,8 @@ q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_comm
 {
     stage->common = common;
     Q_TRY(q_recipe_load(common->recipe, &common->set, &stage->recipe));
-    Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(&stage->recipe, "tokenizer"), &stage->recipe.arena,
-                          &stage->settings));
+    Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(&stage->recipe, "tokenizer"),
+                          &stage->recipe.arena, &stage->settings));
     if (!documents)
         return Q_OK;
     Q_TRY(q_manifest_read(documents, &stage->documents));
@@ -105,14 +106,16 @@ static q_status count_documents(struct tokenizer_stage *stage, size_t part, stru
     return status;
 }
 
-static q_status publish_counts(struct q_step *step, size_t part, const struct counts *counts, const struct q_accounting *accounting)
+static q_status publish_counts(struct q_step *step, size_t part, const struct counts *counts,
+                               const struct q_accounting *accounting)
 {
     struct q_part_file file;
     const char *path;
     Q_TRY(q_step_part_path(step, part, ".counts", &path));
     file.name = q_fs_base_name(path);
     Q_TRY(counts_write(counts, path, &file.identity));
-    json_t *statistics = json_pack("{s:I,s:I}", "pieces", (json_int_t)counts->total.pieces, "distinct_pieces", (json_int_t)counts->used);
+    json_t *statistics =
+        json_pack("{s:I,s:I}", "pieces", (json_int_t)counts->total.pieces, "distinct_pieces", (json_int_t)counts->used);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics of a part");
     return q_step_part_publish(step, part, &file, 1, accounting, statistics);
@@ -153,7 +156,8 @@ static q_status bytes_to_count(struct tokenizer_stage *stage, uint64_t *out)
     for (size_t part = 0; part < stage->documents.part_count; part++) {
         bool done;
         Q_TRY(q_step_part_done(&stage->count, part, &done));
-        for (size_t i = 0; !done && q_task_has(stage->common->task, part) && i < stage->documents.parts[part].file_count; i++)
+        for (size_t i = 0;
+             !done && q_task_has(stage->common->task, part) && i < stage->documents.parts[part].file_count; i++)
             *out += stage->documents.parts[part].files[i].bytes;
     }
     return Q_OK;
@@ -202,7 +206,8 @@ static q_status read_counts(const char *folder, struct counts *counts)
     return status;
 }
 
-static q_status publish_text(struct q_step *step, const char *name, const struct q_buffer *text, struct q_part_file *file)
+static q_status publish_text(struct q_step *step, const char *name, const struct q_buffer *text,
+                             struct q_part_file *file)
 {
     const char *path;
     Q_TRY(q_fs_join(&step->arena, step->folder, name, &path));
@@ -210,7 +215,8 @@ static q_status publish_text(struct q_step *step, const char *name, const struct
     return q_publish_bytes(path, text->data, text->size, &file->identity);
 }
 
-static q_status publish_vocabulary(struct q_step *step, const struct vocabulary *vocabulary, struct q_part_file files[2])
+static q_status publish_vocabulary(struct q_step *step, const struct vocabulary *vocabulary,
+                                   struct q_part_file files[2])
 {
     struct q_buffer text = {0};
     q_status status = vocabulary_write(vocabulary, &text);
@@ -251,13 +257,14 @@ static q_status sample_parts(struct tokenizer_stage *stage, struct vocabulary *v
     return status;
 }
 
-static q_status statistics_of(struct tokenizer_stage *stage, const struct counts_total *total, uint64_t distinct, struct vocabulary *vocabulary,
-                              json_t **out)
+static q_status statistics_of(struct tokenizer_stage *stage, const struct counts_total *total, uint64_t distinct,
+                              struct vocabulary *vocabulary, json_t **out)
 {
     json_t *sample = NULL;
     json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "vocabulary", (json_int_t)vocabulary->size, "merges",
-                                   (json_int_t)vocabulary->merge_count, "documents", (json_int_t)total->documents, "text_bytes",
-                                   (json_int_t)total->bytes, "pieces", (json_int_t)total->pieces, "distinct_pieces", (json_int_t)distinct);
+                                   (json_int_t)vocabulary->merge_count, "documents", (json_int_t)total->documents,
+                                   "text_bytes", (json_int_t)total->bytes, "pieces", (json_int_t)total->pieces,
+                                   "distinct_pieces", (json_int_t)distinct);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics");
     q_status status = sample_parts(stage, vocabulary, &sample);
@@ -290,8 +297,9 @@ static q_status train_counts(struct tokenizer_stage *stage, struct counts *count
     }
     struct q_finish finish = {.parts = 1, .statistics = statistics, .program = "quern-tokenizer"};
     Q_TRY(q_step_finish(&stage->train, &finish, NULL));
-    fprintf(stderr, "tokenizer train: %u tokens, %zu merges, from %llu distinct pieces of %llu bytes of text; %.1f s\n", size, merges,
-            (unsigned long long)distinct, (unsigned long long)total.bytes, q_seconds() - stage->train.started);
+    fprintf(stderr, "tokenizer train: %u tokens, %zu merges, from %llu distinct pieces of %llu bytes of text; %.1f s\n",
+            size, merges, (unsigned long long)distinct, (unsigned long long)total.bytes,
+            q_seconds() - stage->train.started);
     return Q_OK;
 }
 
@@ -312,7 +320,8 @@ static q_status build_train(struct tokenizer_stage *stage, const char *work)
 q_status tokenizer_stage_build(struct tokenizer_stage *stage, const char *work)
 {
     const char *only = stage->common->step, *out = stage->common->out;
-    bool count = !only || !strcmp(only, "count"), train = !only || !strcmp(only, "train"), is_task = stage->common->task.count > 1;
+    bool count = !only || !strcmp(only, "count"), train = !only || !strcmp(only, "train"),
+         is_task = stage->common->task.count > 1;
     if (!count && !train)
         return q_fail(Q_ERR_USAGE, "'--step' is '%s'; the steps are count and train", only);
     if (is_task && only && train)

@@ -21,7 +21,8 @@ struct tokenizer_stage {
 };
 
 /* Reads the recipe's section; with `documents` (a finished folder) also both steps' identities. Release also after a failure. */
-q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_common *common, const char *documents) Q_MUST_USE;
+q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_common *common,
+                              const char *documents) Q_MUST_USE;
 void tokenizer_stage_release(struct tokenizer_stage *stage);
 /* The plan as JSON on standard output. */
 q_status tokenizer_stage_plan(const struct tokenizer_stage *stage) Q_MUST_USE;

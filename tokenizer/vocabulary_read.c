@@ -80,7 +80,8 @@ static q_status choose_pretokenizer(const struct reader *r, const q_string *patt
     size_t best = 0;
     for (size_t i = 0; pretokenizers[i]; i++) {
         size_t same = 0;
-        while (same < count && pretokenizers[i]->patterns[same] && q_string_is(patterns[same], pretokenizers[i]->patterns[same]))
+        while (same < count && pretokenizers[i]->patterns[same] &&
+               q_string_is(patterns[same], pretokenizers[i]->patterns[same]))
             same++;
         if (same == count && !pretokenizers[i]->patterns[same]) {
             r->out->pretokenizer = pretokenizers[i];
@@ -107,7 +108,8 @@ static q_status read_pretokenizer(const struct reader *r, const json_t *root)
         Q_TRY(q_json_get_string(entry, r->name, "type", &type));
         if (q_string_is(type, "Split") && !bytes && count < PRETOKENIZE_PATTERNS_MAX) {
             Q_TRY(read_split(r, entry, &patterns[count++]));
-        } else if (q_string_is(type, "ByteLevel") && !bytes && is_off(entry, "add_prefix_space") && is_off(entry, "use_regex")) {
+        } else if (q_string_is(type, "ByteLevel") && !bytes && is_off(entry, "add_prefix_space") &&
+                   is_off(entry, "use_regex")) {
             bytes = true;
         } else {
             return refuse(r, "in its pretokenizer", type);
@@ -121,8 +123,9 @@ static q_status read_pretokenizer(const struct reader *r, const json_t *root)
 /* All of the file but the tokens: what must be off, or as this build does it. */
 static q_status read_frame(const struct reader *r, const json_t *root, const json_t *model)
 {
-    static const char *const off[] = {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                                      "fuse_unk", "byte_fallback", "ignore_merges"};
+    static const char *const off[] = {
+        "dropout",       "unk_token",    "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+        "byte_fallback", "ignore_merges"};
     q_string type;
     Q_TRY(q_json_get_string(model, r->name, "type", &type));
     if (!q_string_is(type, "BPE"))
@@ -178,8 +181,8 @@ static q_status read_vocab(struct reader *r)
         q_string characters = q_string_of(key);
         uint32_t id = (uint32_t)json_integer_value(value);
         if (characters.size == 0 || characters.size > VOCABULARY_TOKEN_BYTES_MAX)
-            return q_fail(Q_ERR_INPUT, "'%s': token %u has %zu bytes; 1 to %d are allowed", r->name, id, characters.size,
-                          VOCABULARY_TOKEN_BYTES_MAX);
+            return q_fail(Q_ERR_INPUT, "'%s': token %u has %zu bytes; 1 to %d are allowed", r->name, id,
+                          characters.size, VOCABULARY_TOKEN_BYTES_MAX);
         if (r->out->tokens[id].data)
             return q_fail(Q_ERR_INPUT, "'%s': id %u is given to two tokens", r->name, id);
         q_buffer_clear(&r->buffer);
@@ -204,7 +207,8 @@ static q_status find_token(const struct reader *r, const char *characters, size_
         return q_fail(Q_ERR_INPUT, "'%s': merge %zu needs '%.100s', which is no token", r->name, rank, characters);
     *id = (uint32_t)json_integer_value(value);
     if (!r->spelled[*id])
-        return q_fail(Q_ERR_INPUT, "'%s': merge %zu holds '%.100s', which is not in ByteLevel's characters", r->name, rank, characters);
+        return q_fail(Q_ERR_INPUT, "'%s': merge %zu holds '%.100s', which is not in ByteLevel's characters", r->name,
+                      rank, characters);
     return Q_OK;
 }
 
@@ -262,7 +266,8 @@ static q_status read_added(struct reader *r, const json_t *list)
         q_string text;
         Q_TRY(q_json_get_string(entry, r->name, "content", &text));
         if (text.size == 0 || text.size > VOCABULARY_TOKEN_BYTES_MAX)
-            return q_fail(Q_ERR_INPUT, "'%s': an added token has %zu bytes; 1 to %d are allowed", r->name, text.size, VOCABULARY_TOKEN_BYTES_MAX);
+            return q_fail(Q_ERR_INPUT, "'%s': an added token has %zu bytes; 1 to %d are allowed", r->name, text.size,
+                          VOCABULARY_TOKEN_BYTES_MAX);
         for (size_t k = 0; k < Q_COUNT_OF(off); k++)
             if (!is_off(entry, off[k]))
                 return refuse(r, "an added token with the flag", q_string_of(off[k]));
@@ -270,8 +275,8 @@ static q_status read_added(struct reader *r, const json_t *list)
         Q_TRY(q_arena_string(&out->arena, text, &added->text));
         const json_t *in_vocab = json_object_get(r->vocab, added->text.data);
         if (in_vocab ? (uint32_t)json_integer_value(in_vocab) != added->id : out->tokens[added->id].data != NULL)
-            return q_fail(Q_ERR_INPUT, "'%s': added token '%.*s' has id %u, which the vocabulary gives otherwise", r->name,
-                          Q_STRING_ARGS(text), added->id);
+            return q_fail(Q_ERR_INPUT, "'%s': added token '%.*s' has id %u, which the vocabulary gives otherwise",
+                          r->name, Q_STRING_ARGS(text), added->id);
         added->special = !is_off(entry, "special");
         added->normalized = !is_off(entry, "normalized");
         out->tokens[added->id] = added->text;

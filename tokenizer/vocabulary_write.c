@@ -19,9 +19,9 @@ static q_status put_added(const struct vocabulary *vocabulary, struct q_buffer *
         const struct vocabulary_added *added = &vocabulary->added[i];
         Q_TRY(q_buffer_printf(out, "%s\n    {\"id\": %u, \"content\": ", i ? "," : "", added->id));
         Q_TRY(put_quoted(out, added->text));
-        Q_TRY(q_buffer_printf(out,
-                              ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": %s, \"special\": %s}",
-                              added->normalized ? "true" : "false", added->special ? "true" : "false"));
+        Q_TRY(q_buffer_printf(
+            out, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": %s, \"special\": %s}",
+            added->normalized ? "true" : "false", added->special ? "true" : "false"));
     }
     return q_buffer_printf(out, "\n  ],\n  \"normalizer\": null,\n");
 }
@@ -34,15 +34,17 @@ static q_status put_pretokenizer(const struct pretokenizer *pretokenizer, struct
         Q_TRY(put_quoted(out, q_string_of(pretokenizer->patterns[i])));
         Q_TRY(q_buffer_printf(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"));
     }
-    return q_buffer_printf(out, "      {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}\n"
-                                "    ]\n  },\n  \"post_processor\": null,\n"
-                                "  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
-                                "\"use_regex\": true},\n");
+    return q_buffer_printf(
+        out,
+        "      {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}\n"
+        "    ]\n  },\n  \"post_processor\": null,\n"
+        "  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
+        "\"use_regex\": true},\n");
 }
 
 /* A token as the vocabulary's key: an added token's text as it is, any other in ByteLevel's characters. */
-static q_status put_token(const struct vocabulary *vocabulary, const bool *is_added, uint32_t id, struct q_buffer *scratch,
-                          struct q_buffer *out)
+static q_status put_token(const struct vocabulary *vocabulary, const bool *is_added, uint32_t id,
+                          struct q_buffer *scratch, struct q_buffer *out)
 {
     q_string token = vocabulary->tokens[id];
     if (!is_added[id]) {
@@ -53,12 +55,15 @@ static q_status put_token(const struct vocabulary *vocabulary, const bool *is_ad
     return put_quoted(out, token);
 }
 
-static q_status put_model(const struct vocabulary *vocabulary, const bool *is_added, struct q_buffer *scratch, struct q_buffer *out)
+static q_status put_model(const struct vocabulary *vocabulary, const bool *is_added, struct q_buffer *scratch,
+                          struct q_buffer *out)
 {
     bool comma = false;
-    Q_TRY(q_buffer_printf(out, "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
-                               "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
-                               "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {"));
+    Q_TRY(q_buffer_printf(
+        out,
+        "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
+        "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
+        "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {"));
     for (uint32_t id = 0; id < vocabulary->size; id++) {
         if (!vocabulary->tokens[id].data)
             continue;
@@ -85,7 +90,8 @@ q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *
     Q_TRY(q_alloc_zero(vocabulary->size, sizeof(*is_added), &is_added));
     for (size_t i = 0; i < vocabulary->added_count; i++)
         is_added[vocabulary->added[i].id] = true;
-    q_status status = q_buffer_printf(out, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n");
+    q_status status =
+        q_buffer_printf(out, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n");
     if (!status)
         status = put_added(vocabulary, out);
     if (!status)
