@@ -116,12 +116,9 @@ struct walk {
     struct names folders, files;
 };
 
-/* Whether a link leads to something inside the tree. Links to folders count as leading out: their files are listed
- * where they lie, and loops cannot be. */
-static bool link_stays_inside(const struct walk *walk, const char *path, const struct stat *target)
+/* Whether a link leads to something inside the tree. */
+static bool link_stays_inside(const struct walk *walk, const char *path)
 {
-    if (!S_ISREG(target->st_mode))
-        return false;
     char *real = realpath(path, NULL);
     size_t size = strlen(walk->real_root);
     bool inside =
@@ -139,7 +136,8 @@ static q_status walk_entry(struct walk *walk, const char *relative)
         return errno == ENOENT ? Q_OK : q_fail_errno(errno, "cannot look at '%s'", path); /* removed meanwhile */
     if (S_ISDIR(info.st_mode))
         return names_add(&walk->folders, relative);
-    if (S_ISLNK(info.st_mode) && (q_fs()->stat(path, &info) != 0 || !link_stays_inside(walk, path, &info)))
+    /* A link to a folder is left out below: its files are listed where they lie, and loops cannot be. */
+    if (S_ISLNK(info.st_mode) && (q_fs()->stat(path, &info) != 0 || !link_stays_inside(walk, path)))
         return Q_OK;
     return S_ISREG(info.st_mode) ? names_add(&walk->files, relative) : Q_OK;
 }
