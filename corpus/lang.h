@@ -21,8 +21,8 @@ struct corpus_langs {
     unsigned count; /* at least 1 */
 };
 
-/* text: valid UTF-8; of a longer one the first CORPUS_LANG_BYTES_MAX bytes are looked at. Thread-safe, pure. */
-enum { CORPUS_LANG_BYTES_MAX = 64 * 1024 };
+/* text: valid UTF-8. Of one longer than three windows the beginning, the middle and the end are looked at, a window each. Thread-safe, pure. */
+enum { CORPUS_LANG_WINDOW_BYTES = 4096 };
 void corpus_lang_identify(const char *text, size_t size, struct corpus_langs *out);
 
 /* What identifies: part of a step's identity. */

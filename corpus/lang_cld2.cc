@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 #include <cld2/public/compact_lang_det.h>
 #include <cld2/public/encodings.h>
@@ -25,6 +26,25 @@ void set_code(corpus_lang *lang, CLD2::Language language)
     std::snprintf(lang->code, sizeof lang->code, "%s", code);
 }
 
+/* Start of the character that `at` stands in. */
+size_t character_at(const char *text, size_t at)
+{
+    while (at && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+        at--;
+    return at;
+}
+
+std::string take_windows(const char *text, size_t size)
+{
+    std::string windows;
+    const size_t begins[] = {0, character_at(text, (size - CORPUS_LANG_WINDOW_BYTES) / 2), character_at(text, size - CORPUS_LANG_WINDOW_BYTES)};
+    for (size_t begin : begins) {
+        size_t end = begin + CORPUS_LANG_WINDOW_BYTES >= size ? size : character_at(text, begin + CORPUS_LANG_WINDOW_BYTES);
+        windows.append(text + begin, end - begin).push_back('\n');
+    }
+    return windows;
+}
+
 } // namespace
 
 extern "C" void corpus_lang_identify(const char *text, size_t size, struct corpus_langs *out)
@@ -34,10 +54,11 @@ extern "C" void corpus_lang_identify(const char *text, size_t size, struct corpu
     double scores[3];
     bool reliable = false;
     CLD2::CLDHints hints = {nullptr, nullptr, CLD2::UNKNOWN_ENCODING, CLD2::UNKNOWN_LANGUAGE};
-    if (size > CORPUS_LANG_BYTES_MAX) {
-        size = CORPUS_LANG_BYTES_MAX;
-        while (size && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
-            size--;
+    std::string windows;
+    if (size > 3 * CORPUS_LANG_WINDOW_BYTES) {
+        windows = take_windows(text, size);
+        text = windows.data();
+        size = windows.size();
     }
     CLD2::ExtDetectLanguageSummary(text, static_cast<int>(size), true, &hints, 0, languages, percents, scores, nullptr, &text_bytes,
                                    &reliable);

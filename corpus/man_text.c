@@ -14,9 +14,10 @@ struct page {
     bool fill;        /* lines of text run on (not in .nf) */
     bool line_open;   /* the last line of `out` can be run on */
     bool tag_follows; /* .TP: the next line is a term, what comes behind it a new line */
-    bool ignoring;    /* inside of a macro definition or table, up to its end */
-    const char *ignore_end;
-    unsigned lists;   /* open .Bl */
+    bool ignoring;    /* inside of a macro's definition, up to ".." */
+    unsigned braces;  /* inside of a conditional block: open "\\{" */
+    enum { TABLE_NONE, TABLE_FORMAT, TABLE_ROWS } table; /* tbl(1): .TS, lines of format up to one that ends in '.', rows, .TE */
+    char table_tab;   /* between the cells of a row */
 };
 
 enum { MACRO_ARGUMENTS_MAX = 32 };
@@ -310,12 +311,74 @@ static bool change_state(struct page *p, q_string name)
         return p->line_open = false, true;
     if (q_string_is(name, "nf") || q_string_is(name, "EX"))
         return p->fill = false, p->line_open = false, p->paragraph = true, true;
-    if (q_string_is(name, "de") || q_string_is(name, "ig") || q_string_is(name, "am")) {
-        p->ignoring = true;
-        p->ignore_end = "..";
+    if (q_string_is(name, "de") || q_string_is(name, "ig") || q_string_is(name, "am"))
+        return p->ignoring = true;
+    if (q_string_is(name, "TS")) {
+        p->table = TABLE_FORMAT;
+        p->table_tab = '\t';
+        p->paragraph = true;
         return true;
     }
     return false;
+}
+
+static unsigned count_of(q_string line, const char *what)
+{
+    unsigned count = 0;
+    for (size_t at = 0; (at = q_string_find(line, q_string_of(what), at)) != SIZE_MAX; at += 2)
+        count++;
+    return count;
+}
+
+/* Lines that are not for the reader: definitions, and what stands under a condition. True: passed over. */
+static bool pass_over(struct page *p, q_string line)
+{
+    if (p->ignoring) {
+        q_string end = q_string_trim(line);
+        bool ends = end.size >= 2 && end.data[0] == '.' && q_string_is(q_string_trim(q_string_slice(end, 1, end.size)), ".");
+        p->ignoring = !ends; /* ".." or ". ." */
+        return true;
+    }
+    bool conditional = q_string_starts(line, ".if") || q_string_starts(line, ".ie") || q_string_starts(line, ".el");
+    if (!conditional && !p->braces)
+        return q_string_starts(line, ".\\\"") || q_string_starts(line, "'\\\"");
+    unsigned open = count_of(line, "\\{"), closed = count_of(line, "\\}");
+    p->braces += open;
+    p->braces -= Q_MIN(closed, p->braces);
+    return true;
+}
+
+/* A line of a table: its options and format are read for the cells' separator, its rows written with " | " between cells. */
+static q_status table_line(struct page *p, q_string line)
+{
+    q_string trimmed = q_string_trim(line);
+    if (q_string_starts(line, ".TE"))
+        return p->table = TABLE_NONE, p->paragraph = true, Q_OK;
+    if (p->table == TABLE_FORMAT) {
+        size_t tab = q_string_find(line, Q_STRING("tab("), 0);
+        if (tab != SIZE_MAX && tab + 4 < line.size)
+            p->table_tab = line.data[tab + 4];
+        if (trimmed.size && trimmed.data[trimmed.size - 1] == '.')
+            p->table = TABLE_ROWS;
+        return Q_OK;
+    }
+    if (!trimmed.size || trimmed.data[0] == '.' || q_string_is(trimmed, "_") || q_string_is(trimmed, "=") || q_string_is(trimmed, "T}"))
+        return Q_OK;
+    bool first = true;
+    p->line_open = false;
+    while (trimmed.size) {
+        const char *stop = memchr(trimmed.data, p->table_tab, trimmed.size);
+        q_string cell = q_string_slice(trimmed, 0, stop ? (size_t)(stop - trimmed.data) : trimmed.size);
+        trimmed = q_string_slice(trimmed, cell.size + (stop != NULL), trimmed.size);
+        cell = q_string_trim(cell);
+        if (q_string_is(cell, "T{") || q_string_is(cell, "T}") || !cell.size)
+            continue;
+        Q_TRY(first ? put_gap(p, false) : q_buffer_append(p->out, " | ", 3));
+        Q_TRY(put_text(p->out, cell));
+        first = false;
+    }
+    p->line_open = false;
+    return Q_OK;
 }
 
 static q_status macro(struct page *p, q_string line, struct q_buffer *title)
@@ -362,12 +425,12 @@ q_status man_text(q_string page, struct q_buffer *out, struct q_buffer *title)
     while (q_string_next_line(&page, &line)) {
         if (line.size && line.data[line.size - 1] == '\r')
             line.size--;
-        if (p.ignoring) {
-            p.ignoring = !q_string_starts(line, p.ignore_end);
+        if (pass_over(&p, line))
+            continue;
+        if (p.table != TABLE_NONE) {
+            Q_TRY(table_line(&p, line));
             continue;
         }
-        if (q_string_starts(line, ".\\\"") || q_string_starts(line, "'\\\""))
-            continue;
         if (line.size && (line.data[0] == '.' || line.data[0] == '\''))
             Q_TRY(macro(&p, line, title));
         else if (q_string_trim(line).size == 0)
