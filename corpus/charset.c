@@ -10,9 +10,9 @@
 
 enum {
     LABEL_BYTES_MAX = 40,
-    DECLARATION_BYTES = 1024,     /* of a page, where its charset must be declared (HTML Standard, 4.2.5.4) */
-    DETECTION_BYTES = 64 * 1024,  /* as much as ICU gets to see */
-    CONFIDENCE_MIN = 20,          /* of 100 */
+    DECLARATION_BYTES = 1024,    /* of a page, where its charset must be declared (HTML Standard, 4.2.5.4) */
+    DETECTION_BYTES = 64 * 1024, /* as much as ICU gets to see */
+    CONFIDENCE_MIN = 20,         /* of 100 */
 };
 
 struct corpus_decoder {
@@ -46,11 +46,21 @@ void corpus_decoder_release(struct corpus_decoder *decoder)
 static const char *meant_by(const char *label)
 {
     static const char *const pairs[][2] = {
-        {"iso-8859-1", "windows-1252"}, {"latin1", "windows-1252"},       {"us-ascii", "windows-1252"},
-        {"ascii", "windows-1252"},      {"iso-8859-9", "windows-1254"},   {"iso-8859-11", "windows-874"},
-        {"tis-620", "windows-874"},     {"gb2312", "gb18030"},            {"gbk", "gb18030"},
-        {"x-gbk", "gb18030"},           {"ks_c_5601-1987", "windows-949"}, {"euc-kr", "windows-949"},
-        {"shift_jis", "windows-31j"},   {"x-sjis", "windows-31j"},        {"utf-16", "utf-8"},
+        {"iso-8859-1", "windows-1252"},
+        {"latin1", "windows-1252"},
+        {"us-ascii", "windows-1252"},
+        {"ascii", "windows-1252"},
+        {"iso-8859-9", "windows-1254"},
+        {"iso-8859-11", "windows-874"},
+        {"tis-620", "windows-874"},
+        {"gb2312", "gb18030"},
+        {"gbk", "gb18030"},
+        {"x-gbk", "gb18030"},
+        {"ks_c_5601-1987", "windows-949"},
+        {"euc-kr", "windows-949"},
+        {"shift_jis", "windows-31j"},
+        {"x-sjis", "windows-31j"},
+        {"utf-16", "utf-8"},
         {"utf-16le", "utf-8"}, /* a page whose ASCII declaration could be read is not in UTF-16 */
     };
     for (size_t i = 0; i < Q_COUNT_OF(pairs); i++)
@@ -64,7 +74,9 @@ static bool find_declared(q_string page, char label[LABEL_BYTES_MAX + 1])
 {
     q_string head = q_string_slice(page, 0, DECLARATION_BYTES);
     for (size_t at = 0; at + 9 < head.size; at++) {
-        size_t word = strncasecmp(head.data + at, "charset=", 8) == 0 ? 8 : strncasecmp(head.data + at, "encoding=", 9) == 0 ? 9 : 0;
+        size_t word = strncasecmp(head.data + at, "charset=", 8) == 0    ? 8
+                      : strncasecmp(head.data + at, "encoding=", 9) == 0 ? 9
+                                                                         : 0;
         if (!word)
             continue;
         at += word;
@@ -89,7 +101,8 @@ static uint64_t count_replacements(q_string text)
 }
 
 /* Converts by ICU into decoder->text; *good = false where there is no such charset or the bytes do not fit it (over one bad in a hundred). */
-static q_status convert(struct corpus_decoder *decoder, q_string bytes, const char *label, bool *good, uint64_t *replaced)
+static q_status convert(struct corpus_decoder *decoder, q_string bytes, const char *label, bool *good,
+                        uint64_t *replaced)
 {
     UErrorCode error = U_ZERO_ERROR;
     UConverter *converter = ucnv_open(label, &error);
@@ -118,8 +131,11 @@ static size_t mark_size(q_string bytes, const char **label)
         const char *mark;
         size_t size;
         const char *label;
-    } marks[] = {{"\xEF\xBB\xBF", 3, NULL}, {"\xFF\xFE\0\0", 4, "utf-32le"}, {"\0\0\xFE\xFF", 4, "utf-32be"},
-                 {"\xFF\xFE", 2, "utf-16le"}, {"\xFE\xFF", 2, "utf-16be"}};
+    } marks[] = {{"\xEF\xBB\xBF", 3, NULL},
+                 {"\xFF\xFE\0\0", 4, "utf-32le"},
+                 {"\0\0\xFE\xFF", 4, "utf-32be"},
+                 {"\xFF\xFE", 2, "utf-16le"},
+                 {"\xFE\xFF", 2, "utf-16be"}};
     for (size_t i = 0; i < Q_COUNT_OF(marks); i++)
         if (bytes.size >= marks[i].size && memcmp(bytes.data, marks[i].mark, marks[i].size) == 0)
             return *label = marks[i].label, marks[i].size;

@@ -6,26 +6,32 @@
 
 #include <stdio.h>
 
-static const struct q_option extract_table[] = {
-    {"all", 0, Q_OPTION_FLAG, offsetof(struct corpus_extract_options, all), NULL, "all text of the page, not the main text only"},
-    {"markdown", 0, Q_OPTION_FLAG, offsetof(struct corpus_extract_options, markdown), NULL, "headings with '#', fences around code"},
-    {0}};
+static const struct q_option extract_table[] = {{"all", 0, Q_OPTION_FLAG, offsetof(struct corpus_extract_options, all),
+                                                 NULL, "all text of the page, not the main text only"},
+                                                {"markdown", 0, Q_OPTION_FLAG,
+                                                 offsetof(struct corpus_extract_options, markdown), NULL,
+                                                 "headings with '#', fences around code"},
+                                                {0}};
 
-static const struct q_option report_table[] = {
-    {"fragment", 0, Q_OPTION_FLAG, offsetof(struct corpus_report_options, fragment), NULL, "print what goes into a run's page"}, {0}};
+static const struct q_option report_table[] = {{"fragment", 0, Q_OPTION_FLAG,
+                                                offsetof(struct corpus_report_options, fragment), NULL,
+                                                "print what goes into a run's page"},
+                                               {0}};
 
 static const struct q_verb verbs[] = {
     {.name = "build",
      .synopsis = "[INPUT...] [--recipe FILE] -o DIR",
      .summary = "containers in, documents out",
-     .details =
-         "Reads the recipe's inputs, or the files, folders and patterns named here (each is then an input called after itself): archives in\n"
-         "archives, compressed files, HTML, JSON lines, manual pages, plain text. Writes documents as JSON lines in seekable zstd, in parts, and\n"
-         "says what became of every item. A build that was stopped goes on where it stood; one that is done is not done again.\n\n"
-         "  quern-corpus build libreoffice-help-de_*.deb -o corpus\n"
-         "  quern-corpus build --recipe recipes/demo.yaml -o corpus\n"
-         "  quern-corpus build pages/ -o corpus --set corpus.gopher.words_min=20\n"
-         "  quern-corpus build --recipe big.yaml -o corpus --task 3/64     (then once without --task)",
+     .details = "Reads the recipe's inputs, or the files, folders and patterns named here (each is then an input "
+                "called after itself): archives in\n"
+                "archives, compressed files, HTML, JSON lines, manual pages, plain text. Writes documents as JSON "
+                "lines in seekable zstd, in parts, and\n"
+                "says what became of every item. A build that was stopped goes on where it stood; one that is done is "
+                "not done again.\n\n"
+                "  quern-corpus build libreoffice-help-de_*.deb -o corpus\n"
+                "  quern-corpus build --recipe recipes/demo.yaml -o corpus\n"
+                "  quern-corpus build pages/ -o corpus --set corpus.gopher.words_min=20\n"
+                "  quern-corpus build --recipe big.yaml -o corpus --task 3/64     (then once without --task)",
      .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK,
      .options_size = sizeof(struct q_common),
      .arguments_max = SIZE_MAX,
@@ -49,7 +55,8 @@ static const struct q_verb verbs[] = {
     {.name = "extract",
      .synopsis = "[FILE...] [--json]",
      .summary = "HTML to text",
-     .details = "Without a file, or for '-', reads standard input. --json gives one object: file name without .html to {\"articleBody\", \"title\", "
+     .details = "Without a file, or for '-', reads standard input. --json gives one object: file name without .html to "
+                "{\"articleBody\", \"title\", "
                 "\"lang\"}.\n\n"
                 "  quern-corpus extract page.html\n"
                 "  quern-corpus extract --json pages/*.html > texts.json",
@@ -61,7 +68,8 @@ static const struct q_verb verbs[] = {
     {.name = "check",
      .synopsis = "FILE... [--recipe FILE]",
      .summary = "the verdict of every rule on every document, as JSON lines",
-     .details = "  quern-corpus check pages.deb | jq 'select(.reason == \"gopher.words\") | .rules[\"gopher.words\"].measure'",
+     .details =
+         "  quern-corpus check pages.deb | jq 'select(.reason == \"gopher.words\") | .rules[\"gopher.words\"].measure'",
      .takes = Q_TAKES_RECIPE,
      .options_size = sizeof(struct q_common),
      .arguments_min = 1,

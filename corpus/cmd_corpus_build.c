@@ -18,7 +18,8 @@ static uint64_t part_bytes(const struct corpus_plan *plan, uint64_t part)
 }
 
 /* The parts of this task that have no record yet: build them, or only sum up their bytes. */
-static q_status for_missing(const struct corpus_plan *plan, struct q_step *step, struct q_task task, struct q_pool *pool, uint64_t *bytes)
+static q_status for_missing(const struct corpus_plan *plan, struct q_step *step, struct q_task task,
+                            struct q_pool *pool, uint64_t *bytes)
 {
     for (uint64_t part = 0; part < plan->part_count; part++) {
         bool done;
@@ -63,7 +64,8 @@ static q_status finish(const struct corpus_plan *plan, struct q_step *step, doub
     return status;
 }
 
-static q_status build(struct corpus_plan *plan, struct q_step *step, const struct q_common *common, const char *const *arguments, size_t count)
+static q_status build(struct corpus_plan *plan, struct q_step *step, const struct q_common *common,
+                      const char *const *arguments, size_t count)
 {
     double begun = q_seconds();
     Q_TRY(corpus_plan_begin(common->recipe, &common->set, plan));
@@ -123,8 +125,8 @@ static q_status print_plan(const struct corpus_plan *plan, const struct q_step *
         q_json_newline(&json);
         status = q_json_end(&json);
     } else if (step) {
-        status = q_buffer_printf(&out, "corpus %s: %zu inputs, %zu parts, %s\n", step->key, plan->source_count, plan->part_count,
-                                 q_format_bytes(bytes, (double)plan->bytes));
+        status = q_buffer_printf(&out, "corpus %s: %zu inputs, %zu parts, %s\n", step->key, plan->source_count,
+                                 plan->part_count, q_format_bytes(bytes, (double)plan->bytes));
     } else {
         status = q_buffer_printf(&out, "corpus: the recipe's section is right; it has no inputs\n");
     }
@@ -134,7 +136,8 @@ static q_status print_plan(const struct corpus_plan *plan, const struct q_step *
     return status;
 }
 
-static q_status plan_step(struct corpus_plan *plan, struct q_step *step, const struct q_common *common, const char *const *arguments, size_t count)
+static q_status plan_step(struct corpus_plan *plan, struct q_step *step, const struct q_common *common,
+                          const char *const *arguments, size_t count)
 {
     Q_TRY(corpus_plan_begin(common->recipe, &common->set, plan));
     if (!count && !plan->recipe.inputs.count)

@@ -134,7 +134,8 @@ q_status corpus_extract_verb(void *options, const char *const *arguments, size_t
     const struct corpus_extract_options *o = options;
     struct extraction e = {.as_json = o->common.json, .headed = count > 1};
     /* A page's own heading stays in a text to read; a body to compare goes without it. */
-    e.options = (struct html_options){.scope = o->all ? HTML_SCOPE_ALL : HTML_SCOPE_ARTICLE, .markdown = o->markdown, .heading = !o->common.json};
+    e.options = (struct html_options){
+        .scope = o->all ? HTML_SCOPE_ALL : HTML_SCOPE_ARTICLE, .markdown = o->markdown, .heading = !o->common.json};
     q_status status = extract_files(&e, count ? arguments : standard_input, count ? count : 1);
     corpus_decoder_release(e.decoder);
     html_extractor_release(&e.extractor);

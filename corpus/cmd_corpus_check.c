@@ -31,8 +31,9 @@ static void put_rules(struct q_json *json, const struct corpus_settings *setting
     q_json_close(json, '}');
 }
 
-static q_status put_outcome(const struct corpus_settings *settings, const struct corpus_origin *origin, const struct corpus_item *item,
-                            const struct corpus_outcome *outcome, struct q_buffer *id, struct q_buffer *out)
+static q_status put_outcome(const struct corpus_settings *settings, const struct corpus_origin *origin,
+                            const struct corpus_item *item, const struct corpus_outcome *outcome, struct q_buffer *id,
+                            struct q_buffer *out)
 {
     struct q_json json = q_json_begin(out);
     q_buffer_clear(id);

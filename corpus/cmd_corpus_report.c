@@ -53,7 +53,10 @@ static q_status put_reasons(struct page *p)
         Q_TRY(q_arena_printf(&p->arena, &labels[i + 1], "%s%s", reason->failed ? "failed: " : "", reason->name));
         values[i + 1] = (double)reason->tally.documents;
     }
-    q_report_bars(p->report, &(struct q_bars){.title = "Where the documents went", .unit = "documents", .labels = labels, .values = values,
+    q_report_bars(p->report, &(struct q_bars){.title = "Where the documents went",
+                                              .unit = "documents",
+                                              .labels = labels,
+                                              .values = values,
                                               .count = a->reason_count + 1});
     return Q_OK;
 }
@@ -91,9 +94,11 @@ static q_status put_sources(struct page *p)
     size_t rows = json_object_size(p->sources), row = 0;
     const char **cells;
     Q_TRY(q_arena_alloc(&p->arena, rows * Q_COUNT_OF(header), sizeof *cells, &cells));
-    for (void *at = json_object_iter((json_t *)(uintptr_t)p->sources); at; at = json_object_iter_next((json_t *)(uintptr_t)p->sources, at), row++)
+    for (void *at = json_object_iter((json_t *)(uintptr_t)p->sources); at;
+         at = json_object_iter_next((json_t *)(uintptr_t)p->sources, at), row++)
         Q_TRY(put_source(p, json_object_iter_key(at), json_object_iter_value(at), cells + row * Q_COUNT_OF(header)));
-    q_report_table(p->report, &(struct q_table){.header = header, .columns = Q_COUNT_OF(header), .cells = cells, .rows = rows});
+    q_report_table(p->report,
+                   &(struct q_table){.header = header, .columns = Q_COUNT_OF(header), .cells = cells, .rows = rows});
     return Q_OK;
 }
 
@@ -118,7 +123,10 @@ static q_status put_languages(struct page *p)
         labels[i] = languages->items[i].name;
         values[i] = (double)languages->items[i].tally.bytes;
     }
-    q_report_bars(p->report, &(struct q_bars){.title = "Text by language", .unit = "bytes", .labels = labels, .values = values,
+    q_report_bars(p->report, &(struct q_bars){.title = "Text by language",
+                                              .unit = "bytes",
+                                              .labels = labels,
+                                              .values = values,
                                               .count = languages->count});
     return Q_OK;
 }
@@ -141,8 +149,13 @@ static q_status put_lengths(struct page *p)
         edges[i] = (double)((uint64_t)1 << (first + i));
     for (size_t i = 0; i < count; i++)
         values[i] = (double)p->statistics.lengths[first + i];
-    q_report_histogram(p->report, &(struct q_histogram){.title = "Length of the kept documents", .x_label = "bytes of text", .y_label = "documents",
-                                                        .edges = edges, .values = values, .count = count, .log_x = true});
+    q_report_histogram(p->report, &(struct q_histogram){.title = "Length of the kept documents",
+                                                        .x_label = "bytes of text",
+                                                        .y_label = "documents",
+                                                        .edges = edges,
+                                                        .values = values,
+                                                        .count = count,
+                                                        .log_x = true});
     return Q_OK;
 }
 
@@ -153,15 +166,19 @@ static q_status put_changes(struct page *p)
     const struct {
         const char *what;
         uint64_t times;
-    } rows[] = {{"documents converted from another charset", c->charset}, {"broken UTF-8 sequences replaced", c->repaired},
-                {"line ends made LF", c->line_ends},                      {"control characters removed", c->controls},
-                {"documents composed to NFC", c->composed},               {"documents trimmed", c->trimmed}};
+    } rows[] = {{"documents converted from another charset", c->charset},
+                {"broken UTF-8 sequences replaced", c->repaired},
+                {"line ends made LF", c->line_ends},
+                {"control characters removed", c->controls},
+                {"documents composed to NFC", c->composed},
+                {"documents trimmed", c->trimmed}};
     const char *cells[Q_COUNT_OF(rows) * 2];
     for (size_t i = 0; i < Q_COUNT_OF(rows); i++) {
         cells[i * 2] = rows[i].what;
         Q_TRY(q_arena_printf(&p->arena, &cells[i * 2 + 1], "%llu", (unsigned long long)rows[i].times));
     }
-    q_report_table(p->report, &(struct q_table){.header = header, .columns = 2, .cells = cells, .rows = Q_COUNT_OF(rows)});
+    q_report_table(p->report,
+                   &(struct q_table){.header = header, .columns = 2, .cells = cells, .rows = Q_COUNT_OF(rows)});
     return Q_OK;
 }
 

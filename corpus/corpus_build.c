@@ -73,7 +73,8 @@ static q_status pack(struct batch *batch, const struct corpus_item *item, size_t
 {
     Q_TRY(q_grow(&batch->items, &batch->capacity, batch->count + 1, sizeof *batch->items));
     struct packed *packed = &batch->items[batch->count];
-    *packed = (struct packed){.item = *item, .name_at = batch->bytes.size, .bytes_at = batch->bytes.size + item->name.size, .file = file};
+    *packed = (struct packed){
+        .item = *item, .name_at = batch->bytes.size, .bytes_at = batch->bytes.size + item->name.size, .file = file};
     Q_TRY(q_buffer_append_string(&batch->bytes, item->name));
     Q_TRY(q_buffer_append_string(&batch->bytes, item->bytes));
     batch->count++;
@@ -83,8 +84,9 @@ static q_status pack(struct batch *batch, const struct corpus_item *item, size_t
 static void warn_of(const struct build *b, const struct corpus_item *item)
 {
     if (item->failed)
-        q_log_warning("%s/%s%s%.*s: %s%s%s", b->source->input->name, file_at(b, b->file)->name, item->name.size ? "/" : "",
-                      Q_STRING_ARGS(item->name), item->reason, item->note ? ": " : "", item->note ? item->note : "");
+        q_log_warning("%s/%s%s%.*s: %s%s%s", b->source->input->name, file_at(b, b->file)->name,
+                      item->name.size ? "/" : "", Q_STRING_ARGS(item->name), item->reason, item->note ? ": " : "",
+                      item->note ? item->note : "");
 }
 
 static void clear_batch(struct batch *batch)
@@ -121,7 +123,8 @@ static q_status next(void *context, void **job, bool *more)
 
 /* --- working ----------------------------------------------------------------------------------------------------------------------- */
 
-static q_status account(const struct build *b, struct batch *batch, const struct corpus_item *item, const struct corpus_outcome *outcome)
+static q_status account(const struct build *b, struct batch *batch, const struct corpus_item *item,
+                        const struct corpus_outcome *outcome)
 {
     const struct q_document *document = &outcome->document;
     struct corpus_statistics *statistics = &batch->statistics;
@@ -131,7 +134,8 @@ static q_status account(const struct build *b, struct batch *batch, const struct
         return q_account_failed(&batch->accounting, outcome->reason, item->in_bytes);
     if (outcome->reason) {
         if (outcome->readable)
-            Q_TRY(corpus_statistics_sample(statistics, outcome->reason, document->id, document->text, b->plan->settings.samples));
+            Q_TRY(corpus_statistics_sample(statistics, outcome->reason, document->id, document->text,
+                                           b->plan->settings.samples));
         return q_account_dropped(&batch->accounting, outcome->reason, item->in_bytes);
     }
     bool held_out = q_document_held_out(document->id, b->plan->recipe.seed, b->plan->settings.held_out);
@@ -159,7 +163,8 @@ static q_status work(void *context, unsigned worker, void *job)
         struct corpus_item item = packed->item;
         struct corpus_outcome outcome;
         item.name = q_string_slice(q_buffer_string(&batch->bytes), packed->name_at, packed->name_at + item.name.size);
-        item.bytes = q_string_slice(q_buffer_string(&batch->bytes), packed->bytes_at, packed->bytes_at + item.bytes.size);
+        item.bytes =
+            q_string_slice(q_buffer_string(&batch->bytes), packed->bytes_at, packed->bytes_at + item.bytes.size);
         const struct corpus_origin origin = {b->source->input, b->source->files[packed->file].name};
         Q_TRY(corpus_work(b->workers[worker], &origin, &item, &outcome));
         add_changes(&batch->statistics.changes, &outcome.changes);
@@ -256,7 +261,8 @@ q_status corpus_build_part(const struct corpus_plan *plan, struct q_step *step, 
 
 /* --- the step ---------------------------------------------------------------------------------------------------------------------- */
 
-static q_status add_record(struct q_step *step, uint64_t part, size_t samples_max, struct corpus_statistics *sum, struct q_accounting *accounting)
+static q_status add_record(struct q_step *step, uint64_t part, size_t samples_max, struct corpus_statistics *sum,
+                           struct q_accounting *accounting)
 {
     json_t *record, *statistics, *object;
     Q_TRY(q_step_part_record(step, part, &record));
@@ -290,7 +296,8 @@ static q_status check_source(const struct corpus_source *source, const struct q_
     return q_fail(Q_ERR_INPUT, "input '%s': nothing of it can be read (%s)", source->input->name, reason);
 }
 
-static q_status add_source(const struct corpus_plan *plan, struct q_step *step, size_t source, struct corpus_statistics *sum, json_t *sources)
+static q_status add_source(const struct corpus_plan *plan, struct q_step *step, size_t source,
+                           struct corpus_statistics *sum, json_t *sources)
 {
     struct q_accounting accounting = {0};
     json_t *object = NULL;

@@ -11,7 +11,7 @@
 #include "corpus/corpus_plan.h"
 
 enum {
-    CORPUS_OUTPUT_VERSION = 1,     /* raised by hand when documents change for the same input and settings */
+    CORPUS_OUTPUT_VERSION = 1, /* raised by hand when documents change for the same input and settings */
     CORPUS_BATCH_BYTES = 1 << 20,
     CORPUS_BATCH_ITEMS = 4096,
 };
@@ -19,7 +19,8 @@ enum {
 #define CORPUS_DOCUMENTS_SUFFIX ".jsonl.zst"
 
 /* Builds one part and publishes its record. Q_STOPPED where a stop was asked for: the part is not published. */
-q_status corpus_build_part(const struct corpus_plan *plan, struct q_step *step, uint64_t part, struct q_pool *pool) Q_MUST_USE;
+q_status corpus_build_part(const struct corpus_plan *plan, struct q_step *step, uint64_t part,
+                           struct q_pool *pool) Q_MUST_USE;
 
 /* Statistics of the whole step from its parts' records, with the accounting of each source under "sources" (new reference). Q_ERR_INPUT where a source
  * gave nothing at all but failures. */

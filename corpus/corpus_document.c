@@ -38,7 +38,8 @@ void corpus_worker_release(struct corpus_worker *worker)
 {
     if (!worker)
         return;
-    struct q_buffer *buffers[] = {&worker->id, &worker->raw, &worker->text, &worker->scratch, &worker->title, &worker->meta};
+    struct q_buffer *buffers[] = {&worker->id,      &worker->raw,   &worker->text,
+                                  &worker->scratch, &worker->title, &worker->meta};
     for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
         q_buffer_release(buffers[i]);
     html_extractor_release(&worker->extractor);
@@ -49,8 +50,8 @@ void corpus_worker_release(struct corpus_worker *worker)
 
 q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out)
 {
-    return q_buffer_printf(out, "%s/%s%s%.*s#%llu", origin->input->name, origin->file, item->name.size ? "/" : "", Q_STRING_ARGS(item->name),
-                           (unsigned long long)item->index);
+    return q_buffer_printf(out, "%s/%s%s%.*s#%llu", origin->input->name, origin->file, item->name.size ? "/" : "",
+                           Q_STRING_ARGS(item->name), (unsigned long long)item->index);
 }
 
 static q_status refuse(struct corpus_outcome *out, const char *reason, bool failed)
@@ -64,7 +65,8 @@ static q_status refuse(struct corpus_outcome *out, const char *reason, bool fail
 
 static q_status extract_page(struct corpus_worker *w, q_string utf8, struct corpus_outcome *out, q_string *text)
 {
-    const struct html_options options = {.scope = (enum html_scope)w->settings->html, .markdown = w->settings->markdown, .heading = true};
+    const struct html_options options = {
+        .scope = (enum html_scope)w->settings->html, .markdown = w->settings->markdown, .heading = true};
     struct html_page page;
     Q_TRY(html_extract(&w->extractor, &options, utf8, &page));
     *text = page.text;
@@ -100,7 +102,11 @@ static bool take_field(const struct q_jsonl_member *member, struct q_document *d
     const struct {
         const char *name;
         q_string *field;
-    } fields[] = {{"lang", &document->lang}, {"url", &document->url}, {"title", &document->title}, {"date", &document->date}, {"license", &document->license}};
+    } fields[] = {{"lang", &document->lang},
+                  {"url", &document->url},
+                  {"title", &document->title},
+                  {"date", &document->date},
+                  {"license", &document->license}};
     if (q_string_is(member->key, "lang") && !is_language_tag(member->text))
         return false;
     for (size_t i = 0; i < Q_COUNT_OF(fields); i++)
@@ -112,8 +118,8 @@ static bool take_field(const struct q_jsonl_member *member, struct q_document *d
 }
 
 /* Everything else of the line, as an object: the user's own id and source too, and what was meta already. */
-static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member *members, size_t count, const char *text_field,
-                           struct q_document *document)
+static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member *members, size_t count,
+                           const char *text_field, struct q_document *document)
 {
     q_buffer_clear(&w->meta);
     struct q_json json = q_json_begin(&w->meta);
@@ -140,7 +146,8 @@ static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member 
 }
 
 /* A line of JSON with the text in one of its members. */
-static q_status extract_line(struct corpus_worker *w, const struct corpus_origin *origin, q_string line, struct corpus_outcome *out, q_string *text)
+static q_status extract_line(struct corpus_worker *w, const struct corpus_origin *origin, q_string line,
+                             struct corpus_outcome *out, q_string *text)
 {
     const struct q_jsonl_member *members;
     size_t count, at = 0;
@@ -157,8 +164,8 @@ static q_status extract_line(struct corpus_worker *w, const struct corpus_origin
     return write_meta(w, members, count, field, &out->document);
 }
 
-static q_status extract(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item, struct corpus_outcome *out,
-                        q_string *text)
+static q_status extract(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
+                        struct corpus_outcome *out, q_string *text)
 {
     bool known;
     if (item->format == CORPUS_JSONL)
@@ -214,7 +221,8 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     return rule ? refuse(out, rule->name, false) : Q_OK;
 }
 
-q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item, struct corpus_outcome *out)
+q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
+                     struct corpus_outcome *out)
 {
     q_string text = {0};
     *out = (struct corpus_outcome){.reason = item->reason, .failed = item->failed};

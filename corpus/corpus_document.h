@@ -40,6 +40,7 @@ q_status corpus_work(struct corpus_worker *worker, const struct corpus_origin *o
                      struct corpus_outcome *out) Q_MUST_USE;
 
 /* INPUT/FILE[/NAME]#INDEX, appended. */
-q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out) Q_MUST_USE;
+q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item,
+                            struct q_buffer *out) Q_MUST_USE;
 
 #endif

@@ -124,7 +124,8 @@ static q_status settle(struct list *list)
         if (kept && strcmp(list->items[i].path, list->items[kept - 1].path) == 0)
             continue;
         if (kept && strcmp(list->items[i].name, list->items[kept - 1].name) == 0)
-            return q_fail(Q_ERR_USAGE, "'%s' and '%s' would have the same name; give their folder, or make them two inputs",
+            return q_fail(Q_ERR_USAGE,
+                          "'%s' and '%s' would have the same name; give their folder, or make them two inputs",
                           list->items[kept - 1].path, list->items[i].path);
         list->items[kept++] = list->items[i];
     }
@@ -156,7 +157,8 @@ static q_status find_files(struct corpus_plan *plan, struct corpus_source *sourc
 /* --- inputs ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Inputs from the command line: each path is one, named after itself. */
-static q_status argument_inputs(struct corpus_plan *plan, const char *const *arguments, size_t count, const struct q_input **out)
+static q_status argument_inputs(struct corpus_plan *plan, const char *const *arguments, size_t count,
+                                const struct q_input **out)
 {
     struct q_input *inputs;
     Q_TRY(q_arena_alloc(&plan->arena, count, sizeof *inputs, &inputs));
@@ -168,8 +170,8 @@ static q_status argument_inputs(struct corpus_plan *plan, const char *const *arg
         Q_TRY(corpus_input_name(&plan->arena, arguments[i], &inputs[i].name));
         for (size_t j = 0; j < i; j++)
             if (strcmp(inputs[i].name, inputs[j].name) == 0)
-                return q_fail(Q_ERR_USAGE, "'%s' and '%s' would both be called '%s'; name them in a recipe", arguments[j], arguments[i],
-                              inputs[i].name);
+                return q_fail(Q_ERR_USAGE, "'%s' and '%s' would both be called '%s'; name them in a recipe",
+                              arguments[j], arguments[i], inputs[i].name);
     }
     *out = inputs;
     return Q_OK;
@@ -197,14 +199,17 @@ static q_status cut_parts(struct corpus_plan *plan)
                 part = NULL;
         }
     }
-    return plan->part_count <= Q_PARTS_MAX ? Q_OK : q_fail(Q_ERR_USAGE, "%zu parts are more than %d; raise corpus.part_bytes", plan->part_count, Q_PARTS_MAX);
+    return plan->part_count <= Q_PARTS_MAX ? Q_OK
+                                           : q_fail(Q_ERR_USAGE, "%zu parts are more than %d; raise corpus.part_bytes",
+                                                    plan->part_count, Q_PARTS_MAX);
 }
 
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan)
 {
     *plan = (struct corpus_plan){0};
     Q_TRY(q_recipe_load(recipe, overrides, &plan->recipe));
-    return q_settings_load(&corpus_settings_table, q_recipe_section(&plan->recipe, "corpus"), &plan->arena, &plan->settings);
+    return q_settings_load(&corpus_settings_table, q_recipe_section(&plan->recipe, "corpus"), &plan->arena,
+                           &plan->settings);
 }
 
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count)
@@ -271,7 +276,8 @@ static q_status hash_source(struct corpus_source *source, q_hash *out)
         struct corpus_file *file = &source->files[i];
         status = q_fs_hash_file(file->path, &file->bytes, &file->hash);
         if (status == Q_OK)
-            status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes, q_hash_hex(file->hash, hex));
+            status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes,
+                                     q_hash_hex(file->hash, hex));
     }
     *out = q_hash_bytes(lines.data, lines.size);
     q_buffer_release(&lines);

@@ -18,10 +18,13 @@ static const struct q_setting gopher_rows[] = {
     GOPHER(word_length_max, "10", 0, 1e6, "longer mean word: dropped as gopher.mean-word-length"),
     GOPHER(hash_ratio_max, "0.1", 0, 1e6, "more '#' per word: dropped as gopher.hash-ratio"),
     GOPHER(ellipsis_ratio_max, "0.1", 0, 1e6, "more ellipses per word: dropped as gopher.ellipsis-ratio"),
-    GOPHER(bullet_lines_max, "0.9", 0, 1, "larger share of lines that begin with a bullet: dropped as gopher.bullet-lines"),
-    GOPHER(ellipsis_lines_max, "0.3", 0, 1, "larger share of lines that end in an ellipsis: dropped as gopher.ellipsis-lines"),
+    GOPHER(bullet_lines_max, "0.9", 0, 1,
+           "larger share of lines that begin with a bullet: dropped as gopher.bullet-lines"),
+    GOPHER(ellipsis_lines_max, "0.3", 0, 1,
+           "larger share of lines that end in an ellipsis: dropped as gopher.ellipsis-lines"),
     GOPHER(letter_words_min, "0.8", 0, 1, "smaller share of words with a letter: dropped as gopher.letter-words"),
-    GOPHER(stop_words_min, "2", 0, 8, "fewer of {the, be, to, of, and, that, have, with}, English only: dropped as gopher.stop-words"),
+    GOPHER(stop_words_min, "2", 0, 8,
+           "fewer of {the, be, to, of, and, that, have, with}, English only: dropped as gopher.stop-words"),
     {0}};
 
 static const struct q_settings_table gopher_table = {"gopher", gopher_rows, sizeof(struct corpus_gopher_settings)};

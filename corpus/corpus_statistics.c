@@ -86,7 +86,8 @@ static q_string cut_sample(q_string text)
     return q_string_slice(text, 0, size);
 }
 
-static q_status insert_sample(struct corpus_statistics *s, size_t at, const char *reason, q_hash key, q_string id, q_string text)
+static q_status insert_sample(struct corpus_statistics *s, size_t at, const char *reason, q_hash key, q_string id,
+                              q_string text)
 {
     char *bytes;
     Q_TRY(q_grow(&s->samples, &s->sample_capacity, s->sample_count + 1, sizeof *s->samples));
@@ -100,7 +101,8 @@ static q_status insert_sample(struct corpus_statistics *s, size_t at, const char
     return Q_OK;
 }
 
-q_status corpus_statistics_sample(struct corpus_statistics *s, const char *reason, q_string id, q_string text, size_t samples_max)
+q_status corpus_statistics_sample(struct corpus_statistics *s, const char *reason, q_string id, q_string text,
+                                  size_t samples_max)
 {
     q_hash key = q_document_key(id);
     size_t at = sample_place(s, reason, key), first = sample_place(s, reason, (q_hash){0, 0});
@@ -286,7 +288,8 @@ static q_status parse_samples(const json_t *object, const char *name, size_t sam
     return Q_OK;
 }
 
-q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max, struct corpus_statistics *sum)
+q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max,
+                                 struct corpus_statistics *sum)
 {
     json_t *held_out, *lengths, *changes;
     struct q_tally tally;

@@ -29,7 +29,7 @@ struct corpus_counts {
 
 struct corpus_sample {
     char reason[64];
-    q_hash key; /* of the id */
+    q_hash key;        /* of the id */
     q_string id, text; /* one allocation, beginning at id.data */
 };
 
@@ -48,15 +48,19 @@ void corpus_statistics_release(struct corpus_statistics *statistics);
 
 q_status corpus_count_add(struct corpus_counts *counts, const char *name, struct q_tally tally) Q_MUST_USE;
 /* A kept document. */
-q_status corpus_statistics_kept(struct corpus_statistics *statistics, q_string lang, uint64_t text_bytes, bool held_out) Q_MUST_USE;
+q_status corpus_statistics_kept(struct corpus_statistics *statistics, q_string lang, uint64_t text_bytes,
+                                bool held_out) Q_MUST_USE;
 /* A dropped one that could be read: kept as a sample if its key is among the `samples_max` smallest of its reason. */
-q_status corpus_statistics_sample(struct corpus_statistics *statistics, const char *reason, q_string id, q_string text, size_t samples_max) Q_MUST_USE;
-q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpus_statistics *part, size_t samples_max) Q_MUST_USE;
+q_status corpus_statistics_sample(struct corpus_statistics *statistics, const char *reason, q_string id, q_string text,
+                                  size_t samples_max) Q_MUST_USE;
+q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpus_statistics *part,
+                               size_t samples_max) Q_MUST_USE;
 
 /* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...}, "held_out": {...}, "lengths": [...], "changes": {...},
  * "samples": {"gopher.words": [{"id": "...", "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
 q_status corpus_statistics_json(const struct corpus_statistics *statistics, json_t **out) Q_MUST_USE;
 /* Added to *sum. Q_ERR_INPUT where it is not that. */
-q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max, struct corpus_statistics *sum) Q_MUST_USE;
+q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max,
+                                 struct corpus_statistics *sum) Q_MUST_USE;
 
 #endif

@@ -7,11 +7,13 @@
 #include <cld2/public/compact_lang_det.h>
 #include <cld2/public/encodings.h>
 
-namespace {
+namespace
+{
 
 /* CLD2's codes where BCP-47 has another. */
-const char *const renamed[][2] = {{"zh", "zh-Hans"}, {"zh-Hant", "zh-Hant"}, {"iw", "he"}, {"no", "nb"}, {"jw", "jv"},
-                                  {"in", "id"},      {"ji", "yi"},           {"mo", "ro"}, {"sh", "sr-Latn"}};
+const char *const renamed[][2] = {{"zh", "zh-Hans"}, {"zh-Hant", "zh-Hant"}, {"iw", "he"},
+                                  {"no", "nb"},      {"jw", "jv"},           {"in", "id"},
+                                  {"ji", "yi"},      {"mo", "ro"},           {"sh", "sr-Latn"}};
 
 void set_code(corpus_lang *lang, CLD2::Language language)
 {
@@ -37,9 +39,11 @@ size_t character_at(const char *text, size_t at)
 std::string take_windows(const char *text, size_t size)
 {
     std::string windows;
-    const size_t begins[] = {0, character_at(text, (size - CORPUS_LANG_WINDOW_BYTES) / 2), character_at(text, size - CORPUS_LANG_WINDOW_BYTES)};
+    const size_t begins[] = {0, character_at(text, (size - CORPUS_LANG_WINDOW_BYTES) / 2),
+                             character_at(text, size - CORPUS_LANG_WINDOW_BYTES)};
     for (size_t begin : begins) {
-        size_t end = begin + CORPUS_LANG_WINDOW_BYTES >= size ? size : character_at(text, begin + CORPUS_LANG_WINDOW_BYTES);
+        size_t end =
+            begin + CORPUS_LANG_WINDOW_BYTES >= size ? size : character_at(text, begin + CORPUS_LANG_WINDOW_BYTES);
         windows.append(text + begin, end - begin).push_back('\n');
     }
     return windows;
@@ -60,8 +64,8 @@ extern "C" void corpus_lang_identify(const char *text, size_t size, struct corpu
         text = windows.data();
         size = windows.size();
     }
-    CLD2::ExtDetectLanguageSummary(text, static_cast<int>(size), true, &hints, 0, languages, percents, scores, nullptr, &text_bytes,
-                                   &reliable);
+    CLD2::ExtDetectLanguageSummary(text, static_cast<int>(size), true, &hints, 0, languages, percents, scores, nullptr,
+                                   &text_bytes, &reliable);
     out->count = 0;
     for (int i = 0; i < 3; i++) {
         corpus_lang *lang = &out->langs[out->count];

@@ -16,8 +16,12 @@ struct page {
     bool tag_follows; /* .TP: the next line is a term, what comes behind it a new line */
     bool ignoring;    /* inside of a macro's definition, up to ".." */
     unsigned braces;  /* inside of a conditional block: open "\\{" */
-    enum { TABLE_NONE, TABLE_FORMAT, TABLE_ROWS } table; /* tbl(1): .TS, lines of format up to one that ends in '.', rows, .TE */
-    char table_tab;   /* between the cells of a row */
+    enum {
+        TABLE_NONE,
+        TABLE_FORMAT,
+        TABLE_ROWS
+    } table;        /* tbl(1): .TS, lines of format up to one that ends in '.', rows, .TE */
+    char table_tab; /* between the cells of a row */
 };
 
 enum { MACRO_ARGUMENTS_MAX = 32 };
@@ -29,12 +33,14 @@ static uint32_t glyph(q_string name)
     static const struct {
         const char *name;
         uint32_t code;
-    } glyphs[] = {{"aq", '\''},   {"dq", '"'},    {"lq", 0x201C}, {"rq", 0x201D}, {"oq", 0x2018}, {"cq", 0x2019}, {"em", 0x2014}, {"en", 0x2013},
-                  {"hy", '-'},    {"mi", 0x2212}, {"bu", 0x2022}, {"co", 0xA9},   {"rg", 0xAE},   {"tm", 0x2122}, {"ti", '~'},    {"ha", '^'},
-                  {"ga", '`'},    {"aa", 0xB4},   {"rs", '\\'},   {"sl", '/'},    {"or", '|'},    {"ba", '|'},    {"->", 0x2192}, {"<-", 0x2190},
-                  {"<=", 0x2264}, {">=", 0x2265}, {"!=", 0x2260}, {"+-", 0xB1},   {"mu", 0xD7},   {"Fo", 0xAB},   {"Fc", 0xBB},   {"de", 0xB0},
-                  {"lB", '['},    {"rB", ']'},    {"lC", '{'},    {"rC", '}'},    {"at", '@'},    {"sh", '#'},    {"Do", '$'},    {"12", 0xBD},
-                  {"14", 0xBC},   {"34", 0xBE},   {"pl", '+'},    {"eq", '='},    {"ss", 0xDF},   {"ua", 0x2191}, {"da", 0x2193}, {"pc", 0xB7}};
+    } glyphs[] = {{"aq", '\''},   {"dq", '"'},    {"lq", 0x201C}, {"rq", 0x201D}, {"oq", 0x2018}, {"cq", 0x2019},
+                  {"em", 0x2014}, {"en", 0x2013}, {"hy", '-'},    {"mi", 0x2212}, {"bu", 0x2022}, {"co", 0xA9},
+                  {"rg", 0xAE},   {"tm", 0x2122}, {"ti", '~'},    {"ha", '^'},    {"ga", '`'},    {"aa", 0xB4},
+                  {"rs", '\\'},   {"sl", '/'},    {"or", '|'},    {"ba", '|'},    {"->", 0x2192}, {"<-", 0x2190},
+                  {"<=", 0x2264}, {">=", 0x2265}, {"!=", 0x2260}, {"+-", 0xB1},   {"mu", 0xD7},   {"Fo", 0xAB},
+                  {"Fc", 0xBB},   {"de", 0xB0},   {"lB", '['},    {"rB", ']'},    {"lC", '{'},    {"rC", '}'},
+                  {"at", '@'},    {"sh", '#'},    {"Do", '$'},    {"12", 0xBD},   {"14", 0xBC},   {"34", 0xBE},
+                  {"pl", '+'},    {"eq", '='},    {"ss", 0xDF},   {"ua", 0x2191}, {"da", 0x2193}, {"pc", 0xB7}};
     for (size_t i = 0; i < Q_COUNT_OF(glyphs); i++)
         if (q_string_is(name, glyphs[i].name))
             return glyphs[i].code;
@@ -129,7 +135,9 @@ static q_status put_escape(struct q_buffer *out, q_string text, size_t at, size_
         return put_glyph(out, name);
     case '*':
         *used = 1 + escape_name(text, at + 1, &name);
-        return put_glyph(out, q_string_is(name, "Aq") ? Q_STRING("aq") : q_string_is(name, "R") ? Q_STRING("rg") : name);
+        return put_glyph(out, q_string_is(name, "Aq")  ? Q_STRING("aq")
+                              : q_string_is(name, "R") ? Q_STRING("rg")
+                                                       : name);
     case 'f':
     case 'F':
     case 'm':
@@ -273,8 +281,9 @@ static q_status put_heading(struct page *p, const q_string *arguments, size_t co
 /* mdoc(7) inline macros: what they print around their arguments. Macros called inside a line (".Op Fl a Ar file") print their names away. */
 static q_status put_mdoc(struct page *p, q_string name, const q_string *arguments, size_t count)
 {
-    static const char *const callable[] = {"Fl", "Ar", "Op", "Cm", "Pa", "Xr", "Nm", "Em", "Sy", "Ic", "Li", "Va", "Vt", "Fa", "Fn", "Ft", "Ns",
-                                           "Dq", "Sq", "Pq", "Ql", "Ev", "Er", "Dv", "No", "Ad", "An", "Mt", "Lk", "Bq", "Aq", "Tn", NULL};
+    static const char *const callable[] = {"Fl", "Ar", "Op", "Cm", "Pa", "Xr", "Nm", "Em", "Sy", "Ic", "Li",
+                                           "Va", "Vt", "Fa", "Fn", "Ft", "Ns", "Dq", "Sq", "Pq", "Ql", "Ev",
+                                           "Er", "Dv", "No", "Ad", "An", "Mt", "Lk", "Bq", "Aq", "Tn", NULL};
     Q_TRY(put_gap(p, false));
     q_string macro = name;
     bool first = true;
@@ -284,12 +293,14 @@ static q_status put_mdoc(struct page *p, q_string name, const q_string *argument
             continue;
         }
         bool stop = arguments[i].size == 1 && strchr(".,:;)]", arguments[i].data[0]);
-        bool section = q_string_is(macro, "Xr") && i && arguments[i].size == 1 && isdigit((unsigned char)arguments[i].data[0]);
+        bool section =
+            q_string_is(macro, "Xr") && i && arguments[i].size == 1 && isdigit((unsigned char)arguments[i].data[0]);
         if (!first && !stop && !section)
             Q_TRY(q_buffer_append_byte(p->out, ' '));
         if (q_string_is(macro, "Fl") && !stop)
             Q_TRY(q_buffer_append_byte(p->out, '-'));
-        Q_TRY(section ? q_buffer_printf(p->out, "(%.*s)", Q_STRING_ARGS(arguments[i])) : put_text(p->out, arguments[i]));
+        Q_TRY(section ? q_buffer_printf(p->out, "(%.*s)", Q_STRING_ARGS(arguments[i]))
+                      : put_text(p->out, arguments[i]));
         first = false;
     }
     if (p->tag_follows)
@@ -300,7 +311,8 @@ static q_status put_mdoc(struct page *p, q_string name, const q_string *argument
 /* Requests that only change the state. */
 static bool change_state(struct page *p, q_string name)
 {
-    static const char *const paragraph[] = {"PP", "P", "LP", "Pp", "HP", "sp", "RS", "RE", "Bl", "El", "Bd", "Ed", "EE", "fi", "YE", "SY", NULL};
+    static const char *const paragraph[] = {"PP", "P",  "LP", "Pp", "HP", "sp", "RS", "RE", "Bl",
+                                            "El", "Bd", "Ed", "EE", "fi", "YE", "SY", NULL};
     static const char *const line[] = {"br", "ti", "in", NULL};
     if (is_one_of(name, paragraph)) {
         p->paragraph = true;
@@ -335,7 +347,8 @@ static bool pass_over(struct page *p, q_string line)
 {
     if (p->ignoring) {
         q_string end = q_string_trim(line);
-        bool ends = end.size >= 2 && end.data[0] == '.' && q_string_is(q_string_trim(q_string_slice(end, 1, end.size)), ".");
+        bool ends =
+            end.size >= 2 && end.data[0] == '.' && q_string_is(q_string_trim(q_string_slice(end, 1, end.size)), ".");
         p->ignoring = !ends; /* ".." or ". ." */
         return true;
     }
@@ -362,7 +375,8 @@ static q_status table_line(struct page *p, q_string line)
             p->table = TABLE_ROWS;
         return Q_OK;
     }
-    if (!trimmed.size || trimmed.data[0] == '.' || q_string_is(trimmed, "_") || q_string_is(trimmed, "=") || q_string_is(trimmed, "T}"))
+    if (!trimmed.size || trimmed.data[0] == '.' || q_string_is(trimmed, "_") || q_string_is(trimmed, "=") ||
+        q_string_is(trimmed, "T}"))
         return Q_OK;
     bool first = true;
     p->line_open = false;

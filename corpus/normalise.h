@@ -6,15 +6,16 @@
 #include "base/memory.h"
 
 struct corpus_changes {
-    uint64_t charset;    /* documents converted from another charset */
-    uint64_t repaired;   /* broken UTF-8 sequences replaced by U+FFFD */
-    uint64_t line_ends;  /* CR LF, CR, NEL, U+2028, U+2029 made LF */
-    uint64_t controls;   /* control characters, byte order marks and noncharacters removed */
-    uint64_t composed;   /* documents that were not in NFC */
-    uint64_t trimmed;    /* documents with white space cut from an end */
+    uint64_t charset;   /* documents converted from another charset */
+    uint64_t repaired;  /* broken UTF-8 sequences replaced by U+FFFD */
+    uint64_t line_ends; /* CR LF, CR, NEL, U+2028, U+2029 made LF */
+    uint64_t controls;  /* control characters, byte order marks and noncharacters removed */
+    uint64_t composed;  /* documents that were not in NFC */
+    uint64_t trimmed;   /* documents with white space cut from an end */
 };
 
 /* Writes the normal form of `text` (valid UTF-8) into `out` (cleared first); `scratch` is used where NFC changes it. Adds to *changes. */
-q_status corpus_normalise(q_string text, struct q_buffer *out, struct q_buffer *scratch, struct corpus_changes *changes) Q_MUST_USE;
+q_status corpus_normalise(q_string text, struct q_buffer *out, struct q_buffer *scratch,
+                          struct corpus_changes *changes) Q_MUST_USE;
 
 #endif

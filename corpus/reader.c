@@ -32,8 +32,8 @@ static bool count_unpacked(struct corpus_reader *reader, struct corpus_level *le
         return true;
     level->failure = "archive-bomb";
     level->fatal = true;
-    snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu", (unsigned long long)reader->unpacked_max,
-             (unsigned long long)reader->size);
+    snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu",
+             (unsigned long long)reader->unpacked_max, (unsigned long long)reader->size);
     return false;
 }
 
@@ -69,7 +69,8 @@ int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size)
 }
 
 /* Reads on into `to` up to `max` bytes in all. *ended: the source has no more. False: it failed. */
-static q_status read_up_to(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max, bool *ended, bool *good)
+static q_status read_up_to(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max,
+                           bool *ended, bool *good)
 {
     *ended = false;
     *good = true;
@@ -95,7 +96,8 @@ void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item)
     *item = (struct corpus_item){.name = q_buffer_string(&reader->name), .index = reader->index++};
 }
 
-void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed, uint64_t in_bytes)
+void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed,
+                        uint64_t in_bytes)
 {
     corpus_item_begin(reader, item);
     item->name = q_string_slice(item->name, 0, CORPUS_NAME_BYTES_MAX);
@@ -226,12 +228,14 @@ static enum corpus_format leaf_format(const struct corpus_reader *reader, const 
     static const enum corpus_format stated[] = {CORPUS_UNKNOWN, CORPUS_JSONL, CORPUS_HTML, CORPUS_TEXT};
     struct corpus_level *outer = reader->top;
     bool itself = reader->name.size == 0;
-    enum corpus_format format = corpus_format_of(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head));
+    enum corpus_format format =
+        corpus_format_of(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head));
     *dropped = format == CORPUS_EMPTY ? "empty" : format == CORPUS_BINARY ? "not-text" : NULL;
     if (*dropped)
         return format;
     if (itself && reader->options.format != Q_FORMAT_AUTO)
-        return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format : stated[reader->options.format];
+        return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format
+                                                                               : stated[reader->options.format];
     *dropped = format_wanted(reader->options.format, format) ? NULL : "format";
     return format;
 }
@@ -244,7 +248,8 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
     uint64_t max = reader->options.item_bytes_max;
     *have = true;
     if (dropped) {
-        corpus_item_refuse(reader, item, dropped, false, Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
+        corpus_item_refuse(reader, item, dropped, false,
+                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
         return Q_OK;
     }
     if (format == CORPUS_JSONL) {
@@ -258,7 +263,8 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
     if (!good)
         return *have = false, Q_OK;
     if (reader->bytes.size > max) {
-        corpus_item_refuse(reader, item, "too-large", true, Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->bytes.size));
+        corpus_item_refuse(reader, item, "too-large", true,
+                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->bytes.size));
         return Q_OK;
     }
     corpus_item_begin(reader, item);
@@ -284,7 +290,8 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL);
     if (sized && unwanted && !q_string_ends(q_buffer_string(&reader->name), ".json")) {
         if (count_unpacked(reader, outer, entry_bytes(reader, outer)))
-            corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false, entry_bytes(reader, outer));
+            corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false,
+                               entry_bytes(reader, outer));
         else
             *have = false;
         return Q_OK;
@@ -293,7 +300,8 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
     if (!good)
         return *have = false, Q_OK;
-    return corpus_is_archive(q_buffer_string(&reader->head)) ? open_container(reader, item, have) : read_leaf(reader, item, have);
+    return corpus_is_archive(q_buffer_string(&reader->head)) ? open_container(reader, item, have)
+                                                             : read_leaf(reader, item, have);
 }
 
 /* The current entry of the top level, or the level itself, is damaged: one failed item for the outermost level that the damage reaches. What

@@ -25,25 +25,27 @@ struct corpus_reader_options {
     uint64_t item_bytes_max;
     uint64_t unpack_ratio_max; /* bytes out of all levels per stored byte, beyond CORPUS_UNPACK_FREE_BYTES */
     unsigned depth_max;
-    enum q_input_format format; /* of the file; inside archives only items of this format are taken, others dropped as "format" */
+    enum q_input_format
+        format; /* of the file; inside archives only items of this format are taken, others dropped as "format" */
 };
 
 enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 
 /* Strings are valid until the next call. */
 struct corpus_item {
-    q_string name;        /* inside the file; empty: the file itself. Valid UTF-8 */
-    uint64_t index;       /* number of the item in the file, from 0; those with a reason count too */
+    q_string name;             /* inside the file; empty: the file itself. Valid UTF-8 */
+    uint64_t index;            /* number of the item in the file, from 0; those with a reason count too */
     enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line */
-    q_string bytes;       /* as they stand there; empty where there is a reason */
-    uint64_t in_bytes;    /* for the accounting: size of `bytes`, or of what was not read as far as it is known */
-    const char *reason;   /* NULL: read `bytes`. Else why not */
-    bool failed;          /* with a reason: damage, as against not wanted */
-    const char *note;     /* with a reason: what the library said; may be NULL */
+    q_string bytes;            /* as they stand there; empty where there is a reason */
+    uint64_t in_bytes;         /* for the accounting: size of `bytes`, or of what was not read as far as it is known */
+    const char *reason;        /* NULL: read `bytes`. Else why not */
+    bool failed;               /* with a reason: damage, as against not wanted */
+    const char *note;          /* with a reason: what the library said; may be NULL */
 };
 
 /* path: a file of the machine. Q_ERR_INPUT where it is absent. */
-q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options, struct corpus_reader **out) Q_MUST_USE;
+q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options,
+                            struct corpus_reader **out) Q_MUST_USE;
 /* *more = false at the end. Fails for the machine's reasons only (disk, memory). */
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more) Q_MUST_USE;
 uint64_t corpus_reader_position(const struct corpus_reader *reader); /* stored bytes consumed: for progress */

@@ -96,7 +96,8 @@ q_status corpus_archive_open(struct corpus_level *level, const char **reason)
 /* An entry's name as libarchive has it: the bytes of the archive where they are UTF-8, else what it converts. */
 static q_string entry_name(struct archive_entry *entry)
 {
-    q_string raw = q_string_of(archive_entry_pathname(entry)), converted = q_string_of(archive_entry_pathname_utf8(entry));
+    q_string raw = q_string_of(archive_entry_pathname(entry)),
+             converted = q_string_of(archive_entry_pathname_utf8(entry));
     if (converted.size && (!raw.size || !q_utf8_valid(raw)))
         return converted;
     return raw;

@@ -14,21 +14,21 @@ enum { CORPUS_BLOCK_BYTES = 128 * 1024, CORPUS_NOTE_MAX = 200 };
 struct corpus_level {
     struct corpus_reader *reader;
     struct corpus_level *outer;
-    struct archive *archive; /* NULL: lines */
+    struct archive *archive;     /* NULL: lines */
     struct archive_entry *entry; /* at which the archive stands */
-    struct q_buffer head;    /* bytes of this level's source read ahead; the whole source where `whole` */
+    struct q_buffer head;        /* bytes of this level's source read ahead; the whole source where `whole` */
     size_t head_at;
-    char *block;             /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
+    char *block; /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
     size_t block_at, block_size;
     bool whole;
-    bool source_ended;       /* the source gave its last byte: an error after it means a cut file */
-    const char *failure;     /* reading the current entry failed for this reason */
-    bool fatal;              /* and nothing behind it can be read */
-    bool single;             /* a compressed file without an archive in it: its entry has the level's own name */
-    bool debian;             /* an ar with debian-binary in it: only data.tar is of interest */
-    size_t name_size;        /* of the level's own name at the beginning of reader->name */
-    size_t entry_name_size;  /* of the current entry's name, the level's in front */
-    unsigned retries;        /* headers in a row that could not be read */
+    bool source_ended;      /* the source gave its last byte: an error after it means a cut file */
+    const char *failure;    /* reading the current entry failed for this reason */
+    bool fatal;             /* and nothing behind it can be read */
+    bool single;            /* a compressed file without an archive in it: its entry has the level's own name */
+    bool debian;            /* an ar with debian-binary in it: only data.tar is of interest */
+    size_t name_size;       /* of the level's own name at the beginning of reader->name */
+    size_t entry_name_size; /* of the current entry's name, the level's in front */
+    unsigned retries;       /* headers in a row that could not be read */
 };
 
 struct corpus_reader {
@@ -69,6 +69,7 @@ q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item,
 /* Fills `item` with the reader's current name and counts it. */
 void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item);
 /* The same with a reason. */
-void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed, uint64_t in_bytes);
+void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed,
+                        uint64_t in_bytes);
 
 #endif

@@ -19,7 +19,8 @@ struct corpus_verdict corpus_rule_judge(const struct corpus_rule *rule, const st
     return verdict;
 }
 
-const struct corpus_rule *corpus_rules_judge(const struct corpus_settings *settings, const struct corpus_subject *subject)
+const struct corpus_rule *corpus_rules_judge(const struct corpus_settings *settings,
+                                             const struct corpus_subject *subject)
 {
     for (size_t f = 0; corpus_rule_families[f]; f++) {
         const struct corpus_rule_family *family = corpus_rule_families[f];

@@ -17,7 +17,7 @@ struct corpus_subject {
 };
 
 struct corpus_rule {
-    const char *name; /* the reason under which it drops: "gopher.words" */
+    const char *name;                                        /* the reason under which it drops: "gopher.words" */
     double (*measure)(const struct corpus_subject *subject); /* NaN: does not apply */
     size_t min, max; /* offsets of its bounds (double) in struct corpus_settings; CORPUS_NO_BOUND: none */
 };
@@ -25,7 +25,7 @@ struct corpus_rule {
 
 struct corpus_rule_family {
     const char *name;
-    size_t enabled; /* offset of the bool in struct corpus_settings that switches it */
+    size_t enabled;                  /* offset of the bool in struct corpus_settings that switches it */
     const struct corpus_rule *rules; /* ended by a NULL name */
 };
 
@@ -34,7 +34,7 @@ extern const struct corpus_rule_family *const corpus_rule_families[];
 extern const struct corpus_rule_family corpus_gopher_family;
 
 struct corpus_verdict {
-    double measure; /* NaN: the rule does not apply */
+    double measure;  /* NaN: the rule does not apply */
     double min, max; /* -INFINITY, INFINITY where there is no bound */
     bool pass;
 };
@@ -43,9 +43,11 @@ struct corpus_verdict corpus_rule_judge(const struct corpus_rule *rule, const st
                                         const struct corpus_subject *subject);
 
 /* The first rule of an enabled family that the document fails; NULL: it is kept. */
-const struct corpus_rule *corpus_rules_judge(const struct corpus_settings *settings, const struct corpus_subject *subject);
+const struct corpus_rule *corpus_rules_judge(const struct corpus_settings *settings,
+                                             const struct corpus_subject *subject);
 
-static inline bool corpus_family_enabled(const struct corpus_rule_family *family, const struct corpus_settings *settings)
+static inline bool corpus_family_enabled(const struct corpus_rule_family *family,
+                                         const struct corpus_settings *settings)
 {
     return *(const bool *)((const char *)settings + family->enabled);
 }

@@ -69,4 +69,5 @@ static const struct corpus_rule rules[] = {
     {"gopher.stop-words", stop_words, BOUND(stop_words_min), CORPUS_NO_BOUND},
     {NULL, NULL, 0, 0}};
 
-const struct corpus_rule_family corpus_gopher_family = {"gopher", offsetof(struct corpus_settings, gopher.enabled), rules};
+const struct corpus_rule_family corpus_gopher_family = {"gopher", offsetof(struct corpus_settings, gopher.enabled),
+                                                        rules};

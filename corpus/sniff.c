@@ -6,7 +6,8 @@
 
 const char *corpus_format_name(enum corpus_format format)
 {
-    static const char *const names[] = {"unknown", "empty", "archive", "jsonl", "html", "text", "man", "not-prose", "binary"};
+    static const char *const names[] = {"unknown", "empty", "archive",   "jsonl", "html",
+                                        "text",    "man",   "not-prose", "binary"};
     return names[format];
 }
 
@@ -21,18 +22,21 @@ static bool ends_with_any(q_string name, const char *const *endings)
 }
 
 static const char *const compressions[] = {".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", NULL};
-static const char *const archives[] = {".tar", ".tgz", ".txz", ".tbz", ".tzst", ".zip", ".7z", ".iso", ".cpio", ".deb", ".udeb", ".ar", ".epub", NULL};
+static const char *const archives[] = {".tar", ".tgz",  ".txz", ".tbz",  ".tzst", ".zip",  ".7z",
+                                       ".iso", ".cpio", ".deb", ".udeb", ".ar",   ".epub", NULL};
 static const char *const jsonl[] = {".jsonl", ".ndjson", NULL};
 static const char *const html[] = {".html", ".htm", ".xhtml", ".shtml", NULL};
 static const char *const text[] = {".txt", ".md", ".rst", ".text", NULL};
-static const char *const not_prose[] = {".css", ".js", ".mjs", ".map", ".svg", ".xml", ".xsl", ".xslt", ".dtd", ".xsd", ".ent", ".rdf", ".rss", ".atom",
-                                        ".po", ".pot", ".ts", ".csv", ".tsv", ".yaml", ".yml", ".toml", ".ini", ".conf", ".desktop", ".xcu", ".xpm",
-                                        ".json", ".tree", ".idx", ".devhelp2", ".md5sums", ".sha256", NULL};
-static const char *const binary[] = {".png",  ".jpg",  ".jpeg", ".gif", ".ico", ".webp", ".bmp", ".tif",   ".tiff", ".avif", ".woff", ".woff2", ".ttf",
-                                     ".otf",  ".eot",  ".pdf",  ".ps",  ".eps", ".dvi",  ".mp3", ".mp4",   ".ogg",  ".oga",  ".ogv",  ".webm",  ".wav",
-                                     ".flac", ".avi",  ".mov",  ".so",  ".a",   ".o",    ".pyc", ".class", ".jar",  ".exe",  ".dll",  ".bin",   ".db",
-                                     ".mo",   ".gmo",  ".qm",   ".odt", ".ods", ".odp",  ".odg", ".docx",  ".xlsx", ".pptx", ".doc",  ".xls",   ".ppt",
-                                     ".swf",  ".psd",  ".xcf",  ".pak", ".npy", ".npz",  ".parquet", NULL};
+static const char *const not_prose[] = {
+    ".css",     ".js",   ".mjs", ".map",  ".svg",  ".xml", ".xsl",      ".xslt",    ".dtd",    ".xsd",  ".ent", ".rdf",
+    ".rss",     ".atom", ".po",  ".pot",  ".ts",   ".csv", ".tsv",      ".yaml",    ".yml",    ".toml", ".ini", ".conf",
+    ".desktop", ".xcu",  ".xpm", ".json", ".tree", ".idx", ".devhelp2", ".md5sums", ".sha256", NULL};
+static const char *const binary[] = {
+    ".png",  ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".bmp", ".tif", ".tiff", ".avif",  ".woff",    ".woff2",
+    ".ttf",  ".otf", ".eot",  ".pdf", ".ps",  ".eps",  ".dvi", ".mp3", ".mp4",  ".ogg",   ".oga",     ".ogv",
+    ".webm", ".wav", ".flac", ".avi", ".mov", ".so",   ".a",   ".o",   ".pyc",  ".class", ".jar",     ".exe",
+    ".dll",  ".bin", ".db",   ".mo",  ".gmo", ".qm",   ".odt", ".ods", ".odp",  ".odg",   ".docx",    ".xlsx",
+    ".pptx", ".doc", ".xls",  ".ppt", ".swf", ".psd",  ".xcf", ".pak", ".npy",  ".npz",   ".parquet", NULL};
 
 static q_string base_of(q_string name)
 {
@@ -96,14 +100,23 @@ bool corpus_is_archive(q_string head)
     static const struct {
         size_t offset, size;
         const char *magic;
-    } known[] = {{0, 2, "\x1F\x8B"},       {0, 6, "\xFD" "7zXZ\0"},  {0, 4, "\x28\xB5\x2F\xFD"}, {0, 3, "BZh"},
-                 {0, 4, "\x04\x22\x4D\x18"}, {0, 8, "!<arch>\n"},    {257, 5, "ustar"},          {0, 5, "07070"},
+    } known[] = {{0, 2, "\x1F\x8B"},
+                 {0, 6,
+                  "\xFD"
+                  "7zXZ\0"},
+                 {0, 4, "\x28\xB5\x2F\xFD"},
+                 {0, 3, "BZh"},
+                 {0, 4, "\x04\x22\x4D\x18"},
+                 {0, 8, "!<arch>\n"},
+                 {257, 5, "ustar"},
+                 {0, 5, "07070"},
                  {0, 2, "\xC7\x71"}};
     for (size_t i = 0; i < Q_COUNT_OF(known); i++)
         if (has_at(head, known[i].offset, known[i].magic, known[i].size))
             return true;
     /* a zstd file may begin with a skippable frame, as quern's own do */
-    bool skippable = head.size >= 4 && ((unsigned char)head.data[0] & 0xF0) == 0x50 && memcmp(head.data + 1, "\x2A\x4D\x18", 3) == 0;
+    bool skippable =
+        head.size >= 4 && ((unsigned char)head.data[0] & 0xF0) == 0x50 && memcmp(head.data + 1, "\x2A\x4D\x18", 3) == 0;
     return skippable || corpus_needs_seek(head);
 }
 
@@ -143,7 +156,8 @@ static bool looks_html(q_string head)
         return true;
     bool markup = starts_any_case(head, "<?xml") || starts_any_case(head, "<!--") || starts_any_case(head, "<!doctype");
     q_string near = q_string_slice(head, 0, 2048);
-    return markup && (q_string_find(near, Q_STRING("<html"), 0) != SIZE_MAX || q_string_find(near, Q_STRING("<HTML"), 0) != SIZE_MAX);
+    return markup && (q_string_find(near, Q_STRING("<html"), 0) != SIZE_MAX ||
+                      q_string_find(near, Q_STRING("<HTML"), 0) != SIZE_MAX);
 }
 
 /* One object a line: the first line begins with '{', ends with '}', and the next one, if any, begins with '{' again. */
@@ -164,7 +178,8 @@ static bool looks_manual(q_string head)
     for (unsigned i = 0; i < 60 && q_string_next_line(&rest, &line); i++) {
         if (q_string_starts(line, ".TH ") || q_string_starts(line, ".Dd ") || q_string_starts(line, ".so man"))
             return true;
-        bool comment = q_string_starts(line, ".\\\"") || q_string_starts(line, "'\\\"") || q_string_trim(line).size == 0;
+        bool comment =
+            q_string_starts(line, ".\\\"") || q_string_starts(line, "'\\\"") || q_string_trim(line).size == 0;
         if (!comment && !q_string_starts(line, "."))
             return false;
     }

@@ -5,15 +5,15 @@
 #include "base/string.h"
 
 enum corpus_format {
-    CORPUS_UNKNOWN,    /* the name does not say */
-    CORPUS_EMPTY,      /* no bytes */
-    CORPUS_ARCHIVE,    /* archive or compressed file: opened */
-    CORPUS_JSONL,      /* JSON lines */
+    CORPUS_UNKNOWN, /* the name does not say */
+    CORPUS_EMPTY,   /* no bytes */
+    CORPUS_ARCHIVE, /* archive or compressed file: opened */
+    CORPUS_JSONL,   /* JSON lines */
     CORPUS_HTML,
-    CORPUS_TEXT,       /* plain text */
-    CORPUS_MAN,        /* manual page (troff with man or mdoc macros) */
-    CORPUS_NOT_PROSE,  /* text for machines: style sheets, scripts of pages, vector graphics: dropped as "format" */
-    CORPUS_BINARY,     /* dropped as "not-text" */
+    CORPUS_TEXT,      /* plain text */
+    CORPUS_MAN,       /* manual page (troff with man or mdoc macros) */
+    CORPUS_NOT_PROSE, /* text for machines: style sheets, scripts of pages, vector graphics: dropped as "format" */
+    CORPUS_BINARY,    /* dropped as "not-text" */
 };
 
 const char *corpus_format_name(enum corpus_format format); /* "html" */

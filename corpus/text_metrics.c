@@ -33,8 +33,9 @@ static enum class_of class_of(uint32_t c)
         return u_isalpha((UChar32)c) ? LETTER : OTHER;
     if (c <= 0x109F || (c >= 0x1780 && c <= 0x17FF) || (c >= 0xAA60 && c <= 0xAA7F))
         return u_isalpha((UChar32)c) ? SPARSE : OTHER; /* Thai, Lao, Tibetan, Myanmar; Khmer */
-    if ((c >= 0x3005 && c <= 0x3007) || (c >= 0x3041 && c <= 0x30FF) || (c >= 0x31F0 && c <= 0x31FF) || (c >= 0x3400 && c <= 0x9FFF) ||
-        (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF66 && c <= 0xFF9F) || (c >= 0x20000 && c <= 0x3FFFF))
+    if ((c >= 0x3005 && c <= 0x3007) || (c >= 0x3041 && c <= 0x30FF) || (c >= 0x31F0 && c <= 0x31FF) ||
+        (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF66 && c <= 0xFF9F) ||
+        (c >= 0x20000 && c <= 0x3FFFF))
         return c == 0x30FB ? OTHER : DENSE; /* the middle dot of kana is punctuation */
     return u_isalpha((UChar32)c) ? LETTER : OTHER;
 }
@@ -99,7 +100,8 @@ static uint32_t decode(const unsigned char **at)
         return *at += 2, (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F);
     if (p[0] < 0xF0)
         return *at += 3, (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
-    return *at += 4, (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
+    return *at += 4,
+           (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
 }
 
 static void add_character(struct pass *p, uint32_t c, const char *at, enum class_of class)

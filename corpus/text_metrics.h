@@ -11,8 +11,8 @@
 #include "base/string.h"
 
 struct corpus_metrics {
-    uint64_t characters;      /* code points, white space included */
-    uint64_t words;           /* spaced and estimated ones */
+    uint64_t characters; /* code points, white space included */
+    uint64_t words;      /* spaced and estimated ones */
     uint64_t spaced_words;
     uint64_t word_characters; /* of the spaced words, code points */
     uint64_t letter_words;    /* words with at least one letter */

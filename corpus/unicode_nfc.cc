@@ -7,10 +7,12 @@
 #define TEXT_OF(x) #x
 #define VERSION_TEXT(x) TEXT_OF(x)
 
-namespace {
+namespace
+{
 
-class Sink : public icu::ByteSink {
-public:
+class Sink : public icu::ByteSink
+{
+  public:
     Sink(bool (*append)(void *, const char *, size_t), void *context) : append_(append), context_(context)
     {
     }
@@ -23,7 +25,7 @@ public:
         return good_;
     }
 
-private:
+  private:
     bool (*append_)(void *, const char *, size_t);
     void *context_;
     bool good_ = true;
@@ -46,7 +48,8 @@ extern "C" bool corpus_nfc_is(const char *text, size_t size)
     return U_SUCCESS(error) && is;
 }
 
-extern "C" bool corpus_nfc_write(const char *text, size_t size, bool (*append)(void *, const char *, size_t), void *context)
+extern "C" bool corpus_nfc_write(const char *text, size_t size, bool (*append)(void *, const char *, size_t),
+                                 void *context)
 {
     UErrorCode error = U_ZERO_ERROR;
     const icu::Normalizer2 *instance = nfc();

@@ -13,7 +13,8 @@ extern "C" {
 bool corpus_nfc_is(const char *text, size_t size);
 
 /* Gives the text in NFC piece by piece to `append`, which returns false to stop. False: stopped, or ICU failed (its data is missing). */
-bool corpus_nfc_write(const char *text, size_t size, bool (*append)(void *context, const char *bytes, size_t count), void *context);
+bool corpus_nfc_write(const char *text, size_t size, bool (*append)(void *context, const char *bytes, size_t count),
+                      void *context);
 
 /* "72.1/15": ICU's version and its Unicode's, for a step's identity: NFC is stable for characters assigned in both, charset detection is not. */
 const char *corpus_icu_version(void);
