@@ -9,13 +9,16 @@
 /* jansson allocates through q_alloc, so that tests can fail its allocations too. It says no more than NULL where something went wrong: this
  * flag says that it was memory. */
 static _Thread_local bool allocation_failed;
+/* While jansson parses, a failed allocation is noted but served all the same: its lexer drops a character that it has no memory for, goes on, and may
+ * end in an assertion of its own (lex_save and lex_scan_string, 2.14). Where the machine itself has no more memory, that remains. */
+static _Thread_local bool parsing;
 
 static void *allocate(size_t size)
 {
     void *bytes = NULL;
     if (q_alloc(1, size, &bytes)) {
         allocation_failed = true;
-        return NULL;
+        return parsing ? malloc(size) : NULL;
     }
     return bytes;
 }
@@ -61,8 +64,9 @@ q_status q_json_parse(q_string text, const char *name, json_t **out)
     char shown[sizeof(error.text) + 8];
     Q_TRY(check_depth(text, name));
     allocation_failed = false;
+    parsing = true;
     json_t *value = json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    /* Also where there is a value: jansson's lexer drops a character that it has no memory for, and goes on (lex_save, 2.14). */
+    parsing = false;
     if (allocation_failed) {
         json_decref(value);
         return out_of_memory();
