@@ -109,7 +109,7 @@ static void parsed(void **state)
     };
     for (size_t i = 0; i < Q_COUNT_OF(bad); i++)
         assert_fails(q_document_parse(parser, q_string_of(bad[i][0]), &document), Q_ERR_INPUT, bad[i][1]);
-    assert_fails(q_document_parse(parser, (q_string){"{\"id\":\"a\0\",\"text\":\"\"}", 23}, &document), Q_ERR_INPUT,
+    assert_fails(q_document_parse(parser, Q_STRING("{\"id\":\"a\0\",\"text\":\"\"}"), &document), Q_ERR_INPUT,
                  "control");
     q_jsonl_release(parser);
 }
