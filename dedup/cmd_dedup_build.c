@@ -96,7 +96,8 @@ static q_status build_steps(struct build_call *call)
     } else if (common->task.count > 1) {
         return q_fail(Q_ERR_USAGE, "--task needs --step: only the parts of one step can be shared out");
     }
-    /* The result's folder first: another identity is found before any work, and what else is put into it finds its step.json there. */
+    /* The result's folder first: another identity is found before any work, and what else is put into it finds its
+     * step.json there. */
     Q_TRY(dedup_step_open(&call->build, DEDUP_STEP_FILTER, common->out, call->work, common->force));
     if (call->build.steps[DEDUP_STEP_FILTER].done) {
         q_log_info("dedup: already built: %s", common->out);

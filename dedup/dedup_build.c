@@ -25,7 +25,7 @@ uint64_t dedup_step_parts(const struct dedup_build *build, enum dedup_step step)
     return step == DEDUP_STEP_GROUP ? 1 : build->part_count;
 }
 
-/* --- inputs -------------------------------------------------------------------------------------------------------------------- */
+/* --- inputs ------------------------------------------------------------------------------------------------------- */
 
 /* The documents of a part are its file PART.jsonl.zst. */
 static q_status add_part(struct dedup_build *build, struct q_manifest *input, size_t part)
@@ -63,9 +63,10 @@ static q_status add_input(struct dedup_build *build, const char *folder)
     return Q_OK;
 }
 
-/* --- identities ---------------------------------------------------------------------------------------------------------------- */
+/* --- identities --------------------------------------------------------------------------------------------------- */
 
-/* A later step's input is what an earlier step will make, which its identity fixes before it is made: so `plan` knows every key. */
+/* A later step's input is what an earlier step will make, which its identity fixes before it is made: so `plan`
+ * knows every key. */
 static q_status identity_hash(const struct q_step *step, q_hash *hash)
 {
     struct q_buffer bytes = {0};

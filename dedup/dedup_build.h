@@ -1,9 +1,12 @@
 /* A build of the dedup stage: its inputs, its three steps, and what they share.
  *
- *     corpus parts ──sign──► part-P.sig.zst ──group──► part-00000.verdicts.jsonl.zst ──filter──► part-P.jsonl.zst, part-P.evidence.jsonl.zst
- *                    map                       one                                      map
+ *     corpus parts --sign--> part-P.sig.zst          for each document: hash of its text, digests of its bands (map)
+ *                  --group-> part-00000.verdicts...  for each document that is not alone: who stays, who goes (one)
+ *                  --filter> part-P.jsonl.zst        the documents that stay (map)
+ *                            part-P.evidence...      and why the others went
  *
- * The parts are those of the inputs, one input's after the other's: part P here is part P of the only input, or of several counted through.
+ * The parts are those of the inputs, one input's after the other's: part P here is part P of the only input, or of
+ * several counted through.
  */
 #ifndef QUERN_DEDUP_DEDUP_BUILD_H
 #define QUERN_DEDUP_DEDUP_BUILD_H
@@ -37,8 +40,8 @@ struct dedup_build {
     struct q_pool *pool;
 };
 
-/* Reads the inputs (folders of finished steps that made documents) and fixes the three identities. Inputs that disagree on held-out
- * documents are Q_ERR_USAGE. dedup_build_release also after a failure. */
+/* Reads the inputs (folders of finished steps that made documents) and fixes the three identities. Inputs that
+ * disagree on held-out documents are Q_ERR_USAGE. dedup_build_release also after a failure. */
 q_status dedup_build_init(struct dedup_build *build, const struct dedup_settings *settings, const char *const *folders,
                           size_t count) Q_MUST_USE;
 void dedup_build_release(struct dedup_build *build);
@@ -53,8 +56,8 @@ uint64_t dedup_step_parts(const struct dedup_build *build, enum dedup_step step)
 q_status dedup_step_open(struct dedup_build *build, enum dedup_step step, const char *out, const char *work,
                          bool force) Q_MUST_USE;
 
-/* Builds the parts that are missing and that the task has, each published when it is whole. The step is open, and so are those it
- * needs. Q_STOPPED after a request to stop. */
+/* Builds the parts that are missing and that the task has, each published when it is whole. The step is open, and so
+ * are those it needs. Q_STOPPED after a request to stop. */
 q_status dedup_sign(struct dedup_build *build) Q_MUST_USE;
 q_status dedup_group(struct dedup_build *build) Q_MUST_USE;
 q_status dedup_filter(struct dedup_build *build) Q_MUST_USE;

@@ -26,7 +26,7 @@ static double number_of(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
-/* --- figures ------------------------------------------------------------------------------------------------------------------- */
+/* --- figures ------------------------------------------------------------------------------------------------------ */
 
 static struct q_tally dropped(const struct page *page, const char *reason)
 {
@@ -63,7 +63,7 @@ static void put_overview(struct page *page)
         number_of(page->settings, "words"), number_of(page->settings, "jaccard"));
 }
 
-/* --- by language and source ---------------------------------------------------------------------------------------------------- */
+/* --- by language and source --------------------------------------------------------------------------------------- */
 
 static q_status put_shares(struct page *page, const char *what, const struct dedup_shares *shares)
 {
@@ -108,7 +108,7 @@ static void warn_of_losses(struct page *page, const struct dedup_shares *shares)
     }
 }
 
-/* --- clusters ------------------------------------------------------------------------------------------------------------------ */
+/* --- clusters ----------------------------------------------------------------------------------------------------- */
 
 static q_status put_cluster_sizes(struct page *page)
 {
@@ -171,7 +171,7 @@ static q_status put_clusters(struct page *page)
     return Q_OK;
 }
 
-/* --- near duplicates ----------------------------------------------------------------------------------------------------------- */
+/* --- near duplicates ---------------------------------------------------------------------------------------------- */
 
 static void put_probability(struct page *page)
 {

@@ -8,8 +8,9 @@ static const char *const survivors[] = {"quality", "longest", "newest", NULL};
 
 #define AT(member) .offset = offsetof(struct dedup_settings, member)
 
-/* 14 bands of 8 rows make half of the pairs at Jaccard 0.72 candidates. A threshold of 0.7 beside it gives the verified result an edge as
- * sharp as verification can make it: nothing below it is dropped, and most of what the bands find above it is. */
+/* 14 bands of 8 rows make half of the pairs at Jaccard 0.72 candidates. A threshold of 0.7 beside it gives the
+ * verified result an edge as sharp as verification can make it: nothing below it is dropped, and most of what the
+ * bands find above it is. */
 static const struct q_setting rows[] = {
     {.name = "exact",
      .type = Q_SETTING_BOOL,
@@ -81,7 +82,7 @@ static const struct q_setting rows[] = {
      .unit = "bytes",
      .standard = "1GiB",
      .min = 1 << 20,
-     .max = 1e15,
+     .max = 0x1p50,
      .meaning = "for sorting in the group step, besides 25 bytes a document; what is more goes to disk"},
     {0}};
 

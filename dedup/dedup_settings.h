@@ -4,7 +4,8 @@
 
 #include "base/settings.h"
 
-/* Which document of a cluster stays; every rule ends with the smaller key (XXH3-128 of the id), so that arrival never decides. */
+/* Which document of a cluster stays; every rule ends with the smaller key (XXH3-128 of the id), so that arrival
+ * never decides. */
 enum dedup_survivor {
     DEDUP_SURVIVOR_QUALITY, /* the highest quality (none counts least), then the longest text */
     DEDUP_SURVIVOR_LONGEST, /* the most bytes of text */

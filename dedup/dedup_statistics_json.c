@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "dedup/dedup_statistics.h"
 
-/* --- out ----------------------------------------------------------------------------------------------------------------------- */
+/* --- out ---------------------------------------------------------------------------------------------------------- */
 
 static json_t *tally_json(struct q_tally tally)
 {
@@ -72,7 +72,7 @@ q_status dedup_statistics_json(const struct dedup_statistics *statistics, json_t
     return status;
 }
 
-/* --- in ------------------------------------------------------------------------------------------------------------------------ */
+/* --- in ----------------------------------------------------------------------------------------------------------- */
 
 /* Strings are borrowed from the object: dedup_statistics_add copies them. */
 static q_status get_share(const json_t *object, const char *name, struct dedup_share *share)

@@ -1,5 +1,5 @@
-/* Disjoint sets of the numbers 0 .. n - 1 as a forest of parents (Tarjan), in 4 bytes each. The root of a set is always its least member, so
- * the result does not depend on the order of the unions.
+/* Disjoint sets of the numbers 0 .. n - 1 as a forest of parents (Tarjan), in 4 bytes each. The root of a set is
+ * always its least member, so the result does not depend on the order of the unions.
  */
 #ifndef QUERN_DEDUP_DISJOINT_SETS_H
 #define QUERN_DEDUP_DISJOINT_SETS_H

@@ -1,4 +1,5 @@
-/* A part of documents read frame by frame: any frame on its own, so that workers share a part and verification finds its way back.
+/* A part of documents read frame by frame: any frame on its own, so that workers share a part and verification finds
+ * its way back.
  *
  * Frames are numbered among those that hold data. One reader serves one thread at a time.
  */

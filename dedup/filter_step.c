@@ -1,7 +1,8 @@
 /* filter (map): the documents that stay, in the parts they came in, and the evidence about those that do not.
  *
- * A document that is alone is copied byte by byte; the survivor of a cluster gets `cluster` (its own id) and `cluster_size`. For each dropped
- * document a line of evidence says who stayed in its place and how alike the two are.
+ * A document that is alone is copied byte by byte; the survivor of a cluster gets `cluster` (its own id) and
+ * `cluster_size`. For each dropped document a line of evidence says who stayed in its place and how alike the two
+ * are.
  */
 #include "base/check.h"
 #include "base/document.h"
@@ -37,7 +38,7 @@ struct filter_run {
     struct dedup_statistics statistics;
 };
 
-/* --- a frame ------------------------------------------------------------------------------------------------------------------- */
+/* --- a frame ------------------------------------------------------------------------------------------------------ */
 
 static q_status write_evidence(const struct q_document *document, const struct verdict *verdict, struct q_buffer *out)
 {
@@ -131,7 +132,7 @@ static void release_job(struct frame_job *frame)
     dedup_statistics_release(&job->statistics);
 }
 
-/* --- the parts' files ---------------------------------------------------------------------------------------------------------- */
+/* --- the parts' files --------------------------------------------------------------------------------------------- */
 
 enum { FILES = 2 };
 static const char *const suffixes[FILES] = {".jsonl.zst", ".evidence.jsonl.zst"};
@@ -210,7 +211,7 @@ static q_status wants_part(void *context, uint64_t part, bool *wanted)
     return Q_OK;
 }
 
-/* --- the step ------------------------------------------------------------------------------------------------------------------ */
+/* --- the step ----------------------------------------------------------------------------------------------------- */
 
 static q_status init_run(struct filter_run *run, unsigned threads)
 {

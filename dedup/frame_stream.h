@@ -1,7 +1,8 @@
 /* Frame streams: the documents of all parts, frame by frame, worked on by many threads and merged in order.
  *
- * What a step of dedup does with documents has always this form: a worker takes one frame of a part, and one thread puts the results
- * together in the order of parts and frames. So parts of one frame keep all threads busy as well as one part of many frames.
+ * What a step of dedup does with documents has always this form: a worker takes one frame of a part, and one thread
+ * puts the results together in the order of parts and frames. So parts of one frame keep all threads busy as well as
+ * one part of many frames.
  */
 #ifndef QUERN_DEDUP_FRAME_STREAM_H
 #define QUERN_DEDUP_FRAME_STREAM_H
@@ -23,8 +24,8 @@ struct frame_stream {
 
     /* Whether the part is to be done at all; NULL: every part. */
     q_status (*wants_part)(void *context, uint64_t part, bool *wanted);
-    /* Called in order for each frame of a wanted part; may fill the job. A frame not wanted is passed over; NULL: every frame. With this,
-     * first and last are not set, and parts without frames are passed over. */
+    /* Called in order for each frame of a wanted part; may fill the job. A frame not wanted is passed over; NULL:
+     * every frame. With this, first and last are not set, and parts without frames are passed over. */
     q_status (*wants_frame)(void *context, struct frame_job *job, bool *wanted);
     /* By many workers at once: `lines` are the frame's whole lines (none where job->empty). */
     q_status (*work)(void *context, unsigned worker, struct frame_job *job, q_string lines);
@@ -33,7 +34,8 @@ struct frame_stream {
     void (*release_job)(struct frame_job *job); /* what hangs from it, not the job itself; NULL: nothing does */
 };
 
-/* Q_STOPPED where a stop was asked for; else the first failure in order. Memory: two frames a thread, and what hangs from the jobs. */
+/* Q_STOPPED where a stop was asked for; else the first failure in order. Memory: two frames a thread, and what hangs
+ * from the jobs. */
 q_status frame_stream_run(const struct frame_stream *stream, const struct dedup_build *build) Q_MUST_USE;
 
 #endif

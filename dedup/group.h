@@ -1,19 +1,22 @@
 /* Grouping: from signatures to verdicts. Internal to the group step; group_step.c runs its passes in this order.
  *
- *     rank     every document gets its place in the order of survivors: 0 is the best. From here on a document is its rank, so that
- *              "the better of two" is the smaller number, whatever order the documents came in
- *     exact    those with the same hash of the normalised text follow the best of them
- *     bands    the others, sorted by (digest, rank): those that share a digest are in one bucket, and are candidates of each other. Buckets that
- *              share a document make a component (disjoint sets). No candidates reach over components
- *     store    the shingle sets and ids of all that are in a bucket or an exact class, read in the documents' order
- *     leaders  in each component, from the best to the last: a document follows the first survivor in its buckets that is verified to be
- *              like enough; where none is, it is a survivor itself (leaders.h)
- *     verdicts in the documents' order
+ *     rank      every document gets its place in the order of survivors: 0 is the best. From here on a document is its
+ *               rank, so that "the better of two" is the smaller number, whatever order the documents came in
+ *     exact     those with the same hash of the normalised text follow the best of them
+ *     bands     the others, sorted by (digest, rank): those that share a digest are in one bucket and are candidates of
+ *               each other. Buckets that share a document make a component (disjoint sets); no candidates reach over
+ *               components
+ *     store     the shingle sets and ids of all that are in a bucket or an exact class, read in the documents' order
+ *     leaders   in each component, from the best to the last: a document follows the first survivor in its buckets that
+ *               is verified to be like enough; where none is, it is a survivor itself (leaders.h)
+ *     verdicts  in the documents' order
  *
- * The result is a function of the set of documents and of the settings. Every dropped document was compared with the survivor that stays, and no
- * two survivors that were compared are alike: so a second run over the result drops nothing.
+ * The result is a function of the set of documents and of the settings. Every dropped document was compared with the
+ * survivor that stays, and no two survivors that were compared are alike: so a second run over the result drops
+ * nothing.
  *
- * Memory: 25 bytes a document; `memory` for the sorters and the store; 24 bytes for each bucket entry of the largest component.
+ * Memory: 25 bytes a document; `memory` for the sorters and the store; 24 bytes for each bucket entry of the largest
+ * component.
  */
 #ifndef QUERN_DEDUP_GROUP_H
 #define QUERN_DEDUP_GROUP_H
@@ -64,7 +67,8 @@ struct group_cursor {
     uint64_t first; /* number of the document heads[0] */
 };
 
-/* The next block; *more = false behind the last one. cursor->part and cursor->block say where it is from. Q_STOPPED on request. */
+/* The next block; *more = false behind the last one. cursor->part and cursor->block say where it is from. Q_STOPPED
+ * on request. */
 q_status group_cursor_next(struct group *group, struct group_cursor *cursor, bool *more) Q_MUST_USE;
 void group_cursor_close(struct group_cursor *cursor);
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "dedup/group.h"
 
-/* --- the cursor ---------------------------------------------------------------------------------------------------------------- */
+/* --- the cursor --------------------------------------------------------------------------------------------------- */
 
 static q_status open_part(struct group *group, struct group_cursor *cursor)
 {
@@ -46,7 +46,7 @@ void group_cursor_close(struct group_cursor *cursor)
     *cursor = (struct group_cursor){0};
 }
 
-/* --- rank ---------------------------------------------------------------------------------------------------------------------- */
+/* --- rank --------------------------------------------------------------------------------------------------------- */
 
 /* The larger, the better. */
 static uint64_t merit(const struct signature_head *head, enum dedup_survivor rule)
@@ -112,7 +112,7 @@ out:
     return status;
 }
 
-/* --- exact --------------------------------------------------------------------------------------------------------------------- */
+/* --- exact -------------------------------------------------------------------------------------------------------- */
 
 static q_status add_texts(struct group *group, struct record_sorter *sorter)
 {

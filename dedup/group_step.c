@@ -1,4 +1,5 @@
-/* group (one): from all signatures to one verdict for each document that is not alone. The passes are described in group.h. */
+/* group (one): from all signatures to one verdict for each document that is not alone. The passes are described in
+ * group.h. */
 #include "dedup/group.h"
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-/* Grouping, pass store: the ids and shingle sets of the documents that are in a bucket or an exact class, frame by frame. */
+/* Grouping, pass store: the ids and shingle sets of the documents that are in a bucket or an exact class, frame by
+ * frame. */
 #include "base/check.h"
 #include "base/document.h"
 #include "base/progress.h"

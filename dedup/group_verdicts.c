@@ -4,8 +4,8 @@
 #include "dedup/shingle_store.h"
 #include "dedup/verdicts.h"
 
-/* A survivor's leader is itself, so following leaders from the best down makes every chain one step long. The only chains of two are a
- * copy of a document that follows another one. */
+/* A survivor's leader is itself, so following leaders from the best down makes every chain one step long. The only
+ * chains of two are a copy of a document that follows another one. */
 static void shorten_chains(struct group *group)
 {
     for (uint64_t rank = 0; rank < group->documents; rank++)
@@ -27,7 +27,8 @@ static q_status weigh(struct group *group, uint32_t *weights)
     return Q_OK;
 }
 
-/* The figures of a near duplicate. A copy of one has the same shingles; they are those of the one that `bearer` names, which was compared. */
+/* The figures of a near duplicate. A copy of one has the same shingles; they are those of the one that `bearer`
+ * names, which was compared. */
 static q_status measure(struct group *group, uint32_t bearer, uint32_t survivor, struct verdict *verdict)
 {
     struct shingle_head own, other;

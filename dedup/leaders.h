@@ -1,12 +1,13 @@
 /* Leaders: which documents of a component stay, and whom the others follow.
  *
- * Documents are taken from the best to the last. Each is compared with the survivors that share a bucket with it, those that share most
- * buckets first, the better first among those that share as many. It follows the first one whose Jaccard index with it reaches the threshold; where
- * none does, it becomes a survivor and is entered in its buckets.
+ * Documents are taken from the best to the last. Each is compared with the survivors that share a bucket with it,
+ * those that share most buckets first, the better first among those that share as many. It follows the first one
+ * whose Jaccard index with it reaches the threshold; where none does, it becomes a survivor and is entered in its
+ * buckets.
  *
- * A bucket holds at most compare_max survivors, the best ones. So a document is compared with at most bands x compare_max others; and
- * a cluster of n copies takes n comparisons, since each finds the one survivor at once. What is left out this way would be left out again over
- * the survivors alone, because only survivors are ever counted.
+ * A bucket holds at most compare_max survivors, the best ones. So a document is compared with at most bands x
+ * compare_max others; and a cluster of n copies takes n comparisons, since each finds the one survivor at once. What
+ * is left out this way would be left out again over the survivors alone, because only survivors are ever counted.
  */
 #ifndef QUERN_DEDUP_LEADERS_H
 #define QUERN_DEDUP_LEADERS_H

@@ -63,7 +63,8 @@ static void digests_by(minhash_update *update, const struct minhash *minhash, co
             x[i] = (uint32_t)(hashes[i] >> 32);
         update(minhash, x, count, minima);
     }
-    /* The band's number is the seed: equal rows of different bands give different digests, so that bands can be sorted together. */
+    /* The band's number is the seed: equal rows of different bands give different digests, so that bands can be
+     * sorted together. */
     for (unsigned band = 0; band < minhash->bands; band++)
         digests[band] = total ? q_hash64(minima + band * minhash->rows, minhash->rows * sizeof(*minima), band) : 0;
 }

@@ -1,8 +1,9 @@
 /* The MinHash kernel for AVX2: eight functions in a register, seven registers of minima at a time.
  *
- * The minima and the multipliers of 7 x 8 = 56 functions stay in 14 of the 16 registers; the addends come from the first cache. 14 bands of 8
- * rows are two such rounds over a batch of shingles. Bound: a multiplication, an addition and a minimum for each eight functions, of which the
- * multiplication is the dear one (two a cycle at best, one on many processors).
+ * The minima and the multipliers of 7 x 8 = 56 functions stay in 14 of the 16 registers; the addends come from the
+ * first cache. 14 bands of 8 rows are two such rounds over a batch of shingles. Bound: a multiplication, an addition
+ * and a minimum for each eight functions, of which the multiplication is the dear one (two a cycle at best, one on
+ * many processors).
  */
 #include "dedup/minhash.h"
 #include "dedup/processor.h"

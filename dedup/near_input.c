@@ -48,7 +48,7 @@ struct near_run {
     uint64_t line;
 };
 
-/* --- reading ------------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static q_status read_rest(struct near_run *run, struct q_buffer *text)
 {
@@ -106,7 +106,7 @@ static q_status next_batch(void *context, void **job_pointer, bool *more)
     return Q_OK;
 }
 
-/* --- one document -------------------------------------------------------------------------------------------------------------- */
+/* --- one document ------------------------------------------------------------------------------------------------- */
 
 /* The user's own id out of a document's `meta`, where there is one. */
 static q_status id_from_meta(q_string meta, struct q_buffer *id, bool *found)

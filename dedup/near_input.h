@@ -1,4 +1,5 @@
-/* The documents of the files that `pairs` is given: ids and shingle sets in a store, text hashes and digests in sorters. */
+/* The documents of the files that `pairs` is given: ids and shingle sets in a store, text hashes and digests in
+ * sorters. */
 #ifndef QUERN_DEDUP_NEAR_INPUT_H
 #define QUERN_DEDUP_NEAR_INPUT_H
 

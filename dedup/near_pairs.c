@@ -18,7 +18,7 @@ struct pairs_run {
     struct record_sorter results; /* (number, number, bits of the Jaccard index) */
 };
 
-/* --- equal texts --------------------------------------------------------------------------------------------------------------- */
+/* --- equal texts -------------------------------------------------------------------------------------------------- */
 
 static q_status find_copies(struct pairs_run *run)
 {
@@ -44,7 +44,7 @@ static q_status find_copies(struct pairs_run *run)
     }
 }
 
-/* --- candidates ---------------------------------------------------------------------------------------------------------------- */
+/* --- candidates --------------------------------------------------------------------------------------------------- */
 
 static q_status add_bucket(struct pairs_run *run, const uint32_t *numbers, size_t count)
 {
@@ -85,7 +85,7 @@ out:
     return status;
 }
 
-/* --- verification -------------------------------------------------------------------------------------------------------------- */
+/* --- verification ------------------------------------------------------------------------------------------------- */
 
 struct pairs_worker {
     struct shingle_set a, b;
@@ -222,7 +222,7 @@ static q_status add_copies(struct pairs_run *run)
     return Q_OK;
 }
 
-/* --- the result ---------------------------------------------------------------------------------------------------------------- */
+/* --- the result --------------------------------------------------------------------------------------------------- */
 
 static q_status give_results(struct pairs_run *run, near_pair_found *found, void *context)
 {

@@ -6,7 +6,8 @@
 
 enum { PLANE = 1 << 16 };
 
-/* The ranges of the first plane written out. The other planes hold rare scripts and rare ideographs, found by search. */
+/* The ranges of the first plane written out. The other planes hold rare scripts and rare ideographs, found by
+ * search. */
 static uint32_t plane[PLANE];
 static pthread_once_t plane_once = PTHREAD_ONCE_INIT;
 

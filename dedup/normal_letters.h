@@ -1,13 +1,13 @@
-/* Normal letters: what a character of a document becomes in the text that is hashed and compared. For that only; what is kept
- * is written as it came.
+/* Normal letters: what a character of a document becomes in the text that is hashed and compared. For that only;
+ * what is kept is written as it came.
  *
  *   GAP      parts words: spaces, punctuation, symbols, controls, and whatever Unicode 16 has not assigned
  *   LETTER   belongs to a word, as its folded form: lower case, without accents, every digit as 0
  *   SINGLE   a word of its own: scripts written without spaces (Han, kana, Thai, Lao, Khmer, Burmese, Yi, ...)
  *   NOTHING  as if it were not there: accents standing alone, Arabic and Hebrew vowel points, invisible joiners
  *
- * Folding maps one code point to one code point ("ß" stays, "Œ" becomes "œ"). The table is our own, made once by unicode/generate_normal.py,
- * so that no signature depends on the machine's Unicode library.
+ * Folding maps one code point to one code point ("ß" stays, "Œ" becomes "œ"). The table is our own, made once by
+ * unicode/generate_normal.py, so that no signature depends on the machine's Unicode library.
  */
 #ifndef QUERN_DEDUP_NORMAL_LETTERS_H
 #define QUERN_DEDUP_NORMAL_LETTERS_H
@@ -17,8 +17,8 @@
 
 enum normal_kind { NORMAL_GAP, NORMAL_LETTER, NORMAL_SINGLE, NORMAL_NOTHING };
 
-/* What a code point (0..0x10FFFF) is and what it becomes: an enum normal_kind in the low byte, the folded code point above it (0 for GAP
- * and NOTHING). */
+/* What a code point (0..0x10FFFF) is and what it becomes: an enum normal_kind in the low byte, the folded code point
+ * above it (0 for GAP and NOTHING). */
 uint32_t normal_letter(uint32_t code);
 
 /* The same for the first 65,536 code points as an array, made at the first call. */
@@ -36,7 +36,7 @@ extern const unsigned char normal_ascii[128];
 enum normal_shape {
     NORMAL_SHIFT, /* code + value */
     NORMAL_TO,    /* value */
-    NORMAL_PAIRS, /* code + 1 for the first, third, ... of the range (capitals before their small letters), code for the others */
+    NORMAL_PAIRS, /* code + 1 for the first, third, ... of the range, capitals before small letters; code for the others */
 };
 
 struct normal_range {

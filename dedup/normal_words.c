@@ -16,14 +16,15 @@ void normal_words_release(struct normal_words *words)
     *words = (struct normal_words){0};
 }
 
-/* --- folding ------------------------------------------------------------------------------------------------------------------- */
+/* --- folding ------------------------------------------------------------------------------------------------------ */
 
 static inline bool is_tail(unsigned char byte)
 {
     return (byte & 0xc0) == 0x80;
 }
 
-/* Decodes one character of several bytes and returns how many; 0, and code 0, where it is broken (too long a form, a surrogate, cut off). */
+/* Decodes one character of several bytes and returns how many; 0, and code 0, where it is broken (too long a form, a
+ * surrogate, cut off). */
 static inline size_t decode(const unsigned char *p, const unsigned char *end, uint32_t *code)
 {
     size_t left = (size_t)(end - p);
@@ -96,7 +97,8 @@ static inline const unsigned char *fold_wide(const uint32_t *plane, const unsign
     return p + (size ? size : 1);
 }
 
-/* Folds characters until p reaches `until` (a character that begins before it is taken whole). (*out)[-1] is readable. */
+/* Folds characters until p reaches `until` (a character that begins before it is taken whole). (*out)[-1] is
+ * readable. */
 static const unsigned char *fold_plain(const uint32_t *plane, const unsigned char *p, const unsigned char *until,
                                        const unsigned char *end, char **out)
 {
@@ -138,7 +140,8 @@ __attribute__((target("avx2"))) static const unsigned char *fold_ascii_avx2(cons
 /* Writes the folded text, with a space before it that is not part of it and one behind it that is. */
 static q_status fold(struct normal_words *words, q_string text, bool vectors)
 {
-    /* The longest outcome is half as long again: a letter of two bytes whose small form has three, or a letter before a single. */
+    /* The longest outcome is half as long again: a letter of two bytes whose small form has three, or a letter
+     * before a single. */
     size_t needed = text.size;
     if (!q_add_size(needed, text.size / 2 + 2 + NORMAL_SLACK, &needed))
         return q_fail(Q_ERR_MEMORY, "a text of %zu bytes is too long to fold", text.size);
@@ -165,7 +168,7 @@ static q_status fold(struct normal_words *words, q_string text, bool vectors)
     return Q_OK;
 }
 
-/* --- splitting ----------------------------------------------------------------------------------------------------------------- */
+/* --- splitting ---------------------------------------------------------------------------------------------------- */
 
 /* Digits of pi and e: constants without a reason of their own. */
 static const uint64_t key_low = 0x243f6a8885a308d3, key_high = 0xb7e151628aed2a6b;
@@ -177,8 +180,8 @@ static inline uint64_t fold_product(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* A word's hash takes it 16 bytes at a time, the last piece filled up with zeros. No folded text has a zero byte, so words of different
- * lengths differ. */
+/* A word's hash takes it 16 bytes at a time, the last piece filled up with zeros. No folded text has a zero byte, so
+ * words of different lengths differ. */
 static inline uint64_t hash_step(uint64_t hash, uint64_t low, uint64_t high)
 {
     return fold_product(low ^ key_low ^ hash, high ^ key_high);

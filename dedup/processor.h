@@ -1,4 +1,5 @@
-/* Which instructions this processor has: looked up once per call, from what the compiler's start-up code found by cpuid. */
+/* Which instructions this processor has: looked up once per call, from what the compiler's start-up code found by
+ * cpuid. */
 #ifndef QUERN_DEDUP_PROCESSOR_H
 #define QUERN_DEDUP_PROCESSOR_H
 

@@ -31,8 +31,8 @@ static inline unsigned digit_of(const uint64_t *record, unsigned depth)
     return (unsigned)(record[depth / 8] >> (56 - 8 * (depth % 8)) & 0xff);
 }
 
-/* Puts the records in order of one byte: count, then move each cycle round. ends[d] becomes the index behind the records of digit d.
- * Returns whether all had the same digit. */
+/* Puts the records in order of one byte: count, then move each cycle round. ends[d] becomes the index behind the
+ * records of digit d. Returns whether all had the same digit. */
 static bool part_by_digit(uint64_t *records, size_t count, unsigned width, unsigned depth, size_t ends[DIGITS])
 {
     size_t next[DIGITS];

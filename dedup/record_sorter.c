@@ -70,7 +70,7 @@ q_status record_sorter_add(struct record_sorter *sorter, const uint64_t *record)
     return Q_OK;
 }
 
-/* --- merging runs -------------------------------------------------------------------------------------------------------------- */
+/* --- merging runs ------------------------------------------------------------------------------------------------- */
 
 static const uint64_t *head(const struct record_sorter *sorter, const struct sorter_run *run)
 {
@@ -146,7 +146,7 @@ static q_status next_merged(struct record_sorter *sorter, uint64_t *record, bool
     return Q_OK;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 q_status record_sorter_finish(struct record_sorter *sorter)
 {

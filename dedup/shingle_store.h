@@ -1,6 +1,8 @@
-/* The shingle store: what verification needs of each document, read once from the documents in their order and then at random.
+/* The shingle store: what verification needs of each document, read once from the documents in their order and then
+ * at random.
  *
- * A document in the midst of a frame costs the whole frame to read; its set of shingles here costs two small reads. An entry in the spool:
+ * A document in the midst of a frame costs the whole frame to read; its set of shingles here costs two small reads.
+ * An entry in the spool:
  *
  *     OFFSET  SIZE
  *          0     4  bytes of the id
@@ -9,8 +11,8 @@
  *         16        the id, filled up with zeros to a multiple of 8
  *                8n the shingles, ascending
  *
- * Memory is the spool's; on disk about 1.4 times the text of the documents in it. Numbers are in the machine's order: an entry never leaves
- * the process.
+ * Memory is the spool's; on disk about 1.4 times the text of the documents in it. Numbers are in the machine's
+ * order: an entry never leaves the process.
  */
 #ifndef QUERN_DEDUP_SHINGLE_STORE_H
 #define QUERN_DEDUP_SHINGLE_STORE_H
@@ -25,7 +27,8 @@ struct shingle_head {
     uint64_t count;
 };
 
-/* Appends an entry to `out`: any thread may do this for a buffer of its own, which is then appended to the spool. set may be NULL. */
+/* Appends an entry to `out`: any thread may do this for a buffer of its own, which is then appended to the spool.
+ * set may be NULL. */
 q_status shingle_entry_write(q_string id, uint32_t weight, const struct shingle_set *set,
                              struct q_buffer *out) Q_MUST_USE;
 

@@ -3,7 +3,8 @@
 #include "base/check.h"
 #include "dedup/record_sort.h"
 
-/* The base of the polynomial (odd, from the digits of the golden ratio) and a constant for the last mixing (from those of sqrt(2)). */
+/* The base of the polynomial (odd, from the digits of the golden ratio) and a constant for the last mixing (from
+ * those of sqrt(2)). */
 static const uint64_t base_word = 0x9e3779b97f4a7c15, last_word = 0x6a09e667f3bcc909;
 
 static inline uint64_t mix(uint64_t sum)
@@ -12,7 +13,8 @@ static inline uint64_t mix(uint64_t sum)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* A shingle is the polynomial w[0] B^(k-1) + ... + w[k-1] modulo 2^64, mixed; the next one follows from it with two products. */
+/* A shingle is the polynomial w[0] B^(k-1) + ... + w[k-1] modulo 2^64, mixed; the next one follows from it with two
+ * products. */
 void shingles_hash(const uint64_t *words, size_t word_count, unsigned size, size_t first, size_t count, uint64_t *out)
 {
     q_check(first + count <= shingles_count(word_count, size));

@@ -1,8 +1,8 @@
-/* Shingles: the runs of `size` words of a document (Broder, "On the resemblance and containment of documents", 1997), each as a 64-bit
- * hash. A document of fewer words has one shingle, all of it; one without words has none.
+/* Shingles: the runs of `size` words of a document (Broder, "On the resemblance and containment of documents",
+ * 1997), each as a 64-bit hash. A document of fewer words has one shingle, all of it; one without words has none.
  *
- * The Jaccard index of two documents is that of their sets of shingles. Sets of hashes stand for sets of shingles: two different shingles
- * share a hash once in 2^64 pairs.
+ * The Jaccard index of two documents is that of their sets of shingles. Sets of hashes stand for sets of shingles:
+ * two different shingles share a hash once in 2^64 pairs.
  */
 #ifndef QUERN_DEDUP_SHINGLES_H
 #define QUERN_DEDUP_SHINGLES_H
@@ -18,8 +18,8 @@ static inline size_t shingles_count(size_t words, unsigned size)
     return words == 0 ? 0 : words < size ? 1 : words - size + 1;
 }
 
-/* The hashes of shingles first .. first + count - 1 of a document's words (all of them below shingles_count), to out[count]. The
- * result for a shingle does not depend on `first`. */
+/* The hashes of shingles first .. first + count - 1 of a document's words (all of them below shingles_count), to
+ * out[count]. The result for a shingle does not depend on `first`. */
 void shingles_hash(const uint64_t *words, size_t word_count, unsigned size, size_t first, size_t count, uint64_t *out);
 
 /* A document's set of shingles, ascending, each once. Ready when zeroed; filled again and again. */

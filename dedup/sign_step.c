@@ -1,6 +1,8 @@
-/* sign (map): for each document the hash of its normalised text and the digests of its bands, into one signature file per part.
+/* sign (map): for each document the hash of its normalised text and the digests of its bands, into one signature
+ * file per part.
  *
- * Streams: memory is two frames a thread (1 MiB each as the corpus writes them) and, per thread, about four times the longest document.
+ * Streams: memory is two frames a thread (1 MiB each as the corpus writes them) and, per thread, about four times
+ * the longest document.
  */
 #include "base/clock.h"
 #include "base/document.h"
@@ -116,7 +118,7 @@ static q_status work(void *context, unsigned worker_index, struct frame_job *fra
                                &job->digests_checksum);
 }
 
-/* --- the parts' files ---------------------------------------------------------------------------------------------------------- */
+/* --- the parts' files --------------------------------------------------------------------------------------------- */
 
 static q_status begin_part(struct sign_run *run, uint64_t part)
 {
@@ -177,7 +179,7 @@ static void release_job(struct frame_job *frame)
     q_buffer_release(&job->digests);
 }
 
-/* --- the step ------------------------------------------------------------------------------------------------------------------ */
+/* --- the step ----------------------------------------------------------------------------------------------------- */
 
 static q_status init_run(struct sign_run *run, unsigned threads)
 {

@@ -1,7 +1,7 @@
 /* Signature files (docs/formats/signatures.md): what the sign step leaves of each document of a part.
  *
- * Block k describes the documents of the part's k-th data frame, in their order, in two frames: heads (who, where, how good) and digests (the
- * bands). Whoever needs heads only does not read the digests, which are the bulk.
+ * Block k describes the documents of the part's k-th data frame, in their order, in two frames: heads (who, where,
+ * how good) and digests (the bands). Whoever needs heads only does not read the digests, which are the bulk.
  */
 #ifndef QUERN_DEDUP_SIGNATURE_FILE_H
 #define QUERN_DEDUP_SIGNATURE_FILE_H
@@ -41,7 +41,8 @@ struct signature_head {
 void signature_head_write(const struct signature_head *head, unsigned char bytes[SIGNATURE_HEAD_BYTES]);
 void signature_head_read(const unsigned char bytes[SIGNATURE_HEAD_BYTES], struct signature_head *head);
 
-/* Creates the file with its header. Then two frames per block, each compressed by q_seekable_compress or added plain. */
+/* Creates the file with its header. Then two frames per block, each compressed by q_seekable_compress or added
+ * plain. */
 q_status signature_file_create(const char *path, const struct signature_shape *shape,
                                struct q_seekable_writer **out) Q_MUST_USE;
 

@@ -1,7 +1,8 @@
 /* Spools: bytes put aside during a step, read back at any place, gone with the process.
  *
- * They stay in memory up to a bound and go to a file without a name behind it (created, then unlinked at once), so that nothing is left
- * behind by a killed process. What was appended in one call is never parted between memory and file.
+ * They stay in memory up to a bound and go to a file without a name behind it (created, then unlinked at once), so
+ * that nothing is left behind by a killed process. What was appended in one call is never parted between memory and
+ * file.
  *
  * Appending is for one thread; reading is for many, as long as nobody appends.
  */

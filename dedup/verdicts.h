@@ -1,5 +1,6 @@
-/* Verdicts (docs/formats/verdicts.md): what the group step decided about each document that is not alone, as JSON lines in one file with
- * one data frame per part, in the order of the documents. A document without a verdict is kept and is alone.
+/* Verdicts (docs/formats/verdicts.md): what the group step decided about each document that is not alone, as JSON
+ * lines in one file with one data frame per part, in the order of the documents. A document without a verdict is
+ * kept and is alone.
  */
 #ifndef QUERN_DEDUP_VERDICTS_H
 #define QUERN_DEDUP_VERDICTS_H
@@ -41,7 +42,8 @@ struct verdict_list {
 };
 
 void verdict_list_release(struct verdict_list *list);
-/* Reads data frame `part` of the file, replacing what the list held. Q_ERR_INPUT for lines that are not verdicts in order. */
+/* Reads data frame `part` of the file, replacing what the list held. Q_ERR_INPUT for lines that are not verdicts in
+ * order. */
 q_status verdict_list_read(struct verdict_list *list, struct q_seekable_reader *reader, uint32_t part, const char *path,
                            struct q_jsonl_parser *parser) Q_MUST_USE;
 /* Of the verdicts in `frame`: the first, and how many. */

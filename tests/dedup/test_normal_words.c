@@ -41,12 +41,14 @@ static void test_folding(void **state)
     check_folded("Hello,  WORLD of 2024", "hello world of 0000");
     check_folded("don't snake_case a-b", "don t snake case a b");
     check_folded("H\u00e9llo \u00c0\u00c9\u0178", "hello aey");
-    check_folded("e\u0301a\u0300", "ea");                     /* marks that stand alone */
+    check_folded("e\u0301a\u0300", "ea");                             /* marks that stand alone */
     check_folded("stra\u00dfe \u0152uvre", "stra\u00dfe \u0153uvre"); /* one code point becomes one */
-    check_folded("\u041f\u0440\u0418\u0432\u0435\u0442 \u041c\u0418\u0420", "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440");
-    check_folded("\u039a\u0391\u039b\u0397\u03bc\u03ad\u03c1\u03b1", "\u03ba\u03b1\u03bb\u03b7\u03bc\u03b5\u03c1\u03b1");
+    check_folded("\u041f\u0440\u0418\u0432\u0435\u0442 \u041c\u0418\u0420",
+                 "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440");
+    check_folded("\u039a\u0391\u039b\u0397\u03bc\u03ad\u03c1\u03b1",
+                 "\u03ba\u03b1\u03bb\u03b7\u03bc\u03b5\u03c1\u03b1");
     check_folded("\uff21\uff22\uff11", "ab0"); /* wide forms */
-    check_folded("\u0663\u0664", "00");          /* Arabic-Indic digits */
+    check_folded("\u0663\u0664", "00");        /* Arabic-Indic digits */
     check_folded("so\u00adft zero\u200dwidth", "soft zerowidth");
 }
 
@@ -55,7 +57,7 @@ static void test_scripts_without_spaces(void **state)
     (void)state;
     check_folded("\u4f60\u597d\u3002\u4e16\u754c", "\u4f60 \u597d \u4e16 \u754c");
     check_folded("\u30ab\u306aX\u5b57y", "\u30ab \u306a x \u5b57 y");
-    check_folded("\u0e01\u0e34", "\u0e01 \u0e34");                   /* Thai: vowel signs are characters of their own */
+    check_folded("\u0e01\u0e34", "\u0e01 \u0e34"); /* Thai: vowel signs are characters of their own */
     check_folded("\uc548\ub155 \ud558\uc138\uc694", "\uc548\ub155 \ud558\uc138\uc694"); /* Korean has spaces */
     check_folded("\U00020000\U00020001", "\U00020000 \U00020001");
     check_folded("\U00010400", "\U00010428"); /* Deseret capital */
@@ -64,12 +66,22 @@ static void test_scripts_without_spaces(void **state)
 static void test_broken_bytes_are_gaps(void **state)
 {
     (void)state;
-    check_folded("a\xff" "b", "a b");
-    check_folded("a\xc3", "a");              /* cut off */
-    check_folded("a\xe4\xbd" "b", "a b");   /* cut off by a letter */
-    check_folded("a\xc0\x80" "b", "a b");   /* too long a form */
-    check_folded("a\xed\xa0\x80" "b", "a b"); /* a surrogate */
-    check_folded("a\xf5\x80\x80\x80" "b", "a b");
+    check_folded("a\xff"
+                 "b",
+                 "a b");
+    check_folded("a\xc3", "a"); /* cut off */
+    check_folded("a\xe4\xbd"
+                 "b",
+                 "a b"); /* cut off by a letter */
+    check_folded("a\xc0\x80"
+                 "b",
+                 "a b"); /* too long a form */
+    check_folded("a\xed\xa0\x80"
+                 "b",
+                 "a b"); /* a surrogate */
+    check_folded("a\xf5\x80\x80\x80"
+                 "b",
+                 "a b");
 }
 
 static void check_same(q_string text)
@@ -90,8 +102,10 @@ static void check_same(q_string text)
 static void test_both_ways_agree(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"a", "Bc", "word", "longerword", "averyveryverylongwordindeed", " ", "  ", "\n", ".", "7", "1999",
-                                         "\u00e9", "\u4f60", "\u0436", "\U00020000", "\xff", "\xe4\xbd", "\u0301", "\u0e34", "@[`{/:"};
+    static const char *const pieces[] = {"a",    "Bc",       "word",   "longerword", "averyveryverylongwordindeed",
+                                         " ",    "  ",       "\n",     ".",          "7",
+                                         "1999", "\u00e9",   "\u4f60", "\u0436",     "\U00020000",
+                                         "\xff", "\xe4\xbd", "\u0301", "\u0e34",     "@[`{/:"};
     struct q_buffer text = {0};
     for (unsigned round = 0; round < 3000; round++) {
         q_random_key key = q_random_key_of(1, "test-words", round, 0);
@@ -125,12 +139,14 @@ static void test_every_byte_agrees(void **state)
     }
 }
 
-/* Each code point: the table is in order, its letters fold to letters that stay as they are, and the plane is the ranges. */
+/* Each code point: the table is in order, its letters fold to letters that stay as they are, and the plane is the
+ * ranges. */
 static void test_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i + 1 < normal_range_count; i++)
-        assert_true(normal_ranges[i].first <= normal_ranges[i].last && normal_ranges[i].last < normal_ranges[i + 1].first);
+        assert_true(normal_ranges[i].first <= normal_ranges[i].last &&
+                    normal_ranges[i].last < normal_ranges[i + 1].first);
     for (uint32_t code = 0; code < 0x110000; code++) {
         uint32_t letter = normal_letter(code), folded = letter >> 8;
         enum normal_kind kind = normal_kind_of(letter);
@@ -166,7 +182,8 @@ static void test_text_hash(void **state)
         assert_int_equal(words.count, 0);
         other[i] = normal_text_hash(&words, q_string_of(wordless[i]));
     }
-    assert_false(q_hash_equal(other[0], other[1]) || q_hash_equal(other[1], other[2]) || q_hash_equal(other[0], other[2]));
+    assert_false(q_hash_equal(other[0], other[1]) || q_hash_equal(other[1], other[2]) ||
+                 q_hash_equal(other[0], other[2]));
     normal_words_release(&words);
 }
 
@@ -190,9 +207,14 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_folding),         cmocka_unit_test(test_scripts_without_spaces), cmocka_unit_test(test_broken_bytes_are_gaps),
-        cmocka_unit_test(test_both_ways_agree), cmocka_unit_test(test_every_byte_agrees),      cmocka_unit_test(test_table),
-        cmocka_unit_test(test_text_hash),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_folding),
+        cmocka_unit_test(test_scripts_without_spaces),
+        cmocka_unit_test(test_broken_bytes_are_gaps),
+        cmocka_unit_test(test_both_ways_agree),
+        cmocka_unit_test(test_every_byte_agrees),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_text_hash),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

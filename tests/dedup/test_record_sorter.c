@@ -48,7 +48,8 @@ static void test_sort(void **state)
         for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
             for (size_t s = 0; s < sizeof(spreads) / sizeof(*spreads); s++) {
                 size_t count = counts[c];
-                uint64_t *records = make_records(count, width, spreads[s], c + s), *expected = make_records(count, width, spreads[s], c + s);
+                uint64_t *records = make_records(count, width, spreads[s], c + s),
+                         *expected = make_records(count, width, spreads[s], c + s);
                 compared_width = width;
                 qsort(expected, count, width * sizeof(*expected), compare);
                 record_sort(records, count, width);
@@ -61,7 +62,8 @@ static void test_sort(void **state)
 }
 
 /* Sorts with so much memory; returns the records in order (malloc), or NULL and *status. */
-static uint64_t *sort_with(uint64_t memory, const uint64_t *records, size_t count, unsigned width, q_status *status, size_t *runs)
+static uint64_t *sort_with(uint64_t memory, const uint64_t *records, size_t count, unsigned width, q_status *status,
+                           size_t *runs)
 {
     struct record_sorter sorter;
     uint64_t *out = malloc((count + 1) * width * sizeof(*out));
@@ -196,7 +198,7 @@ static void test_spool(void **state)
         }
         char *all = malloc((size_t)spool_size(&spool));
         assert_ok(spool_read(&spool, 0, all, (size_t)spool_size(&spool)));
-        assert_int_equal(all[places[5999]], 5999 % 251);
+        assert_int_equal((unsigned char)all[places[5999]], 5999 % 251);
         free(all);
         spool_release(&spool);
     }
@@ -206,8 +208,9 @@ static void test_spool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sort),         cmocka_unit_test(test_runs_do_not_change_the_order), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_no_memory),                    cmocka_unit_test(test_spool),
+        cmocka_unit_test(test_sort),      cmocka_unit_test(test_runs_do_not_change_the_order),
+        cmocka_unit_test(test_empty),     cmocka_unit_test(test_failing_disk),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_spool),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
