@@ -1,0 +1,317 @@
+/* Checkpoints: what is written is read back to the bit; killed or failed at any file call there is the old one or the new one; damage is found. */
+#include "base/fs.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "tests/base/cmocka_all.h"
+#include "tests/base/fault_fs.h"
+#include "tests/base/scratch.h"
+#include "train/checkpoint.h"
+#include "train/model_files.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct model_config small = {.vocab_size = 32,
+                                          .hidden_size = 16,
+                                          .num_hidden_layers = 2,
+                                          .first_k_dense_replace = 1,
+                                          .num_attention_heads = 2,
+                                          .q_lora_rank = 8,
+                                          .kv_lora_rank = 8,
+                                          .qk_nope_head_dim = 4,
+                                          .qk_rope_head_dim = 4,
+                                          .v_head_dim = 4,
+                                          .intermediate_size = 16,
+                                          .moe_intermediate_size = 8,
+                                          .n_routed_experts = 4,
+                                          .num_experts_per_tok = 2,
+                                          .n_group = 2,
+                                          .topk_group = 1,
+                                          .n_shared_experts = 1,
+                                          .routed_scaling_factor = 2.5,
+                                          .norm_topk_prob = true,
+                                          .rms_norm_eps = 1e-6,
+                                          .rope_theta = 10000,
+                                          .max_position_embeddings = 16,
+                                          .initializer_range = 0.02,
+                                          .bos_token_id = 0,
+                                          .eos_token_id = 1};
+
+static const q_hash data = {1, 2};
+static const struct checkpoint_keep keep_two = {.last = 2};
+
+/* A model and its optimizer. */
+struct rig {
+    struct q_pool *pool;
+    struct op_context *context;
+    struct model *model;
+    struct optimizer *optimizer;
+};
+
+static void rig_create(struct rig *rig)
+{
+    const struct op_table *ops = op_table_cpu();
+    struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
+    struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1};
+    assert_ok(q_pool_create(1, &rig->pool));
+    assert_ok(ops->create(rig->pool, &rig->context));
+    assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
+    assert_ok(optimizer_create(rig->model, &adamw, &rig->optimizer));
+}
+
+static void rig_release(struct rig *rig)
+{
+    optimizer_release(rig->optimizer);
+    model_release(rig->model);
+    op_table_cpu()->release(rig->context);
+    q_pool_release(rig->pool);
+}
+
+/* Every tensor of the rig filled by a seed. */
+static void rig_fill(struct rig *rig, uint64_t seed)
+{
+    size_t count;
+    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    for (size_t i = 0; i < count; i++) {
+        float values[1024];
+        assert_true(parameters[i].count <= 1024);
+        q_random_normals(q_random_key_of(seed, "weight", i, 0), 0, 1, values, parameters[i].count);
+        assert_ok(model_put(rig->model, &parameters[i], values));
+        if (parameters[i].kind == MODEL_BIAS)
+            continue;
+        q_random_normals(q_random_key_of(seed, "mean", i, 0), 0, 1, values, parameters[i].count);
+        assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_M, &parameters[i], values));
+        for (size_t j = 0; j < parameters[i].count; j++)
+            values[j] = values[j] * values[j];
+        assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_V, &parameters[i], values));
+    }
+}
+
+/* XXH3 of everything that a checkpoint must bring back. */
+static q_hash rig_hash(const struct rig *rig)
+{
+    size_t count;
+    struct q_hasher *hasher;
+    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    assert_ok(q_hasher_create(&hasher));
+    for (size_t i = 0; i < count; i++) {
+        float values[1024];
+        model_get(rig->model, &parameters[i], values);
+        q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
+        for (int m = OPTIMIZER_M; m <= OPTIMIZER_V && parameters[i].kind != MODEL_BIAS; m++) {
+            optimizer_get(rig->optimizer, (enum optimizer_moment)m, &parameters[i], values);
+            q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
+        }
+    }
+    q_hash hash = q_hasher_digest(hasher);
+    q_hasher_release(hasher);
+    return hash;
+}
+
+static struct train_position at_step(uint64_t step)
+{
+    return (struct train_position){.step = step, .samples = step * 3, .tokens = step * 24};
+}
+
+static q_status write_step(const struct rig *rig, uint64_t step)
+{
+    struct train_position position = at_step(step);
+    return checkpoint_write("run", rig->model, rig->optimizer, &position, data, NULL, &keep_two, NULL);
+}
+
+static void fresh_run(void)
+{
+    assert_ok(q_fs_remove_tree("run"));
+    assert_ok(q_fs_make_directories("run"));
+}
+
+static void test_written_is_read_back(void **state)
+{
+    (void)state;
+    struct rig one = {0}, two = {0};
+    bool found;
+    fresh_run();
+    rig_create(&one);
+    rig_create(&two);
+    rig_fill(&one, 1);
+    rig_fill(&two, 2);
+    assert_ok(checkpoint_find("run", &found));
+    assert_false(found);
+    assert_ok(write_step(&one, 7));
+    assert_ok(checkpoint_find("run", &found));
+    assert_true(found);
+    struct train_position position;
+    assert_ok(checkpoint_read("run", two.model, two.optimizer, data, &position));
+    assert_int_equal(position.step, 7);
+    assert_int_equal(position.samples, 21);
+    assert_int_equal(position.tokens, 168);
+    assert_int_equal(optimizer_steps(two.optimizer), 7);
+    assert_true(q_hash_equal(rig_hash(&one), rig_hash(&two)));
+    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT, "other shards");
+    rig_release(&one);
+    rig_release(&two);
+}
+
+static void test_old_ones_go(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct checkpoint_keep keep = {.last = 2, .every = 4};
+    fresh_run();
+    rig_create(&rig);
+    rig_fill(&rig, 1);
+    for (uint64_t step = 1; step <= 6; step++) {
+        struct train_position position = at_step(step);
+        assert_ok(checkpoint_write("run", rig.model, rig.optimizer, &position, data, NULL, &keep, NULL));
+    }
+    struct q_arena arena = {0};
+    const char **names;
+    size_t count;
+    assert_ok(q_fs_list("run/checkpoints", &arena, &names, &count));
+    assert_int_equal(count, 3);
+    assert_string_equal(names[0], "step-00000004"); /* a multiple to be kept */
+    assert_string_equal(names[1], "step-00000005");
+    assert_string_equal(names[2], "step-00000006");
+    q_arena_release(&arena);
+    rig_release(&rig);
+}
+
+/* What a run finds after an interrupted write of step 2 over a whole step 1: one of the two, whole. */
+static void assert_one_of_two(struct rig *scratch, q_hash first, q_hash second)
+{
+    bool found;
+    struct train_position position;
+    assert_ok(checkpoint_find("run", &found));
+    assert_true(found);
+    assert_ok(checkpoint_read("run", scratch->model, scratch->optimizer, data, &position));
+    assert_true(position.step == 1 || position.step == 2);
+    assert_true(q_hash_equal(rig_hash(scratch), position.step == 1 ? first : second));
+}
+
+struct writing {
+    struct rig *rig;
+    uint64_t step;
+};
+
+static int write_in_child(void *context)
+{
+    struct writing *writing = context;
+    return write_step(writing->rig, writing->step) == Q_OK ? 0 : 1;
+}
+
+static void test_killed_at_every_call(void **state)
+{
+    (void)state;
+    struct rig one = {0}, two = {0}, scratch = {0};
+    rig_create(&one);
+    rig_create(&two);
+    rig_create(&scratch);
+    rig_fill(&one, 1);
+    rig_fill(&two, 2);
+    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    for (uint64_t k = 1;; k++) {
+        int code;
+        fresh_run();
+        assert_ok(write_step(&one, 1));
+        bool killed = fault_fs_killed(k, write_in_child, &(struct writing){&two, 2}, &code);
+        assert_one_of_two(&scratch, first, second);
+        /* And the run goes on: the same step comes again. */
+        assert_ok(write_step(&two, 2));
+        struct train_position position;
+        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position));
+        assert_int_equal(position.step, 2);
+        if (!killed) {
+            assert_int_equal(code, 0);
+            assert_true(k > 20);
+            break;
+        }
+    }
+    rig_release(&one);
+    rig_release(&two);
+    rig_release(&scratch);
+}
+
+static void test_every_call_fails_once(void **state)
+{
+    (void)state;
+    static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_DISK_FULL};
+    struct rig one = {0}, two = {0}, scratch = {0};
+    rig_create(&one);
+    rig_create(&two);
+    rig_create(&scratch);
+    rig_fill(&one, 1);
+    rig_fill(&two, 2);
+    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+        for (uint64_t k = 1;; k++) {
+            fresh_run();
+            assert_ok(write_step(&one, 1));
+            fault_fs_start(kinds[kind], k);
+            q_status status = write_step(&two, 2);
+            bool reached = fault_fs_stop();
+            assert_one_of_two(&scratch, first, second);
+            if (!reached) {
+                assert_int_equal(status, Q_OK);
+                break;
+            }
+        }
+    }
+    rig_release(&one);
+    rig_release(&two);
+    rig_release(&scratch);
+}
+
+/* A byte changed in any file of the checkpoint, a file cut, a file gone: found before a tensor is believed. */
+static void test_damage_is_found(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct q_arena arena = {0};
+    struct q_buffer bytes = {0};
+    struct train_position position;
+    const char **names, *path;
+    size_t count;
+    fresh_run();
+    rig_create(&rig);
+    rig_fill(&rig, 1);
+    assert_ok(write_step(&rig, 3));
+    const char *folder = "run/checkpoints/step-00000003";
+    assert_ok(checkpoint_verify(folder, &position, NULL));
+    assert_ok(q_fs_list(folder, &arena, &names, &count));
+    assert_true(count >= 5);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], "trainer.json") == 0)
+            continue;
+        assert_ok(q_fs_join(&arena, folder, names[i], &path));
+        scratch_read(path, &bytes);
+        for (size_t at = 0; at < bytes.size; at += 1 + bytes.size / 50) {
+            bytes.data[at] = (char)(bytes.data[at] ^ 16);
+            scratch_write(path, bytes.data, bytes.size);
+            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT, "damaged");
+            bytes.data[at] = (char)(bytes.data[at] ^ 16);
+        }
+        scratch_write(path, bytes.data, bytes.size - 1);
+        assert_fails(checkpoint_verify(folder, &position, NULL), Q_ERR_INPUT, "damaged");
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(checkpoint_verify(folder, &position, NULL), Q_ERR_INPUT);
+        scratch_write(path, bytes.data, bytes.size);
+    }
+    assert_ok(checkpoint_verify(folder, &position, NULL));
+    scratch_write("run/latest", "step-00000004", 13);
+    assert_int_equal(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT);
+    scratch_write("run/latest", "../../../etc", 12);
+    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT, "does not name a checkpoint");
+    q_buffer_release(&bytes);
+    q_arena_release(&arena);
+    rig_release(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_written_is_read_back),  cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_killed_at_every_call), cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_damage_is_found),
+    };
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+}
