@@ -51,7 +51,7 @@ const char q_report_style[] =
     ".tile b{display:block;font-size:1.45rem;line-height:1.25;font-weight:650;overflow-wrap:anywhere}\n"
     ".tile span{color:var(--soft);font-size:.85rem;line-height:1.35;display:block}\n"
     "figure{margin:1.3rem 0}\n"
-    "figcaption{font-weight:600;margin:0 0 .45rem}\n"
+    "figcaption{font-weight:600;margin:0 0 .45rem;overflow-wrap:anywhere}\n"
     "figcaption small{font-weight:400;color:var(--soft);font-size:.87rem;margin-left:.3rem}\n"
     ".scroll{overflow-x:auto}\n"
     "svg{display:block;width:100%;max-width:760px;min-width:33rem;height:auto}\n"
