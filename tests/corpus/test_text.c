@@ -1,0 +1,400 @@
+/* Text on its way: charsets, normal form, language, metrics, rules, manual pages. */
+#include "base/check.h"
+#include "base/json.h"
+#include "corpus/charset.h"
+#include "corpus/lang.h"
+#include "corpus/man_text.h"
+#include "corpus/rules.h"
+#include "corpus/unicode_nfc.h"
+#include "tests/base/cmocka_all.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- charsets ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct corpus_decoder *decoder;
+
+/* "text", or "?" where no charset fits. */
+static const char *decoded(const char *bytes, size_t size, bool html)
+{
+    static char text[4096];
+    struct corpus_changes changes = {0};
+    q_string utf8;
+    bool known;
+    assert_ok(corpus_decode(decoder, (q_string){bytes, size}, html, &utf8, &known, &changes));
+    if (!known)
+        return "?";
+    assert_true(q_utf8_valid(utf8));
+    snprintf(text, sizeof text, "%.*s", Q_STRING_ARGS(utf8));
+    return text;
+}
+#define DECODED(literal, html) decoded(literal, sizeof(literal) - 1, html)
+
+static void test_charsets(void **state)
+{
+    (void)state;
+    assert_string_equal(DECODED("plain", false), "plain");
+    assert_string_equal(DECODED("caf\xC3\xA9", false), "caf\xC3\xA9");
+    assert_string_equal(DECODED("\xEF\xBB\xBFmark", false), "mark");
+    assert_string_equal(DECODED("\xFF\xFEh\0i\0\xE9\0", false), "hi\xC3\xA9");
+    assert_string_equal(DECODED("\xFE\xFF\0h\0i", false), "hi");
+    assert_string_equal(DECODED("<meta charset=windows-1252>\x93q\x94 caf\xE9", true), "<meta charset=windows-1252>\xE2\x80\x9Cq\xE2\x80\x9D caf\xC3\xA9");
+    assert_string_equal(DECODED("<meta content='text/html; charset=ISO-8859-1'>\x80", true),
+                        "<meta content='text/html; charset=ISO-8859-1'>\xE2\x82\xAC"); /* as the web means it */
+    assert_string_equal(DECODED("<meta charset=\"koi8-r\">\xED\xC5\xCC\xD8", true), "<meta charset=\"koi8-r\">\xD0\x9C\xD0\xB5\xD0\xBB\xD1\x8C");
+    assert_string_equal(DECODED("<meta charset=shift_jis>\x93\xFA\x96\x7B", true), "<meta charset=shift_jis>\xE6\x97\xA5\xE6\x9C\xAC");
+    /* what it is outweighs what it says */
+    assert_string_equal(DECODED("<meta charset=iso-8859-1>caf\xC3\xA9", true), "<meta charset=iso-8859-1>caf\xC3\xA9");
+    assert_string_equal(DECODED("<meta charset=nonsense>caf\xC3\xA9", true), "<meta charset=nonsense>caf\xC3\xA9");
+}
+
+static void test_detected_and_damaged(void **state)
+{
+    (void)state;
+    const char *german = "Die M\xFChle steht am Flu\xDF und mahlt f\xFCr die Bauern, die von weither kommen, das Korn zu Mehl.";
+    const char *text = decoded(german, strlen(german), false);
+    assert_non_null(strstr(text, "M\xC3\xBChle"));
+    assert_non_null(strstr(text, "Flu\xC3\x9F"));
+    /* ten good characters to one bad: UTF-8 with damage */
+    text = DECODED("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 and \xC3 bad", false);
+    assert_non_null(strstr(text, "and \xEF\xBF\xBD bad"));
+    assert_string_equal(decoded("", 0, true), "");
+    uint64_t dice = 11; /* any bytes: a text or none, never an error */
+    for (unsigned round = 0; round < 3000; round++) {
+        char bytes[40];
+        size_t size = dice_roll(&dice) % sizeof bytes;
+        for (size_t i = 0; i < size; i++)
+            bytes[i] = (char)dice_roll(&dice);
+        decoded(bytes, size, round % 2);
+    }
+}
+
+/* --- normal form ------------------------------------------------------------------------------------------------------------------- */
+
+static struct q_buffer normal, scratch;
+static struct corpus_changes changes;
+
+static const char *normalised(const char *text)
+{
+    changes = (struct corpus_changes){0};
+    assert_ok(corpus_normalise(q_string_of(text), &normal, &scratch, &changes));
+    assert_ok(q_buffer_terminate(&normal));
+    return normal.data;
+}
+
+static void test_normal_form(void **state)
+{
+    (void)state;
+    assert_string_equal(normalised("a\r\nb\rc\xC2\x85""d\xE2\x80\xA8""e\xE2\x80\xA9""f"), "a\nb\nc\nd\ne\nf");
+    assert_int_equal(changes.line_ends, 5);
+    assert_string_equal(normalised("a\x01\x1B[0m\x7F\xC2\x9F\tb\xEF\xBB\xBF""c\xEF\xBF\xBE"), "a[0m\tbc");
+    assert_int_equal(changes.controls, 6);
+    assert_string_equal(normalised("e\xCC\x81 \xC3\xA9"), "\xC3\xA9 \xC3\xA9");
+    assert_int_equal(changes.composed, 1);
+    assert_string_equal(normalised(" \n\t\n  indented\n\nx \n \n"), "  indented\n\nx");
+    assert_int_equal(changes.trimmed, 1);
+    assert_string_equal(normalised("already so"), "already so");
+    assert_int_equal(changes.trimmed + changes.composed + changes.controls + changes.line_ends, 0);
+    assert_string_equal(normalised(""), "");
+    assert_string_equal(normalised(" \r\n "), "");
+    /* neighbours of what is removed stay */
+    assert_string_equal(normalised("\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAA.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F"),
+                        "\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAA.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F");
+}
+
+static size_t put_utf8(char *out, uint32_t c)
+{
+    if (c < 0x80)
+        return out[0] = (char)c, 1;
+    if (c < 0x800)
+        return out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 0x3F)), 2;
+    out[0] = (char)(0xE0 | c >> 12);
+    out[1] = (char)(0x80 | (c >> 6 & 0x3F));
+    out[2] = (char)(0x80 | (c & 0x3F));
+    return 3;
+}
+
+static bool append(void *context, const char *bytes, size_t count)
+{
+    return q_buffer_append(context, bytes, count) == Q_OK;
+}
+
+/* The quick looks give what plain composing gives: on texts of letters, marks and jamo, thrown by dice. */
+static void test_normal_form_against_plain(void **state)
+{
+    (void)state;
+    static const uint32_t letters[] = {'a', 'e', ' ', 0xE9, 0x12F, 0x2FF, 0x300, 0x301, 0x323, 0x345, 0x3B1, 0x410, 0x5D0, 0x915, 0x93C,
+                                       0x1100, 0x1161, 0x11A8, 0xAC00, 0x212B, 0x3042, 0x3099, 0xF900};
+    uint64_t dice = 5;
+    for (unsigned round = 0; round < 20000; round++) {
+        char text[64];
+        size_t size = 0, count = 1 + dice_roll(&dice) % 12;
+        text[size++] = 'x';
+        for (size_t i = 0; i < count; i++)
+            size += put_utf8(text + size, letters[dice_roll(&dice) % Q_COUNT_OF(letters)]);
+        text[size++] = 'x';
+        text[size] = 0;
+        struct q_buffer plain = {0};
+        assert_true(corpus_nfc_write(text, size, append, &plain));
+        assert_ok(q_buffer_terminate(&plain));
+        assert_string_equal(normalised(text), plain.data);
+        assert_string_equal(normalised(plain.data), plain.data);
+        assert_int_equal(changes.composed, 0);
+        q_buffer_release(&plain);
+    }
+}
+
+static void test_nothing_below_300_composes(void **state)
+{
+    (void)state;
+    for (uint32_t a = 0xA0; a < 0x300; a++)
+        for (uint32_t b = 0xA0; b < 0x300; b += 7) {
+            char text[8];
+            size_t size = put_utf8(text, a);
+            size += put_utf8(text + size, b);
+            assert_true(corpus_nfc_is(text, size));
+        }
+}
+
+/* --- language ---------------------------------------------------------------------------------------------------------------------- */
+
+static void expect_language(const char *text, const char *code)
+{
+    struct corpus_langs langs;
+    corpus_lang_identify(text, strlen(text), &langs);
+    assert_string_equal(langs.langs[0].code, code);
+    assert_true(langs.langs[0].score >= 0 && langs.langs[0].score <= 1);
+}
+
+static void test_languages(void **state)
+{
+    (void)state;
+    expect_language("The mill stands by the river and grinds the corn that the farmers bring from far away.", "en");
+    expect_language("Die M\xC3\xBChle steht am Fluss und mahlt das Korn, das die Bauern von weither bringen.", "de");
+    expect_language("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x81\xAE\xE3\x81\xBB\xE3\x81\xA8\xE3\x82\x8A\xE3\x81\xAB\xE3\x81\x82\xE3\x82\x8A\xE3\x81\xBE\xE3\x81\x99\xE3\x80\x82", "ja");
+    expect_language("", "und");
+    expect_language("12345 67890 ---", "und");
+}
+
+/* Of a long text three windows count: one third in another language shows. Cut inside characters, nothing breaks. */
+static void test_long_and_mixed(void **state)
+{
+    (void)state;
+    static const char *const german[] = {"M\xC3\xBChle", "Fluss", "Bauern", "mahlen", "steht", "Wasser", "und", "nicht", "f\xC3\xBCr", "zwischen", "Felder", "wieder"};
+    static const char *const english[] = {"mill", "river", "farmers", "grinding", "stands", "water", "and", "not", "through", "between", "fields", "again"};
+    struct q_buffer text = {0};
+    struct corpus_langs langs;
+    uint64_t dice = 13;
+    for (unsigned i = 0; i < 5000; i++)
+        assert_ok(q_buffer_printf(&text, "%s ", german[dice_roll(&dice) % Q_COUNT_OF(german)]));
+    for (size_t cut = 0; cut < 8; cut++) {
+        corpus_lang_identify(text.data + cut, text.size - 2 * cut, &langs);
+        assert_string_equal(langs.langs[0].code, "de");
+    }
+    for (unsigned i = 0; i < 8000; i++)
+        assert_ok(q_buffer_printf(&text, "%s ", english[dice_roll(&dice) % Q_COUNT_OF(english)]));
+    corpus_lang_identify(text.data, text.size, &langs);
+    assert_int_equal(langs.count, 2);
+    assert_string_equal(langs.langs[0].code, "en");
+    assert_string_equal(langs.langs[1].code, "de");
+    q_buffer_release(&text);
+}
+
+/* --- metrics and rules ------------------------------------------------------------------------------------------------------------- */
+
+static struct corpus_metrics measure(const char *text)
+{
+    struct corpus_metrics m;
+    corpus_measure(q_string_of(text), &m);
+    return m;
+}
+
+static void test_metrics(void **state)
+{
+    (void)state;
+    struct corpus_metrics m = measure("The mill, and 42 wheels...\n\n- to #1\nwait\xE2\x80\xA6");
+    assert_int_equal(m.words, 9); /* The mill, and 42 wheels... - to #1 wait… */
+    assert_int_equal(m.spaced_words, 9);
+    assert_int_equal(m.letter_words, 6);
+    assert_int_equal(m.word_characters, 3 + 5 + 3 + 2 + 9 + 1 + 2 + 2 + 5);
+    assert_int_equal(m.lines, 3);
+    assert_int_equal(m.bullet_lines, 1);
+    assert_int_equal(m.ellipsis_lines, 2);
+    assert_int_equal(m.ellipses, 2);
+    assert_int_equal(m.hashes, 1);
+    assert_int_equal(m.stop_words, 3); /* The, and, to */
+    assert_int_equal(measure("......").ellipses, 2);
+    assert_int_equal(measure(".. .").ellipses, 0);
+    assert_int_equal(measure("with WITH \"have\" that's bee").stop_words, 2);
+    m = measure("");
+    assert_int_equal(m.words + m.lines + m.characters, 0);
+}
+
+/* Scripts without spaces: words are estimated from letters, latin words among them are words. */
+static void test_scripts_without_spaces(void **state)
+{
+    (void)state;
+    struct corpus_metrics m = measure("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x80\x82"); /* 4 letters and a full stop */
+    assert_int_equal(m.words, 2);
+    assert_int_equal(m.letter_words, 2);
+    assert_int_equal(m.spaced_words, 0);
+    m = measure("LibreOffice\xE3\x81\xAE\xE6\x96\x87\xE6\x9B\xB8"); /* one latin word, 3 letters */
+    assert_int_equal(m.words, 3);
+    assert_int_equal(m.spaced_words, 1);
+    assert_int_equal(m.word_characters, 11);
+    m = measure("\xE0\xB8\x81\xE0\xB8\xB2\xE0\xB8\xA3\xE0\xB8\x97\xE0\xB8\x94"); /* Thai, 5 letters */
+    assert_int_equal(m.words, 2);
+    m = measure("\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 \xEB\xAC\xB8\xEC\x84\x9C"); /* Korean has spaces */
+    assert_int_equal(m.words, 2);
+    assert_int_equal(m.spaced_words, 2);
+}
+
+static const char *verdict(const struct corpus_settings *settings, const char *text, const char *lang)
+{
+    struct corpus_metrics m = measure(text);
+    const struct corpus_subject subject = {&m, q_string_of(lang), 1};
+    const struct corpus_rule *rule = corpus_rules_judge(settings, &subject);
+    return rule ? rule->name : "kept";
+}
+
+static struct q_arena arena;
+static struct corpus_settings standard;
+
+/* Every rule drops what it is for and nothing else: a text of 60 good words, changed in one way each. */
+static void test_gopher_rules(void **state)
+{
+    (void)state;
+    struct q_buffer good = {0}, text = {0};
+    for (unsigned i = 0; i < 6; i++)
+        assert_ok(q_buffer_printf(&good, "The old mill stands with its wheel by the river.\n"));
+    assert_ok(q_buffer_terminate(&good));
+    assert_string_equal(verdict(&standard, good.data, "en"), "kept");
+    assert_string_equal(verdict(&standard, "Too short to be kept.", "en"), "gopher.words");
+#define CHANGED(reason, ...)                                                                                           \
+    q_buffer_clear(&text);                                                                                             \
+    assert_ok(q_buffer_printf(&text, __VA_ARGS__));                                                                    \
+    assert_string_equal(verdict(&standard, text.data, "en"), reason)
+    CHANGED("gopher.hash-ratio", "%s #######", good.data);
+    CHANGED("gopher.ellipsis-ratio", "%s .....................", good.data);
+    q_buffer_clear(&text);
+    for (unsigned i = 0; i < 60; i++)
+        assert_ok(q_buffer_printf(&text, "of "));
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.mean-word-length");
+    q_buffer_clear(&text);
+    for (unsigned i = 0; i < 20; i++)
+        assert_ok(q_buffer_printf(&text, "- the mill of farmers\n"));
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.bullet-lines");
+    q_buffer_clear(&text);
+    for (unsigned i = 0; i < 6; i++)
+        assert_ok(q_buffer_printf(&text, i % 2 ? "the mill of the old man by the river and more...\n" : "the mill of the old man by the river and more\n"));
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.ellipsis-lines");
+    q_buffer_clear(&text);
+    for (unsigned i = 0; i < 20; i++)
+        assert_ok(q_buffer_printf(&text, "the mill 1234 of\n"));
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.letter-words");
+    q_buffer_clear(&text);
+    for (unsigned i = 0; i < 30; i++)
+        assert_ok(q_buffer_printf(&text, "alte M\xC3\xBChlen "));
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "en-GB"), "gopher.stop-words");
+    assert_string_equal(verdict(&standard, text.data, "de"), "kept"); /* asked of English only */
+    struct corpus_settings off = standard;
+    off.gopher.enabled = false;
+    assert_string_equal(verdict(&off, "Too short.", "en"), "kept");
+    q_buffer_release(&good);
+    q_buffer_release(&text);
+}
+
+static void test_a_rule_that_does_not_apply(void **state)
+{
+    (void)state;
+    struct q_buffer text = {0};
+    for (unsigned i = 0; i < 60; i++)
+        assert_ok(q_buffer_printf(&text, "\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x80\x82")); /* no spaces at all: one chunk of 180 characters */
+    assert_ok(q_buffer_terminate(&text));
+    assert_string_equal(verdict(&standard, text.data, "ja"), "kept");
+    struct corpus_metrics m = measure(text.data);
+    const struct corpus_subject subject = {&m, Q_STRING("ja"), 1};
+    struct corpus_verdict v = corpus_rule_judge(&corpus_gopher_family.rules[1], &standard, &subject);
+    assert_true(isnan(v.measure) && v.pass);
+    q_buffer_release(&text);
+}
+
+/* --- manual pages ------------------------------------------------------------------------------------------------------------------ */
+
+static void expect_manual(const char *source, const char *wanted, const char *wanted_title)
+{
+    struct q_buffer out = {0}, title = {0};
+    assert_ok(man_text(q_string_of(source), &out, &title));
+    assert_ok(q_buffer_terminate(&out));
+    assert_ok(q_buffer_terminate(&title));
+    assert_string_equal(out.data, wanted);
+    assert_string_equal(title.data, wanted_title);
+    q_buffer_release(&out);
+    q_buffer_release(&title);
+}
+
+static void test_manual_pages(void **state)
+{
+    (void)state;
+    expect_manual(".\\\" no\n.TH QUERN 1 2026 quern\n.SH NAME\nquern \\- a \\fBmill\\fP\n.SH OPTIONS\n.TP\n.BR \\-j , \" --threads\"\nhow many\nof them\n.PP\nEnd.\n",
+                  "NAME\n\nquern - a mill\n\nOPTIONS\n\n-j, --threads\nhow many of them\n\nEnd.", "quern(1)");
+    expect_manual(".nf\na  b\n  c\n.fi\nd\ne\n", "a  b\n  c\n\nd e", "");
+    expect_manual(".de XX\nhidden\n..\n.if n \\{\\\nhidden\n.\\}\n.ie t hidden\n.el hidden\nshown \\(em \\[u00E9] \\\"no\n", "shown \xE2\x80\x94 \xC3\xA9 ", "");
+    expect_manual(".TS\ntab(:);\nl l.\na:b\n_\nc:T{\nlong\nT}\n.TE\n", "a | b\nc\nlong", "");
+    expect_manual(".Dd 2026\n.Dt QUERN 8\n.Sh NAME\n.Nm quern\n.Nd a mill\n.Pp\nSee\n.Xr dedup 1 .\n.Op Fl v Ar file\n",
+                  "NAME\n\nquern a mill\n\nSee dedup(1). -v file", "quern(8)");
+    uint64_t dice = 9; /* any lines: text, never an error */
+    static const char *const pieces[] = {".", "\\", "\\f", "\\(", "\\[", "\\s", "\\h'", "\"", " ", "x", "\n", ".TS\n", ".B ", "\\{", "\\}", ".if ", "T{", "\\*["};
+    for (unsigned round = 0; round < 20000; round++) {
+        char page[128] = "";
+        size_t size = 0;
+        for (unsigned i = 0; i < 20; i++)
+            size += (size_t)snprintf(page + size, sizeof page - size, "%s", pieces[dice_roll(&dice) % Q_COUNT_OF(pieces)]);
+        struct q_buffer out = {0}, title = {0};
+        assert_ok(man_text((q_string){page, size}, &out, &title));
+        q_buffer_release(&out);
+        q_buffer_release(&title);
+    }
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_ok(corpus_decoder_create(&decoder));
+    assert_ok(q_settings_load(&corpus_settings_table, NULL, &arena, &standard));
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    corpus_decoder_release(decoder);
+    q_arena_release(&arena);
+    q_buffer_release(&normal);
+    q_buffer_release(&scratch);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_charsets),
+                                       cmocka_unit_test(test_detected_and_damaged),
+                                       cmocka_unit_test(test_normal_form),
+                                       cmocka_unit_test(test_normal_form_against_plain),
+                                       cmocka_unit_test(test_nothing_below_300_composes),
+                                       cmocka_unit_test(test_languages),
+                                       cmocka_unit_test(test_long_and_mixed),
+                                       cmocka_unit_test(test_metrics),
+                                       cmocka_unit_test(test_scripts_without_spaces),
+                                       cmocka_unit_test(test_gopher_rules),
+                                       cmocka_unit_test(test_a_rule_that_does_not_apply),
+                                       cmocka_unit_test(test_manual_pages)};
+    return cmocka_run_group_tests(tests, start, stop);
+}
