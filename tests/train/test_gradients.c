@@ -1,0 +1,230 @@
+/* The model's backward, in double over the plain operations, against central differences of its own loss: every tensor, odd shapes, each variant of the
+ * architecture. With the fast operations compared with the plain ones (test_ops), each hand-written gradient is thus checked twice. */
+#include "base/check.h"
+#include "base/random.h"
+#include "train/model/model.h"
+#include "train/plain/plain_ops.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { BATCH = 2, LENGTH = 7, TOKENS = BATCH * LENGTH, ELEMENTS = 10 /* of each tensor */ };
+
+static const double STEP = 1e-5, ABSOLUTE = 1e-9, RELATIVE = 1e-6;
+
+static const struct model_config usual = {.vocab_size = 37,
+                                          .hidden_size = 18,
+                                          .num_hidden_layers = 3,
+                                          .first_k_dense_replace = 1,
+                                          .num_attention_heads = 3,
+                                          .q_lora_rank = 9,
+                                          .kv_lora_rank = 6,
+                                          .qk_nope_head_dim = 5,
+                                          .qk_rope_head_dim = 4,
+                                          .v_head_dim = 7,
+                                          .intermediate_size = 11,
+                                          .moe_intermediate_size = 5,
+                                          .n_routed_experts = 6,
+                                          .num_experts_per_tok = 2,
+                                          .n_group = 3,
+                                          .topk_group = 2,
+                                          .n_shared_experts = 1,
+                                          .routed_scaling_factor = 2.5,
+                                          .norm_topk_prob = true,
+                                          .rms_norm_eps = 1e-6,
+                                          .rope_theta = 100,
+                                          .max_position_embeddings = 64,
+                                          .initializer_range = 0.3,
+                                          .bos_token_id = -1,
+                                          .eos_token_id = -1};
+
+struct fixture {
+    struct op_table ops;
+    struct op_context *context;
+    struct model *model;
+    int32_t ids[TOKENS], targets[TOKENS];
+};
+
+static void set_up(struct fixture *f, const struct model_config *config)
+{
+    plain_table(&f->ops);
+    assert_int_equal(op_table_check(&f->ops), Q_OK);
+    assert_int_equal(f->ops.create(NULL, &f->context), Q_OK);
+    struct model_shape shape = {BATCH, LENGTH, true};
+    if (model_create(config, &f->ops, f->context, &shape, &f->model) != Q_OK)
+        fail_msg("%s", q_error_text());
+    assert_int_equal(model_init(f->model, 1), Q_OK);
+    q_random_key key = q_random_key_of(2, "test", 0, 0);
+    for (size_t i = 0; i < TOKENS; i++) {
+        f->ids[i] = (int32_t)q_random_below(key, i, config->vocab_size);
+        f->targets[i] = i == 3 ? -1 : (int32_t)q_random_below(key, 100 + i, config->vocab_size);
+    }
+    /* Norms away from 1 and biases away from 0, so that a factor forgotten is seen. */
+    size_t count, draw = 1000;
+    const struct model_parameter *parameters = model_parameters(f->model, &count);
+    for (size_t i = 0; i < count; i++) {
+        op_acc values[64];
+        if (parameters[i].kind == MODEL_MATRIX)
+            continue;
+        assert_true(parameters[i].count <= Q_COUNT_OF(values));
+        model_get(f->model, &parameters[i], values);
+        for (size_t j = 0; j < parameters[i].count; j++)
+            values[j] += q_random_normal(key, draw++) * (parameters[i].kind == MODEL_NORM ? 0.2 : 0.05);
+        assert_int_equal(model_put(f->model, &parameters[i], values), Q_OK);
+    }
+}
+
+static void tear_down(struct fixture *f)
+{
+    model_release(f->model);
+    f->ops.release(f->context);
+}
+
+/* The scalar whose gradient the backward gives; the gradients of this call alone are left behind. */
+static double loss_of(struct fixture *f)
+{
+    struct model_batch batch = {BATCH, LENGTH, f->ids, f->targets};
+    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3};
+    op_acc losses[TOKENS];
+    double balance, sum = 0;
+    model_clear_gradients(f->model);
+    assert_int_equal(model_forward_backward(f->model, &batch, &scale, losses, &balance), Q_OK);
+    assert_true(losses[3] == 0);
+    for (size_t i = 0; i < TOKENS; i++)
+        sum += losses[i];
+    return scale.loss * sum + scale.balance * balance;
+}
+
+static double difference_at(struct fixture *f, const struct model_parameter *p, op_acc *values, size_t i)
+{
+    op_acc kept = values[i];
+    values[i] = kept + STEP;
+    assert_int_equal(model_put(f->model, p, values), Q_OK);
+    double above = loss_of(f);
+    values[i] = kept - STEP;
+    assert_int_equal(model_put(f->model, p, values), Q_OK);
+    double below = loss_of(f);
+    values[i] = kept;
+    assert_int_equal(model_put(f->model, p, values), Q_OK);
+    return (above - below) / (2 * STEP);
+}
+
+/* Returns whether any element had a gradient. */
+static bool check_parameter(struct fixture *f, const struct model_parameter *p, const op_acc *gradient, double *worst)
+{
+    op_acc *values;
+    bool any = false;
+    q_random_key key = q_random_key_of(3, p->name, 0, 0);
+    assert_int_equal(q_alloc(p->count, sizeof(*values), &values), Q_OK);
+    model_get(f->model, p, values);
+    for (size_t k = 0; k < ELEMENTS && k < p->count; k++) {
+        size_t i = p->count <= ELEMENTS ? k : (size_t)q_random_below(key, k, p->count);
+        double expect = difference_at(f, p, values, i), error = fabs(gradient[i] - expect);
+        any = any || gradient[i] != 0;
+        if (!(error <= ABSOLUTE + RELATIVE * fabs(expect)))
+            fail_msg("%s[%zu]: gradient %.12g, difference %.12g", p->name, i, gradient[i], expect);
+        *worst = fmax(*worst, error / (fabs(expect) + 1e-3));
+    }
+    q_release(values);
+    return any;
+}
+
+static void check_variant(const struct model_config *config)
+{
+    struct fixture f;
+    set_up(&f, config);
+    size_t count, live = 0, trained = 0;
+    const struct model_parameter *parameters = model_parameters(f.model, &count);
+    op_acc *gradients, worst = 0;
+    assert_int_equal(q_alloc(model_parameter_elements(f.model), sizeof(*gradients), &gradients), Q_OK);
+    (void)loss_of(&f);
+    for (size_t i = 0; i < count; i++)
+        if (parameters[i].kind != MODEL_BIAS)
+            model_get_gradient(f.model, &parameters[i], gradients + parameters[i].offset);
+    for (size_t i = 0; i < count; i++) {
+        if (parameters[i].kind == MODEL_BIAS)
+            continue;
+        trained++;
+        live += check_parameter(&f, &parameters[i], gradients + parameters[i].offset, &worst);
+    }
+    assert_true(live >= trained * 9 / 10); /* an expert that no token chose has none */
+    q_release(gradients);
+    tear_down(&f);
+}
+
+static void usual_model(void **state)
+{
+    (void)state;
+    check_variant(&usual);
+}
+
+static void queries_without_latent_and_no_shared_expert(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.q_lora_rank = 0;
+    config.n_shared_experts = 0;
+    config.n_group = config.topk_group = 1;
+    config.norm_topk_prob = false;
+    check_variant(&config);
+}
+
+static void stretched_positions_and_two_shared_experts(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.rope_scaling = (struct model_rope_scaling){MODEL_ROPE_YARN, 8, 4, 32, 1, 1, 0.7};
+    config.n_shared_experts = 2;
+    config.first_k_dense_replace = 0;
+    config.num_hidden_layers = 2;
+    config.topk_group = 3;
+    check_variant(&config);
+}
+
+static void dense_only(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_hidden_layers = config.first_k_dense_replace = 2;
+    config.n_routed_experts = config.num_experts_per_tok = config.moe_intermediate_size = 0;
+    check_variant(&config);
+}
+
+static void gradients_of_micro_batches_add_up(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, &usual);
+    struct model_scale scale = {.loss = 1, .balance_alpha = 0.5, .balance = 1};
+    const struct model_parameter *p = model_find_parameter(f.model, "model.layers.1.self_attn.kv_b_proj.weight");
+    op_acc whole[1024], parts[1024];
+    assert_true(p && p->count <= Q_COUNT_OF(whole));
+    struct model_batch batch = {BATCH, LENGTH, f.ids, f.targets};
+    assert_int_equal(model_forward_backward(f.model, &batch, &scale, NULL, NULL), Q_OK);
+    model_get_gradient(f.model, p, whole);
+    model_clear_gradients(f.model);
+    for (size_t b = 0; b < BATCH; b++) {
+        struct model_batch one = {1, LENGTH, f.ids + b * LENGTH, f.targets + b * LENGTH};
+        assert_int_equal(model_forward_backward(f.model, &one, &scale, NULL, NULL), Q_OK);
+    }
+    model_get_gradient(f.model, p, parts);
+    for (size_t i = 0; i < p->count; i++)
+        assert_true(fabs(whole[i] - parts[i]) <= 1e-12 * (1 + fabs(whole[i])));
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(usual_model),
+        cmocka_unit_test(queries_without_latent_and_no_shared_expert),
+        cmocka_unit_test(stretched_positions_and_two_shared_experts),
+        cmocka_unit_test(dense_only),
+        cmocka_unit_test(gradients_of_micro_batches_add_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+#include "train/plain/plain_ops.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+struct op_context {
+    int unused; /* nothing to keep: no threads, no workspace */
+};
+
+static q_status create(struct q_pool *pool, struct op_context **out)
+{
+    (void)pool;
+    return q_alloc_zero(1, sizeof(struct op_context), out);
+}
+
+static void release(struct op_context *context)
+{
+    q_release(context);
+}
+
+static q_status reserve(struct op_context *context, const struct op_limits *limits)
+{
+    (void)context;
+    (void)limits;
+    return Q_OK;
+}
+
+static size_t workspace_bytes(const struct op_context *context)
+{
+    (void)context;
+    return 0;
+}
+
+static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
+{
+    (void)context;
+    void *memory;
+    Q_TRY(q_alloc_aligned(bytes, 1, &memory));
+    memset(memory, 0, bytes);
+    memcpy(out_pointer, &memory, sizeof(memory));
+    return Q_OK;
+}
+
+static void memory_release(struct op_context *context, void *memory)
+{
+    (void)context;
+    q_release(memory);
+}
+
+static void copy(struct op_context *context, void *to, const void *from, size_t bytes)
+{
+    (void)context;
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
+static void zero(struct op_context *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes)
+        memset(memory, 0, bytes);
+}
+
+static q_status synchronize(struct op_context *context)
+{
+    (void)context;
+    return Q_OK;
+}
+
+void plain_context(struct op_table *table)
+{
+    table->create = create;
+    table->release = release;
+    table->reserve = reserve;
+    table->workspace_bytes = workspace_bytes;
+    table->memory_create = memory_create;
+    table->memory_release = memory_release;
+    table->copy_in = copy;
+    table->copy_out = copy;
+    table->zero = zero;
+    table->synchronize = synchronize;
+}
+
+void plain_table(struct op_table *table)
+{
+    *table = (struct op_table){.name = "plain"};
+    plain_context(table);
+    plain_dense(table);
+    plain_attention(table);
+    plain_experts(table);
+    plain_optimizer(table);
+}

@@ -1,0 +1,195 @@
+/* embed, rmsnorm, matmul, grouped, rope, swiglu, cross_entropy. */
+#include "train/plain/plain_ops.h"
+
+#include <math.h>
+
+static void embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
+                  size_t hidden)
+{
+    (void)context;
+    for (size_t i = 0; i < tokens; i++)
+        for (size_t j = 0; j < hidden; j++)
+            out[i * hidden + j] = table[(size_t)ids[i] * hidden + j];
+}
+
+static void embed_backward(struct op_context *context, op_acc *dtable, const op_real *dout, const int32_t *ids,
+                           size_t tokens, size_t hidden, size_t vocabulary)
+{
+    (void)context;
+    (void)vocabulary;
+    for (size_t i = 0; i < tokens; i++)
+        for (size_t j = 0; j < hidden; j++)
+            dtable[(size_t)ids[i] * hidden + j] += dout[i * hidden + j];
+}
+
+static void rmsnorm(struct op_context *context, op_real *out, op_acc *rstd, op_real *sum, const op_real *x,
+                    size_t x_stride, const op_real *delta, const op_real *weight, size_t rows, size_t width,
+                    double epsilon)
+{
+    (void)context;
+    for (size_t row = 0; row < rows; row++) {
+        const op_real *in = x + row * x_stride;
+        if (delta) {
+            for (size_t i = 0; i < width; i++)
+                sum[row * width + i] = in[i] + delta[row * width + i];
+            in = sum + row * width;
+        }
+        double squares = 0;
+        for (size_t i = 0; i < width; i++)
+            squares += (double)in[i] * (double)in[i];
+        rstd[row] = (op_acc)(1.0 / sqrt(squares / (double)width + epsilon));
+        for (size_t i = 0; i < width; i++)
+            out[row * width + i] = in[i] * rstd[row] * weight[i];
+    }
+}
+
+/* out_i = x_i r w_i with r = (mean x^2 + eps)^-1/2, dr/dx_j = -r^3 x_j / width. */
+static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
+                             op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
+                             const op_acc *rstd, const op_real *weight, size_t rows, size_t width)
+{
+    (void)context;
+    for (size_t row = 0; row < rows; row++) {
+        const op_real *in = x + row * x_stride, *d = dout + row * width;
+        op_acc r = rstd[row], along = 0;
+        for (size_t i = 0; i < width; i++) {
+            along += d[i] * weight[i] * in[i];
+            dweight[i] += d[i] * in[i] * r;
+        }
+        for (size_t i = 0; i < width; i++) {
+            op_acc value = d[i] * weight[i] * r - in[i] * r * r * r * along / (op_acc)width;
+            op_real *to = dx + row * dx_stride + i;
+            *to = accumulate ? *to + value : value;
+        }
+    }
+}
+
+/* Element (i, p) of A and (p, j) of B for each kind. */
+static void matmul(struct op_context *context, const struct op_matmul *p)
+{
+    (void)context;
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
+            op_acc sum = 0;
+            for (size_t k = 0; k < p->k; k++) {
+                op_acc a = p->kind == OP_TN ? p->a[k * p->a_stride + i] : p->a[i * p->a_stride + k];
+                op_acc b = p->kind == OP_NT ? p->b[j * p->b_stride + k] : p->b[k * p->b_stride + j];
+                sum += a * b;
+            }
+            op_acc *c = p->c + i * p->c_stride + j;
+            *c = p->accumulate ? *c + sum : sum;
+        }
+}
+
+static void grouped(struct op_context *context, const struct op_grouped *p)
+{
+    for (size_t e = 0; e < p->experts; e++) {
+        size_t first = (size_t)p->offsets[e], rows = (size_t)p->offsets[e + 1] - first;
+        bool weights = p->kind == OP_TN;
+        struct op_matmul product = {.kind = p->kind,
+                                    .m = weights ? p->m : rows,
+                                    .n = p->n,
+                                    .k = weights ? rows : p->k,
+                                    .a = p->a + first * (weights ? p->m : p->k),
+                                    .a_stride = weights ? p->m : p->k,
+                                    .b = weights ? p->b + first * p->n : p->b + e * p->expert_stride,
+                                    .b_stride = p->kind == OP_NT ? p->k : p->n,
+                                    .c = weights ? p->c + e * p->expert_stride : p->c + first * p->n,
+                                    .c_stride = p->n,
+                                    .accumulate = p->accumulate};
+        matmul(context, &product);
+    }
+}
+
+static void rope(struct op_context *context, const struct op_rope *r)
+{
+    (void)context;
+    for (size_t row = 0; row < r->rows; row++)
+        for (size_t g = 0; g < r->groups; g++)
+            for (size_t i = 0; i < r->rope; i += 2) {
+                op_real *x = r->x + row * r->stride + g * r->group_stride + i;
+                op_acc cosine = r->table[row % r->sequence * r->rope + i],
+                       sine = r->table[row % r->sequence * r->rope + i + 1];
+                op_acc a = x[0], b = x[1];
+                sine = r->inverse ? -sine : sine;
+                x[0] = a * cosine - b * sine;
+                x[1] = a * sine + b * cosine;
+            }
+}
+
+static op_acc sigmoid(op_acc x)
+{
+    return (op_acc)(1.0 / (1.0 + exp(-(double)x)));
+}
+
+static void swiglu(struct op_context *context, op_real *out, const op_real *gate_up, size_t rows, size_t inner)
+{
+    (void)context;
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < inner; i++) {
+            op_acc gate = gate_up[row * 2 * inner + i], up = gate_up[row * 2 * inner + inner + i];
+            out[row * inner + i] = gate * sigmoid(gate) * up;
+        }
+}
+
+static void swiglu_backward(struct op_context *context, op_real *dgate_up, const op_real *dout, const op_real *gate_up,
+                            size_t rows, size_t inner)
+{
+    (void)context;
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < inner; i++) {
+            op_acc gate = gate_up[row * 2 * inner + i], up = gate_up[row * 2 * inner + inner + i],
+                   d = dout[row * inner + i];
+            op_acc s = sigmoid(gate);
+            dgate_up[row * 2 * inner + i] = d * up * (s + gate * s * (1 - s));
+            dgate_up[row * 2 * inner + inner + i] = d * gate * s;
+        }
+}
+
+/* Logit v of token i. */
+static op_acc logit(const struct op_cross_entropy *l, size_t i, size_t v)
+{
+    op_acc sum = 0;
+    for (size_t j = 0; j < l->hidden; j++)
+        sum += l->x[i * l->hidden + j] * l->weight[v * l->hidden + j];
+    return sum;
+}
+
+static void cross_entropy(struct op_context *context, const struct op_cross_entropy *l)
+{
+    (void)context;
+    for (size_t i = 0; i < l->tokens; i++) {
+        for (size_t j = 0; l->dx && j < l->hidden; j++)
+            l->dx[i * l->hidden + j] = 0;
+        l->losses[i] = 0;
+        if (l->targets[i] < 0)
+            continue;
+        op_acc max = -INFINITY, sum = 0;
+        for (size_t v = 0; v < l->vocabulary; v++)
+            max = (op_acc)fmax((double)max, (double)logit(l, i, v));
+        for (size_t v = 0; v < l->vocabulary; v++)
+            sum += (op_acc)exp((double)(logit(l, i, v) - max));
+        l->losses[i] = max + (op_acc)log((double)sum) - logit(l, i, (size_t)l->targets[i]);
+        for (size_t v = 0; l->dx && v < l->vocabulary; v++) {
+            op_acc d = (op_acc)exp((double)(logit(l, i, v) - max)) / sum - (v == (size_t)l->targets[i] ? 1 : 0);
+            for (size_t j = 0; j < l->hidden; j++) {
+                l->dx[i * l->hidden + j] += l->grad_scale * d * l->weight[v * l->hidden + j];
+                l->dweight[v * l->hidden + j] += l->grad_scale * d * l->x[i * l->hidden + j];
+            }
+        }
+    }
+}
+
+void plain_dense(struct op_table *table)
+{
+    table->embed = embed;
+    table->embed_backward = embed_backward;
+    table->rmsnorm = rmsnorm;
+    table->rmsnorm_backward = rmsnorm_backward;
+    table->matmul = matmul;
+    table->grouped = grouped;
+    table->rope = rope;
+    table->swiglu = swiglu;
+    table->swiglu_backward = swiglu_backward;
+    table->cross_entropy = cross_entropy;
+}

@@ -1,0 +1,18 @@
+/* The plain operations: what train/ops.h says, as loops that can be read beside it. Compiled with double (OP_FLOAT), they are the oracle: their gradients are
+ * compared with finite differences, and the fast backends with them. One thread, no tricks; every sum runs in index order. */
+#ifndef QUERN_TRAIN_PLAIN_OPS_H
+#define QUERN_TRAIN_PLAIN_OPS_H
+
+#include "train/ops.h"
+
+/* The whole table; the context needs no pool. */
+void plain_table(struct op_table *table);
+
+/* Its parts, a file each. */
+void plain_context(struct op_table *table);
+void plain_dense(struct op_table *table);
+void plain_attention(struct op_table *table);
+void plain_experts(struct op_table *table);
+void plain_optimizer(struct op_table *table);
+
+#endif
