@@ -1,0 +1,352 @@
+/* The model as a whole: the same bits for any number of threads and for a model put together from another one's tensors; learning; counts and
+ * biases; what is refused. */
+#include "base/check.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "train/model/model.h"
+#include "train/optimizer.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { BATCH = 3, LENGTH = 70, TOKENS = BATCH * LENGTH, STEPS = 3 };
+
+static const struct model_config config = {.vocab_size = 301,
+                                           .hidden_size = 40,
+                                           .num_hidden_layers = 3,
+                                           .first_k_dense_replace = 1,
+                                           .num_attention_heads = 3,
+                                           .q_lora_rank = 20,
+                                           .kv_lora_rank = 12,
+                                           .qk_nope_head_dim = 10,
+                                           .qk_rope_head_dim = 6,
+                                           .v_head_dim = 14,
+                                           .intermediate_size = 70,
+                                           .moe_intermediate_size = 18,
+                                           .n_routed_experts = 8,
+                                           .num_experts_per_tok = 2,
+                                           .n_group = 4,
+                                           .topk_group = 2,
+                                           .n_shared_experts = 1,
+                                           .routed_scaling_factor = 2.5,
+                                           .norm_topk_prob = true,
+                                           .rms_norm_eps = 1e-6,
+                                           .rope_theta = 10000,
+                                           .max_position_embeddings = 128,
+                                           .initializer_range = 0.05,
+                                           .bos_token_id = -1,
+                                           .eos_token_id = -1};
+
+struct fixture {
+    const struct op_table *ops;
+    struct q_pool *pool;
+    struct op_context *context;
+    struct model *model;
+    struct optimizer *optimizer;
+    int32_t ids[TOKENS + 1];
+};
+
+static void set_up(struct fixture *f, const struct op_table *ops, unsigned threads)
+{
+    *f = (struct fixture){.ops = ops};
+    struct model_shape shape = {BATCH, LENGTH, true};
+    struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0};
+    assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
+    assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
+    if (model_create(&config, ops, f->context, &shape, &f->model) != Q_OK)
+        fail_msg("%s", q_error_text());
+    assert_int_equal(model_init(f->model, 5), Q_OK);
+    assert_int_equal(optimizer_create(f->model, &settings, &f->optimizer), Q_OK);
+    q_random_key key = q_random_key_of(9, "test", 0, 0);
+    for (size_t i = 0; i <= TOKENS; i++) /* something to learn: a token tells the next one most of the time */
+        f->ids[i] = i > 0 && i % 7 ? (f->ids[i - 1] * 5 + 1) % 301 : (int32_t)q_random_below(key, i, 301);
+}
+
+static void tear_down(struct fixture *f)
+{
+    optimizer_release(f->optimizer);
+    model_release(f->model);
+    f->ops->release(f->context);
+    q_pool_release(f->pool);
+}
+
+static double train_step(struct fixture *f)
+{
+    struct model_batch batch = {BATCH, LENGTH, f->ids, f->ids + 1};
+    struct model_scale scale = {.loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / BATCH};
+    op_acc losses[TOKENS];
+    double sum = 0;
+    assert_int_equal(model_forward_backward(f->model, &batch, &scale, losses, NULL), Q_OK);
+    assert_int_equal(optimizer_step(f->optimizer, 0.01, NULL), Q_OK);
+    model_update_bias(f->model, 0.001);
+    for (size_t i = 0; i < TOKENS; i++)
+        sum += (double)losses[i];
+    return sum / TOKENS;
+}
+
+/* Every parameter, bias and moment of two models. */
+static void assert_equal_models(const struct fixture *a, const struct fixture *b)
+{
+    size_t count;
+    const struct model_parameter *parameters = model_parameters(a->model, &count);
+    op_acc *x, *y;
+    assert_int_equal(q_alloc(301 * 70, sizeof(*x), &x), Q_OK);
+    assert_int_equal(q_alloc(301 * 70, sizeof(*y), &y), Q_OK);
+    for (size_t i = 0; i < count; i++) {
+        const struct model_parameter *p = &parameters[i];
+        model_get(a->model, p, x);
+        model_get(b->model, p, y);
+        assert_memory_equal(x, y, p->count * sizeof(*x));
+        for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
+            optimizer_get(a->optimizer, (enum optimizer_moment)moment, p, x);
+            optimizer_get(b->optimizer, (enum optimizer_moment)moment, p, y);
+            assert_memory_equal(x, y, p->count * sizeof(*x));
+        }
+    }
+    q_release(x);
+    q_release(y);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cpu-generic", "cpu-avx2", "cpu-avx512"};
+    for (size_t i = 0; i < Q_COUNT_OF(names); i++) {
+        const struct op_table *ops;
+        if (op_table_find(names[i], &ops) != Q_OK)
+            continue;
+        struct fixture one, two, five;
+        set_up(&one, ops, 1);
+        set_up(&two, ops, 2);
+        set_up(&five, ops, 5);
+        for (int step = 0; step < STEPS; step++) {
+            double loss = train_step(&one);
+            assert_true(loss == train_step(&two));
+            assert_true(loss == train_step(&five));
+        }
+        assert_equal_models(&one, &two);
+        assert_equal_models(&one, &five);
+        tear_down(&one);
+        tear_down(&two);
+        tear_down(&five);
+    }
+}
+
+static void loss_falls(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, op_table_cpu(), 2);
+    double first = train_step(&f), last = first;
+    assert_true(fabs(first - log(301)) < 0.3); /* nothing known: as likely as any other */
+    for (int step = 0; step < 40; step++)
+        last = train_step(&f);
+    assert_true(last < first / 2);
+    tear_down(&f);
+}
+
+/* A model goes on from another one's tensors, moments and step count as that one does. */
+static void a_copy_goes_on_alike(void **state)
+{
+    (void)state;
+    struct fixture a, b;
+    set_up(&a, op_table_cpu(), 1);
+    set_up(&b, op_table_cpu(), 2);
+    (void)train_step(&a);
+    size_t count;
+    const struct model_parameter *parameters = model_parameters(a.model, &count);
+    op_acc *values;
+    assert_int_equal(q_alloc(301 * 70, sizeof(*values), &values), Q_OK);
+    for (size_t i = 0; i < count; i++) {
+        const struct model_parameter *p = &parameters[i];
+        const struct model_parameter *to = model_find_parameter(b.model, p->name);
+        assert_non_null(to);
+        model_get(a.model, p, values);
+        assert_int_equal(model_put(b.model, to, values), Q_OK);
+        for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
+            optimizer_get(a.optimizer, (enum optimizer_moment)moment, p, values);
+            assert_int_equal(optimizer_put(b.optimizer, (enum optimizer_moment)moment, to, values), Q_OK);
+        }
+    }
+    optimizer_set_steps(b.optimizer, optimizer_steps(a.optimizer));
+    q_release(values);
+    assert_true(train_step(&a) == train_step(&b));
+    assert_equal_models(&a, &b);
+    tear_down(&a);
+    tear_down(&b);
+}
+
+static void counts_add_up_and_move_biases(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, op_table_cpu(), 2);
+    struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
+    struct model_scale scale = {.loss = 1.0 / TOKENS};
+    int64_t counts[16], total = 0;
+    assert_int_equal(model_counts_size(f.model), 16);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(model_forward_backward(f.model, &batch, &scale, NULL, NULL), Q_OK);
+    assert_int_equal(model_forward(f.model, &batch, NULL), Q_OK); /* is not counted */
+    model_get_counts(f.model, counts);
+    for (size_t e = 0; e < 8; e++)
+        total += counts[8 + e];
+    assert_int_equal(total, 2 * TOKENS * 2);
+    model_update_bias(f.model, 0.5);
+    op_acc bias[8];
+    const struct model_parameter *p = model_find_parameter(f.model, "model.layers.2.mlp.gate.e_score_correction_bias");
+    assert_non_null(p);
+    model_get(f.model, p, bias);
+    for (size_t e = 0; e < 8; e++)
+        assert_true(bias[e] == (counts[8 + e] * 8 < total ? 0.5F : counts[8 + e] * 8 > total ? -0.5F : 0.0F));
+    model_get_counts(f.model, counts);
+    for (size_t e = 0; e < 16; e++)
+        assert_int_equal(counts[e], 0);
+    tear_down(&f);
+}
+
+/* Smaller micro-batches and shorter sequences than the shape, without training: the same losses and logits as with it. */
+static void forward_alone_agrees(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, op_table_cpu(), 2);
+    struct model *alone;
+    struct op_context *context;
+    struct model_shape shape = {2, LENGTH, false};
+    assert_int_equal(f.ops->create(f.pool, &context), Q_OK);
+    assert_int_equal(model_create(&config, f.ops, context, &shape, &alone), Q_OK);
+    assert_int_equal(model_init(alone, 5), Q_OK);
+    struct model_batch batch = {1, 33, f.ids, f.ids + 1};
+    op_acc a[33], b[33], logits[2 * 301];
+    assert_int_equal(model_forward(f.model, &batch, a), Q_OK);
+    assert_int_equal(model_forward(alone, &batch, b), Q_OK);
+    assert_memory_equal(a, b, sizeof(a));
+    assert_int_equal(model_logits(alone, 20, 2, logits), Q_OK);
+    for (size_t t = 0; t < 2; t++) {
+        double sum = 0;
+        for (size_t v = 0; v < 301; v++)
+            sum += exp((double)logits[t * 301 + v]);
+        assert_true(fabs(log(sum) - (double)logits[t * 301 + (size_t)f.ids[21 + t]] - (double)b[20 + t]) < 1e-5);
+    }
+    model_release(alone);
+    f.ops->release(context);
+    tear_down(&f);
+}
+
+static void bad_input_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, op_table_cpu(), 1);
+    struct model_batch batch = {1, 4, f.ids, NULL};
+    f.ids[2] = 301;
+    assert_int_equal(model_forward(f.model, &batch, NULL), Q_ERR_INPUT);
+    assert_string_equal(q_error_text(), "token 301 is outside of the model's vocabulary of 301");
+    f.ids[2] = -1;
+    assert_int_equal(model_forward(f.model, &batch, NULL), Q_ERR_INPUT);
+    f.ids[2] = 1;
+    int32_t targets[4] = {1, 2, 301, -1};
+    batch.targets = targets;
+    assert_int_equal(model_forward(f.model, &batch, NULL), Q_ERR_INPUT);
+    assert_string_equal(q_error_text(), "target 301 is outside of the model's vocabulary of 301");
+    const struct model_parameter *p = model_find_parameter(f.model, "model.norm.weight");
+    op_acc values[40] = {0};
+    values[7] = NAN;
+    assert_int_equal(model_put(f.model, p, values), Q_ERR_INPUT);
+    assert_string_equal(q_error_text(), "tensor 'model.norm.weight' holds a number that is not finite at 7");
+    assert_null(model_find_parameter(f.model, "model.norm.bias"));
+    tear_down(&f);
+}
+
+/* A gradient that is no number changes nothing and is told by the norm. */
+static void a_broken_gradient_is_not_used(void **state)
+{
+    (void)state;
+    struct fixture a, b;
+    set_up(&a, op_table_cpu(), 2);
+    set_up(&b, op_table_cpu(), 2);
+    model_gradient_arena(a.model)[11] = NAN;
+    double norm = 0;
+    assert_int_equal(optimizer_step(a.optimizer, 0.01, &norm), Q_OK);
+    assert_true(!isfinite(norm));
+    assert_true(optimizer_steps(a.optimizer) == 0);
+    assert_equal_models(&a, &b);
+    tear_down(&a);
+    tear_down(&b);
+}
+
+/* NaN in a weight comes out in the losses, whatever the operations in between do with their bounds. */
+static void nan_is_seen_in_the_loss(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cpu-generic", "cpu-avx2", "cpu-avx512"};
+    for (size_t i = 0; i < Q_COUNT_OF(names); i++) {
+        struct fixture f;
+        const struct op_table *ops;
+        if (op_table_find(names[i], &ops) != Q_OK)
+            continue;
+        size_t count;
+        set_up(&f, ops, 1);
+        const struct model_parameter *parameters = model_parameters(f.model, &count);
+        struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
+        op_acc losses[TOKENS];
+        for (size_t p = 0; p < count; p++) {
+            if (parameters[p].kind != MODEL_NORM)
+                continue;
+            op_acc *place = model_parameter_arena(f.model) + parameters[p].offset, kept = *place;
+            *place = NAN;
+            double sum = 0;
+            assert_int_equal(model_forward(f.model, &batch, losses), Q_OK);
+            for (size_t t = 0; t < TOKENS; t++)
+                sum += (double)losses[t];
+            if (isfinite(sum))
+                fail_msg("%s: NaN in %s is lost", names[i], parameters[p].name);
+            *place = kept;
+        }
+        tear_down(&f);
+    }
+}
+
+static void failed_allocations_leave_nothing(void **state)
+{
+    (void)state;
+    struct q_pool *pool;
+    struct op_context *context;
+    struct model *model = NULL;
+    const struct op_table *ops = op_table_cpu();
+    struct model_shape shape = {1, 8, true};
+    assert_int_equal(q_pool_create(1, &pool), Q_OK);
+    assert_int_equal(ops->create(pool, &context), Q_OK);
+    q_status status = Q_ERR_MEMORY;
+    for (uint64_t k = 1; status != Q_OK; k++) {
+        (void)q_memory_fail_at(k, 0);
+        status = model_create(&config, ops, context, &shape, &model);
+        (void)q_memory_fail_at(0, 0);
+        assert_true(status == Q_OK || status == Q_ERR_MEMORY);
+        assert_true(k < 10000);
+    }
+    model_release(model);
+    ops->release(context);
+    q_pool_release(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(loss_falls),
+        cmocka_unit_test(a_copy_goes_on_alike),
+        cmocka_unit_test(counts_add_up_and_move_biases),
+        cmocka_unit_test(forward_alone_agrees),
+        cmocka_unit_test(bad_input_is_refused),
+        cmocka_unit_test(a_broken_gradient_is_not_used),
+        cmocka_unit_test(nan_is_seen_in_the_loss),
+        cmocka_unit_test(failed_allocations_leave_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+/* Every operation of every CPU backend of this processor against the plain operations in double: odd shapes, guard bands, poisoned outputs, one thread against
+ * three. Run by hand with QUERN_OPS_PRINT=1 it prints the differences. */
+#include "train/ops_check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void print_result(void *context, const struct ops_result *result)
+{
+    size_t *cases = context;
+    (*cases)++;
+    if (!result->passed)
+        print_error("%s (%s): %s: '%s' (%g)\n", result->operation, result->shape, result->what, result->tensor,
+                    result->difference);
+    else if (getenv("QUERN_OPS_PRINT"))
+        printf("# %-28s %-24s %.2g %s\n", result->operation, result->shape, result->difference, result->tensor);
+}
+
+static void check_backend(const char *name)
+{
+    const struct op_table *table;
+    if (op_table_find(name, &table) != Q_OK)
+        skip();
+    size_t failed, cases = 0;
+    if (ops_check(table, 3, print_result, &cases, &failed) != Q_OK)
+        fail_msg("%s", q_error_text());
+    assert_true(cases > 50);
+    assert_int_equal(failed, 0);
+}
+
+static void generic_operations_are_the_plain_ones(void **state)
+{
+    (void)state;
+    check_backend("cpu-generic");
+}
+
+static void avx2_operations_are_the_plain_ones(void **state)
+{
+    (void)state;
+    check_backend("cpu-avx2");
+}
+
+static void avx512_operations_are_the_plain_ones(void **state)
+{
+    (void)state;
+    check_backend("cpu-avx512");
+}
+
+/* The check must be able to fail: a backend with a wrong operation, one that writes too far, one that lacks an operation. */
+static void wrong_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids,
+                        size_t tokens, size_t hidden)
+{
+    op_table_cpu()->embed(context, out, table, ids, tokens, hidden);
+    out[tokens * hidden - 1] *= 1.001F;
+}
+
+static void far_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
+                      size_t hidden)
+{
+    op_table_cpu()->embed(context, out, table, ids, tokens, hidden);
+    out[tokens * hidden] = 0;
+}
+
+static void lazy_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids,
+                       size_t tokens, size_t hidden)
+{
+    op_table_cpu()->embed(context, out, table, ids, tokens - 1, hidden);
+}
+
+static void collect(void *context, const struct ops_result *result)
+{
+    if (!result->passed)
+        *(const char **)context = result->what;
+}
+
+static void defects_are_seen(void **state)
+{
+    (void)state;
+    struct op_table table = *op_table_cpu();
+    const char *what = NULL;
+    size_t failed;
+    table.embed = wrong_embed;
+    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(failed, 2);
+    assert_string_equal(what, "differs from the plain operation");
+    table.embed = far_embed;
+    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(failed, 2);
+    assert_string_equal(what, "wrote outside of a tensor");
+    table.embed = lazy_embed;
+    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(failed, 2);
+    assert_string_equal(what, "left a number unwritten, not finite or wrong");
+    table.embed = NULL;
+    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "lacks the operation 'embed'"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(generic_operations_are_the_plain_ones),
+        cmocka_unit_test(avx2_operations_are_the_plain_ones),
+        cmocka_unit_test(avx512_operations_are_the_plain_ones),
+        cmocka_unit_test(defects_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

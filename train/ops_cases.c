@@ -1,0 +1,295 @@
+#include "train/ops_cases.h"
+
+#include "base/check.h"
+
+static void add(struct ops_case *c, const char *name, enum ops_type type, enum ops_role role, enum ops_fill fill,
+                size_t count)
+{
+    q_check(c->tensor_count < OPS_TENSORS_MAX);
+    c->tensors[c->tensor_count++] = (struct ops_tensor){name, type, role, fill, count, 0};
+}
+
+static void add_ids(struct ops_case *c, const char *name, enum ops_fill fill, size_t count, size_t bound)
+{
+    add(c, name, OPS_I32, OPS_IN, fill, count);
+    c->tensors[c->tensor_count - 1].bound = bound;
+}
+
+static void add_in(struct ops_case *c, const char *name, size_t count)
+{
+    add(c, name, OPS_REAL, OPS_IN, OPS_NORMAL, count);
+}
+
+static void add_out(struct ops_case *c, const char *name, size_t count)
+{
+    add(c, name, OPS_REAL, OPS_OUT, OPS_NORMAL, count);
+}
+
+static void add_sum(struct ops_case *c, const char *name, size_t count)
+{
+    add(c, name, OPS_REAL, OPS_INOUT, OPS_NORMAL, count);
+}
+
+static void add_derived(struct ops_case *c, const char *name, enum ops_type type, size_t count)
+{
+    add(c, name, type, OPS_IN, OPS_DERIVED, count);
+}
+
+/* size: N, H, V */
+static void describe_embed(struct ops_case *c)
+{
+    size_t n = c->size[0], h = c->size[1], v = c->size[2];
+    c->operation = c->kind == OPS_EMBED ? "embed" : "embed_backward";
+    if (c->kind == OPS_EMBED) {
+        add_out(c, "out", n * h);
+        add_in(c, "table", v * h);
+    } else {
+        add_sum(c, "dtable", v * h);
+        add_in(c, "dout", n * h);
+    }
+    add_ids(c, "ids", OPS_IDS, n, v);
+}
+
+/* size: rows, width, stride of x (and dx), accumulate */
+static void describe_rmsnorm(struct ops_case *c)
+{
+    size_t n = c->size[0], w = c->size[1], stride = c->size[2], span = (n - 1) * stride + w;
+    if (c->kind == OPS_RMSNORM_BACKWARD) {
+        c->operation = "rmsnorm_backward";
+        add_sum(c, "dx", span);
+        add_sum(c, "dweight", w);
+        add_in(c, "dout", n * w);
+        add_in(c, "x", span);
+        add_derived(c, "rstd", OPS_REAL, n);
+        add(c, "weight", OPS_REAL, OPS_IN, OPS_NEAR_ONE, w);
+        return;
+    }
+    c->operation = c->kind == OPS_RMSNORM ? "rmsnorm" : "rmsnorm with sum";
+    add_out(c, "out", n * w);
+    add_out(c, "rstd", n);
+    add_in(c, "x", span);
+    add(c, "weight", OPS_REAL, OPS_IN, OPS_NEAR_ONE, w);
+    if (c->kind == OPS_RMSNORM_SUM) {
+        add_out(c, "sum", n * w);
+        add_in(c, "delta", n * w);
+    }
+}
+
+/* size: product (enum op_product), m, n, k, accumulate, padding of each row */
+static void describe_matmul(struct ops_case *c)
+{
+    static const char *const names[] = {"matmul NT", "matmul NN", "matmul TN"};
+    size_t m = c->size[1], n = c->size[2], k = c->size[3], pad = c->size[5];
+    c->operation = names[c->size[0]];
+    add(c, "c", OPS_REAL, OPS_INOUT, OPS_NORMAL, (m - 1) * (n + pad) + n); /* the padding between rows must stay */
+    add_in(c, "a", c->size[0] == 2 ? k * (m + pad) : m * (k + pad));
+    add_in(c, "b", c->size[0] == 0 ? n * (k + pad) : k * (n + pad));
+    c->flop = 2.0 * (double)m * (double)n * (double)k;
+}
+
+/* size: product, E, m, n, k, tokens, top_k, accumulate. S = tokens * top_k. */
+static void describe_grouped(struct ops_case *c)
+{
+    static const char *const names[] = {"grouped NT", "grouped NN", "grouped TN"};
+    size_t e = c->size[1], m = c->size[2], n = c->size[3], k = c->size[4], slots = c->size[5] * c->size[6];
+    c->operation = names[c->size[0]];
+    bool weights = c->size[0] == 2;
+    add(c, "c", OPS_REAL, c->size[7] ? OPS_INOUT : OPS_OUT, OPS_NORMAL, weights ? e * m * n : slots * n);
+    add_in(c, "a", slots * (weights ? m : k));
+    add_in(c, "b", weights ? slots * n : e * n * k);
+    add_ids(c, "chosen", OPS_CHOSEN, slots, e);
+    c->tensors[c->tensor_count - 1].bound = e;
+    add_derived(c, "offsets", OPS_I32, e + 1);
+    add_derived(c, "source", OPS_I32, slots);
+    add_derived(c, "position", OPS_I32, slots);
+    c->flop = 2.0 * (double)slots * (double)n * (double)(weights ? m : k);
+}
+
+/* size: B, T, groups, rope, piece (elements between groups), inverse */
+static void describe_rope(struct ops_case *c)
+{
+    size_t n = c->size[0] * c->size[1];
+    c->operation = c->size[5] ? "rope inverse" : "rope";
+    add_sum(c, "x", n * c->size[2] * c->size[4]);
+    add_derived(c, "table", OPS_REAL, c->size[1] * c->size[3]);
+}
+
+/* size: B, T, heads, nope, rope, v, stride of the shared key */
+static void describe_attention(struct ops_case *c)
+{
+    size_t n = c->size[0] * c->size[1], heads = c->size[2], key = c->size[3] + c->size[4], v = c->size[5];
+    bool backward = c->kind == OPS_ATTENTION_BACKWARD;
+    c->operation = backward ? "attention_backward" : "attention";
+    add_in(c, "q", n * heads * key);
+    add_in(c, "kv", n * heads * (c->size[3] + v));
+    add_in(c, "k_rope", n * c->size[6]);
+    double pairs = (double)(n * heads) * ((double)c->size[1] + 1) / 2;
+    c->flop = pairs * 2 * (double)(key + v) * (backward ? 2 : 1);
+    if (!backward) {
+        add_out(c, "out", n * heads * v);
+        add_out(c, "lse", n * heads);
+        return;
+    }
+    add_derived(c, "out", OPS_REAL, n * heads * v);
+    add_derived(c, "lse", OPS_REAL, n * heads);
+    add_in(c, "dout", n * heads * v);
+    add_out(c, "dq", n * heads * key);
+    add_out(c, "dkv", n * heads * (c->size[3] + v));
+    add_sum(c, "dk_rope", n * c->size[6]); /* the columns of others stay */
+}
+
+/* size: rows, inner */
+static void describe_swiglu(struct ops_case *c)
+{
+    size_t rows = c->size[0], inner = c->size[1];
+    c->operation = c->kind == OPS_SWIGLU ? "swiglu" : "swiglu_backward";
+    if (c->kind == OPS_SWIGLU) {
+        add_out(c, "out", rows * inner);
+    } else {
+        add_out(c, "dgate_up", rows * 2 * inner);
+        add_in(c, "dout", rows * inner);
+    }
+    add_in(c, "gate_up", rows * 2 * inner);
+}
+
+/* size: N, E, K, groups, top groups, normalise, (backward) with scores' gradient */
+static void describe_router(struct ops_case *c)
+{
+    size_t n = c->size[0], e = c->size[1], k = c->size[2];
+    bool backward = c->kind == OPS_ROUTER_BACKWARD;
+    c->operation = backward ? "router_backward" : "router";
+    add_in(c, "logits", n * e);
+    add(c, "bias", OPS_REAL, OPS_IN, OPS_SQUARES, e);
+    if (!backward) {
+        add_out(c, "scores", n * e);
+        add(c, "chosen", OPS_I32, OPS_OUT, OPS_IDS, n * k);
+        add_out(c, "weights", n * k);
+        add(c, "counts", OPS_I64, OPS_INOUT, OPS_IDS, e);
+        return;
+    }
+    add_derived(c, "scores", OPS_REAL, n * e);
+    add_derived(c, "chosen", OPS_I32, n * k);
+    add_derived(c, "weights", OPS_REAL, n * k);
+    add_in(c, "dweights", n * k);
+    add_in(c, "dscores", n * e);
+    add_out(c, "dlogits", n * e);
+}
+
+/* size: B, T, E, K */
+static void describe_balance(struct ops_case *c)
+{
+    size_t n = c->size[0] * c->size[1], e = c->size[2];
+    c->operation = "balance";
+    add(c, "scores", OPS_REAL, OPS_IN, OPS_SQUARES, n * e);
+    add_out(c, "loss", c->size[0]);
+    add_out(c, "dscores", n * e);
+}
+
+/* size: N, E, K, H */
+static void describe_permutation(struct ops_case *c)
+{
+    static const char *const names[] = {"route", "gather", "gather_backward", "combine", "combine_backward"};
+    size_t n = c->size[0], e = c->size[1], slots = n * c->size[2], h = c->size[3];
+    c->operation = names[c->kind - OPS_ROUTE];
+    add_ids(c, "chosen", OPS_CHOSEN, slots, e);
+    if (c->kind == OPS_ROUTE) {
+        add(c, "offsets", OPS_I32, OPS_OUT, OPS_IDS, e + 1);
+        add(c, "source", OPS_I32, OPS_OUT, OPS_IDS, slots);
+        add(c, "position", OPS_I32, OPS_OUT, OPS_IDS, slots);
+        return;
+    }
+    add_derived(c, "offsets", OPS_I32, e + 1);
+    add_derived(c, "source", OPS_I32, slots);
+    add_derived(c, "position", OPS_I32, slots);
+    if (c->kind == OPS_GATHER) {
+        add_out(c, "out", slots * h);
+        add_in(c, "x", n * h);
+    } else if (c->kind == OPS_GATHER_BACKWARD) {
+        add_sum(c, "dx", n * h);
+        add_in(c, "dout", slots * h);
+    } else if (c->kind == OPS_COMBINE) {
+        add_out(c, "out", n * h);
+        add_in(c, "base", n * h);
+        add_in(c, "y", slots * h);
+        add_in(c, "weights", slots);
+    } else {
+        add_out(c, "dy", slots * h);
+        add_out(c, "dweights", slots);
+        add_in(c, "dout", n * h);
+        add_in(c, "y", slots * h);
+        add_in(c, "weights", slots);
+    }
+}
+
+/* size: N, H, V, with gradients */
+static void describe_cross_entropy(struct ops_case *c)
+{
+    size_t n = c->size[0], h = c->size[1], v = c->size[2];
+    c->operation = c->size[3] ? "cross_entropy" : "cross_entropy, losses only";
+    add_in(c, "x", n * h);
+    add_in(c, "weight", v * h);
+    add_ids(c, "targets", OPS_TARGETS, n, v);
+    add_out(c, "losses", n);
+    if (c->size[3]) {
+        add_out(c, "dx", n * h);
+        add_sum(c, "dweight", v * h);
+    }
+    c->flop = (c->size[3] ? 6.0 : 2.0) * (double)n * (double)h * (double)v;
+}
+
+/* size: elements, (adamw) of the first run */
+static void describe_optimizer(struct ops_case *c)
+{
+    size_t n = c->size[0];
+    if (c->kind == OPS_SUM_SQUARES) {
+        c->operation = "sum_squares";
+        add(c, "sum", OPS_DOUBLE, OPS_OUT, OPS_NORMAL, 1);
+        add_in(c, "x", n);
+        c->bytes = 4.0 * (double)n;
+    } else if (c->kind == OPS_ADAMW) {
+        c->operation = "adamw";
+        add_sum(c, "parameters", n);
+        add_sum(c, "gradients", n);
+        add_sum(c, "m", n);
+        add(c, "v", OPS_REAL, OPS_INOUT, OPS_SQUARES, n);
+        c->bytes = 32.0 * (double)n;
+    } else {
+        c->operation = "bias_update";
+        add_sum(c, "bias", n);
+        add(c, "counts", OPS_I64, OPS_IN, OPS_IDS, n);
+    }
+}
+
+void ops_describe(struct ops_case *c)
+{
+    static void (*const describe[OPS_KINDS])(struct ops_case *) = {
+        [OPS_EMBED] = describe_embed,
+        [OPS_EMBED_BACKWARD] = describe_embed,
+        [OPS_RMSNORM] = describe_rmsnorm,
+        [OPS_RMSNORM_SUM] = describe_rmsnorm,
+        [OPS_RMSNORM_BACKWARD] = describe_rmsnorm,
+        [OPS_MATMUL] = describe_matmul,
+        [OPS_GROUPED] = describe_grouped,
+        [OPS_ROPE] = describe_rope,
+        [OPS_ATTENTION] = describe_attention,
+        [OPS_ATTENTION_BACKWARD] = describe_attention,
+        [OPS_SWIGLU] = describe_swiglu,
+        [OPS_SWIGLU_BACKWARD] = describe_swiglu,
+        [OPS_ROUTER] = describe_router,
+        [OPS_ROUTER_BACKWARD] = describe_router,
+        [OPS_BALANCE] = describe_balance,
+        [OPS_ROUTE] = describe_permutation,
+        [OPS_GATHER] = describe_permutation,
+        [OPS_GATHER_BACKWARD] = describe_permutation,
+        [OPS_COMBINE] = describe_permutation,
+        [OPS_COMBINE_BACKWARD] = describe_permutation,
+        [OPS_CROSS_ENTROPY] = describe_cross_entropy,
+        [OPS_SUM_SQUARES] = describe_optimizer,
+        [OPS_ADAMW] = describe_optimizer,
+        [OPS_BIAS_UPDATE] = describe_optimizer,
+    };
+    describe[c->kind](c);
+    if (c->bytes == 0.0)
+        for (size_t i = 0; i < c->tensor_count; i++)
+            c->bytes += 4.0 * (double)c->tensors[i].count;
+}

@@ -1,0 +1,95 @@
+/* Cases of operations: shapes and tensors, written once, called with any table in float and with the plain one in double. Used by ops_check.c. */
+#ifndef QUERN_TRAIN_OPS_CASES_H
+#define QUERN_TRAIN_OPS_CASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ops_kind {
+    OPS_EMBED,
+    OPS_EMBED_BACKWARD,
+    OPS_RMSNORM,
+    OPS_RMSNORM_SUM,
+    OPS_RMSNORM_BACKWARD,
+    OPS_MATMUL,
+    OPS_GROUPED,
+    OPS_ROPE,
+    OPS_ATTENTION,
+    OPS_ATTENTION_BACKWARD,
+    OPS_SWIGLU,
+    OPS_SWIGLU_BACKWARD,
+    OPS_ROUTER,
+    OPS_ROUTER_BACKWARD,
+    OPS_BALANCE,
+    OPS_ROUTE,
+    OPS_GATHER,
+    OPS_GATHER_BACKWARD,
+    OPS_COMBINE,
+    OPS_COMBINE_BACKWARD,
+    OPS_CROSS_ENTROPY,
+    OPS_SUM_SQUARES,
+    OPS_ADAMW,
+    OPS_BIAS_UPDATE,
+    OPS_KINDS,
+};
+
+enum ops_type { OPS_REAL, OPS_I32, OPS_I64, OPS_DOUBLE /* host, double for every table */ };
+
+enum ops_role {
+    OPS_IN,    /* must not change */
+    OPS_OUT,   /* poisoned before: every element must be written */
+    OPS_INOUT, /* added to, or in place */
+};
+
+enum ops_fill {
+    OPS_NORMAL,   /* deviation 1 */
+    OPS_NEAR_ONE, /* 1 + 0.1 normal */
+    OPS_SQUARES,  /* normal squared, times 0.01 */
+    OPS_IDS,      /* below `bound` */
+    OPS_TARGETS,  /* below `bound`, some -1 */
+    OPS_CHOSEN,   /* K different experts for each token */
+    OPS_DERIVED,  /* by the plain operations in double: what a forward leaves, a sorted order, a table of cosines */
+};
+
+enum { OPS_TENSORS_MAX = 16, OPS_SIZES = 8 };
+
+struct ops_tensor {
+    const char *name;
+    enum ops_type type;
+    enum ops_role role;
+    enum ops_fill fill;
+    size_t count;
+    uint64_t bound;
+};
+
+/* What the numbers of `size` are, the kind's describe function in ops_cases.c says. */
+struct ops_case {
+    enum ops_kind kind;
+    const char *operation; /* "matmul NT" */
+    size_t size[OPS_SIZES];
+    struct ops_tensor tensors[OPS_TENSORS_MAX];
+    size_t tensor_count;
+    double flop, bytes; /* of one call: the least that must be computed and moved */
+};
+
+/* Fills in everything from kind and size. */
+void ops_describe(struct ops_case *c);
+
+/* The cases with odd shapes that every backend is checked with, and those of a model's size that are timed. Both end with kind OPS_KINDS. */
+extern const struct ops_case ops_check_cases[];
+extern const struct ops_case ops_perf_cases[];
+
+struct op_table;
+struct op_context;
+
+/* ops_calls.c, compiled for float and for double: runs the case with a table of that type on its tensors' data. */
+void ops_call_float(const struct ops_case *c, const struct op_table *table, struct op_context *context,
+                    void *const *data);
+void ops_call_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,
+                     void *const *data);
+/* Fills the OPS_DERIVED tensors by plain operations. */
+void ops_derive_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,
+                       void *const *data);
+
+#endif

@@ -1,0 +1,35 @@
+/* Checking and timing a backend's operations, for the tests and for `quern-train ops`.
+ *
+ * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same numbers. Every tensor stands between guard bands;
+ * outputs are poisoned with NaN before; inputs must not change; the call is repeated with one thread and must give the same bits.
+ */
+#ifndef QUERN_TRAIN_OPS_CHECK_H
+#define QUERN_TRAIN_OPS_CHECK_H
+
+#include "train/ops.h"
+
+struct ops_result {
+    const char *operation; /* "matmul NT" */
+    const char *shape;     /* "37 x 33 x 70" */
+    bool passed;
+    const char *what;   /* why not: a line; "" where it passed */
+    double difference;  /* largest |ours - plain| of a tensor over that tensor's largest |plain| */
+    const char *tensor; /* where */
+    double seconds;     /* ops_perf: median of a call */
+    double flop, bytes; /* of a call; flop 0 where it is not arithmetic that counts */
+};
+
+typedef void ops_report(void *context, const struct ops_result *result);
+
+/* The largest difference that passes: float's rounding over sums of some hundred terms. */
+#define OPS_DIFFERENCE_MAX 1e-5
+
+/* *failed: cases that did not pass. A status only where a case could not be run (memory). */
+q_status ops_check(const struct op_table *table, unsigned threads, ops_report *report, void *context,
+                   size_t *failed) Q_MUST_USE;
+
+/* Times the cases of nano's size: each is called for about `seconds`. */
+q_status ops_perf(const struct op_table *table, unsigned threads, double seconds, ops_report *report,
+                  void *context) Q_MUST_USE;
+
+#endif
