@@ -31,9 +31,10 @@ static q_status run(struct bench *bench, const char *folder, double seconds)
         }
     }
     const double tokens = (double)sequences * bench->shards->sequence_tokens;
-    printf("{\"sequence_tokens\":%u,\"vocabulary\":%u,\"sequences\":%llu,\"seconds\":%.2f,\"tokens_per_s\":%.0f,\"check\":%llu}\n",
-           bench->shards->sequence_tokens, bench->shards->vocabulary, (unsigned long long)sequences, now - from, tokens / (now - from),
-           (unsigned long long)sum);
+    printf("{\"sequence_tokens\":%u,\"vocabulary\":%u,\"sequences\":%llu,\"seconds\":%.2f,\"tokens_per_s\":%.0f,"
+           "\"check\":%llu}\n",
+           bench->shards->sequence_tokens, bench->shards->vocabulary, (unsigned long long)sequences, now - from,
+           tokens / (now - from), (unsigned long long)sum);
     return Q_OK;
 }
 

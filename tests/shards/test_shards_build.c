@@ -1,5 +1,6 @@
 /* Whole builds: what goes in comes out again, the same bytes by threads, tasks and kills; the reader is the plain stream cut by arithmetic. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/document.h"
 #include "base/log.h"
 #include "shards/mixture.h"
@@ -292,6 +293,26 @@ static void kills_change_nothing(void **state)
     assert_same_folder("shards", "killed");
 }
 
+static int build_stopped(void *context)
+{
+    q_stop_request();
+    return q_exit_code(build_with(context));
+}
+
+static void a_stop_leaves_nothing_that_looks_whole(void **state)
+{
+    (void)state;
+    struct arguments arguments = {.out = "stopped", .set = {"shards.sequence_tokens=16", "shards.frame_bytes=96"}};
+    int code = -1;
+    bool done;
+    assert_false(fault_fs_killed(UINT64_MAX, build_stopped, &arguments, &code));
+    assert_int_equal(code, 75);
+    assert_int_equal(q_manifest_done("stopped", &done), Q_OK);
+    assert_false(done);
+    assert_int_equal(build_with(&arguments), Q_OK);
+    assert_same_folder("shards", "stopped");
+}
+
 static void failing_files_leave_no_false_result(void **state)
 {
     (void)state;
@@ -537,6 +558,7 @@ int main(void)
         cmocka_unit_test(threads_and_tasks_give_the_same_bytes),
         cmocka_unit_test(another_setting_is_refused),
         cmocka_unit_test(kills_change_nothing),
+        cmocka_unit_test(a_stop_leaves_nothing_that_looks_whole),
         cmocka_unit_test(failing_files_leave_no_false_result),
         cmocka_unit_test(failing_allocations),
         cmocka_unit_test(statistics_add_up),
