@@ -53,10 +53,10 @@ q_status model_config_load(const struct q_node *node, const char *recipe_folder,
     if (node->kind == Q_NODE_MAP)
         return load_tree(node, arena, out);
     if (node->kind != Q_NODE_SCALAR)
-        return q_fail(Q_ERR_USAGE, "%s: line %u: 'model' is neither a name nor a mapping", node->file, node->line);
+        return q_fail(Q_ERR_USAGE, "%s:%u: 'model' is neither a name nor a mapping", node->file, node->line);
     const char *name;
     Q_TRY(q_arena_cstring(arena, node->text, &name));
-    return q_context(model_config_named(name, recipe_folder, arena, out), "%s: line %u", node->file, node->line);
+    return q_context(model_config_named(name, recipe_folder, arena, out), "%s:%u", node->file, node->line);
 }
 
 /* Sets one number from a JSON object. An absent or null member leaves the standard. */

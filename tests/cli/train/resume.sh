@@ -1,0 +1,50 @@
+# A run that is stopped, killed, gone on with by another number of threads, or made longer, ends with the bytes of one that was left alone.
+. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
+tiny_setup .
+recipe="--recipe recipe.yaml"
+quern-corpus build $recipe -o corpus -q >out 2>&1 && quern-tokenizer train corpus $recipe -o tokenizer -q >out 2>&1 &&
+    quern-shards build corpus -t tokenizer $recipe -o shards -q >out 2>&1 || cat out
+train() { # FOLDER OPTIONS
+    folder=$1
+    shift
+    quern-train run $recipe --shards shards -t tokenizer -o "$folder" -q "$@" >"$folder.out" 2>&1
+}
+same() { cmp whole/model-00001-of-00001.safetensors "$1/model-00001-of-00001.safetensors" && cmp whole/manifest.json "$1/manifest.json" && echo "$1: the same bytes"; }
+
+train whole -j 1 || cat whole.out
+train two-threads -j 2
+same two-threads
+
+# Interrupted by a signal as soon as some steps are taken, then again at later ones, then left to end.
+interrupted() { # FOLDER SIGNAL OPTIONS
+    folder=$1
+    signal=$2
+    shift 2
+    for steps in 4 12 30; do
+        quern-train run $recipe --shards shards -t tokenizer -o "$folder" -q -j $((steps % 4 / 2 + 1)) "$@" >"$folder.out" 2>&1 &
+        pid=$!
+        until [ "$(cat "$folder/metrics.jsonl" 2>/dev/null | wc -l)" -ge $steps ]; do kill -0 $pid 2>/dev/null || break; done
+        kill -"$signal" $pid 2>/dev/null
+        wait $pid 2>/dev/null
+        code=$?
+        [ $steps -gt 4 ] || echo "first $signal: exit $code"
+    done
+    train "$folder" "$@" || cat "$folder.out"
+    same "$folder"
+}
+interrupted stopped TERM
+interrupted killed KILL --set train.checkpoint.every=3
+
+# A shorter run made longer: the same folder goes on. (A constant rate: a cosine would have taken another course.)
+constant="--set train.rate.segments=[]"
+train short $constant --set train.tokens=20K
+train short $constant --set train.tokens=40K
+train long $constant --set train.tokens=40K
+cmp short/model-00001-of-00001.safetensors long/model-00001-of-00001.safetensors && echo "made longer: the same bytes"
+train short $constant --set train.tokens=40K && sed 's/.*quern-train: //' short.out
+
+# Another identity is refused, by the name of what differs.
+train whole --set train.micro_batch=8
+echo "exit $?"
+grep -o "setting 'micro_batch' is.*here" whole.out
+quern-train verify whole/checkpoints/* | sed 's/: whole.*/: whole/' | head -n 1
