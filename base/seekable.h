@@ -61,5 +61,8 @@ uint64_t q_seekable_plain_bytes(const struct q_seekable_reader *reader); /* of a
 /* The bytes of one frame (a skippable one without its checksum), verified, into `out` (cleared first). One reader serves one thread at a
  * time; open the file again for another. */
 q_status q_seekable_read_frame(struct q_seekable_reader *reader, uint32_t frame, struct q_buffer *out) Q_MUST_USE;
+/* The data frame that was read and verified last as it is stored, and its checksum: for q_seekable_add_compressed into another file.
+ * Empty where it does not state its size, as frames of q_seekable_compress do. Valid until the next read. */
+q_string q_seekable_stored_frame(const struct q_seekable_reader *reader, uint32_t *out_checksum);
 
 #endif

@@ -239,6 +239,7 @@ q_status q_seekable_read_frame(struct q_seekable_reader *reader, uint32_t frame,
     Q_TRY(q_buffer_reserve(&reader->stored, info.stored_bytes));
     char *stored = reader->stored.data;
     Q_TRY(q_fs_read_at(reader->fd, reader->path, info.offset, stored, info.stored_bytes));
+    reader->stored.size = info.stored_bytes;
     Q_TRY(set_kind(reader, frame, q_load_u32(stored), &info));
     if (info.kind == Q_FRAME_DATA)
         return decompress(reader, frame, &info, out);
@@ -246,4 +247,14 @@ q_status q_seekable_read_frame(struct q_seekable_reader *reader, uint32_t frame,
         return damaged_frame(reader, frame, "its hash is not that of its content");
     return q_buffer_append(out, stored + SEEKABLE_HEADER_BYTES,
                            info.stored_bytes - SEEKABLE_HEADER_BYTES - SEEKABLE_HASH_BYTES);
+}
+
+q_string q_seekable_stored_frame(const struct q_seekable_reader *reader, uint32_t *out_checksum)
+{
+    const struct q_buffer *stored = &reader->stored;
+    q_check(stored->size >= SEEKABLE_FRAME_BYTES_MIN && q_load_u32(stored->data) == SEEKABLE_MAGIC_FRAME);
+    *out_checksum = q_load_u32(stored->data + stored->size - 4);
+    if (ZSTD_getFrameContentSize(stored->data, stored->size) == ZSTD_CONTENTSIZE_UNKNOWN)
+        return (q_string){0};
+    return q_buffer_string(stored);
 }

@@ -1,8 +1,8 @@
 /* filter (map): the documents that stay, in the parts they came in, and the evidence about those that do not.
  *
- * A document that is alone is copied byte by byte; the survivor of a cluster gets `cluster` (its own id) and
- * `cluster_size`. For each dropped document a line of evidence says who stayed in its place and how alike the two
- * are.
+ * Frames stay what they were, less the documents that go; one in which nothing changes is copied as it is stored. The
+ * survivor of a cluster gets `cluster` (its own id) and `cluster_size`. For each dropped document a line of evidence
+ * says who stayed in its place and how alike the two are.
  */
 #include "base/check.h"
 #include "base/document.h"
@@ -15,6 +15,8 @@
 
 struct filter_worker {
     struct q_jsonl_parser *parser;
+    struct q_compressor *compressor;
+    struct q_buffer kept; /* lines of the frame at hand */
     struct q_seekable_reader *verdicts;
     struct verdict_list list;
     uint64_t list_part; /* + 1; 0: none */
@@ -22,7 +24,10 @@ struct filter_worker {
 
 struct filter_job {
     struct frame_job frame;
-    struct q_buffer kept, evidence; /* lines */
+    struct q_buffer kept; /* the frame of what stays, compressed; empty: nothing does */
+    size_t kept_plain;
+    uint32_t kept_checksum;
+    struct q_buffer evidence; /* lines */
     struct q_accounting accounting;
     struct dedup_statistics statistics;
 };
@@ -33,7 +38,8 @@ struct filter_run {
     const char *verdict_path;
     struct filter_worker *workers;
     /* The part being written. */
-    struct q_documents_writer *documents, *evidence;
+    struct q_seekable_writer *documents;
+    struct q_documents_writer *evidence;
     struct q_accounting accounting;
     struct dedup_statistics statistics;
 };
@@ -55,8 +61,8 @@ static q_status write_evidence(const struct q_document *document, const struct v
     return q_json_end(&json);
 }
 
-static q_status filter_document(struct filter_job *job, struct q_document *document, q_string line,
-                                const struct verdict *verdict)
+static q_status filter_document(struct filter_job *job, struct q_buffer *kept, struct q_document *document,
+                                q_string line, const struct verdict *verdict)
 {
     if (verdict && !q_string_equal(document->id, verdict->id))
         return q_fail(Q_ERR_INPUT, "the verdict is about '%.*s', not '%.*s'", Q_STRING_ARGS(verdict->id),
@@ -69,12 +75,12 @@ static q_status filter_document(struct filter_job *job, struct q_document *docum
     }
     Q_TRY(q_account_kept(&job->accounting, bytes, bytes));
     if (!verdict) {
-        Q_TRY(q_buffer_append_string(&job->kept, line));
-        return q_buffer_append_byte(&job->kept, '\n');
+        Q_TRY(q_buffer_append_string(kept, line));
+        return q_buffer_append_byte(kept, '\n');
     }
     document->cluster = document->id;
     document->cluster_size = verdict->cluster_size;
-    return q_document_write(document, &job->kept);
+    return q_document_write(document, kept);
 }
 
 static q_status filter_lines(struct filter_worker *worker, struct filter_job *job, q_string lines)
@@ -87,7 +93,7 @@ static q_status filter_lines(struct filter_worker *worker, struct filter_job *jo
         struct q_document document;
         Q_TRY(q_document_parse(worker->parser, line, &document));
         bool judged = count > 0 && verdicts->line == number;
-        Q_TRY(filter_document(job, &document, line, judged ? verdicts : NULL));
+        Q_TRY(filter_document(job, &worker->kept, &document, line, judged ? verdicts : NULL));
         verdicts += judged, count -= judged;
     }
     if (count)
@@ -105,7 +111,22 @@ static q_status open_verdicts(struct filter_run *run, struct filter_worker *work
     return Q_OK;
 }
 
-static q_status work(void *context, unsigned worker_index, struct frame_job *frame, q_string lines)
+/* The frame to be written: compressing is most of what this step costs, and most frames do not change. */
+static q_status make_frame(struct filter_worker *worker, struct filter_job *job, const struct document_part *part)
+{
+    q_string kept = q_buffer_string(&worker->kept), stored;
+    job->kept_plain = kept.size;
+    if (kept.size == 0)
+        return Q_OK;
+    if (q_string_equal(kept, q_buffer_string(&part->plain))) {
+        stored = q_seekable_stored_frame(part->reader, &job->kept_checksum);
+        if (stored.size)
+            return q_buffer_append_string(&job->kept, stored);
+    }
+    return q_seekable_compress(worker->compressor, kept.data, kept.size, &job->kept, &job->kept_checksum);
+}
+
+static q_status work(void *context, unsigned worker_index, struct frame_job *frame, const struct document_part *part)
 {
     struct filter_run *run = context;
     struct filter_worker *worker = &run->workers[worker_index];
@@ -116,11 +137,12 @@ static q_status work(void *context, unsigned worker_index, struct frame_job *fra
     dedup_statistics_release(&job->statistics);
     if (frame->empty)
         return Q_OK;
+    q_buffer_clear(&worker->kept);
     Q_TRY(open_verdicts(run, worker, frame->part));
-    q_status status = filter_lines(worker, job, lines);
+    q_status status = filter_lines(worker, job, q_buffer_string(&part->plain));
     if (status != Q_OK)
         return q_context(status, "'%s': frame %u", run->build->documents[frame->part], frame->frame);
-    return Q_OK;
+    return make_frame(worker, job, part);
 }
 
 static void release_job(struct frame_job *frame)
@@ -143,24 +165,28 @@ static q_status begin_part(struct filter_run *run, uint64_t part)
     q_accounting_release(&run->accounting);
     dedup_statistics_release(&run->statistics);
     Q_TRY(q_step_part_path(run->step, part, suffixes[0], &path));
-    Q_TRY(q_documents_create(path, &run->documents));
+    Q_TRY(q_seekable_create(path, Q_SEEKABLE_LEVEL, &run->documents));
     Q_TRY(q_step_part_path(run->step, part, suffixes[1], &path));
     return q_documents_create(path, &run->evidence);
+}
+
+static void abandon_files(struct filter_run *run)
+{
+    q_seekable_abandon(run->documents);
+    q_documents_abandon(run->evidence);
+    run->documents = NULL;
+    run->evidence = NULL;
 }
 
 /* Commits release their writers, also when they fail. */
 static q_status commit_files(struct filter_run *run, uint64_t part, struct q_part_file files[FILES])
 {
-    struct q_documents_writer *writers[FILES] = {run->documents, run->evidence};
-    run->documents = run->evidence = NULL;
-    q_status status = Q_OK;
-    for (int i = 0; i < FILES; i++) {
-        if (status != Q_OK)
-            q_documents_abandon(writers[i]);
-        else
-            status = q_documents_commit(writers[i], &files[i].identity);
-    }
-    Q_TRY(status);
+    struct q_seekable_writer *documents = run->documents;
+    run->documents = NULL;
+    Q_TRY(q_seekable_commit(documents, &files[0].identity));
+    struct q_documents_writer *evidence = run->evidence;
+    run->evidence = NULL;
+    Q_TRY(q_documents_commit(evidence, &files[1].identity));
     for (int i = 0; i < FILES; i++) {
         Q_TRY(q_step_part_path(run->step, part, suffixes[i], &files[i].name));
         files[i].name = q_fs_base_name(files[i].name);
@@ -194,7 +220,9 @@ static q_status merge(void *context, struct frame_job *frame)
     struct filter_job *job = (struct filter_job *)frame;
     if (frame->first)
         Q_TRY(begin_part(run, frame->part));
-    Q_TRY(append_lines(run->documents, q_buffer_string(&job->kept)));
+    if (job->kept.size)
+        Q_TRY(q_seekable_add_compressed(run->documents, job->kept.data, job->kept.size, job->kept_plain,
+                                        job->kept_checksum));
     Q_TRY(append_lines(run->evidence, q_buffer_string(&job->evidence)));
     Q_TRY(q_accounting_add(&run->accounting, &job->accounting));
     Q_TRY(dedup_statistics_add(&run->statistics, &job->statistics));
@@ -219,6 +247,7 @@ static q_status init_run(struct filter_run *run, unsigned threads)
     Q_TRY(q_alloc_zero(threads, sizeof(*run->workers), &run->workers));
     for (unsigned i = 0; i < threads; i++) {
         Q_TRY(q_jsonl_create(&run->workers[i].parser));
+        Q_TRY(q_compressor_create(Q_SEEKABLE_LEVEL, &run->workers[i].compressor));
         Q_TRY(q_seekable_open(run->verdict_path, &run->workers[i].verdicts));
         if (q_seekable_frame_count(run->workers[i].verdicts) != run->build->part_count)
             return q_fail(Q_ERR_INPUT, "'%s' is about another number of parts", run->verdict_path);
@@ -234,12 +263,11 @@ static void release_run(struct filter_run *run, unsigned threads)
         if (run->workers[i].verdicts)
             q_seekable_close(run->workers[i].verdicts);
         verdict_list_release(&run->workers[i].list);
+        q_compressor_release(run->workers[i].compressor);
+        q_buffer_release(&run->workers[i].kept);
     }
     q_release(run->workers);
-    if (run->documents)
-        q_documents_abandon(run->documents);
-    if (run->evidence)
-        q_documents_abandon(run->evidence);
+    abandon_files(run);
     q_accounting_release(&run->accounting);
     dedup_statistics_release(&run->statistics);
 }

@@ -90,14 +90,14 @@ static q_status work_job(void *context, unsigned worker_index, void *job_pointer
     struct frame_job *job = job_pointer;
     struct frame_worker *worker = &run->workers[worker_index];
     if (job->empty)
-        return run->stream->work(run->stream->context, worker_index, job, (q_string){0});
+        return run->stream->work(run->stream->context, worker_index, job, NULL);
     if (worker->open_part != job->part + 1) {
         worker->open_part = 0;
         Q_TRY(document_part_open(&worker->part, run->build->documents[job->part]));
         worker->open_part = job->part + 1;
     }
     Q_TRY(document_part_read(&worker->part, job->frame));
-    return run->stream->work(run->stream->context, worker_index, job, q_buffer_string(&worker->part.plain));
+    return run->stream->work(run->stream->context, worker_index, job, &worker->part);
 }
 
 static q_status merge_job(void *context, void *job)

@@ -27,8 +27,8 @@ struct frame_stream {
     /* Called in order for each frame of a wanted part; may fill the job. A frame not wanted is passed over; NULL:
      * every frame. With this, first and last are not set, and parts without frames are passed over. */
     q_status (*wants_frame)(void *context, struct frame_job *job, bool *wanted);
-    /* By many workers at once: `lines` are the frame's whole lines (none where job->empty). */
-    q_status (*work)(void *context, unsigned worker, struct frame_job *job, q_string lines);
+    /* By many workers at once: `part` has just read the frame; NULL where job->empty. */
+    q_status (*work)(void *context, unsigned worker, struct frame_job *job, const struct document_part *part);
     /* In order, by one thread at a time. */
     q_status (*merge)(void *context, struct frame_job *job);
     void (*release_job)(struct frame_job *job); /* what hangs from it, not the job itself; NULL: nothing does */

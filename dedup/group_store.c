@@ -79,13 +79,13 @@ static q_status fulfil(struct store_run *run, struct store_worker *worker, struc
                                wish->with_set ? &worker->set : NULL, &job->entries);
 }
 
-static q_status work(void *context, unsigned worker, struct frame_job *frame, q_string lines)
+static q_status work(void *context, unsigned worker, struct frame_job *frame, const struct document_part *part)
 {
     struct store_run *run = context;
     struct store_job *job = (struct store_job *)frame;
     q_buffer_clear(&job->entries);
     for (size_t i = 0; i < job->count; i++) {
-        q_status status = fulfil(run, &run->workers[worker], job, &job->wishes[i], lines);
+        q_status status = fulfil(run, &run->workers[worker], job, &job->wishes[i], q_buffer_string(&part->plain));
         if (status != Q_OK)
             return q_context(status, "'%s': frame %u", run->group->build->documents[frame->part], frame->frame);
     }

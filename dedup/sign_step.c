@@ -96,7 +96,7 @@ static q_status sign_lines(struct sign_run *run, struct sign_worker *worker, str
     return Q_OK;
 }
 
-static q_status work(void *context, unsigned worker_index, struct frame_job *frame, q_string lines)
+static q_status work(void *context, unsigned worker_index, struct frame_job *frame, const struct document_part *part)
 {
     struct sign_run *run = context;
     struct sign_worker *worker = &run->workers[worker_index];
@@ -106,7 +106,7 @@ static q_status work(void *context, unsigned worker_index, struct frame_job *fra
         return Q_OK;
     q_buffer_clear(&worker->heads);
     q_buffer_clear(&worker->digests);
-    q_status status = sign_lines(run, worker, job, lines);
+    q_status status = sign_lines(run, worker, job, q_buffer_string(&part->plain));
     if (status != Q_OK)
         return q_context(status, "'%s': document %llu of frame %u", run->build->documents[frame->part],
                          (unsigned long long)job->documents, frame->frame);

@@ -63,6 +63,11 @@ static void test_golden_is_read(void **state)
     assert_true(info.kind == Q_FRAME_DATA && info.offset == 20 && info.stored_bytes == 19 && info.plain_bytes == 6);
     assert_ok(q_seekable_read_frame(reader, 1, &bytes));
     assert_true(q_string_is(q_buffer_string(&bytes), "hello\n"));
+    uint32_t checksum;
+    q_string stored = q_seekable_stored_frame(reader, &checksum);
+    assert_int_equal(stored.size, 19);
+    assert_memory_equal(stored.data, golden + 20, 19);
+    assert_int_equal(checksum, 0x91bd8853);
     assert_fails(q_seekable_read_frame(reader, 2, &bytes), Q_ERR_INPUT, "has no frame 2");
     assert_fails(q_seekable_frame(reader, UINT32_MAX, &info), Q_ERR_INPUT, "has no frame");
     q_seekable_close(reader);
