@@ -300,8 +300,9 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
     if (!good)
         return *have = false, Q_OK;
-    return corpus_is_archive(q_buffer_string(&reader->head)) ? open_container(reader, item, have)
-                                                             : read_leaf(reader, item, have);
+    /* What is called an archive is opened as one: damage at its beginning is damage, not text. */
+    bool archive = corpus_is_archive(q_buffer_string(&reader->head)) || (named == CORPUS_ARCHIVE && reader->head.size);
+    return archive ? open_container(reader, item, have) : read_leaf(reader, item, have);
 }
 
 /* The current entry of the top level, or the level itself, is damaged: one failed item for the outermost level that the damage reaches. What
@@ -316,6 +317,8 @@ static void report_damage(struct corpus_reader *reader, const char *reason, stru
         corpus_item_refuse(reader, item, reason, true, 0);
     level->failure = NULL;
     if (!goes_on)
+        pop_level(reader);
+    while (reader->top && reader->unpacked > reader->unpacked_max) /* nothing more comes out of a bomb */
         pop_level(reader);
 }
 
@@ -343,9 +346,13 @@ static q_status step(struct corpus_reader *reader, struct corpus_item *item, boo
         Q_TRY(corpus_archive_step(level, &what, &reason));
     if (what == CORPUS_STEP_ENTRY)
         return enter(reader, item, have);
-    if (what == CORPUS_STEP_END)
+    if (what == CORPUS_STEP_END) {
+        *have = level->entries == 0; /* nothing at all: said, so that no file goes unmentioned */
+        if (*have)
+            corpus_item_refuse(reader, item, "empty", false, 0);
         pop_level(reader);
-    else if (what == CORPUS_STEP_FAILED)
+    }
+    if (what == CORPUS_STEP_FAILED)
         report_damage(reader, reason, item, have);
     return Q_OK;
 }

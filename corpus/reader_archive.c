@@ -23,6 +23,7 @@ static la_ssize_t read_block(struct archive *archive, void *context, const void 
         return ARCHIVE_FATAL;
     }
     level->source_ended |= got == 0;
+    level->given += (uint64_t)got;
     *bytes = level->block;
     return (la_ssize_t)got;
 }
@@ -61,7 +62,7 @@ static struct archive *new_archive(bool single)
     archive_read_support_format_7zip(a);
     archive_read_support_format_iso9660(a);
     if (single)
-        archive_read_support_format_raw(a); /* bids lowest, so an archive inside wins */
+        archive_read_support_format_raw(a); /* takes anything; bids lowest, so an archive inside wins */
     archive_read_set_options(a, "!mac-ext");
     return a;
 }
@@ -70,14 +71,15 @@ const char *corpus_archive_reason(struct corpus_level *level)
 {
     if (!level->outer || !level->outer->failure) /* else the note is about the level outside, whose damage this is */
         note_error(level);
-    return level->source_ended ? "archive-truncated" : "archive-damaged";
+    bool begins_well = corpus_is_archive(q_buffer_string(&level->head));
+    return level->source_ended && begins_well ? "archive-truncated" : "archive-damaged";
 }
 
 q_status corpus_archive_open(struct corpus_level *level, const char **reason)
 {
     int result;
     *reason = NULL;
-    level->archive = new_archive(!level->whole);
+    level->archive = new_archive(corpus_is_archive(q_buffer_string(&level->head)) && !level->whole);
     if (!level->archive)
         return q_fail(Q_ERR_MEMORY, "no memory for an archive reader");
     if (level->whole) {
@@ -130,13 +132,27 @@ static bool is_file(struct archive_entry *entry)
     return (type == AE_IFREG || type == 0) && !archive_entry_hardlink(entry) && !archive_entry_symlink(entry);
 }
 
+static bool is_ar(const struct corpus_level *level)
+{
+    return (archive_format(level->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_AR;
+}
+
 /* Of a Debian package only the files it installs are of interest. */
 static bool is_packaging(struct corpus_level *level, q_string own)
 {
-    if (archive_format(level->archive) >> 16 != ARCHIVE_FORMAT_AR_GNU >> 16)
+    if (!is_ar(level))
         return false;
     level->debian |= q_string_starts(own, "debian-binary");
+    level->data_seen |= q_string_starts(own, "data.tar");
     return level->debian && !q_string_starts(own, "data.tar");
+}
+
+/* libarchive takes the end of the file for the end of an ar, also in the middle of a header, and a package cut between its members looks whole. */
+static bool ends_too_soon(struct corpus_level *level)
+{
+    if (!is_ar(level))
+        return false;
+    return (level->debian && !level->data_seen) || (uint64_t)archive_filter_bytes(level->archive, 0) < level->given;
 }
 
 q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step, const char **reason)
@@ -145,7 +161,8 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
     Q_TRY(level->reader->status);
     *step = CORPUS_STEP_FAILED;
     if (result == ARCHIVE_EOF) {
-        *step = CORPUS_STEP_END;
+        *step = ends_too_soon(level) ? CORPUS_STEP_FAILED : CORPUS_STEP_END;
+        *reason = "archive-truncated";
         return Q_OK;
     }
     if (result == ARCHIVE_RETRY && ++level->retries < RETRIES_MAX) {
@@ -157,6 +174,7 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
         return Q_OK;
     }
     level->retries = 0;
+    level->entries++;
     level->single = archive_format(level->archive) == ARCHIVE_FORMAT_RAW;
     Q_TRY(append_name(level));
     level->entry_name_size = level->reader->name.size;

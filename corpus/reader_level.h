@@ -26,6 +26,9 @@ struct corpus_level {
     bool fatal;             /* and nothing behind it can be read */
     bool single;            /* a compressed file without an archive in it: its entry has the level's own name */
     bool debian;            /* an ar with debian-binary in it: only data.tar is of interest */
+    bool data_seen;         /* and it was there */
+    uint64_t given;         /* bytes that libarchive got */
+    uint64_t entries;       /* of any kind */
     size_t name_size;       /* of the level's own name at the beginning of reader->name */
     size_t entry_name_size; /* of the current entry's name, the level's in front */
     unsigned retries;       /* headers in a row that could not be read */

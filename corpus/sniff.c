@@ -110,7 +110,7 @@ bool corpus_is_archive(q_string head)
                  {0, 8, "!<arch>\n"},
                  {257, 5, "ustar"},
                  {0, 5, "07070"},
-                 {0, 2, "\xC7\x71"}};
+                 {0, 2, "\xC7\x71"}, {0, 3, "\x5D\0\0"}};
     for (size_t i = 0; i < Q_COUNT_OF(known); i++)
         if (has_at(head, known[i].offset, known[i].magic, known[i].size))
             return true;
