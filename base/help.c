@@ -28,23 +28,37 @@ static q_status fill(struct q_buffer *out, const char *text, size_t column, size
     return q_buffer_append_byte(out, '\n');
 }
 
-/* A verb's details: paragraphs are filled, lines that begin with a space (examples) and empty ones stay. */
+/* The paragraph gathered so far, filled into lines. */
+static q_status end_paragraph(struct q_buffer *out, struct q_buffer *paragraph)
+{
+    if (paragraph->size == 0)
+        return Q_OK;
+    Q_TRY(q_buffer_terminate(paragraph));
+    q_buffer_clear(paragraph);
+    return fill(out, paragraph->data, 0, 0);
+}
+
+/* A verb's details: neighbouring lines are a paragraph; lines that begin with a space (examples) and empty ones stay. */
 static q_status details(struct q_buffer *out, const char *text)
 {
     q_string rest = q_string_of(text), line;
-    struct q_buffer word = {0};
+    struct q_buffer paragraph = {0};
     q_status status = q_buffer_append_byte(out, '\n');
     while (!status && q_string_next_line(&rest, &line)) {
-        word.size = 0;
-        Q_TRY_GOTO(done, q_buffer_append_string(&word, line));
-        Q_TRY_GOTO(done, q_buffer_terminate(&word));
-        if (line.size > 0 && line.data[0] != ' ')
-            Q_TRY_GOTO(done, fill(out, word.data, 0, 0));
-        else
-            Q_TRY_GOTO(done, q_buffer_printf(out, "%s\n", line.size ? word.data : ""));
+        if (line.size > 0 && line.data[0] != ' ') {
+            if (paragraph.size > 0)
+                Q_TRY_GOTO(done, q_buffer_append_byte(&paragraph, ' '));
+            Q_TRY_GOTO(done, q_buffer_append_string(&paragraph, line));
+            continue;
+        }
+        Q_TRY_GOTO(done, end_paragraph(out, &paragraph));
+        Q_TRY_GOTO(done, q_buffer_append_string(out, line));
+        Q_TRY_GOTO(done, q_buffer_append_byte(out, '\n'));
     }
+    if (!status)
+        status = end_paragraph(out, &paragraph);
 done:
-    q_buffer_release(&word);
+    q_buffer_release(&paragraph);
     return status;
 }
 

@@ -141,7 +141,7 @@ static q_status store(struct parse *parse, const struct q_option *option, const 
     case Q_OPTION_END:
         break;
     }
-    q_check(!"an option's type");
+    q_check(false && "an option's type");
     return Q_OK;
 }
 

@@ -82,7 +82,7 @@ struct q_verb {
     const char *name;     /* "build"; NULL ends the list */
     const char *synopsis; /* "INPUT... -o DIR" */
     const char *summary;  /* one line */
-    const char *details;  /* for --help: a paragraph a line, filled; lines that begin with a space (examples) stay; may be NULL */
+    const char *details;  /* for --help: neighbouring lines are filled as a paragraph, those that begin with a space (examples) stay; may be NULL */
     unsigned takes;       /* Q_TAKES_... */
     const struct q_option *options; /* the verb's own, ended by {0}; NULL for none */
     size_t options_size;            /* of the struct that begins with struct q_common */

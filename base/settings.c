@@ -224,7 +224,7 @@ static q_status load_value(const struct loader *loader, const struct q_setting *
     case Q_SETTING_END:
         break;
     }
-    q_check(!"a setting's type");
+    q_check(false && "a setting's type");
     return Q_OK;
 }
 

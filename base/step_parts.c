@@ -226,11 +226,11 @@ static q_status publish_manifest(struct q_step *step, const struct q_finish *fin
     return q_json_publish(path, manifest);
 }
 
-q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *out)
+q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *sum)
 {
-    struct sum sum = {.parts = json_array()};
+    struct sum total = {.parts = json_array()};
     json_t *manifest = json_object();
-    q_status status = manifest && sum.parts ? Q_OK : q_fail(Q_ERR_MEMORY, "out of memory for a manifest");
+    q_status status = manifest && total.parts ? Q_OK : q_fail(Q_ERR_MEMORY, "out of memory for a manifest");
     /* What is given is taken, whatever comes. */
     json_t *given[] = {finish->statistics, finish->schedule};
     static const char *const keys[] = {"statistics", "schedule"};
@@ -241,15 +241,15 @@ q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struc
             status = q_json_set(manifest, keys[i], given[i]);
     }
     for (uint64_t part = 0; part < finish->parts && !status; part++)
-        status = add_part(step, part, &sum);
+        status = add_part(step, part, &total);
     if (!status)
-        status = publish_manifest(step, finish, &sum, manifest);
-    if (!status && out) {
-        *out = sum.accounting;
-        sum.accounting = (struct q_accounting){0};
+        status = publish_manifest(step, finish, &total, manifest);
+    if (!status && sum) {
+        *sum = total.accounting;
+        total.accounting = (struct q_accounting){0};
     }
-    q_accounting_release(&sum.accounting);
-    json_decref(sum.parts);
+    q_accounting_release(&total.accounting);
+    json_decref(total.parts);
     json_decref(manifest);
     return status;
 }

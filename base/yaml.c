@@ -191,9 +191,9 @@ static q_status read_map(struct reader *reader, struct q_node *map, unsigned dep
     enum { MAP_KEYS_MAX = 4096 };
     struct q_node **tail = &map->children;
     for (unsigned count = 0;; count++) {
-        q_string key;
-        unsigned line;
-        bool end;
+        q_string key = {0};
+        unsigned line = 0;
+        bool end = false;
         const char *path;
         Q_TRY(read_key(reader, &key, &line, &end));
         if (end)

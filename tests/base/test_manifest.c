@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int no_fsync(int fd)
@@ -17,7 +18,7 @@ static int no_fsync(int fd)
     return 0;
 }
 
-/* Where it is not the disk that fails it need not be waited for. fault_fs_stop and q_fs_replace(NULL) end it. */
+/* Where it is not the disk that fails it need not be waited for. fault_fs_stop ends it. */
 static void do_not_sync(void)
 {
     static struct q_fs_calls quick;
@@ -335,7 +336,6 @@ static void tamper(const char *from, const char *to, const char *words)
 static void hostile(void **state)
 {
     (void)state;
-    do_not_sync();
     struct q_manifest manifest;
     bool done;
     assert_ok(build("tampered", forward));
@@ -365,7 +365,6 @@ static void hostile(void **state)
     assert_ok(q_manifest_read("tampered", &manifest));
     assert_fails(q_manifest_verify(&manifest), Q_ERR_INPUT, "'tampered/part-00002.b.txt' is damaged: its hash is");
     q_manifest_release(&manifest);
-    q_fs_replace(NULL);
 }
 
 /* A manifest of another key beside our step.json is not our result. */
@@ -421,6 +420,45 @@ static void mutations(void **state)
     q_buffer_release(&text);
 }
 
+/* Eight tasks of an array begin at the same moment, each builds its parts, one sums up: the bytes of one process. */
+static void tasks_at_once(void **state)
+{
+    (void)state;
+    enum { TASKS = 8, ROUNDS = 5 };
+    struct q_buffer whole = {0}, now = {0};
+    assert_ok(build("whole", forward));
+    scratch_read("whole/manifest.json", &whole);
+    for (int round = 0; round < ROUNDS; round++) {
+        pid_t children[TASKS];
+        assert_ok(q_fs_remove_tree("tasks"));
+        for (unsigned task = 0; task < TASKS; task++) {
+            children[task] = fork();
+            if (children[task] != 0)
+                continue;
+            struct q_step step;
+            q_status status = begin(&step, usual, 7, "c");
+            if (!status)
+                status = q_step_open(&step, "tasks", false);
+            for (uint64_t part = 0; part < 3 && !status; part++)
+                if (q_task_has((struct q_task){task, TASKS}, part))
+                    status = build_part(&step, part);
+            if (status)
+                (void)fprintf(stderr, "task %u: %s\n", task, q_error_text());
+            _exit((int)status);
+        }
+        for (unsigned task = 0; task < TASKS; task++) {
+            int code;
+            assert_int_equal(waitpid(children[task], &code, 0), children[task]);
+            assert_int_equal(code, 0);
+        }
+        assert_ok(build("tasks", forward));
+        scratch_read("tasks/manifest.json", &now);
+        assert_true(q_string_equal(q_buffer_string(&whole), q_buffer_string(&now)));
+    }
+    q_buffer_release(&whole);
+    q_buffer_release(&now);
+}
+
 static int build_in_child(void *context)
 {
     (void)context;
@@ -459,8 +497,6 @@ static void faults(void **state)
     struct q_buffer whole = {0}, now = {0};
     assert_ok(build("whole", forward));
     scratch_read("whole/manifest.json", &whole);
-    /* Memory is what fails here: the disk need not be waited for. */
-    do_not_sync();
     for (int for_ever = 0; for_ever <= 1; for_ever++) {
         q_status status = Q_ERR_MEMORY;
         for (uint64_t k = 1; status; k += 5) {
@@ -479,12 +515,12 @@ static void faults(void **state)
             q_manifest_release(&manifest);
         }
     }
-    q_fs_replace(NULL);
     for (uint64_t k = 1; k < 3000; k += 11) {
         assert_ok(q_fs_remove_tree("faulty"));
         fault_fs_start(k % 2 ? FAULT_FAIL : FAULT_DISK_FULL, k);
         (void)build("faulty", forward);
         bool reached = fault_fs_stop();
+        do_not_sync();
         if (!reached)
             break;
         assert_ok(build("faulty", backward));
@@ -493,6 +529,12 @@ static void faults(void **state)
     }
     q_buffer_release(&whole);
     q_buffer_release(&now);
+}
+
+static int enter_quick(void **state)
+{
+    do_not_sync();
+    return scratch_enter(state);
 }
 
 int main(void)
@@ -504,6 +546,7 @@ int main(void)
         cmocka_unit_test(unfinished),       cmocka_unit_test(hostile),
         cmocka_unit_test(foreign_manifest), cmocka_unit_test(mutations),
         cmocka_unit_test(killed_anywhere),  cmocka_unit_test(faults),
+        cmocka_unit_test(tasks_at_once),
     };
-    return cmocka_run_group_tests_name("manifest", tests, scratch_enter, scratch_leave);
+    return cmocka_run_group_tests_name("manifest", tests, enter_quick, scratch_leave);
 }

@@ -62,9 +62,9 @@ static const struct q_verb verbs[] = {
     {.name = "build",
      .synopsis = "INPUT... -o DIR",
      .summary = "containers in, documents out",
-     .details = "The inputs are files, folders or patterns. This paragraph is longer than a line may be, so that it "
-                "has to be filled into lines.\n"
-                "\nExamples:\n  quern-demo build a.zip -o out\n",
+     .details = "The inputs are files, folders or patterns. This paragraph\nis longer than a line may be, so that it "
+                "has to be filled "
+                "into\nlines.\n\nExamples:\n  quern-demo build a.zip -o out\n",
      .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_TASK | Q_TAKES_FORCE,
      .options = demo_options,
      .options_size = sizeof(struct demo),
@@ -320,6 +320,31 @@ static void help(void **state)
                         "      --help              this text\n");
 }
 
+static void allocations(void **state)
+{
+    (void)state;
+    for (int for_ever = 0; for_ever <= 1; for_ever++) {
+        q_status status = Q_ERR_MEMORY;
+        for (uint64_t k = 1; status; k++) {
+            struct q_arena arena = {0};
+            struct q_buffer text = {0};
+            struct demo demo;
+            const char **arguments;
+            size_t count;
+            q_memory_fail_at(k, for_ever);
+            status = parse(&arena, &demo, "a b c d e f g h i j k -c l -c m -o n", &arguments, &count);
+            for (int i = 0; i < 2 && !status; i++)
+                status = q_program_help(&program, i ? &verbs[0] : NULL, &text);
+            if (!status)
+                status = q_program_settings(&program, &text);
+            q_memory_fail_at(0, 0);
+            assert_true(status == Q_OK || status == Q_ERR_MEMORY);
+            q_buffer_release(&text);
+            q_arena_release(&arena);
+        }
+    }
+}
+
 static void own_program(void **state)
 {
     (void)state;
@@ -337,8 +362,9 @@ static void own_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parsed), cmocka_unit_test(refused),       cmocka_unit_test(mains),
-        cmocka_unit_test(help),   cmocka_unit_test(broken_output), cmocka_unit_test(own_program),
+        cmocka_unit_test(parsed),      cmocka_unit_test(refused),       cmocka_unit_test(mains),
+        cmocka_unit_test(help),        cmocka_unit_test(broken_output), cmocka_unit_test(own_program),
+        cmocka_unit_test(allocations),
     };
     return cmocka_run_group_tests_name("options", tests, scratch_enter, scratch_leave);
 }
