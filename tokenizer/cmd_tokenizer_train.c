@@ -98,7 +98,8 @@ static q_status train_file(const struct train_options *options, const char *cons
     size_t distinct = counts.used;
     Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
     Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
-    q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
+    if (count)
+        q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
     fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %zu distinct pieces; %.1f s\n", vocabulary.size,
             vocabulary.merge_count, distinct, q_seconds() - start);
 done:

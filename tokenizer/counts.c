@@ -44,6 +44,8 @@ static struct counts_slot *find(const struct counts *counts, q_string piece, uin
 
 static q_status add_hashed(struct counts *counts, q_string piece, uint64_t hash, uint64_t count)
 {
+    if (!q_add_u64(counts->total.pieces, count, &counts->total.pieces))
+        return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits");
     if (counts->used >= counts->capacity / 3 * 2) /* more than two thirds full, linear probing gets slow */
         Q_TRY(grow(counts, counts->capacity ? counts->capacity * 2 : CAPACITY_FIRST));
     struct counts_slot *slot = find(counts, piece, hash);
@@ -54,10 +56,9 @@ static q_status add_hashed(struct counts *counts, q_string piece, uint64_t hash,
         Q_TRY(q_buffer_append_string(&counts->bytes, piece));
         *slot = (struct counts_slot){.hash = hash, .offset = offset, .count = count, .size = (uint32_t)piece.size};
         counts->used++;
-        return Q_OK;
+    } else {
+        slot->count += count; /* at most the sum of all, which fits */
     }
-    if (!q_add_u64(slot->count, count, &slot->count))
-        return q_fail(Q_ERR_INPUT, "the count of a piece does not fit 64 bits");
     return Q_OK;
 }
 
@@ -72,7 +73,6 @@ q_status counts_add_text(struct counts *counts, q_string text)
     while ((count = counts->pretokenizer->cut(text, &at, ends, ENDS)) > 0) {
         for (size_t i = 0; i < count; start = ends[i++])
             Q_TRY(counts_add(counts, q_string_slice(text, start, ends[i]), 1));
-        counts->total.pieces += count;
     }
     counts->total.documents++;
     counts->total.bytes += text.size;
@@ -97,7 +97,6 @@ q_status counts_add_all(struct counts *counts, const struct counts *more)
     }
     counts->total.documents += more->total.documents;
     counts->total.bytes += more->total.bytes;
-    counts->total.pieces += more->total.pieces;
     return Q_OK;
 }
 

@@ -47,7 +47,7 @@ struct counts {
 
 void counts_release(struct counts *counts);
 
-/* Adds `count` > 0 to a piece's count; a sum above 2^64 - 1 is Q_ERR_INPUT. Totals are the caller's. */
+/* Adds `count` > 0 to a piece's count and to the sum of all, which must stay below 2^64 (Q_ERR_INPUT). */
 q_status counts_add(struct counts *counts, q_string piece, uint64_t count) Q_MUST_USE;
 /* Counts a text's pieces once each, and the text in the totals. */
 q_status counts_add_text(struct counts *counts, q_string text) Q_MUST_USE;

@@ -168,8 +168,7 @@ static q_status read_header(struct counts *counts, struct counts_reading *readin
                       reading->path, (const char *)bytes + AT_UNICODE);
     reading->entries = q_load_u64(bytes + AT_ENTRIES);
     reading->pieces = q_load_u64(bytes + AT_PIECES);
-    if (!q_add_u64(counts->total.pieces, reading->pieces, &counts->total.pieces) ||
-        !q_add_u64(counts->total.documents, q_load_u64(bytes + AT_DOCUMENTS), &counts->total.documents) ||
+    if (!q_add_u64(counts->total.documents, q_load_u64(bytes + AT_DOCUMENTS), &counts->total.documents) ||
         !q_add_u64(counts->total.bytes, q_load_u64(bytes + AT_BYTES), &counts->total.bytes))
         return bad(reading, "its totals do not fit 64 bits");
     return Q_OK;

@@ -1,0 +1,204 @@
+/* The one-pass pretokenizer against its literal twin, and the tables that both stand on. */
+#include "base/json.h"
+#include "tests/base/cmocka_all.h"
+#include "tests/tokenizer/random_text.h"
+#include "tests/tokenizer/regex_twin.h"
+#include "tokenizer/pretokenize.h"
+#include "tokenizer/tokenizer_settings.h"
+#include "tokenizer/unicode/unicode_classes.h"
+#include "tokenizer/unicode/utf8_decode.h"
+
+#include <string.h>
+
+static void classes_are_unicode_16(void **state)
+{
+    (void)state;
+    assert_int_equal(unicode_class('a'), UNICODE_LETTER | UNICODE_LOWER);
+    assert_int_equal(unicode_class('A'), UNICODE_LETTER | UNICODE_UPPER);
+    assert_int_equal(unicode_class(0x0E01), UNICODE_LETTER | UNICODE_UPPER | UNICODE_LOWER);
+    assert_int_equal(unicode_class(0x0301), UNICODE_MARK | UNICODE_UPPER | UNICODE_LOWER);
+    assert_int_equal(unicode_class('$'), UNICODE_SYMBOL);
+    assert_int_equal(unicode_class('_'), UNICODE_PUNCTUATION);
+    assert_int_equal(unicode_class(0xBD), UNICODE_NUMBER);
+    assert_int_equal(unicode_class(0x3000), UNICODE_SPACE);
+    assert_int_equal(unicode_class(0x85), UNICODE_SPACE);
+    assert_int_equal(unicode_class(0xAD), 0);   /* soft hyphen: Cf */
+    assert_int_equal(unicode_class(0x200B), 0); /* zero width space is none */
+    assert_int_equal(unicode_class(0x10FFFF), 0);
+    assert_int_equal(unicode_class(0x10D40), UNICODE_NUMBER); /* Garay's digits and letters are new in 16.0 */
+    assert_int_equal(unicode_class(0x10D4A), UNICODE_LETTER | UNICODE_UPPER | UNICODE_LOWER);
+    assert_int_equal(unicode_class(0x10940), 0); /* Sidetic comes with 17.0 */
+}
+
+static void the_number_of_each_class_is_known(void **state)
+{
+    size_t counts[8] = {0};
+    (void)state;
+    for (uint32_t code = 0; code < UNICODE_CODE_POINTS; code++)
+        for (int bit = 0; bit < 8; bit++)
+            counts[bit] += unicode_class(code) >> bit & 1;
+    /* DerivedGeneralCategory.txt of 16.0: L, M, N, P, S; PropList.txt: White_Space. */
+    assert_int_equal(counts[0], 141028);
+    assert_int_equal(counts[1], 2501);
+    assert_int_equal(counts[2], 1911);
+    assert_int_equal(counts[3], 855);
+    assert_int_equal(counts[4], 8514);
+    assert_int_equal(counts[5], 25);
+}
+
+/* utf8_decode and q_utf8_repair agree on where a broken character ends. */
+static void broken_utf8_decodes_as_its_repair(void **state)
+{
+    struct q_buffer text = {0}, repaired = {0};
+    uint64_t dice = 7;
+    (void)state;
+    for (int round = 0; round < 3000; round++) {
+        uint64_t replaced;
+        random_text(&dice, 20, true, &text);
+        q_buffer_clear(&repaired);
+        assert_ok(q_utf8_repair(q_buffer_string(&text), &repaired, &replaced));
+        const uint8_t *a = (const uint8_t *)text.data, *a_end = a + text.size;
+        const uint8_t *b = (const uint8_t *)repaired.data, *b_end = b + repaired.size;
+        while (a < a_end && b < b_end) {
+            struct utf8_code x = utf8_decode(a, a_end), y = utf8_decode(b, b_end);
+            assert_int_equal(x.code, y.code);
+            a += x.bytes;
+            b += y.bytes;
+        }
+        assert_true(a == a_end && b == b_end);
+    }
+    q_buffer_release(&text);
+    q_buffer_release(&repaired);
+}
+
+/* All ends by calls of at most `batch` pieces. */
+static size_t cut(q_string text, size_t batch, size_t *ends)
+{
+    size_t at = 0, count = 0, got;
+    while ((got = pretokenize_deepseek(text, &at, ends + count, batch)) > 0) {
+        count += got;
+        assert_int_equal(at, ends[count - 1]);
+    }
+    assert_int_equal(at, text.size);
+    return count;
+}
+
+static void check_text(q_string text)
+{
+    static size_t want[1 << 16], got[1 << 16];
+    assert_true(text.size < 1 << 16);
+    size_t wanted = regex_twin_cut(text, want);
+    for (size_t batch = 1; batch <= 64; batch *= 8) {
+        size_t count = cut(text, batch, got);
+        if (count != wanted || memcmp(want, got, count * sizeof(*got)) != 0)
+            fail_msg("'%.*s' is cut otherwise", Q_STRING_ARGS(text));
+    }
+}
+
+static void known_texts_are_cut_as_the_patterns_say(void **state)
+{
+    static const struct {
+        const char *text, *pieces; /* pieces joined by | */
+    } known[] = {
+        {"Hello, world!", "Hello|,| world|!"},
+        {"I'm here", "I|'m| here"},
+        {"x=1234567;", "x|=|123|456|7|;"},
+        {"  two  spaces ", " | two| | spaces| "},
+        {"a \n\n  b", "a| \n\n| | b"},
+        {"end.\r\n\r\nnext", "end|.\r\n\r\n|next"},
+        {"你好123世界", "你好|123|世界"},
+        {"カタカナ・ひらがな", "カタカナ|・|ひらがな"},
+        {" 。 ,", " 。| ,"},
+        {"$x .y", "$x| .|y"},
+        {"\xC2\xAD\xC2\xAD"
+         "a",
+         "\xC2\xAD|\xC2\xAD"
+         "a"},
+        {"\tif", "\tif"},
+        {"½²Ⅷ٣x", "½²Ⅷ|٣|x"},
+        {"   9", "   |9"},
+        {"   語", "   |語"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        size_t ends[64], start = 0;
+        struct q_buffer joined = {0};
+        q_string text = q_string_of(known[i].text);
+        size_t count = cut(text, 64, ends);
+        for (size_t k = 0; k < count; start = ends[k++]) {
+            if (k)
+                assert_ok(q_buffer_append_byte(&joined, '|'));
+            assert_ok(q_buffer_append(&joined, text.data + start, ends[k] - start));
+        }
+        assert_ok(q_buffer_terminate(&joined));
+        assert_string_equal(joined.data, known[i].pieces);
+        q_buffer_release(&joined);
+        check_text(text);
+    }
+}
+
+static void random_texts_are_cut_as_by_the_twin(void **state)
+{
+    struct q_buffer text = {0};
+    uint64_t dice = 1;
+    (void)state;
+    for (int round = 0; round < 60000; round++) {
+        random_text(&dice, 1 + (unsigned)(dice_roll(&dice) % 30), false, &text);
+        check_text(q_buffer_string(&text));
+    }
+    q_buffer_release(&text);
+}
+
+/* Pieces of a broken text are those of its repaired copy, place by place. */
+static void broken_texts_are_cut_as_their_repair(void **state)
+{
+    static size_t broken_ends[1 << 12], repaired_ends[1 << 12];
+    struct q_buffer text = {0}, repaired = {0};
+    uint64_t dice = 3, replaced;
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        random_text(&dice, 20, true, &text);
+        q_buffer_clear(&repaired);
+        assert_ok(q_utf8_repair(q_buffer_string(&text), &repaired, &replaced));
+        size_t count = cut(q_buffer_string(&text), 64, broken_ends), start = 0, offset = 0;
+        assert_int_equal(count, regex_twin_cut(q_buffer_string(&repaired), repaired_ends));
+        for (size_t i = 0; i < count; start = broken_ends[i++]) {
+            struct q_buffer piece = {0};
+            assert_ok(q_utf8_repair(q_string_slice(q_buffer_string(&text), start, broken_ends[i]), &piece, &replaced));
+            offset += piece.size;
+            assert_int_equal(offset, repaired_ends[i]);
+            q_buffer_release(&piece);
+        }
+    }
+    q_buffer_release(&text);
+    q_buffer_release(&repaired);
+}
+
+static void names_of_the_setting_are_those_of_the_table(void **state)
+{
+    (void)state;
+    for (const struct q_setting *row = tokenizer_settings_table.rows; row->name; row++) {
+        size_t i = 0;
+        for (; row->choices && row->choices[i]; i++) {
+            assert_non_null(pretokenizers[i]);
+            assert_string_equal(row->choices[i], pretokenizers[i]->name);
+            assert_ptr_equal(pretokenizer_named(q_string_of(row->choices[i])), pretokenizers[i]);
+        }
+        assert_true(!row->choices || !pretokenizers[i]);
+    }
+    assert_null(pretokenizer_named(Q_STRING("deepseek")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(classes_are_unicode_16),
+        cmocka_unit_test(the_number_of_each_class_is_known),
+        cmocka_unit_test(broken_utf8_decodes_as_its_repair),
+        cmocka_unit_test(known_texts_are_cut_as_the_patterns_say),
+        cmocka_unit_test(random_texts_are_cut_as_by_the_twin),
+        cmocka_unit_test(broken_texts_are_cut_as_their_repair),
+        cmocka_unit_test(names_of_the_setting_are_those_of_the_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
