@@ -28,8 +28,8 @@ struct q_report;
 q_status q_report_create(const char *title, struct q_report **out) Q_MUST_USE;
 void q_report_release(struct q_report *report);
 
-void q_report_heading(struct q_report *report, const char *text); /* a section, in the contents */
-void q_report_text(struct q_report *report, const char *format, ...) Q_PRINTF(2, 3); /* a paragraph */
+void q_report_heading(struct q_report *report, const char *text);                       /* a section, in the contents */
+void q_report_text(struct q_report *report, const char *format, ...) Q_PRINTF(2, 3);    /* a paragraph */
 void q_report_warning(struct q_report *report, const char *format, ...) Q_PRINTF(2, 3); /* one that stands out */
 /* A tile with a big figure and a small caption; neighbours share a row. */
 void q_report_figure(struct q_report *report, const char *value, const char *caption);
@@ -101,12 +101,15 @@ void q_report_heatmap(struct q_report *report, const struct q_heatmap *heatmap);
 enum q_flow_state { Q_FLOW_MISSING, Q_FLOW_PARTIAL, Q_FLOW_DONE, Q_FLOW_FAILED };
 struct q_flow_box {
     const char *name;
-    enum q_flow_state state;   /* shown by a sign and a word, not by colour alone */
-    const char *const *lines;  /* short figures below the name */
+    enum q_flow_state state;  /* shown by a sign and a word, not by colour alone */
+    const char *const *lines; /* short figures below the name */
     size_t line_count;
-    const char *link;          /* title of the inserted report that the name leads to; NULL: none */
+    const char *link; /* the anchor in this page that the name leads to; NULL: none */
 };
 void q_report_flow(struct q_report *report, const struct q_flow_box *boxes, size_t count);
+/* A place for a box's link to lead to, before the next block. Names differ from titles and headings: those have ids of
+ * their own. */
+void q_report_anchor(struct q_report *report, const char *name);
 
 /* A raw fragment made by q_report_fragment of another program: a run's page puts its stages together from them. */
 void q_report_insert(struct q_report *report, q_string fragment);

@@ -147,11 +147,19 @@ void q_report_table(struct q_report *report, const struct q_table *table)
     q_release(right);
 }
 
-static void put_link(struct q_report *report, const char *title)
+/* An opening tag with the name as an id in it. */
+static void put_with_id(struct q_report *report, const char *tag, const char *name)
 {
     const char *slug = "";
-    q_report_note(report, q_report_slug(&report->arena, title, &slug));
-    q_report_put(report, "<a href=\"#%s\">", slug);
+    q_report_note(report, q_report_slug(&report->arena, name, &slug));
+    q_report_put(report, "<a %s%s\">", tag, slug);
+}
+
+void q_report_anchor(struct q_report *report, const char *name)
+{
+    q_report_block(report);
+    put_with_id(report, "id=\"", name);
+    q_report_put(report, "</a>\n");
 }
 
 void q_report_flow(struct q_report *report, const struct q_flow_box *boxes, size_t count)
@@ -165,7 +173,7 @@ void q_report_flow(struct q_report *report, const struct q_flow_box *boxes, size
         const struct q_flow_box *box = &boxes[i];
         q_report_put(report, "<li class=\"%s\"><b>", classes[box->state]);
         if (box->link)
-            put_link(report, box->link);
+            put_with_id(report, "href=\"#", box->link);
         q_report_put_text(report, q_string_of(box->name));
         q_report_put(report, "%s</b><i>%s</i>", box->link ? "</a>" : "", signs[box->state]);
         for (size_t line = 0; line < box->line_count; line++) {

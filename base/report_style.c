@@ -27,6 +27,7 @@ const char q_report_style[] =
     "h1{font-size:1.9rem;line-height:1.2;margin:.5rem 0 1rem;letter-spacing:-.01em}\n"
     "h2{font-size:1.3rem;line-height:1.3;margin:2.4rem 0 .8rem;padding-top:.8rem;border-top:1px solid var(--line)}\n"
     "main>h2:first-child{margin-top:0;padding-top:0;border:0}\n"
+    "main>p:first-child{margin-top:0}\n"
     "h3{font-size:1.05rem;margin:1.8rem 0 .6rem}\n"
     ".chapter>h2{font-size:1.55rem;margin-top:3.2rem;border-top:2px solid var(--ink)}\n"
     "p{max-width:44rem;margin:.6rem 0}\n"

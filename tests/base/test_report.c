@@ -193,7 +193,8 @@ static void test_chapters_are_listed(void **state)
     assert_true(contains(&fragment, "<h3 id=\"corpus-more-languages-2\">Languages</h3>"));
     assert_ok(q_report_create("demo", &page));
     q_report_heading(page, "The run");
-    q_report_flow(page, &(struct q_flow_box){.name = "Corpus", .link = "Corpus & more"}, 1);
+    q_report_flow(page, &(struct q_flow_box){.name = "Corpus", .link = "chapter: corpus"}, 1);
+    q_report_anchor(page, "chapter: corpus");
     q_report_insert(page, q_buffer_string(&fragment));
     assert_ok(q_report_publish(page, "run.html"));
     scratch_read("run.html", &text);
@@ -202,6 +203,8 @@ static void test_chapters_are_listed(void **state)
         &text,
         "<li><a href=\"#demo-the-run\">The run</a></li>\n<li><a href=\"#corpus-more\">Corpus &amp; more</a></li>\n"
         "<li class=\"sub\"><a href=\"#corpus-more-languages\">Languages</a></li>"));
+    assert_true(contains(&text, "<a href=\"#chapter-corpus\">Corpus</a>"));
+    assert_true(contains(&text, "<a id=\"chapter-corpus\"></a>"));
     q_report_release(chapter);
     q_report_release(page);
     q_buffer_release(&fragment);
