@@ -250,6 +250,20 @@ q_status q_manifest_done(const char *folder, bool *done)
     return status == Q_ERR_INPUT ? Q_OK : status;
 }
 
+q_status q_manifest_documents(const struct q_manifest *manifest, size_t part, const struct q_manifest_file **out)
+{
+    const struct q_manifest_part *files = &manifest->parts[part];
+    for (size_t i = 0; i < files->file_count; i++) {
+        const char *dot = strchr(files->files[i].name, '.');
+        if (dot && strcmp(dot, ".jsonl.zst") == 0) {
+            *out = &files->files[i];
+            return Q_OK;
+        }
+    }
+    return q_fail(Q_ERR_INPUT, "part %zu of '%s' has no documents (part-NNNNN.jsonl.zst); is it a result of corpus or dedup?", part,
+                  manifest->folder);
+}
+
 q_status q_manifest_path(struct q_manifest *manifest, const char *name, const char **out)
 {
     return q_fs_join(&manifest->arena, manifest->folder, name, out);

@@ -64,6 +64,9 @@ void q_manifest_release(struct q_manifest *manifest);
 q_status q_manifest_verify(const struct q_manifest *manifest) Q_MUST_USE;
 /* Whether the folder holds a whole result; never fails on what is missing, only on what cannot be looked at. */
 q_status q_manifest_done(const char *folder, bool *done) Q_MUST_USE;
+/* The one file of a part that holds its documents, part-NNNNN.jsonl.zst (docs/formats/documents.md); what else a step writes has another name. Borrowed.
+ * Q_ERR_INPUT where the part has none: the result is not one of documents. */
+q_status q_manifest_documents(const struct q_manifest *manifest, size_t part, const struct q_manifest_file **out) Q_MUST_USE;
 /* FOLDER/NAME in the manifest's arena. */
 q_status q_manifest_path(struct q_manifest *manifest, const char *name, const char **out) Q_MUST_USE;
 

@@ -27,20 +27,12 @@ uint64_t dedup_step_parts(const struct dedup_build *build, enum dedup_step step)
 
 /* --- inputs ------------------------------------------------------------------------------------------------------- */
 
-/* The documents of a part are its file PART.jsonl.zst. */
 static q_status add_part(struct dedup_build *build, struct q_manifest *input, size_t part)
 {
-    const char *name = NULL;
-    for (size_t i = 0; i < input->parts[part].file_count; i++) {
-        q_string file = q_string_of(input->parts[part].files[i].name);
-        size_t dot = q_string_find(file, Q_STRING("."), 0);
-        if (q_string_equal(q_string_slice(file, dot, SIZE_MAX), Q_STRING(".jsonl.zst")))
-            name = input->parts[part].files[i].name;
-    }
-    if (!name)
-        return q_fail(Q_ERR_INPUT, "'%s': part %zu has no documents (a file .jsonl.zst)", input->folder, part);
+    const struct q_manifest_file *file;
+    Q_TRY(q_manifest_documents(input, part, &file));
     Q_TRY(q_grow(&build->documents, &build->part_capacity, build->part_count + 1, sizeof(*build->documents)));
-    return q_manifest_path(input, name, &build->documents[build->part_count++]);
+    return q_manifest_path(input, file->name, &build->documents[build->part_count++]);
 }
 
 static q_status add_input(struct dedup_build *build, const char *folder)

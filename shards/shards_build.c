@@ -74,28 +74,13 @@ struct part_input {
     const struct q_manifest_file *documents;
 };
 
-/* The documents of a part are its file part-NNNNN.jsonl.zst; what else a stage may write has another name. */
-static const struct q_manifest_file *documents_file(const struct q_manifest_part *part)
-{
-    for (size_t i = 0; i < part->file_count; i++) {
-        const char *dot = strchr(part->files[i].name, '.');
-        if (dot && strcmp(dot, ".jsonl.zst") == 0)
-            return &part->files[i];
-    }
-    return NULL;
-}
-
 static q_status find_part(const struct shards_build *build, uint64_t part, struct part_input *out)
 {
     size_t i = 0;
     while (part >= build->inputs[i].part_count)
         part -= build->inputs[i++].part_count;
-    *out = (struct part_input){&build->inputs[i], part, documents_file(&build->inputs[i].parts[part])};
-    if (!out->documents)
-        return q_fail(Q_ERR_INPUT,
-                      "part %llu of '%s' has no documents (a file .jsonl.zst); is it a result of corpus or dedup?",
-                      (unsigned long long)part, build->inputs[i].folder);
-    return Q_OK;
+    *out = (struct part_input){.manifest = &build->inputs[i], .part = part};
+    return q_manifest_documents(out->manifest, (size_t)part, &out->documents);
 }
 
 /* What a shard says of where it came from: the step's identity and the part. The same on every machine. */

@@ -43,15 +43,13 @@ static q_status add_folder(struct text_source *source, const char *path)
     struct q_manifest manifest = {0};
     q_status status = q_manifest_read(path, &manifest);
     for (size_t i = 0; !status && i < manifest.part_count; i++) {
-        for (size_t k = 0; !status && k < manifest.parts[i].file_count; k++) {
-            struct text_file file = {
-                .lines = true, .held_out = manifest.held_out, .held_out_seed = manifest.held_out_seed};
-            if (!q_string_ends(q_string_of(manifest.parts[i].files[k].name), ".jsonl.zst"))
-                continue;
-            status = q_fs_join(&source->arena, path, manifest.parts[i].files[k].name, &file.path);
-            if (!status)
-                status = add_file(source, file);
-        }
+        struct text_file file = {.lines = true, .held_out = manifest.held_out, .held_out_seed = manifest.held_out_seed};
+        const struct q_manifest_file *documents;
+        status = q_manifest_documents(&manifest, i, &documents);
+        if (!status)
+            status = q_fs_join(&source->arena, path, documents->name, &file.path);
+        if (!status)
+            status = add_file(source, file);
     }
     q_manifest_release(&manifest);
     return status;

@@ -81,25 +81,14 @@ q_status tokenizer_stage_plan(const struct tokenizer_stage *stage)
     return status;
 }
 
-/* The file of documents of a part: NULL where the part has none. */
-static q_status documents_of(struct tokenizer_stage *stage, size_t part, const char **out)
-{
-    const struct q_manifest_part *files = &stage->documents.parts[part];
-    *out = NULL;
-    for (size_t i = 0; i < files->file_count; i++)
-        if (q_string_ends(q_string_of(files->files[i].name), ".jsonl.zst"))
-            return q_manifest_path(&stage->documents, files->files[i].name, out);
-    return Q_OK;
-}
-
 static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool, struct counts *counts,
                                 struct q_accounting *accounting)
 {
     struct text_source *source;
+    const struct q_manifest_file *documents;
     const char *path;
-    Q_TRY(documents_of(stage, part, &path));
-    if (!path)
-        return Q_OK;
+    Q_TRY(q_manifest_documents(&stage->documents, part, &documents));
+    Q_TRY(q_manifest_path(&stage->documents, documents->name, &path));
     Q_TRY(text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, &source));
     q_status status = count_texts(source, pool, counts, accounting);
     text_source_close(source);
@@ -156,9 +145,11 @@ static q_status bytes_to_count(struct tokenizer_stage *stage, uint64_t *out)
     for (size_t part = 0; part < stage->documents.part_count; part++) {
         bool done;
         Q_TRY(q_step_part_done(&stage->count, part, &done));
-        for (size_t i = 0;
-             !done && q_task_has(stage->common->task, part) && i < stage->documents.parts[part].file_count; i++)
-            *out += stage->documents.parts[part].files[i].bytes;
+        if (done || !q_task_has(stage->common->task, part))
+            continue;
+        const struct q_manifest_file *documents;
+        Q_TRY(q_manifest_documents(&stage->documents, part, &documents));
+        *out += documents->bytes;
     }
     return Q_OK;
 }
