@@ -1,0 +1,183 @@
+/* The model's shape: the named sizes and their parameter counts, config.json there and back, what is refused. */
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/threads.h"
+#include "tests/base/scratch.h"
+#include "train/model/model.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void load(const char *name, struct model_config *config)
+{
+    struct q_arena arena = {0};
+    if (model_config_named(name, QUERN_SOURCE "/recipes", &arena, config) != Q_OK)
+        fail_msg("%s", q_error_text());
+    q_arena_release(&arena);
+}
+
+/* Counted by hand from the table of docs/cli.md and, for the published models, the published totals. */
+static void named_sizes_have_their_parameters(void **state)
+{
+    (void)state;
+    struct model_config config;
+    load("nano", &config);
+    assert_int_equal(model_config_parameters(&config), 2711040);
+    load("small-16b", &config);
+    assert_true(fabs((double)model_config_parameters(&config) / 1e9 - 15.811) < 0.001);
+    assert_true(fabs((double)model_config_active_parameters(&config) / 1e9 - 2.504) < 0.001);
+    load("deepseek-v3", &config);
+    assert_true(fabs((double)model_config_parameters(&config) / 1e9 - 671.0) < 0.1);
+    assert_true(fabs((double)model_config_active_parameters(&config) / 1e9 - 37.0) < 0.6);
+    load("small-16b", &config);
+    config.vocab_size = 102400;
+    assert_true(fabs((double)model_config_parameters(&config) / 1e9 - 15.7) < 0.01);
+    load("1b", &config);
+    assert_int_equal(config.q_lora_rank, 0);
+    load("mini", &config);
+    assert_int_equal(config.n_routed_experts, 32);
+}
+
+/* The formula counts what the table of tensors holds. */
+static void counts_agree_with_the_table(void **state)
+{
+    (void)state;
+    struct model_config config;
+    const struct op_table *table = op_table_cpu();
+    struct q_pool *pool;
+    struct op_context *context;
+    struct model *model;
+    struct model_shape shape = {1, 1, false};
+    size_t count, elements = 0;
+    load("nano", &config);
+    assert_int_equal(q_pool_create(1, &pool), Q_OK);
+    assert_int_equal(table->create(pool, &context), Q_OK);
+    assert_int_equal(model_create(&config, table, context, &shape, &model), Q_OK);
+    const struct model_parameter *parameters = model_parameters(model, &count);
+    for (size_t i = 0; i < count; i++)
+        elements += parameters[i].kind == MODEL_BIAS ? 0 : parameters[i].count;
+    assert_int_equal(elements, model_config_parameters(&config));
+    assert_string_equal(parameters[0].name, "model.embed_tokens.weight");
+    assert_string_equal(parameters[count - 1].name, "lm_head.weight");
+    const struct model_parameter *p = model_find_parameter(model, "model.layers.3.mlp.experts.15.down_proj.weight");
+    assert_true(p && p->rank == 2 && p->shape[0] == 128 && p->shape[1] == 64 && p->layer == 3 && p->expert == 15);
+    for (size_t i = 1; i < count; i++) /* no two tensors share an element */
+        for (size_t j = 0; j < i; j++)
+            if ((parameters[i].kind == MODEL_BIAS) == (parameters[j].kind == MODEL_BIAS))
+                assert_true(parameters[i].offset + parameters[i].count <= parameters[j].offset ||
+                            parameters[j].offset + parameters[j].count <= parameters[i].offset);
+    model_release(model);
+    table->release(context);
+    q_pool_release(pool);
+}
+
+/* nano by hand: matrices that a token meets are 1,300,480 elements (attention 4 x 51,200, dense 196,608, experts and router
+ * 3 x 124,928, head 524,288), and 4 layers x 4 heads meet 256.5 keys with 48 + 32 numbers each. */
+static void operations_are_counted(void **state)
+{
+    (void)state;
+    struct model_config config;
+    load("nano", &config);
+    assert_true(fabs(model_config_flop_per_token(&config, 512) - (6.0 * 1300480 + 6.0 * 16 * 256.5 * 80)) < 1);
+}
+
+static void write_config(const struct model_config *config, const char *key, json_t *value)
+{
+    json_t *json;
+    assert_int_equal(model_config_json(config, &json), Q_OK);
+    if (key)
+        assert_int_equal(json_object_set_new(json, key, value), 0);
+    char *text = json_dumps(json, 0);
+    assert_non_null(text);
+    scratch_write("config.json", text, strlen(text));
+    free(text);
+    json_decref(json);
+}
+
+static void config_json_there_and_back(void **state)
+{
+    (void)state;
+    struct model_config config, back;
+    load("deepseek-v3", &config);
+    write_config(&config, NULL, NULL);
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_memory_equal(&config, &back, sizeof(config));
+    load("1b", &config);
+    config.rope_scaling = (struct model_rope_scaling){MODEL_ROPE_YARN, 8, 2048, 16, 2, 0.5, 0.25};
+    config.norm_topk_prob = false;
+    config.eos_token_id = 7;
+    write_config(&config, NULL, NULL);
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_memory_equal(&config, &back, sizeof(config));
+}
+
+static void what_is_not_computed_is_refused(void **state)
+{
+    (void)state;
+    struct model_config config, back;
+    load("nano", &config);
+    const struct {
+        const char *key;
+        json_t *value;
+    } cases[] = {
+        {"model_type", json_string("deepseek_v2")},
+        {"hidden_act", json_string("gelu")},
+        {"scoring_func", json_string("softmax")},
+        {"attention_bias", json_true()},
+        {"tie_word_embeddings", json_true()},
+        {"rope_interleave", json_false()},
+        {"quantization_config", json_object()},
+        {"rope_scaling", json_pack("{s:s}", "type", "linear")},
+        {"hidden_size", json_null()},
+        {"hidden_size", json_string("128")},
+        {"hidden_size", json_integer(0)},
+        {"num_hidden_layers", json_integer(-1)},
+        {"qk_rope_head_dim", json_integer(5)},
+        {"n_group", json_integer(3)},
+        {"num_experts_per_tok", json_integer(9)},
+        {"first_k_dense_replace", json_integer(5)},
+        {"vocab_size", json_integer(1LL << 60)},
+    };
+    for (size_t i = 0; i < Q_COUNT_OF(cases); i++) {
+        assert_non_null(cases[i].value);
+        write_config(&config, cases[i].key, cases[i].value);
+        if (model_config_read(".", &back) != Q_ERR_INPUT)
+            fail_msg("accepted: %s", cases[i].key);
+        if (!strstr(q_error_text(), cases[i].key) || strncmp(q_error_text(), "config.json", 11) != 0)
+            fail_msg("%s: %s", cases[i].key, q_error_text());
+    }
+    scratch_write("config.json", "{", 1);
+    assert_int_equal(model_config_read(".", &back), Q_ERR_INPUT);
+    assert_int_equal(model_config_read("nowhere", &back), Q_ERR_INPUT);
+}
+
+static void names_that_do_not_exist_are_told(void **state)
+{
+    (void)state;
+    struct q_arena arena = {0};
+    struct model_config config;
+    assert_int_equal(model_config_named("huge", QUERN_SOURCE "/recipes", &arena, &config), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "no model 'huge'"));
+    assert_int_equal(model_config_load(NULL, ".", &arena, &config), Q_ERR_USAGE);
+    scratch_write("odd.yaml", "vocab_size: 10\nhiden_size: 5\n", 29);
+    assert_int_equal(model_config_named("./odd.yaml", ".", &arena, &config), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "hiden_size"));
+    q_arena_release(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(named_sizes_have_their_parameters),
+        cmocka_unit_test(counts_agree_with_the_table),
+        cmocka_unit_test(operations_are_counted),
+        cmocka_unit_test(config_json_there_and_back),
+        cmocka_unit_test(what_is_not_computed_is_refused),
+        cmocka_unit_test(names_that_do_not_exist_are_told),
+    };
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+}
