@@ -81,15 +81,21 @@ q_status tokenizer_stage_plan(const struct tokenizer_stage *stage)
     return status;
 }
 
-static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool, struct counts *counts,
-                                struct q_accounting *accounting)
+/* The documents of a part, those held out marked. */
+static q_status open_documents(struct tokenizer_stage *stage, size_t part, struct text_source **out)
 {
-    struct text_source *source;
     const struct q_manifest_file *documents;
     const char *path;
     Q_TRY(q_manifest_documents(&stage->documents, part, &documents));
     Q_TRY(q_manifest_path(&stage->documents, documents->name, &path));
-    Q_TRY(text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, &source));
+    return text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, out);
+}
+
+static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool, struct counts *counts,
+                                struct q_accounting *accounting)
+{
+    struct text_source *source;
+    Q_TRY(open_documents(stage, part, &source));
     q_status status = count_texts(source, pool, counts, accounting);
     text_source_close(source);
     return status;
@@ -231,11 +237,7 @@ static q_status sample_parts(struct tokenizer_stage *stage, struct vocabulary *v
     q_status status = encoding_sample_create(tokenizer, &sample);
     for (size_t part = 0; part < stage->documents.part_count && !status; part++) {
         struct text_source *source;
-        const char *path;
-        status = documents_of(stage, part, &path);
-        if (status || !path)
-            continue;
-        status = text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, &source);
+        status = open_documents(stage, part, &source);
         if (status)
             break;
         status = encoding_sample_add(sample, source, stage->settings.sample_bytes);
