@@ -6,6 +6,10 @@
 
 static const char *const survivors[] = {"quality", "longest", "newest", NULL};
 
+/* What does not matter to sign. A step's identity holds the settings of the steps before it too, so that an error about
+ * a folder of another identity names the setting. */
+enum { LATER = DEDUP_GROUP | DEDUP_FILTER };
+
 #define AT(member) .offset = offsetof(struct dedup_settings, member)
 
 /* 14 bands of 8 rows make half of the pairs at Jaccard 0.72 candidates. A threshold of 0.7 beside it gives the
@@ -16,13 +20,12 @@ static const struct q_setting rows[] = {
      .type = Q_SETTING_BOOL,
      AT(exact),
      .standard = "true",
-     .steps = DEDUP_GROUP,
+     .steps = LATER,
      .meaning = "drop documents whose normalised text is that of another one"},
     {.name = "near",
      .type = Q_SETTING_BOOL,
      AT(near),
      .standard = "true",
-     .steps = DEDUP_SIGN | DEDUP_GROUP,
      .meaning = "drop documents that share most of their shingles with another one"},
     {.name = "words",
      .type = Q_SETTING_U64,
@@ -31,7 +34,6 @@ static const struct q_setting rows[] = {
      .standard = "5",
      .min = 1,
      .max = 32,
-     .steps = DEDUP_SIGN | DEDUP_GROUP,
      .meaning = "words in a shingle"},
     {.name = "bands",
      .type = Q_SETTING_U64,
@@ -39,7 +41,6 @@ static const struct q_setting rows[] = {
      .standard = "14",
      .min = 1,
      .max = MINHASH_BANDS_MAX,
-     .steps = DEDUP_SIGN,
      .meaning = "bands of a signature: documents with one in common are candidates"},
     {.name = "rows",
      .type = Q_SETTING_U64,
@@ -47,7 +48,6 @@ static const struct q_setting rows[] = {
      .standard = "8",
      .min = 1,
      .max = MINHASH_ROWS_MAX,
-     .steps = DEDUP_SIGN,
      .meaning = "minima in a band; bands x rows at most 1024"},
     {.name = "jaccard",
      .type = Q_SETTING_DOUBLE,
@@ -55,7 +55,7 @@ static const struct q_setting rows[] = {
      .standard = "0.7",
      .min = 0.01,
      .max = 1,
-     .steps = DEDUP_GROUP,
+     .steps = LATER,
      .meaning =
          "a candidate is dropped only where the Jaccard index of its shingles and the survivor's is at least this"},
     {.name = "survivor",
@@ -63,7 +63,7 @@ static const struct q_setting rows[] = {
      AT(survivor),
      .standard = "quality",
      .choices = survivors,
-     .steps = DEDUP_GROUP,
+     .steps = LATER,
      .meaning =
          "which one stays: by quality then length, by length, or by date then length; last by the key of its id"},
     {.name = "compare_max",
@@ -73,7 +73,7 @@ static const struct q_setting rows[] = {
      .standard = "64",
      .min = 1,
      .max = 1000000,
-     .steps = DEDUP_GROUP,
+     .steps = LATER,
      .meaning = "survivors that share one band with a document and are compared with it, best first: a bound on work"},
     {.name = "memory",
      .type = Q_SETTING_BYTES,
