@@ -39,6 +39,9 @@ q_status q_compressor_create(int level, struct q_compressor **out) Q_MUST_USE;
 q_status q_seekable_compress(struct q_compressor *compressor, const void *bytes, size_t count, struct q_buffer *out,
                              uint32_t *out_checksum) Q_MUST_USE;
 void q_compressor_release(struct q_compressor *compressor);
+/* The bytes of exactly one such frame into `out` (cleared first), verified: for what is compressed inside a skippable frame. Q_ERR_INPUT where it is damaged or
+ * holds more than `plain_max` bytes. */
+q_status q_seekable_decompress(const void *frame, size_t frame_bytes, size_t plain_max, struct q_buffer *out) Q_MUST_USE;
 
 struct q_seekable_reader;
 

@@ -258,3 +258,23 @@ q_string q_seekable_stored_frame(const struct q_seekable_reader *reader, uint32_
         return (q_string){0};
     return q_buffer_string(stored);
 }
+
+q_status q_seekable_decompress(const void *frame, size_t frame_bytes, size_t plain_max, struct q_buffer *out)
+{
+    q_buffer_clear(out);
+    const unsigned long long plain =
+        ZSTD_getFrameContentSize(frame, frame_bytes); /* the two error values are the largest numbers */
+    if (frame_bytes < SEEKABLE_FRAME_BYTES_MIN || q_load_u32(frame) != SEEKABLE_MAGIC_FRAME ||
+        !(((const char *)frame)[4] & SEEKABLE_CHECKSUM_FLAG) ||
+        ZSTD_findFrameCompressedSize(frame, frame_bytes) != frame_bytes)
+        return q_fail(Q_ERR_INPUT, "a compressed table is damaged");
+    if (plain > plain_max || plain > (uint64_t)frame_bytes * SEEKABLE_EXPANSION_MAX)
+        return q_fail(Q_ERR_INPUT, "a compressed table is larger than it may be");
+    Q_TRY(q_buffer_reserve(out, (size_t)plain));
+    size_t result = ZSTD_decompress(out->data, (size_t)plain, frame, frame_bytes);
+    if (ZSTD_isError(result) || result != plain)
+        return q_fail(Q_ERR_INPUT, "a compressed table is damaged: %s",
+                      ZSTD_isError(result) ? ZSTD_getErrorName(result) : "it gives less than it states");
+    out->size = result;
+    return Q_OK;
+}

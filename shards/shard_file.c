@@ -173,12 +173,16 @@ q_status shard_file_statistics(struct shard_file *file, struct q_arena *arena, s
 q_status shard_file_documents(struct shard_file *file, size_t language_count, struct q_arena *arena,
                               struct shard_document **out)
 {
-    struct q_buffer bytes = {0};
-    q_status status = read_table(file, SHARD_DOCUMENTS, &bytes);
-    if (!status)
-        status = q_context(shard_documents_parse(q_buffer_string(&bytes), &file->header, language_count, arena, out),
-                           "shard '%s'", file->path);
-    q_buffer_release(&bytes);
+    struct q_buffer stored = {0}, table = {0};
+    q_status status;
+    Q_TRY_GOTO(out, read_table(file, SHARD_DOCUMENTS, &stored));
+    Q_TRY_GOTO(in_file, q_seekable_decompress(stored.data, stored.size, Q_SEEKABLE_FRAME_BYTES_MAX, &table));
+    Q_TRY_GOTO(in_file, shard_documents_parse(q_buffer_string(&table), &file->header, language_count, arena, out));
+in_file:
+    status = q_context(status, "shard '%s'", file->path);
+out:
+    q_buffer_release(&stored);
+    q_buffer_release(&table);
     return status;
 }
 

@@ -86,24 +86,28 @@ static q_status find_part(const struct shards_build *build, uint64_t part, struc
 /* What a shard says of where it came from: the step's identity and the part. The same on every machine. */
 static q_status write_provenance(struct shards_build *build, const struct part_input *input, struct q_buffer *out)
 {
-    json_t *json = json_object(), *documents = json_object();
+    struct q_buffer identity = {0};
+    struct q_json json = q_json_begin(out);
     char hash[Q_HASH_HEX];
-    q_status status = q_json_set(documents, "manifest", json_string(q_hash_hex(input->manifest->hash, hash)));
-    if (!status)
-        status = q_json_set(documents, "key", json_string(input->manifest->key));
-    if (!status)
-        status = q_json_set(documents, "part", json_integer((json_int_t)input->part));
-    if (!status)
-        status = q_json_set(json, "step", json_string(build->step.key));
-    if (!status)
-        status = q_json_set(json, "identity", json_incref(build->step.identity));
-    if (!status)
-        status = q_json_set(json, "documents", json_incref(documents));
-    if (!status)
-        status = q_json_dump(json, 0, out);
-    json_decref(documents);
-    json_decref(json);
-    return status;
+    q_status status = q_json_dump(build->step.identity, 0, &identity);
+    q_json_open(&json, NULL, '{');
+    q_json_put_string(&json, "step", q_string_of(build->step.key));
+    q_json_put_raw(&json, "identity", q_string_trim(q_buffer_string(&identity)));
+    q_json_open(&json, "documents", '{');
+    q_json_put_string(&json, "manifest", q_string_of(q_hash_hex(input->manifest->hash, hash)));
+    q_json_put_string(&json, "key", q_string_of(input->manifest->key));
+    q_json_put_u64(&json, "part", input->part);
+    q_json_close(&json, '}');
+    q_json_close(&json, '}');
+    q_json_newline(&json);
+    q_buffer_release(&identity);
+    return status ? status : q_json_end(&json);
+}
+
+static q_status new_object(json_t **out)
+{
+    *out = json_object();
+    return *out ? Q_OK : q_fail(Q_ERR_MEMORY, "out of memory for a record");
 }
 
 /* A split's numbers for the part's record: what shards_open reads instead of every header. */
@@ -117,7 +121,8 @@ static q_status split_statistics(const struct shard_header *header, uint64_t sto
         {"sequences", header->sequences}, {"tail_tokens", shard_tail(header)},      {"text_bytes", header->text_bytes},
         {"stored_bytes", stored_bytes},
     };
-    json_t *json = json_object();
+    json_t *json;
+    Q_TRY(new_object(&json));
     q_status status = q_json_set(json, "source", q_json_string(header->source));
     for (size_t i = 0; i < Q_COUNT_OF(rows) && !status; i++)
         status = q_json_set(json, rows[i].name, json_integer((json_int_t)rows[i].value));
@@ -157,8 +162,9 @@ static q_status write_split(struct shards_build *build, const struct shards_enco
 static q_status publish_part(struct shards_build *build, const struct shards_encoding *encoding, struct q_pool *pool,
                              struct shards_part *part, uint64_t number, const struct part_input *input)
 {
-    struct part_result result = {.statistics = json_object()};
+    struct part_result result = {.file_count = 0};
     struct q_buffer provenance = {0};
+    Q_TRY(new_object(&result.statistics));
     q_status status = write_provenance(build, input, &provenance);
     for (int split = 0; split < 2 && !status; split++)
         status = write_split(build, encoding, pool, part, number, (enum shards_split)split,
@@ -279,7 +285,8 @@ static q_status sum_statistics(struct shards_build *build, json_t *out)
 
 static q_status finish(struct shards_build *build, struct q_accounting *sum)
 {
-    json_t *statistics = json_object();
+    json_t *statistics;
+    Q_TRY(new_object(&statistics));
     const q_status status = sum_statistics(build, statistics);
     if (status) {
         json_decref(statistics);
