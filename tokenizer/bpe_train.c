@@ -167,17 +167,22 @@ static q_status settle(struct bpe_trainer *t)
     return status;
 }
 
+q_status bpe_train_check(const struct bpe_train_options *options)
+{
+    if (options->vocab_size < options->special_count + 256 || options->vocab_size > VOCABULARY_SIZE_MAX)
+        return q_fail(Q_ERR_USAGE,
+                      "a vocabulary of %llu; it holds %zu special tokens and 256 bytes, and at most %d in all",
+                      (unsigned long long)options->vocab_size, options->special_count, VOCABULARY_SIZE_MAX);
+    return Q_OK;
+}
+
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
 {
     struct bpe_trainer t = {
         .options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
-    size_t fixed = options->special_count + 256;
-    if (options->vocab_size < fixed || options->vocab_size > VOCABULARY_SIZE_MAX)
-        return q_fail(Q_ERR_USAGE,
-                      "a vocabulary of %llu; it holds %zu special tokens and 256 bytes, and at most %d in all",
-                      (unsigned long long)options->vocab_size, options->special_count, VOCABULARY_SIZE_MAX);
+    Q_TRY(bpe_train_check(options));
     out->pretokenizer = counts->pretokenizer;
-    q_progress_start("train", "tokens", options->vocab_size - fixed);
+    q_progress_start("train", "tokens", options->vocab_size - options->special_count - 256);
     q_status status = trainer_init(&t);
     if (!status)
         status = add_special(&t);

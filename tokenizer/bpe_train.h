@@ -31,8 +31,11 @@ struct bpe_train_options {
     size_t special_count;
 };
 
+/* Whether there is room for special tokens and bytes, and the size is within bounds: Q_ERR_USAGE. What can be known before any text is read. */
+q_status bpe_train_check(const struct bpe_train_options *options) Q_MUST_USE;
+
 /* Takes the counts apart on the way (their memory is released as soon as it is not needed). Reports progress as "train", in merges. *out is to be
- * zeroed before and released after a failure too. Q_ERR_USAGE: the vocabulary is too small for special tokens and bytes. Q_ERR_MEMORY: also
+ * zeroed before and released after a failure too. Q_ERR_USAGE: as bpe_train_check. Q_ERR_MEMORY: also
  * for more than 4 GiB of distinct pieces. Q_STOPPED: asked to stop; nothing is kept. */
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
 

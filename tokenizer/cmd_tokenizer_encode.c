@@ -234,7 +234,7 @@ static q_status decode_file(struct decoding *decoding, const char *path)
     q_status status = q_fs_read_file(path, UINT64_MAX, &bytes);
     q_string rest = q_buffer_string(&bytes), line;
     if (!status && decoding->binary)
-        status = decode_line(decoding, rest);
+        status = q_context(decode_line(decoding, rest), "'%s'", path);
     for (uint64_t number = 1; !status && !decoding->binary && q_string_next_line(&rest, &line); number++)
         status = q_context(decode_line(decoding, line), "'%s', line %llu", path, (unsigned long long)number);
     q_buffer_release(&bytes);

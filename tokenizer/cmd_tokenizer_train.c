@@ -92,9 +92,10 @@ static q_status train_file(const struct train_options *options, const char *cons
     double start = q_seconds();
     q_status status;
     Q_TRY_GOTO(done, file_settings(options, &recipe, &settings));
-    counts.pretokenizer = pretokenizers[settings.pretokenizer];
-    Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));
     struct bpe_train_options train = tokenizer_train_options(&settings);
+    counts.pretokenizer = pretokenizers[settings.pretokenizer];
+    Q_TRY_GOTO(done, bpe_train_check(&train));
+    Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));
     size_t distinct = counts.used;
     Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
     Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
@@ -124,6 +125,20 @@ static q_status check_stage(const struct train_options *options, size_t count)
     return Q_OK;
 }
 
+static void print_build(const struct tokenizer_stage *stage)
+{
+    const struct tokenizer_build *build = &stage->build;
+    if (build->already)
+        fprintf(stderr, "tokenizer: already built: %s\n", stage->common->out);
+    if (build->counted)
+        q_accounting_print(&build->accounting, "tokenizer count", build->count_seconds);
+    if (build->trained)
+        fprintf(stderr,
+                "tokenizer train: %u tokens, %zu merges, from %llu distinct pieces of %llu bytes of text; %.1f s\n",
+                build->tokens, build->merges, (unsigned long long)build->distinct_pieces,
+                (unsigned long long)build->text_bytes, build->train_seconds);
+}
+
 q_status cmd_train(void *given, const char *const *arguments, size_t count)
 {
     const struct train_options *options = given;
@@ -139,6 +154,8 @@ q_status cmd_train(void *given, const char *const *arguments, size_t count)
     q_status status = tokenizer_stage_open(&stage, &options->common, arguments[0]);
     if (!status)
         status = tokenizer_stage_build(&stage, options->work);
+    if (!status)
+        print_build(&stage);
     tokenizer_stage_release(&stage);
     return status;
 }

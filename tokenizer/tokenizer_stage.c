@@ -42,6 +42,7 @@ q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_comm
 
 void tokenizer_stage_release(struct tokenizer_stage *stage)
 {
+    q_accounting_release(&stage->build.accounting);
     q_step_release(&stage->count);
     q_step_release(&stage->train);
     q_manifest_release(&stage->documents);
@@ -179,11 +180,9 @@ static q_status build_count(struct tokenizer_stage *stage, const char *work)
     if (status || stage->common->task.count > 1)
         return status;
     struct q_finish finish = {.parts = stage->documents.part_count, .program = "quern-tokenizer"};
-    struct q_accounting sum = {0};
-    status = q_step_finish(&stage->count, &finish, &sum);
-    if (!status)
-        q_accounting_print(&sum, "tokenizer count", q_seconds() - start);
-    q_accounting_release(&sum);
+    stage->build.counted = true;
+    status = q_step_finish(&stage->count, &finish, &stage->build.accounting);
+    stage->build.count_seconds = q_seconds() - start;
     return status;
 }
 
@@ -278,8 +277,10 @@ static q_status train_counts(struct tokenizer_stage *stage, struct counts *count
     struct q_part_file files[2];
     json_t *statistics;
     Q_TRY(bpe_train(counts, &options, vocabulary));
-    uint32_t size = vocabulary->size;
-    size_t merges = vocabulary->merge_count;
+    stage->build.tokens = vocabulary->size;
+    stage->build.merges = vocabulary->merge_count;
+    stage->build.distinct_pieces = distinct;
+    stage->build.text_bytes = total.bytes;
     Q_TRY(publish_vocabulary(&stage->train, vocabulary, files));
     Q_TRY(statistics_of(stage, &total, distinct, vocabulary, &statistics));
     json_incref(statistics);
@@ -290,9 +291,7 @@ static q_status train_counts(struct tokenizer_stage *stage, struct counts *count
     }
     struct q_finish finish = {.parts = 1, .statistics = statistics, .program = "quern-tokenizer"};
     Q_TRY(q_step_finish(&stage->train, &finish, NULL));
-    fprintf(stderr, "tokenizer train: %u tokens, %zu merges, from %llu distinct pieces of %llu bytes of text; %.1f s\n",
-            size, merges, (unsigned long long)distinct, (unsigned long long)total.bytes,
-            q_seconds() - stage->train.started);
+    stage->build.trained = true;
     return Q_OK;
 }
 
@@ -302,11 +301,17 @@ static q_status build_train(struct tokenizer_stage *stage, const char *work)
     struct vocabulary vocabulary = {0};
     const char *folder;
     Q_TRY(q_fs_join(&stage->count.arena, work, stage->count.key, &folder));
+    bool done;
+    Q_TRY(q_manifest_done(folder, &done));
+    if (!done)
+        return q_fail(Q_ERR_INPUT, "the step count is not done in '%s'; build it first with --step count", folder);
+    double start = q_seconds();
     q_status status = read_counts(folder, &counts);
     if (!status)
         status = train_counts(stage, &counts, &vocabulary);
     counts_release(&counts);
     vocabulary_release(&vocabulary);
+    stage->build.train_seconds = q_seconds() - start;
     return status;
 }
 
@@ -324,7 +329,7 @@ q_status tokenizer_stage_build(struct tokenizer_stage *stage, const char *work)
     if (train && !is_task) {
         Q_TRY(q_step_open(&stage->train, out, stage->common->force));
         if (stage->train.done) {
-            fprintf(stderr, "tokenizer: already built: %s\n", out);
+            stage->build.already = true;
             return Q_OK;
         }
     }

@@ -12,12 +12,26 @@
 #include "base/recipe.h"
 #include "tokenizer/tokenizer_settings.h"
 
+/* What a build did, for the program to say. */
+struct tokenizer_build {
+    bool already; /* the result was there */
+    bool counted; /* the count was finished here: */
+    struct q_accounting accounting;
+    double count_seconds;
+    bool trained; /* the vocabulary was made here: */
+    uint32_t tokens;
+    size_t merges;
+    uint64_t distinct_pieces, text_bytes;
+    double train_seconds;
+};
+
 struct tokenizer_stage {
     const struct q_common *common;
     struct q_recipe recipe;
     struct tokenizer_settings settings;
     struct q_manifest documents;
     struct q_step count, train;
+    struct tokenizer_build build;
 };
 
 /* Reads the recipe's section; with `documents` (a finished folder) also both steps' identities. Release also after a failure. */
