@@ -70,7 +70,7 @@ q_status q_manifest_documents(const struct q_manifest *manifest, size_t part, co
 /* FOLDER/NAME in the manifest's arena. */
 q_status q_manifest_path(struct q_manifest *manifest, const char *name, const char **out) Q_MUST_USE;
 
-/* A step on its way. */
+/* A step on its way. One thread at a time may use it: paths and names live in its arena. */
 struct q_step {
     struct q_arena arena;
     const char *stage, *name;

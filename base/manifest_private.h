@@ -5,7 +5,8 @@
 #include "base/manifest.h"
 
 enum {
-    Q_MANIFEST_FORMAT = 1, /* of manifest.json, step.json and the records of parts */
+    Q_STEP_FORMAT = 1,     /* of step.json. A change is another identity of every step: all is built again */
+    Q_MANIFEST_FORMAT = 1, /* of the records, manifest.json and provenance.json */
     Q_MANIFEST_BYTES_MAX = 1 << 30,
     Q_RECORD_BYTES_MAX = 64 << 20,
     Q_STEP_BYTES_MAX = 16 << 20,

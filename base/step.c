@@ -16,7 +16,7 @@ static q_status begin_identity(struct q_step *step, uint32_t output_version, uin
     }
     Q_TRY(q_json_set(identity, "settings", settings)); /* first: it is taken in any case */
     q_check(json_is_object(settings) && seed <= INT64_MAX);
-    Q_TRY(q_json_set(identity, "format", json_integer(Q_MANIFEST_FORMAT)));
+    Q_TRY(q_json_set(identity, "format", json_integer(Q_STEP_FORMAT)));
     Q_TRY(q_json_set(identity, "stage", json_string(step->stage)));
     Q_TRY(q_json_set(identity, "step", json_string(step->name)));
     Q_TRY(q_json_set(identity, "output_version", json_integer(output_version)));

@@ -499,7 +499,7 @@ static void faults(void **state)
     scratch_read("whole/manifest.json", &whole);
     for (int for_ever = 0; for_ever <= 1; for_ever++) {
         q_status status = Q_ERR_MEMORY;
-        for (uint64_t k = 1; status; k += 5) {
+        for (uint64_t k = 1 + (uint64_t)for_ever; status; k += 31) {
             struct q_manifest manifest;
             assert_ok(q_fs_remove_tree("faulty"));
             q_memory_fail_at(k, for_ever);
