@@ -19,9 +19,9 @@ static void set_format(struct archive *a, const char *format)
     static const struct {
         const char *name;
         int (*set)(struct archive *);
-    } formats[] = {{"tar", archive_write_set_format_ustar}, {"pax", archive_write_set_format_pax},
-                   {"zip", archive_write_set_format_zip},   {"7z", archive_write_set_format_7zip},
-                   {"cpio", archive_write_set_format_cpio}, {"ar", archive_write_set_format_ar_svr4},
+    } formats[] = {{"tar", archive_write_set_format_ustar},   {"pax", archive_write_set_format_pax},
+                   {"zip", archive_write_set_format_zip},     {"7z", archive_write_set_format_7zip},
+                   {"cpio", archive_write_set_format_cpio},   {"ar", archive_write_set_format_ar_svr4},
                    {"iso", archive_write_set_format_iso9660}, {"raw", archive_write_set_format_raw}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (strcmp(format, formats[i].name) == 0) {
@@ -31,7 +31,8 @@ static void set_format(struct archive *a, const char *format)
     must(0, format);
 }
 
-void make_archive(const char *format, const char *filter, const struct made_entry *entries, size_t count, struct q_buffer *out)
+void make_archive(const char *format, const char *filter, const struct made_entry *entries, size_t count,
+                  struct q_buffer *out)
 {
     size_t room = 1 << 20, used;
     for (size_t i = 0; i < count; i++)

@@ -46,32 +46,38 @@ static void test_lists_tables_pre(void **state)
     (void)state;
     assert_string_equal(all_of("<p>l:<ul><li>a<li>b<ul><li>c</ul><li>d</ul>"), "l:\n\n- a\n- b\n  - c\n- d");
     assert_string_equal(all_of("<ol><li>a<li>b<p>more<li>c</ol>"), "1. a\n2. b\n\nmore\n3. c");
-    assert_string_equal(all_of("<table><tr><th>n<th>m<tr><td>1<td>2<tr><td><p>3</p><td>4</table>"), "n | m\n1 | 2\n3 | 4");
+    assert_string_equal(all_of("<table><tr><th>n<th>m<tr><td>1<td>2<tr><td><p>3</p><td>4</table>"),
+                        "n | m\n1 | 2\n3 | 4");
     assert_string_equal(all_of("<dl><dt>t<dd>d<dt>u<dd>e</dl>"), "t\nd\n\nu\ne");
     assert_string_equal(all_of("<pre>\n  a &lt;\n\n\tb  c</pre>x"), "  a <\n\n\tb  c\n\nx");
-    assert_string_equal(extract("<h2>H</h2><pre>c</pre>", (struct html_options){.scope = HTML_SCOPE_ALL, .markdown = true, .heading = true}),
+    assert_string_equal(extract("<h2>H</h2><pre>c</pre>",
+                                (struct html_options){.scope = HTML_SCOPE_ALL, .markdown = true, .heading = true}),
                         "## H\n\n```\nc\n```");
 }
 
 /* An article among what pages put around it. */
 #define BEFORE                                                                                                         \
     "<html lang='en-GB'><head><title>The Mill - Valley News</title>"                                                   \
-    "<link rel=canonical href='https://news.example/mill'><meta property='article:published_time' content='2026-01-02'></head><body>" \
+    "<link rel=canonical href='https://news.example/mill'><meta property='article:published_time' "                    \
+    "content='2026-01-02'></head><body>"                                                                               \
     "<nav><a href=/>Home</a> <a href=/a>About us, and everything else that one may want to know about us</a></nav>"    \
     "<div class='cookie-banner'>We use cookies, as everybody does, to make this page better for you and for us.</div>"
 #define AFTER                                                                                                          \
     "<div class='related-posts'><h3>More</h3><ul><li><a href=/1>Another story that is not this one</a></ul></div>"     \
-    "<div id='comments'><p>I was there too, said a reader, and it was not like that at all, not in the least.</p></div>" \
+    "<div id='comments'><p>I was there too, said a reader, and it was not like that at all, not in the "               \
+    "least.</p></div>"                                                                                                 \
     "<footer>Copyright of the newspaper, all rights reserved, do not copy any of it.</footer></body></html>"
 
 static void test_main_text_of_an_article(void **state)
 {
     (void)state;
     const char *bodies[] = {
-        "<div class='article-body'><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE "</p></div>",     /* named by its author */
+        "<div class='article-body'><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE
+        "</p></div>", /* named by its author */
         "<article><h1>The Mill</h1><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE "</p></article>", /* by its tag */
-        "<div><div><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE "</p></div></div>",               /* by its text alone */
-        "<table><tr><td>" SENTENCE SENTENCE "<br><br>" SENTENCE SENTENCE "</td></tr></table>",          /* as in the last century */
+        "<div><div><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE "</p></div></div>", /* by its text alone */
+        "<table><tr><td>" SENTENCE SENTENCE "<br><br>" SENTENCE SENTENCE
+        "</td></tr></table>", /* as in the last century */
     };
     const char *wanted = SENTENCE SENTENCE;
     for (size_t i = 0; i < Q_COUNT_OF(bodies); i++) {
@@ -94,11 +100,14 @@ static void test_main_text_of_an_article(void **state)
 static void test_manuals_keep_their_sections(void **state)
 {
     (void)state;
-    const char *html = "<html><head><title>2.1. The wheel</title><meta name=generator content='DocBook XSL'></head><body>"
-                       "<div class=navheader><a href=a>Prev</a> <a href=b>Next</a></div><div class=sect1><div class=titlepage><h2>2.1. The wheel</h2></div>"
-                       "<p>" SENTENCE "</p><dl><dt>Hub</dt><dd>" SENTENCE "</dd></dl>"
-                       "<div class=sidebar><p>" SENTENCE SENTENCE "</p></div>"
-                       "<div class=sect2><h3>Spokes</h3><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE "</p></div></div></body></html>";
+    const char *html =
+        "<html><head><title>2.1. The wheel</title><meta name=generator content='DocBook XSL'></head><body>"
+        "<div class=navheader><a href=a>Prev</a> <a href=b>Next</a></div><div class=sect1><div "
+        "class=titlepage><h2>2.1. The wheel</h2></div>"
+        "<p>" SENTENCE "</p><dl><dt>Hub</dt><dd>" SENTENCE "</dd></dl>"
+        "<div class=sidebar><p>" SENTENCE SENTENCE "</p></div>"
+        "<div class=sect2><h3>Spokes</h3><p>" SENTENCE SENTENCE "</p><p>" SENTENCE SENTENCE
+        "</p></div></div></body></html>";
     const char *text = extract(html, (struct html_options){.heading = true});
     assert_memory_equal(text, "2.1. The wheel\n\nThe mill", 24);
     assert_non_null(strstr(text, "Hub\nThe mill"));
@@ -113,12 +122,14 @@ static void test_manuals_keep_their_sections(void **state)
 static void test_hints(void **state)
 {
     (void)state;
-    assert_int_equal(html_hints(Q_STRING("article-body")), HTML_HINT_BODY | HTML_HINT_GOOD); /* and "body" alone is good */
+    assert_int_equal(html_hints(Q_STRING("article-body")),
+                     HTML_HINT_BODY | HTML_HINT_GOOD); /* and "body" alone is good */
     assert_int_equal(html_hints(Q_STRING("story__text")), HTML_HINT_BODY | HTML_HINT_GOOD);
     assert_int_equal(html_hints(Q_STRING("entryContent wide")), HTML_HINT_BODY | HTML_HINT_GOOD);
     assert_int_equal(html_hints(Q_STRING("main")), HTML_HINT_GOOD);
     assert_int_equal(html_hints(Q_STRING("ad-slot ads")), HTML_HINT_BAD);
-    assert_int_equal(html_hints(Q_STRING("header-shadow badge-lead")), 0); /* "ad" is a word here and in nothing longer */
+    assert_int_equal(html_hints(Q_STRING("header-shadow badge-lead")),
+                     0); /* "ad" is a word here and in nothing longer */
     assert_int_equal(html_hints(Q_STRING("social-share")), HTML_HINT_BAD);
     assert_int_equal(html_hints(Q_STRING("")), 0);
     char longest[4096];
@@ -141,8 +152,10 @@ static char *repeat(const char *piece, size_t times, size_t *size)
 static void test_hostile_pages(void **state)
 {
     (void)state;
-    const char *pieces[] = {"<div>", "<p>", "</p>", "<ul><li>", "<table><tr><td>", "<a href=x>", "<svg>", "<button>", "<script>", "<!--", "<",
-                            "&", "&#x", "<b>x", "<ol><li>x</ol>", "<li>x", "<h1>x</h1>", "</div>", "<td>x", "\xE3\x81\x82"};
+    const char *pieces[] = {"<div>",      "<p>",        "</p>",     "<ul><li>", "<table><tr><td>",
+                            "<a href=x>", "<svg>",      "<button>", "<script>", "<!--",
+                            "<",          "&",          "&#x",      "<b>x",     "<ol><li>x</ol>",
+                            "<li>x",      "<h1>x</h1>", "</div>",   "<td>x",    "\xE3\x81\x82"};
     const struct html_options options = {.scope = HTML_SCOPE_ARTICLE, .heading = true};
     for (size_t i = 0; i < Q_COUNT_OF(pieces); i++) {
         size_t size;
@@ -169,7 +182,8 @@ static void test_cut_and_changed_pages(void **state)
 {
     (void)state;
     char html[8192];
-    snprintf(html, sizeof html, "%s<article><h1>The Mill</h1><p>%s</p><ul><li>a<li>b</ul><pre>x\ny</pre></article>%s", BEFORE, SENTENCE SENTENCE, AFTER);
+    snprintf(html, sizeof html, "%s<article><h1>The Mill</h1><p>%s</p><ul><li>a<li>b</ul><pre>x\ny</pre></article>%s",
+             BEFORE, SENTENCE SENTENCE, AFTER);
     const struct html_options options = {.scope = HTML_SCOPE_ARTICLE, .heading = true};
     size_t size = strlen(html);
     for (size_t cut = 0; cut <= size; cut++)

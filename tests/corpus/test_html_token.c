@@ -37,7 +37,8 @@ static void test_tags_and_text(void **state)
     assert_string_equal(scan_all("a<P>b</p >c"), "[a]<p>[b]</p>[c]");
     assert_string_equal(scan_all("<p class=x id='a b' class=second data-z=\"1\">"), "<p 0=x 1=a b>");
     assert_string_equal(scan_all("<p class = \"a>b\" >t"), "<p 0=a>b>[t]");
-    assert_string_equal(scan_all("<p title=it's class=b>t"), "<p 0=b>[t]"); /* a quote inside an unquoted value is a letter */
+    assert_string_equal(scan_all("<p title=it's class=b>t"),
+                        "<p 0=b>[t]"); /* a quote inside an unquoted value is a letter */
     assert_string_equal(scan_all("<made-up>t</made-up>"), "<?>[t]</?>");
     assert_string_equal(scan_all("<blockquote><figcaption>"), "<blockquote><figcaption>");
     assert_string_equal(scan_all("1 < 2 <3 <= &"), "[1 < 2 <3 <= &]");
@@ -47,7 +48,8 @@ static void test_tags_and_text(void **state)
 static void test_ends_of_the_page(void **state)
 {
     (void)state;
-    const char *pages[] = {"<", "</", "<p", "<p ", "<p class", "<p class=", "<p class='", "<!--", "<!-", "<!", "<?", "</p", "<p/", ""};
+    const char *pages[] = {"<",    "</",  "<p", "<p ", "<p class", "<p class=", "<p class='",
+                           "<!--", "<!-", "<!", "<?",  "</p",      "<p/",       ""};
     for (size_t i = 0; i < Q_COUNT_OF(pages); i++)
         assert_true(strlen(scan_all(pages[i])) <= strlen(pages[i]) + 8);
     assert_string_equal(scan_all("<"), "[<]");
@@ -80,7 +82,8 @@ static void test_any_bytes(void **state)
         while (html_scan(&scanner, &token)) {
             assert_true(++steps <= size + 1);
             if (token.type == HTML_TOKEN_TEXT)
-                assert_true(token.text.data >= page && token.text.data + token.text.size <= page + size && token.text.size > 0);
+                assert_true(token.text.data >= page && token.text.data + token.text.size <= page + size &&
+                            token.text.size > 0);
         }
         assert_ptr_equal(scanner.at, page + size);
     }
@@ -91,7 +94,8 @@ static void test_every_tag_is_found(void **state)
     (void)state;
     for (int tag = 1; tag < HTML_TAG_COUNT; tag++) {
         if (tag > 1)
-            assert_true(strcmp(html_tag_name((enum html_tag)(tag - 1)), html_tag_name((enum html_tag)tag)) < 0); /* sorted */
+            assert_true(strcmp(html_tag_name((enum html_tag)(tag - 1)), html_tag_name((enum html_tag)tag)) <
+                        0); /* sorted */
         assert_int_equal(html_tag_find(q_string_of(html_tag_name((enum html_tag)tag))), tag);
     }
     assert_int_equal(html_tag_find(Q_STRING("BlockQuote")), HTML_TAG_blockquote);
@@ -116,15 +120,16 @@ static void test_references(void **state)
     expect_decoded("&mdash;&hellip;&euro;&zwj;", "\xE2\x80\x94\xE2\x80\xA6\xE2\x82\xAC\xE2\x80\x8D");
     expect_decoded("&mdash x &nosuch; & &; &# &#; &#x;", "&mdash x &nosuch; & &; &# &#; &#x;");
     expect_decoded("?a=1&copy=2&copy;", "?a=1&copy=2\xC2\xA9"); /* an address, not a copyright sign */
-    expect_decoded("&#128;&#150;", "\xE2\x82\xAC\xE2\x80\x93");  /* what pages in Windows-1252 mean */
+    expect_decoded("&#128;&#150;", "\xE2\x82\xAC\xE2\x80\x93"); /* what pages in Windows-1252 mean */
     expect_decoded("&#0;&#xD800;&#1114112;&#99999999999999999999;", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
     expect_decoded("&#128512;", "\xF0\x9F\x98\x80");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tags_and_text),   cmocka_unit_test(test_ends_of_the_page),
-                                       cmocka_unit_test(test_raw_elements),    cmocka_unit_test(test_any_bytes),
-                                       cmocka_unit_test(test_every_tag_is_found), cmocka_unit_test(test_references)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tags_and_text),      cmocka_unit_test(test_ends_of_the_page),
+        cmocka_unit_test(test_raw_elements),       cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_every_tag_is_found), cmocka_unit_test(test_references)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

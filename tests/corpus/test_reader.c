@@ -29,16 +29,18 @@ static q_status read_all(const char *path, const struct corpus_reader_options *o
             break;
         assert_true(q_utf8_valid(item.name));
         if (item.reason)
-            status = q_buffer_printf(&log_text, "%.*s#%d %c%s\n", Q_STRING_ARGS(item.name), (int)item.index, item.failed ? '!' : '-', item.reason);
+            status = q_buffer_printf(&log_text, "%.*s#%d %c%s\n", Q_STRING_ARGS(item.name), (int)item.index,
+                                     item.failed ? '!' : '-', item.reason);
         else
-            status = q_buffer_printf(&log_text, "%.*s#%d %s: %.*s\n", Q_STRING_ARGS(item.name), (int)item.index, corpus_format_name(item.format),
-                                     Q_STRING_ARGS(q_string_slice(item.bytes, 0, 60)));
+            status = q_buffer_printf(&log_text, "%.*s#%d %s: %.*s\n", Q_STRING_ARGS(item.name), (int)item.index,
+                                     corpus_format_name(item.format), Q_STRING_ARGS(q_string_slice(item.bytes, 0, 60)));
     }
     corpus_reader_close(reader);
     return status == Q_OK ? q_buffer_terminate(&log_text) : status;
 }
 
-static void expect(const char *path, const void *bytes, size_t size, const struct corpus_reader_options *options, const char *wanted)
+static void expect(const char *path, const void *bytes, size_t size, const struct corpus_reader_options *options,
+                   const char *wanted)
 {
     scratch_write(path, bytes, size);
     assert_ok(read_all(path, options));
@@ -73,16 +75,19 @@ static void test_absent_file(void **state)
     assert_fails(read_all("nowhere", &usual), Q_ERR_INPUT, "nowhere");
 }
 
-static const struct made_entry pages[] = {{"./docs/a.html", "<p>a", 0}, {"docs/pic.png", "\x89PNG", 0}, {"docs/b.txt", "b", 0}};
+static const struct made_entry pages[] = {
+    {"./docs/a.html", "<p>a", 0}, {"docs/pic.png", "\x89PNG", 0}, {"docs/b.txt", "b", 0}};
 #define PAGES "docs/a.html#0 html: <p>a\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 text: b\n"
 
 static void test_every_archive(void **state)
 {
     (void)state;
-    static const char *const formats[] = {"tar", "pax", "zip", "7z", "cpio"}, *const filters[] = {"", "gzip", "xz", "zstd", "bzip2"};
+    static const char *const formats[] = {"tar", "pax", "zip", "7z", "cpio"}, *const filters[] = {"", "gzip", "xz",
+                                                                                                  "zstd", "bzip2"};
     for (size_t f = 0; f < Q_COUNT_OF(formats); f++)
         for (size_t c = 0; c < Q_COUNT_OF(filters); c++) {
-            bool own = strcmp(formats[f], "zip") == 0 || strcmp(formats[f], "7z") == 0; /* they compress by themselves */
+            bool own =
+                strcmp(formats[f], "zip") == 0 || strcmp(formats[f], "7z") == 0; /* they compress by themselves */
             if (own && c)
                 continue;
             make_archive(formats[f], filters[c], pages, 3, &packed);
@@ -136,9 +141,11 @@ static void test_stated_formats(void **state)
     options.format = Q_FORMAT_HTML;
     expect("odd.txt", "just text", 9, &options, "#0 html: just text\n"); /* the file itself: as stated */
     make_archive("tar", "", pages, 3, &packed);
-    expect("p.tar", packed.data, packed.size, &options, "docs/a.html#0 html: <p>a\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 -format\n");
+    expect("p.tar", packed.data, packed.size, &options,
+           "docs/a.html#0 html: <p>a\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 -format\n");
     options.format = Q_FORMAT_TEXT;
-    expect("p.tar", packed.data, packed.size, &options, "docs/a.html#0 -format\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 text: b\n");
+    expect("p.tar", packed.data, packed.size, &options,
+           "docs/a.html#0 -format\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 text: b\n");
     options.format = Q_FORMAT_JSONL;
     expect("lines", "{}\nnot json\n", 12, &options, "#0 jsonl: {}\n#1 jsonl: not json\n");
 }
@@ -149,11 +156,17 @@ static void test_names_stay_names(void **state)
     char longest[5000];
     memset(longest, 'n', sizeof longest);
     longest[sizeof longest - 1] = 0;
-    const struct made_entry entries[] = {{"../../etc/passwd", "a", 0}, {"/abs/olute", "b", 0}, {"line\nend\x01", "c", 0}, {"bad\xFF", "d", 0}, {longest, "e", 0}};
+    const struct made_entry entries[] = {{"../../etc/passwd", "a", 0},
+                                         {"/abs/olute", "b", 0},
+                                         {"line\nend\x01", "c", 0},
+                                         {"bad\xFF", "d", 0},
+                                         {longest, "e", 0}};
     make_archive("cpio", "", entries, 5, &packed);
     scratch_write("names", packed.data, packed.size);
     assert_ok(read_all("names", &usual));
-    assert_non_null(strstr(log_text.data, "../../etc/passwd#0 text: a\nabs/olute#1 text: b\nline?end?#2 text: c\nbad\xEF\xBF\xBD#3 text: d\n"));
+    assert_non_null(
+        strstr(log_text.data,
+               "../../etc/passwd#0 text: a\nabs/olute#1 text: b\nline?end?#2 text: c\nbad\xEF\xBF\xBD#3 text: d\n"));
     assert_non_null(strstr(log_text.data, "#4 !name-too-long\n"));
 }
 
@@ -164,7 +177,8 @@ static void test_too_large(void **state)
     small.item_bytes_max = 10;
     expect("a.txt", "0123456789", 10, &small, "#0 text: 0123456789\n");
     expect("a.txt", "0123456789x", 11, &small, "#0 !too-large\n");
-    expect("a.jsonl", "{\"a\":1}\n{\"a\":12345678}\n{\"a\":2}\n", 31, &small, "#0 jsonl: {\"a\":1}\n#1 !too-large\n#2 jsonl: {\"a\":2}\n");
+    expect("a.jsonl", "{\"a\":1}\n{\"a\":12345678}\n{\"a\":2}\n", 31, &small,
+           "#0 jsonl: {\"a\":1}\n#1 !too-large\n#2 jsonl: {\"a\":2}\n");
     const struct made_entry entries[] = {{"big.txt", "0123456789x", 0}, {"ok.txt", "ok", 0}};
     make_archive("tar", "gzip", entries, 2, &packed);
     expect("t.tgz", packed.data, packed.size, &small, "big.txt#0 !too-large\nok.txt#1 text: ok\n");
@@ -194,10 +208,12 @@ static void test_bombs(void **state)
     assert_true(inner.size < 100000);
     expect("bomb.txt.zst", inner.data, inner.size, &wide, "#0 !archive-bomb\n");
     expect("bomb.jsonl.zst", inner.data, inner.size, &wide, "#0 !archive-bomb\n"); /* one line without end */
-    const struct made_entry entries[] = {{"first.txt", "first", 0}, {"bomb.txt.zst", inner.data, inner.size}, {"after.txt", "after", 0}};
+    const struct made_entry entries[] = {
+        {"first.txt", "first", 0}, {"bomb.txt.zst", inner.data, inner.size}, {"after.txt", "after", 0}};
     make_archive("tar", "", entries, 3, &packed);
     expect("b.tar", packed.data, packed.size, &wide, "first.txt#0 text: first\nbomb.txt.zst#1 !archive-bomb\n");
-    const struct made_entry skipped[] = {{"first.txt", "first", 0}, {"bomb.png", zeros, size}, {"after.txt", "after", 0}};
+    const struct made_entry skipped[] = {
+        {"first.txt", "first", 0}, {"bomb.png", zeros, size}, {"after.txt", "after", 0}};
     make_archive("tar", "zstd", skipped, 3, &packed);
     expect("s.tar.zst", packed.data, packed.size, &wide, "first.txt#0 text: first\nbomb.png#1 !archive-bomb\n");
     q_release(zeros);
@@ -220,7 +236,8 @@ static void test_truncation(void **state)
             truncated += strncmp(bad, " !archive-truncated", 19) == 0;
             assert_ptr_equal(strchr(bad, '\n') + 1, log_text.data + log_text.size); /* the last line */
         }
-        assert_true(bad || cut == 0 || cut == 8); /* no cut goes unnoticed, but for a file that is empty or an archive's first word */
+        assert_true(bad || cut == 0 ||
+                    cut == 8); /* no cut goes unnoticed, but for a file that is empty or an archive's first word */
     }
     assert_int_equal(failed, packed.size - 2);
     assert_int_equal(truncated, failed - 7); /* in the first word it is not known for an archive */
@@ -239,7 +256,8 @@ static void test_truncated_lines(void **state)
     size_t count = 0;
     while (q_string_next_line(&rest, &line)) {
         last = line;
-        count += q_string_find(line, Q_STRING("jsonl: {"), 0) != SIZE_MAX && q_string_ends(line, "}"); /* whole lines only */
+        count +=
+            q_string_find(line, Q_STRING("jsonl: {"), 0) != SIZE_MAX && q_string_ends(line, "}"); /* whole lines only */
     }
     assert_true(q_string_ends(last, "!archive-truncated"));
     assert_in_range(count, 5000, 39000);
@@ -276,7 +294,8 @@ static void test_failing_disk_and_memory(void **state)
         q_status status = read_all("d.deb", &usual);
         if (!fault_fs_stop())
             break;
-        assert_true(status == Q_ERR_SYSTEM || status == Q_ERR_INPUT || status == Q_OK); /* a failed close loses nothing */
+        assert_true(status == Q_ERR_SYSTEM || status == Q_ERR_INPUT ||
+                    status == Q_OK); /* a failed close loses nothing */
         if (status == Q_OK)
             assert_non_null(strstr(log_text.data, "b.txt"));
     }
@@ -308,11 +327,12 @@ static int leave(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_single_files),     cmocka_unit_test(test_absent_file),
-                                       cmocka_unit_test(test_every_archive),    cmocka_unit_test(test_archives_within),
-                                       cmocka_unit_test(test_stated_formats),   cmocka_unit_test(test_names_stay_names),
-                                       cmocka_unit_test(test_too_large),        cmocka_unit_test(test_bombs),
-                                       cmocka_unit_test(test_truncation),       cmocka_unit_test(test_truncated_lines),
-                                       cmocka_unit_test(test_flipped_bytes),    cmocka_unit_test(test_failing_disk_and_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_single_files),   cmocka_unit_test(test_absent_file),
+        cmocka_unit_test(test_every_archive),  cmocka_unit_test(test_archives_within),
+        cmocka_unit_test(test_stated_formats), cmocka_unit_test(test_names_stay_names),
+        cmocka_unit_test(test_too_large),      cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_truncation),     cmocka_unit_test(test_truncated_lines),
+        cmocka_unit_test(test_flipped_bytes),  cmocka_unit_test(test_failing_disk_and_memory)};
     return cmocka_run_group_tests(tests, scratch_enter, leave);
 }

@@ -40,11 +40,14 @@ static void test_charsets(void **state)
     assert_string_equal(DECODED("\xEF\xBB\xBFmark", false), "mark");
     assert_string_equal(DECODED("\xFF\xFEh\0i\0\xE9\0", false), "hi\xC3\xA9");
     assert_string_equal(DECODED("\xFE\xFF\0h\0i", false), "hi");
-    assert_string_equal(DECODED("<meta charset=windows-1252>\x93q\x94 caf\xE9", true), "<meta charset=windows-1252>\xE2\x80\x9Cq\xE2\x80\x9D caf\xC3\xA9");
+    assert_string_equal(DECODED("<meta charset=windows-1252>\x93q\x94 caf\xE9", true),
+                        "<meta charset=windows-1252>\xE2\x80\x9Cq\xE2\x80\x9D caf\xC3\xA9");
     assert_string_equal(DECODED("<meta content='text/html; charset=ISO-8859-1'>\x80", true),
                         "<meta content='text/html; charset=ISO-8859-1'>\xE2\x82\xAC"); /* as the web means it */
-    assert_string_equal(DECODED("<meta charset=\"koi8-r\">\xED\xC5\xCC\xD8", true), "<meta charset=\"koi8-r\">\xD0\x9C\xD0\xB5\xD0\xBB\xD1\x8C");
-    assert_string_equal(DECODED("<meta charset=shift_jis>\x93\xFA\x96\x7B", true), "<meta charset=shift_jis>\xE6\x97\xA5\xE6\x9C\xAC");
+    assert_string_equal(DECODED("<meta charset=\"koi8-r\">\xED\xC5\xCC\xD8", true),
+                        "<meta charset=\"koi8-r\">\xD0\x9C\xD0\xB5\xD0\xBB\xD1\x8C");
+    assert_string_equal(DECODED("<meta charset=shift_jis>\x93\xFA\x96\x7B", true),
+                        "<meta charset=shift_jis>\xE6\x97\xA5\xE6\x9C\xAC");
     /* what it is outweighs what it says */
     assert_string_equal(DECODED("<meta charset=iso-8859-1>caf\xC3\xA9", true), "<meta charset=iso-8859-1>caf\xC3\xA9");
     assert_string_equal(DECODED("<meta charset=nonsense>caf\xC3\xA9", true), "<meta charset=nonsense>caf\xC3\xA9");
@@ -53,12 +56,14 @@ static void test_charsets(void **state)
 static void test_detected_and_damaged(void **state)
 {
     (void)state;
-    const char *german = "Die M\xFChle steht am Flu\xDF und mahlt f\xFCr die Bauern, die von weither kommen, das Korn zu Mehl.";
+    const char *german =
+        "Die M\xFChle steht am Flu\xDF und mahlt f\xFCr die Bauern, die von weither kommen, das Korn zu Mehl.";
     const char *text = decoded(german, strlen(german), false);
     assert_non_null(strstr(text, "M\xC3\xBChle"));
     assert_non_null(strstr(text, "Flu\xC3\x9F"));
     /* ten good characters to one bad: UTF-8 with damage */
-    text = DECODED("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 and \xC3 bad", false);
+    text =
+        DECODED("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 and \xC3 bad", false);
     assert_non_null(strstr(text, "and \xEF\xBF\xBD bad"));
     assert_string_equal(decoded("", 0, true), "");
     uint64_t dice = 11; /* any bytes: a text or none, never an error */
@@ -87,9 +92,15 @@ static const char *normalised(const char *text)
 static void test_normal_form(void **state)
 {
     (void)state;
-    assert_string_equal(normalised("a\r\nb\rc\xC2\x85""d\xE2\x80\xA8""e\xE2\x80\xA9""f"), "a\nb\nc\nd\ne\nf");
+    assert_string_equal(normalised("a\r\nb\rc\xC2\x85"
+                                   "d\xE2\x80\xA8"
+                                   "e\xE2\x80\xA9"
+                                   "f"),
+                        "a\nb\nc\nd\ne\nf");
     assert_int_equal(changes.line_ends, 5);
-    assert_string_equal(normalised("a\x01\x1B[0m\x7F\xC2\x9F\tb\xEF\xBB\xBF""c\xEF\xBF\xBE"), "a[0m\tbc");
+    assert_string_equal(normalised("a\x01\x1B[0m\x7F\xC2\x9F\tb\xEF\xBB\xBF"
+                                   "c\xEF\xBF\xBE"),
+                        "a[0m\tbc");
     assert_int_equal(changes.controls, 6);
     assert_string_equal(normalised("e\xCC\x81 \xC3\xA9"), "\xC3\xA9 \xC3\xA9");
     assert_int_equal(changes.composed, 1);
@@ -125,8 +136,9 @@ static bool append(void *context, const char *bytes, size_t count)
 static void test_normal_form_against_plain(void **state)
 {
     (void)state;
-    static const uint32_t letters[] = {'a', 'e', ' ', 0xE9, 0x12F, 0x2FF, 0x300, 0x301, 0x323, 0x345, 0x3B1, 0x410, 0x5D0, 0x915, 0x93C,
-                                       0x1100, 0x1161, 0x11A8, 0xAC00, 0x212B, 0x3042, 0x3099, 0xF900};
+    static const uint32_t letters[] = {'a',    'e',    ' ',    0xE9,   0x12F,  0x2FF,  0x300, 0x301,
+                                       0x323,  0x345,  0x3B1,  0x410,  0x5D0,  0x915,  0x93C, 0x1100,
+                                       0x1161, 0x11A8, 0xAC00, 0x212B, 0x3042, 0x3099, 0xF900};
     uint64_t dice = 5;
     for (unsigned round = 0; round < 20000; round++) {
         char text[64];
@@ -173,7 +185,9 @@ static void test_languages(void **state)
     (void)state;
     expect_language("The mill stands by the river and grinds the corn that the farmers bring from far away.", "en");
     expect_language("Die M\xC3\xBChle steht am Fluss und mahlt das Korn, das die Bauern von weither bringen.", "de");
-    expect_language("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x81\xAE\xE3\x81\xBB\xE3\x81\xA8\xE3\x82\x8A\xE3\x81\xAB\xE3\x81\x82\xE3\x82\x8A\xE3\x81\xBE\xE3\x81\x99\xE3\x80\x82", "ja");
+    expect_language("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x81\xAE\xE3\x81\xBB\xE3\x81\xA8\xE3\x82\x8A"
+                    "\xE3\x81\xAB\xE3\x81\x82\xE3\x82\x8A\xE3\x81\xBE\xE3\x81\x99\xE3\x80\x82",
+                    "ja");
     expect_language("", "und");
     expect_language("12345 67890 ---", "und");
 }
@@ -182,8 +196,10 @@ static void test_languages(void **state)
 static void test_long_and_mixed(void **state)
 {
     (void)state;
-    static const char *const german[] = {"M\xC3\xBChle", "Fluss", "Bauern", "mahlen", "steht", "Wasser", "und", "nicht", "f\xC3\xBCr", "zwischen", "Felder", "wieder"};
-    static const char *const english[] = {"mill", "river", "farmers", "grinding", "stands", "water", "and", "not", "through", "between", "fields", "again"};
+    static const char *const german[] = {"M\xC3\xBChle", "Fluss", "Bauern",     "mahlen",   "steht",  "Wasser",
+                                         "und",          "nicht", "f\xC3\xBCr", "zwischen", "Felder", "wieder"};
+    static const char *const english[] = {"mill", "river", "farmers", "grinding", "stands", "water",
+                                          "and",  "not",   "through", "between",  "fields", "again"};
     struct q_buffer text = {0};
     struct corpus_langs langs;
     uint64_t dice = 13;
@@ -236,7 +252,8 @@ static void test_metrics(void **state)
 static void test_scripts_without_spaces(void **state)
 {
     (void)state;
-    struct corpus_metrics m = measure("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x80\x82"); /* 4 letters and a full stop */
+    struct corpus_metrics m =
+        measure("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x80\x82"); /* 4 letters and a full stop */
     assert_int_equal(m.words, 2);
     assert_int_equal(m.letter_words, 2);
     assert_int_equal(m.spaced_words, 0);
@@ -290,7 +307,8 @@ static void test_gopher_rules(void **state)
     assert_string_equal(verdict(&standard, text.data, "en"), "gopher.bullet-lines");
     q_buffer_clear(&text);
     for (unsigned i = 0; i < 6; i++)
-        assert_ok(q_buffer_printf(&text, i % 2 ? "the mill of the old man by the river and more...\n" : "the mill of the old man by the river and more\n"));
+        assert_ok(q_buffer_printf(&text, i % 2 ? "the mill of the old man by the river and more...\n"
+                                               : "the mill of the old man by the river and more\n"));
     assert_ok(q_buffer_terminate(&text));
     assert_string_equal(verdict(&standard, text.data, "en"), "gopher.ellipsis-lines");
     q_buffer_clear(&text);
@@ -316,7 +334,8 @@ static void test_a_rule_that_does_not_apply(void **state)
     (void)state;
     struct q_buffer text = {0};
     for (unsigned i = 0; i < 60; i++)
-        assert_ok(q_buffer_printf(&text, "\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x80\x82")); /* no spaces at all: one chunk of 180 characters */
+        assert_ok(q_buffer_printf(
+            &text, "\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x80\x82")); /* no spaces at all: one chunk of 180 characters */
     assert_ok(q_buffer_terminate(&text));
     assert_string_equal(verdict(&standard, text.data, "ja"), "kept");
     struct corpus_metrics m = measure(text.data);
@@ -343,20 +362,25 @@ static void expect_manual(const char *source, const char *wanted, const char *wa
 static void test_manual_pages(void **state)
 {
     (void)state;
-    expect_manual(".\\\" no\n.TH QUERN 1 2026 quern\n.SH NAME\nquern \\- a \\fBmill\\fP\n.SH OPTIONS\n.TP\n.BR \\-j , \" --threads\"\nhow many\nof them\n.PP\nEnd.\n",
+    expect_manual(".\\\" no\n.TH QUERN 1 2026 quern\n.SH NAME\nquern \\- a \\fBmill\\fP\n.SH OPTIONS\n.TP\n.BR \\-j , "
+                  "\" --threads\"\nhow many\nof them\n.PP\nEnd.\n",
                   "NAME\n\nquern - a mill\n\nOPTIONS\n\n-j, --threads\nhow many of them\n\nEnd.", "quern(1)");
     expect_manual(".nf\na  b\n  c\n.fi\nd\ne\n", "a  b\n  c\n\nd e", "");
-    expect_manual(".de XX\nhidden\n..\n.if n \\{\\\nhidden\n.\\}\n.ie t hidden\n.el hidden\nshown \\(em \\[u00E9] \\\"no\n", "shown \xE2\x80\x94 \xC3\xA9 ", "");
+    expect_manual(
+        ".de XX\nhidden\n..\n.if n \\{\\\nhidden\n.\\}\n.ie t hidden\n.el hidden\nshown \\(em \\[u00E9] \\\"no\n",
+        "shown \xE2\x80\x94 \xC3\xA9 ", "");
     expect_manual(".TS\ntab(:);\nl l.\na:b\n_\nc:T{\nlong\nT}\n.TE\n", "a | b\nc\nlong", "");
     expect_manual(".Dd 2026\n.Dt QUERN 8\n.Sh NAME\n.Nm quern\n.Nd a mill\n.Pp\nSee\n.Xr dedup 1 .\n.Op Fl v Ar file\n",
                   "NAME\n\nquern a mill\n\nSee dedup(1). -v file", "quern(8)");
     uint64_t dice = 9; /* any lines: text, never an error */
-    static const char *const pieces[] = {".", "\\", "\\f", "\\(", "\\[", "\\s", "\\h'", "\"", " ", "x", "\n", ".TS\n", ".B ", "\\{", "\\}", ".if ", "T{", "\\*["};
+    static const char *const pieces[] = {".", "\\", "\\f",   "\\(", "\\[", "\\s", "\\h'", "\"", " ",
+                                         "x", "\n", ".TS\n", ".B ", "\\{", "\\}", ".if ", "T{", "\\*["};
     for (unsigned round = 0; round < 20000; round++) {
         char page[128] = "";
         size_t size = 0;
         for (unsigned i = 0; i < 20; i++)
-            size += (size_t)snprintf(page + size, sizeof page - size, "%s", pieces[dice_roll(&dice) % Q_COUNT_OF(pieces)]);
+            size +=
+                (size_t)snprintf(page + size, sizeof page - size, "%s", pieces[dice_roll(&dice) % Q_COUNT_OF(pieces)]);
         struct q_buffer out = {0}, title = {0};
         assert_ok(man_text((q_string){page, size}, &out, &title));
         q_buffer_release(&out);
