@@ -45,9 +45,7 @@ int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *ou
         return read_file(reader, bytes, size);
     if (outer->failure)
         return -1;
-    la_ssize_t got = archive_read_data(outer->archive, bytes, size);
-    if (got == ARCHIVE_RETRY || got == ARCHIVE_WARN)
-        got = archive_read_data(outer->archive, bytes, size);
+    int64_t got = corpus_archive_read(outer, bytes, size);
     if (got < 0) {
         outer->failure = archive_entry_is_encrypted(outer->entry) ? "archive-encrypted" : corpus_archive_reason(outer);
         outer->fatal = got == ARCHIVE_FATAL;
@@ -104,7 +102,7 @@ void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, 
     item->reason = reason;
     item->failed = failed;
     item->in_bytes = in_bytes;
-    item->note = reader->note[0] ? reader->note : NULL;
+    item->note = failed && reader->note[0] ? reader->note : NULL;
 }
 
 /* Declared size of an entry: for the accounting of what is not read. A lie is cut to what keeps sums sane. */
@@ -298,8 +296,8 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     }
     q_buffer_clear(&reader->head);
     Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
-    if (!good)
-        return *have = false, Q_OK;
+    if (!good && !reader->head.size)
+        return *have = false, Q_OK; /* else what came before the damage may hold items */
     /* What is called an archive is opened as one: damage at its beginning is damage, not text. */
     bool archive = corpus_is_archive(q_buffer_string(&reader->head)) || (named == CORPUS_ARCHIVE && reader->head.size);
     return archive ? open_container(reader, item, have) : read_leaf(reader, item, have);
@@ -361,7 +359,11 @@ q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *it
 {
     bool have = false;
     *more = true;
-    reader->note[0] = 0;
+    bool damaged = false; /* then the note is about what is still to be reported */
+    for (struct corpus_level *level = reader->top; level; level = level->outer)
+        damaged |= level->failure != NULL;
+    if (!damaged)
+        reader->note[0] = 0;
     if (!reader->begun) {
         reader->begun = true;
         Q_TRY(enter(reader, item, &have));

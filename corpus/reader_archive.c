@@ -174,6 +174,8 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
         return Q_OK;
     }
     level->retries = 0;
+    level->data_left = 0;
+    level->gap = level->data_at = 0;
     level->entries++;
     level->single = archive_format(level->archive) == ARCHIVE_FORMAT_RAW;
     Q_TRY(append_name(level));
@@ -181,4 +183,45 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
     bool skip = !is_file(level->entry) || (!level->single && is_packaging(level, entry_name(level->entry)));
     *step = skip ? CORPUS_STEP_SKIP : CORPUS_STEP_ENTRY;
     return Q_OK;
+}
+
+/* The next block of the entry, with the hole before it. */
+static int next_block(struct corpus_level *level)
+{
+    const void *block;
+    size_t size;
+    la_int64_t offset;
+    int result;
+    do {
+        result = archive_read_data_block(level->archive, &block, &size, &offset);
+        if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
+            return result;
+    } while (size == 0 && (offset <= 0 || (uint64_t)offset <= level->data_at));
+    level->gap = offset > 0 && (uint64_t)offset > level->data_at ? (uint64_t)offset - level->data_at : 0;
+    level->data = block;
+    level->data_left = size;
+    return ARCHIVE_OK;
+}
+
+/* archive_read_data would throw away what it has when the rest is damaged: hence blocks. */
+int64_t corpus_archive_read(struct corpus_level *level, void *bytes, size_t size)
+{
+    size_t count;
+    if (!level->gap && !level->data_left) {
+        int result = next_block(level);
+        if (result != ARCHIVE_OK)
+            return result == ARCHIVE_EOF ? 0 : result;
+    }
+    if (level->gap) {
+        count = (size_t)Q_MIN(level->gap, (uint64_t)size);
+        memset(bytes, 0, count);
+        level->gap -= count;
+    } else {
+        count = Q_MIN(level->data_left, size);
+        memcpy(bytes, level->data, count);
+        level->data += count;
+        level->data_left -= count;
+    }
+    level->data_at += count;
+    return (int64_t)count;
 }

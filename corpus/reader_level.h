@@ -21,10 +21,13 @@ struct corpus_level {
     char *block; /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
     size_t block_at, block_size;
     bool whole;
-    bool source_ended;      /* the source gave its last byte: an error after it means a cut file */
-    const char *failure;    /* reading the current entry failed for this reason */
-    bool fatal;             /* and nothing behind it can be read */
-    bool single;            /* a compressed file without an archive in it: its entry has the level's own name */
+    bool source_ended;   /* the source gave its last byte: an error after it means a cut file */
+    const char *failure; /* reading the current entry failed for this reason */
+    bool fatal;          /* and nothing behind it can be read */
+    bool single;         /* a compressed file without an archive in it: its entry has the level's own name */
+    const char *data; /* libarchive's current block of the entry, `data_left` bytes of it to come behind `gap` zeros */
+    size_t data_left;
+    uint64_t gap, data_at;  /* data_at: offset in the entry of what comes next */
     bool debian;            /* an ar with debian-binary in it: only data.tar is of interest */
     bool data_seen;         /* and it was there */
     uint64_t given;         /* bytes that libarchive got */
@@ -63,6 +66,8 @@ q_status corpus_archive_open(struct corpus_level *level, const char **reason) Q_
 enum corpus_step { CORPUS_STEP_ENTRY, CORPUS_STEP_SKIP, CORPUS_STEP_END, CORPUS_STEP_FAILED };
 /* Goes to the next regular file; its name is appended to reader->name. */
 q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step, const char **reason) Q_MUST_USE;
+/* Bytes of the current entry: up to `size`; 0 at its end; an error of libarchive (< 0) only when nothing is left before it. */
+int64_t corpus_archive_read(struct corpus_level *level, void *bytes, size_t size);
 /* Why libarchive failed: by what it says and whether the source was at its end. */
 const char *corpus_archive_reason(struct corpus_level *level);
 

@@ -49,8 +49,8 @@ q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item,
         uint64_t size;
         bool too_large;
         Q_TRY(take_line(level, &size, &too_large, ended));
-        if (level->outer && level->outer->failure)
-            return *ended = true, Q_OK; /* a line that the damage cut is not a line */
+        if (*ended && level->outer && level->outer->failure)
+            return Q_OK; /* a line that the damage cut is not a line */
         if (too_large) {
             corpus_item_refuse(reader, item, "too-large", true, size);
             *ended = false;
