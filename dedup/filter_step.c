@@ -94,7 +94,8 @@ static q_status filter_lines(struct filter_worker *worker, struct filter_job *jo
         Q_TRY(q_document_parse(worker->parser, line, &document));
         bool judged = count > 0 && verdicts->line == number;
         Q_TRY(filter_document(job, &worker->kept, &document, line, judged ? verdicts : NULL));
-        verdicts += judged, count -= judged;
+        if (judged)
+            verdicts++, count--;
     }
     if (count)
         return q_fail(Q_ERR_INPUT, "there is a verdict about line %u and no such line", verdicts->line);

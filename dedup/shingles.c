@@ -57,6 +57,8 @@ q_status shingle_set_fill(struct shingle_set *set, const uint64_t *words, size_t
 size_t shingle_sets_common(const uint64_t *a, size_t a_count, const uint64_t *b, size_t b_count)
 {
     size_t common = 0;
+    if (a_count == 0 || b_count == 0)
+        return 0;
     const uint64_t *a_end = a + a_count, *b_end = b + b_count;
     while (a < a_end && b < b_end) {
         uint64_t left = *a, right = *b;

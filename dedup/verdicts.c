@@ -151,5 +151,5 @@ const struct verdict *verdict_list_frame(const struct verdict_list *list, uint32
     while (end < list->count && list->verdicts[end].frame == frame)
         end++;
     *count = end - low;
-    return list->verdicts + low;
+    return *count ? list->verdicts + low : NULL;
 }

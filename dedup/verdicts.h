@@ -46,7 +46,7 @@ void verdict_list_release(struct verdict_list *list);
  * order. */
 q_status verdict_list_read(struct verdict_list *list, struct q_seekable_reader *reader, uint32_t part, const char *path,
                            struct q_jsonl_parser *parser) Q_MUST_USE;
-/* Of the verdicts in `frame`: the first, and how many. */
+/* Of the verdicts in `frame`: the first (NULL: none), and how many. */
 const struct verdict *verdict_list_frame(const struct verdict_list *list, uint32_t frame, size_t *count);
 
 #endif

@@ -117,7 +117,7 @@ void made_corpus_write(const char *folder, const struct made_documents *document
     size_t share = (documents->count + parts - 1) / parts, from = 0;
     for (size_t part = 0; part < parts; part++) {
         size_t count = documents->count - from < share ? documents->count - from : share;
-        write_part(&step, part, documents->items + from, count, frame_documents);
+        write_part(&step, part, documents->count ? documents->items + from : NULL, count, frame_documents);
         from += count;
     }
     assert_ok(q_step_finish(

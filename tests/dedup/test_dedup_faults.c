@@ -270,6 +270,8 @@ static void test_verdicts(void **state)
         "{\"frame\":2,\"line\":0,\"kind\":\"exact\",\"id\":\"b\",\"survivor\":\"a\",\"jaccard\":1,\"containment\":1}\n"
         "{\"frame\":2,\"line\":7,\"kind\":\"near\",\"id\":\"c "
         "\\\"d\\\"\",\"survivor\":\"a\",\"jaccard\":0.75,\"containment\":0.9}\n";
+    static const char out_of_order[] = "{\"frame\":1,\"line\":0,\"kind\":\"kept\",\"id\":\"a\",\"cluster_size\":3}\n"
+                                       "{\"frame\":0,\"line\":9,\"kind\":\"kept\",\"id\":\"b\",\"cluster_size\":3}\n";
     static const char *const bad[] = {
         "x\n",
         "{}\n",
@@ -278,8 +280,7 @@ static void test_verdicts(void **state)
         "{\"frame\":0,\"line\":0,\"kind\":\"near\",\"id\":\"a\"}\n",
         "{\"frame\":-1,\"line\":0,\"kind\":\"kept\",\"id\":\"a\",\"cluster_size\":3}\n",
         "{\"frame\":0.5,\"line\":0,\"kind\":\"kept\",\"id\":\"a\",\"cluster_size\":3}\n",
-        "{\"frame\":1,\"line\":0,\"kind\":\"kept\",\"id\":\"a\",\"cluster_size\":3}\n{\"frame\":0,\"line\":9,\"kind\":"
-        "\"kept\",\"id\":\"b\",\"cluster_size\":3}\n",
+        out_of_order,
         "{\"frame\":1,\"line\":0,\"kind\":\"kept\",\"id\":\"a\",\"cluster_size\":3,\"more\":1}\n",
         "{\"frame\":1,\"line\":0,\"kind\":\"near\",\"id\":\"a\",\"survivor\":\"b\",\"jaccard\":2,\"containment\":1}\n"};
     struct verdict_list list = {0};
