@@ -46,11 +46,11 @@ static const struct q_setting rows[] = {
      .type = Q_SETTING_BYTES,
      .offset = AT(sample_bytes),
      .unit = "bytes",
-     .standard = "256KiB",
+     .standard = "64KiB",
      .min = 0,
      .max = 1e12,
-     .steps = TOKENIZER_STEP_TRAIN,
-     .meaning = "text at the start of each part that is encoded for the report: bytes per token by language"},
+     .steps = TOKENIZER_STEP_COUNT,
+     .meaning = "text of each language that a part gives for the report's bytes per token"},
     {0},
 };
 

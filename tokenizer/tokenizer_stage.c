@@ -5,13 +5,18 @@
 #include "base/fs.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "tokenizer/bpe_index.h"
 #include "tokenizer/count_texts.h"
-#include "tokenizer/encoding_sample.h"
+#include "tokenizer/language_sample.h"
 
 #include <stdio.h>
 
 /* Raised by hand when a step's output changes for the same input and settings. */
 enum { COUNT_OUTPUT_VERSION = 1, TRAIN_OUTPUT_VERSION = 1 };
+
+static const char counts_suffix[] = ".counts", sample_suffix[] = ".sample.jsonl.zst";
+/* All parts together give a language no more than this to encode. */
+enum { SAMPLE_BYTES_MAX = 1 << 26 };
 
 static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, const char *name, uint32_t version,
                            uint32_t bit)
@@ -102,19 +107,37 @@ static q_status count_documents(struct tokenizer_stage *stage, size_t part, stru
     return status;
 }
 
-static q_status publish_counts(struct q_step *step, size_t part, const struct counts *counts,
-                               const struct q_accounting *accounting)
+static q_status write_sample(struct tokenizer_stage *stage, size_t part, const char *path,
+                             struct q_file_identity *identity)
 {
-    struct q_part_file file;
-    const char *path;
-    Q_TRY(q_step_part_path(step, part, ".counts", &path));
-    file.name = q_fs_base_name(path);
-    Q_TRY(counts_write(counts, path, &file.identity));
+    struct language_sample *sample;
+    struct text_source *source;
+    Q_TRY(language_sample_create(stage->settings.sample_bytes, &sample));
+    q_status status = open_documents(stage, part, &source);
+    if (!status) {
+        status = language_sample_copy(sample, source, path, identity);
+        text_source_close(source);
+    }
+    language_sample_release(sample);
+    return status;
+}
+
+static q_status publish_part(struct tokenizer_stage *stage, size_t part, const struct counts *counts,
+                             const struct q_accounting *accounting)
+{
+    struct q_part_file files[2];
+    const char *paths[2];
+    Q_TRY(q_step_part_path(&stage->count, part, counts_suffix, &paths[0]));
+    Q_TRY(q_step_part_path(&stage->count, part, sample_suffix, &paths[1]));
+    Q_TRY(counts_write(counts, paths[0], &files[0].identity));
+    Q_TRY(write_sample(stage, part, paths[1], &files[1].identity));
+    for (size_t i = 0; i < Q_COUNT_OF(files); i++)
+        files[i].name = q_fs_base_name(paths[i]);
     json_t *statistics =
         json_pack("{s:I,s:I}", "pieces", (json_int_t)counts->total.pieces, "distinct_pieces", (json_int_t)counts->used);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics of a part");
-    return q_step_part_publish(step, part, &file, 1, accounting, statistics);
+    return q_step_part_publish(&stage->count, part, files, Q_COUNT_OF(files), accounting, statistics);
 }
 
 static q_status count_part(struct tokenizer_stage *stage, size_t part, struct q_pool *pool)
@@ -123,7 +146,7 @@ static q_status count_part(struct tokenizer_stage *stage, size_t part, struct q_
     struct q_accounting accounting = {0};
     q_status status = count_documents(stage, part, pool, &counts, &accounting);
     if (!status)
-        status = publish_counts(&stage->count, part, &counts, &accounting);
+        status = publish_part(stage, part, &counts, &accounting);
     counts_release(&counts);
     q_accounting_release(&accounting);
     return status;
@@ -186,20 +209,25 @@ static q_status build_count(struct tokenizer_stage *stage, const char *work)
     return status;
 }
 
-static q_status read_counts(const char *folder, struct counts *counts)
+/* The counted parts' files of one kind, one after the other. */
+static q_status each_file(struct q_manifest *counted, const char *suffix,
+                          q_status (*file)(void *context, const char *path), void *context)
 {
-    struct q_manifest manifest = {0};
-    q_status status = q_manifest_read(folder, &manifest);
-    for (size_t part = 0; part < manifest.part_count && !status; part++) {
-        for (size_t i = 0; i < manifest.parts[part].file_count && !status; i++) {
-            const char *path;
-            status = q_manifest_path(&manifest, manifest.parts[part].files[i].name, &path);
-            if (!status)
-                status = counts_read(counts, path);
+    for (size_t part = 0; part < counted->part_count; part++) {
+        for (size_t i = 0; i < counted->parts[part].file_count; i++) {
+            const char *name = counted->parts[part].files[i].name, *path;
+            if (!q_string_ends(q_string_of(name), suffix))
+                continue;
+            Q_TRY(q_manifest_path(counted, name, &path));
+            Q_TRY(file(context, path));
         }
     }
-    q_manifest_release(&manifest);
-    return status;
+    return Q_OK;
+}
+
+static q_status read_counts(void *context, const char *path)
+{
+    return counts_read(context, path);
 }
 
 static q_status publish_text(struct q_step *step, const char *name, const struct q_buffer *text,
@@ -227,29 +255,39 @@ static q_status publish_vocabulary(struct q_step *step, const struct vocabulary 
     return status;
 }
 
-/* The languages of the parts' first documents, encoded with the vocabulary, which is taken over. */
-static q_status sample_parts(struct tokenizer_stage *stage, struct vocabulary *vocabulary, json_t **out)
+struct sampling {
+    const struct tokenizer *tokenizer;
+    struct language_sample *sample;
+};
+
+static q_status encode_sample(void *context, const char *path)
 {
-    struct encoding_sample *sample = NULL;
+    const struct sampling *sampling = context;
+    struct text_source *source;
+    Q_TRY(text_source_open_part(path, 0, 0, &source));
+    q_status status = language_sample_encode(sampling->sample, source, sampling->tokenizer);
+    text_source_close(source);
+    return status;
+}
+
+/* The parts' samples, encoded with the vocabulary, which is taken over. */
+static q_status encode_samples(struct q_manifest *counted, struct vocabulary *vocabulary, json_t **out)
+{
     struct tokenizer *tokenizer;
+    struct sampling sampling = {0};
     Q_TRY(tokenizer_create(vocabulary, &tokenizer));
-    q_status status = encoding_sample_create(tokenizer, &sample);
-    for (size_t part = 0; part < stage->documents.part_count && !status; part++) {
-        struct text_source *source;
-        status = open_documents(stage, part, &source);
-        if (status)
-            break;
-        status = encoding_sample_add(sample, source, stage->settings.sample_bytes);
-        text_source_close(source);
-    }
+    sampling.tokenizer = tokenizer;
+    q_status status = language_sample_create(SAMPLE_BYTES_MAX, &sampling.sample);
     if (!status)
-        status = encoding_sample_json(sample, out);
-    encoding_sample_release(sample);
+        status = each_file(counted, sample_suffix, encode_sample, &sampling);
+    if (!status)
+        status = language_sample_json(sampling.sample, out);
+    language_sample_release(sampling.sample);
     tokenizer_release(tokenizer);
     return status;
 }
 
-static q_status statistics_of(struct tokenizer_stage *stage, const struct counts_total *total, uint64_t distinct,
+static q_status statistics_of(struct q_manifest *counted, const struct counts_total *total, uint64_t distinct,
                               struct vocabulary *vocabulary, json_t **out)
 {
     json_t *sample = NULL;
@@ -259,7 +297,7 @@ static q_status statistics_of(struct tokenizer_stage *stage, const struct counts
                                    "distinct_pieces", (json_int_t)distinct);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics");
-    q_status status = sample_parts(stage, vocabulary, &sample);
+    q_status status = encode_samples(counted, vocabulary, &sample);
     if (!status)
         status = q_json_set(statistics, "sample", sample);
     if (status)
@@ -269,7 +307,8 @@ static q_status statistics_of(struct tokenizer_stage *stage, const struct counts
     return status;
 }
 
-static q_status train_counts(struct tokenizer_stage *stage, struct counts *counts, struct vocabulary *vocabulary)
+static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *counted, struct counts *counts,
+                             struct vocabulary *vocabulary)
 {
     const struct bpe_train_options options = tokenizer_train_options(&stage->settings);
     struct counts_total total = counts->total;
@@ -282,7 +321,7 @@ static q_status train_counts(struct tokenizer_stage *stage, struct counts *count
     stage->build.distinct_pieces = distinct;
     stage->build.text_bytes = total.bytes;
     Q_TRY(publish_vocabulary(&stage->train, vocabulary, files));
-    Q_TRY(statistics_of(stage, &total, distinct, vocabulary, &statistics));
+    Q_TRY(statistics_of(counted, &total, distinct, vocabulary, &statistics));
     json_incref(statistics);
     q_status status = q_step_part_publish(&stage->train, 0, files, Q_COUNT_OF(files), NULL, statistics);
     if (status) {
@@ -295,24 +334,34 @@ static q_status train_counts(struct tokenizer_stage *stage, struct counts *count
     return Q_OK;
 }
 
-static q_status build_train(struct tokenizer_stage *stage, const char *work)
+/* `folder` holds the finished count. */
+static q_status train_counted(struct tokenizer_stage *stage, const char *folder)
 {
     struct counts counts = {.pretokenizer = pretokenizers[stage->settings.pretokenizer]};
     struct vocabulary vocabulary = {0};
+    struct q_manifest counted = {0};
+    double start = q_seconds();
+    q_status status = q_manifest_read(folder, &counted);
+    if (!status)
+        status = each_file(&counted, counts_suffix, read_counts, &counts);
+    if (!status)
+        status = train_counts(stage, &counted, &counts, &vocabulary);
+    counts_release(&counts);
+    vocabulary_release(&vocabulary);
+    q_manifest_release(&counted);
+    stage->build.train_seconds = q_seconds() - start;
+    return status;
+}
+
+static q_status build_train(struct tokenizer_stage *stage, const char *work)
+{
     const char *folder;
-    Q_TRY(q_fs_join(&stage->count.arena, work, stage->count.key, &folder));
     bool done;
+    Q_TRY(q_fs_join(&stage->count.arena, work, stage->count.key, &folder));
     Q_TRY(q_manifest_done(folder, &done));
     if (!done)
         return q_fail(Q_ERR_INPUT, "the step count is not done in '%s'; build it first with --step count", folder);
-    double start = q_seconds();
-    q_status status = read_counts(folder, &counts);
-    if (!status)
-        status = train_counts(stage, &counts, &vocabulary);
-    counts_release(&counts);
-    vocabulary_release(&vocabulary);
-    stage->build.train_seconds = q_seconds() - start;
-    return status;
+    return train_counted(stage, folder);
 }
 
 q_status tokenizer_stage_build(struct tokenizer_stage *stage, const char *work)
