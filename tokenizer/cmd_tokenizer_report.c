@@ -41,7 +41,8 @@ static void put_figures(struct reporting *r, const json_t *statistics)
         bytes += number_at(language, "bytes");
         tokens += number_at(language, "tokens");
     }
-    q_report_figure(r->report, q_format_count(text, number_at(statistics, "vocabulary")), "tokens");
+    (void)snprintf(text, sizeof(text), "%.0f", number_at(statistics, "vocabulary"));
+    q_report_figure(r->report, text, "tokens");
     q_report_figure(r->report, q_format_bytes(text, number_at(statistics, "text_bytes")), "of text counted");
     q_report_figure(r->report, q_format_count(text, number_at(statistics, "distinct_pieces")), "distinct pieces");
     if (tokens > 0) {
@@ -165,7 +166,7 @@ static void put_kinds(struct reporting *r)
     q_report_bars(r->report, &(struct q_bars){"What the tokens are spent on", "tokens", labels, values, count});
 }
 
-/* A token in quotes, with what cannot be seen written as \n or \xNN. */
+/* A token in quotes, with what cannot be seen written as ␣, \n or \xNN. */
 static q_status show_token(struct reporting *r, q_string token, const char **out)
 {
     struct q_buffer text = {0};
@@ -175,6 +176,8 @@ static q_status show_token(struct reporting *r, q_string token, const char **out
         uint8_t byte = (uint8_t)token.data[i];
         if (byte == '\n' || byte == '\t' || byte == '\r')
             status = q_buffer_printf(&text, "\\%c", byte == '\n' ? 'n' : byte == '\t' ? 't' : 'r');
+        else if (byte == ' ') /* a blank would run together with its neighbours on a page */
+            status = q_buffer_append_string(&text, Q_STRING("␣"));
         else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !valid))
             status = q_buffer_printf(&text, "\\x%02x", byte);
         else

@@ -51,6 +51,6 @@ const char *token_kind(q_string token)
     if (classes & UNICODE_NUMBER)
         return "digits";
     if (classes & (UNICODE_PUNCTUATION | UNICODE_SYMBOL))
-        return "punctuation and symbols";
+        return "punctuation";
     return classes & UNICODE_SPACE ? "white space" : "controls";
 }

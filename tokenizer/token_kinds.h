@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* "Latin", "Cyrillic", "Han", ... of the first letter in the token (a mark or a letter of no script named here is "other letters"); without letters "digits",
- * "punctuation and symbols" or "white space"; "part of a character" where the bytes are not whole UTF-8; "controls" for the rest. Never NULL. */
+ * "punctuation" or "white space"; "part of a character" where the bytes are not whole UTF-8; "controls" for the rest. Never NULL. */
 const char *token_kind(q_string token);
 
 #endif
