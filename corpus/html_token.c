@@ -171,6 +171,7 @@ bool html_scan(struct html_scanner *scanner, struct html_token *token)
     if (scanner->raw) {
         const char *close = raw_end(scanner->at, scanner->end, html_tag_name(scanner->raw));
         token->type = HTML_TOKEN_TEXT;
+        token->tag = HTML_TAG_OTHER;
         token->text = (q_string){scanner->at, (size_t)(close - scanner->at)};
         scanner->at = close;
         scanner->raw = HTML_TAG_OTHER;
@@ -191,6 +192,7 @@ bool html_scan(struct html_scanner *scanner, struct html_token *token)
             stop++;
         stop = stop ? stop : end;
         token->type = HTML_TOKEN_TEXT;
+        token->tag = HTML_TAG_OTHER;
         token->text = (q_string){at, (size_t)(stop - at)};
         scanner->at = stop;
         return true;

@@ -32,6 +32,7 @@ static q_status run_build(const struct run *run, struct q_accounting *sum)
     struct corpus_plan plan = {0};
     struct q_step step = {0};
     struct q_pool *pool = NULL;
+    q_accounting_release(sum);
     struct q_texts sets = {.items = (const char **)(uintptr_t)run->sets};
     size_t inputs = 0;
     while (sets.count < 4 && run->sets[sets.count])

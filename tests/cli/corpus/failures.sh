@@ -19,7 +19,9 @@ for ((i = 0; i < 600; i++)); do printf "\\$(printf %o $((i * 73 % 223 + 33)))"; 
 printf '{"text": "a"}\n{"text": "b", }\n{"text": "\xff"}\n[1]\n{"text": 1}\n{"text": "a", "text": "b"}\n' >bad.jsonl
 : >empty.txt
 : >empty.jsonl
-try "invalid UTF-8, broken lines, empty files" quern-corpus build bad.txt bad.jsonl empty.txt empty.jsonl -o bad
+mkdir mess && cp bad.txt bad.jsonl empty.txt empty.jsonl mess
+echo "<p>$text" >mess/good.html
+try "bytes in no charset, broken lines, empty files" quern-corpus build mess -o bad
 try "a missing file" quern-corpus build nowhere.txt -o none
 try "a pattern without a match" quern-corpus build 'no*where' -o none
 try "no input" quern-corpus build -o none
