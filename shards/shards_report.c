@@ -19,9 +19,22 @@ static double ratio(uint64_t a, uint64_t b)
     return b ? (double)a / (double)b : 0;
 }
 
-static void add_figure(struct page *page, const char *value, const char *caption)
+/* "1,234,567": figures to compare are read digit by digit. */
+static q_status grouped(struct page *page, uint64_t value, const char **out)
 {
-    q_report_figure(page->report, value, caption);
+    char digits[32];
+    enum { GROUPED_MAX = 28 }; /* 20 digits, 6 commas, NUL */
+    const size_t size = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    char *text;
+    Q_TRY(q_arena_alloc(&page->arena, GROUPED_MAX, 1, &text));
+    size_t at = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    *out = text;
+    return Q_OK;
 }
 
 static void add_figures(struct page *page)
@@ -29,18 +42,17 @@ static void add_figures(struct page *page)
     const struct survey_split *train = &page->survey->splits[SHARDS_TRAIN],
                               *heldout = &page->survey->splits[SHARDS_HELDOUT];
     char text[64];
-    add_figure(page, q_format_count(text, (double)train->tokens), "tokens to train on");
-    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)train->sequences);
+    q_report_figure(page->report, q_format_count(text, (double)train->tokens), "tokens to train on");
     char caption[64];
     (void)snprintf(caption, sizeof caption, "sequences of %u tokens", page->survey->sequence_tokens);
-    add_figure(page, text, caption);
-    add_figure(page, q_format_count(text, (double)train->documents), "documents");
+    q_report_figure(page->report, q_format_count(text, (double)train->sequences), caption);
+    q_report_figure(page->report, q_format_count(text, (double)train->documents), "documents");
     (void)snprintf(text, sizeof text, "%.2f", ratio(train->text_bytes, train->tokens));
-    add_figure(page, text, "bytes of text per token");
+    q_report_figure(page->report, text, "bytes of text per token");
     (void)snprintf(text, sizeof text, "%.2f", 8 * ratio(train->data_bytes, train->tokens));
     (void)snprintf(caption, sizeof caption, "bits stored per token, of %u", 8 * page->survey->id_bytes);
-    add_figure(page, text, caption);
-    add_figure(page, q_format_count(text, (double)heldout->tokens), "tokens held out");
+    q_report_figure(page->report, text, caption);
+    q_report_figure(page->report, q_format_count(text, (double)heldout->tokens), "tokens held out");
 }
 
 /* The rows of the train split added up by source or by language. */
@@ -93,10 +105,10 @@ static q_status add_group_table(struct page *page, const char *first, const stru
     for (size_t g = 0; g < count; g++) {
         const char **row = &cells[g * COLUMNS];
         Q_TRY(q_arena_cstring(&page->arena, groups[g].name, &row[0]));
-        Q_TRY(q_arena_printf(&page->arena, &row[1], "%llu", (unsigned long long)groups[g].documents));
-        Q_TRY(q_arena_printf(&page->arena, &row[2], "%llu", (unsigned long long)groups[g].tokens));
+        Q_TRY(grouped(page, groups[g].documents, &row[1]));
+        Q_TRY(grouped(page, groups[g].tokens, &row[2]));
         Q_TRY(q_arena_printf(&page->arena, &row[3], "%.1f%%", 100 * ratio(groups[g].tokens, all)));
-        Q_TRY(q_arena_printf(&page->arena, &row[4], "%llu", (unsigned long long)groups[g].text_bytes));
+        Q_TRY(grouped(page, groups[g].text_bytes, &row[4]));
         Q_TRY(q_arena_printf(&page->arena, &row[5], "%.2f", ratio(groups[g].text_bytes, groups[g].tokens)));
     }
     q_report_table(page->report,
@@ -248,7 +260,7 @@ static q_status add_frequent(struct page *page, const struct ranked *ranked, siz
         Q_TRY(q_arena_printf(&page->arena, &row[0], "%zu", r + 1));
         Q_TRY(q_arena_printf(&page->arena, &row[1], "%u", ranked[r].id));
         Q_TRY(token_text(page, ranked[r].id, &row[2]));
-        Q_TRY(q_arena_printf(&page->arena, &row[3], "%llu", (unsigned long long)ranked[r].count));
+        Q_TRY(grouped(page, ranked[r].count, &row[3]));
         Q_TRY(q_arena_printf(&page->arena, &row[4], "%.2f%%",
                              100 * ratio(ranked[r].count, page->survey->splits[SHARDS_TRAIN].tokens)));
     }
