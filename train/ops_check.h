@@ -1,7 +1,8 @@
 /* Checking and timing a backend's operations, for the tests and for `quern-train ops`.
  *
- * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same numbers. Every tensor stands between guard bands;
- * outputs are poisoned with NaN before; inputs must not change; the call is repeated with one thread and must give the same bits.
+ * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same
+ * numbers. Every tensor stands between guard bands; outputs are poisoned with NaN before; inputs must not change; the
+ * call is repeated with one thread and must give the same bits.
  */
 #ifndef QUERN_TRAIN_OPS_CHECK_H
 #define QUERN_TRAIN_OPS_CHECK_H

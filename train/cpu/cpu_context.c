@@ -52,7 +52,7 @@ static void context_release(struct op_context *context)
 static size_t worker_floats(const struct op_limits *l)
 {
     size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v);
-    floats = Q_MAX(floats, (size_t)CPU_GROUP_K * (CPU_GROUP_COLUMNS + CPU_PADDING));
+    floats = Q_MAX(floats, (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING));
     floats = Q_MAX(floats, l->width + CPU_PADDING);
     return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
 }
@@ -61,7 +61,7 @@ static size_t worker_floats(const struct op_limits *l)
 static size_t shared_floats(const struct op_limits *l)
 {
     size_t tokens = l->batch * l->sequence;
-    size_t floats = cpu_logits_rows(l->vocabulary) * l->vocabulary;
+    size_t floats = cpu_logits_rows(l->vocabulary) * cpu_logits_stride(l->vocabulary);
     floats = Q_MAX(floats, (size_t)q_ceil_div(tokens, CPU_NORM_ROWS) * l->width);
     floats = Q_MAX(floats, tokens * l->heads * l->rope);
     return Q_MAX(floats, 2 * (size_t)q_ceil_div(l->parameters, CPU_SUM_BLOCK));

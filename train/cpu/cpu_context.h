@@ -16,8 +16,9 @@ enum {
     CPU_QUERIES = 48,        /* attention forward: queries of a block */
     CPU_SPAN = 512,          /* attention: keys (forward) or queries (backward) that a block meets at once */
     CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
-    CPU_GROUP_K = 256,       /* grouped products: depth of a packed block */
-    CPU_GROUP_COLUMNS = 128, /* and its columns */
+    CPU_DEPTH = 256,         /* products: depth of a block; a panel of it, 16 KiB, stays in the first cache */
+    CPU_A_ROWS = 240,        /* products: rows of a packed block of A */
+    CPU_GROUP_COLUMNS = 128, /* grouped products: columns of a packed block of B */
     CPU_SUM_BLOCK = 1 << 15, /* elements of a partial sum of squares */
 };
 
@@ -44,6 +45,12 @@ static inline float *cpu_scratch(const struct op_context *context, unsigned work
 /* Sizes, in floats, of what operations need; the operations and reserve use the same functions. */
 size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v); /* a worker's */
 size_t cpu_logits_rows(size_t vocabulary);
+
+/* Between rows of logits: never a multiple of a page, so that equal columns of several rows do not share a cache set. */
+static inline size_t cpu_logits_stride(size_t vocabulary)
+{
+    return (vocabulary + 15) / 16 * 16 + 16;
+}
 
 static inline size_t cpu_round_up(size_t value, size_t multiple)
 {

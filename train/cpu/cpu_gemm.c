@@ -103,12 +103,25 @@ void gemm_multiply(float *c, size_t c_stride, struct gemm_a a, const float *pane
         size_t columns = n - j < GEMM_COLUMNS ? n - j : GEMM_COLUMNS;
         for (size_t i = 0; i < m; i += GEMM_ROWS) {
             size_t rows = m - i < GEMM_ROWS ? m - i : GEMM_ROWS;
-            struct gemm_a part = {a.data + i * a.row, a.row, a.column};
+            struct gemm_a part = a;
+            part.data += i / GEMM_ROWS * a.group;
             if (columns == GEMM_COLUMNS)
                 micro_rows(rows, c + i * c_stride + j, c_stride, part, panel, k, accumulate);
             else
                 micro_edge(rows, columns, c + i * c_stride + j, c_stride, part, panel, k, accumulate);
         }
+    }
+}
+
+void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m)
+{
+    size_t whole = m / GEMM_ROWS * GEMM_ROWS;
+    for (size_t p = 0; p < k; p++, a += stride) {
+        float *column = to + p * GEMM_ROWS;
+        for (size_t i = 0; i < whole; i += GEMM_ROWS)
+            memcpy(column + i * k, a + i, GEMM_ROWS * sizeof(float)); /* of a constant size: two or three moves */
+        for (size_t i = whole; i < m; i++)
+            column[whole * k + i - whole] = a[i];
     }
 }
 

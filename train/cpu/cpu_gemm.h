@@ -5,7 +5,8 @@
  *     panel 0            panel 1
  *     | k rows of 16  |  | k rows of 16  |  ...      panel p begins at panels + p * panel_stride
  *
- * A is read where it lies, A(i, p) = a[i * a_row + p * a_column], so that a transposed A costs nothing. The sum over k runs in order in
+ * A is read where it lies, A(i, p) = a[i * row + p * column], so that a transposed A costs nothing, unless its rows lie so far apart that they crowd each other out of the
+ * cache: then it is packed. The sum over k runs in order in
  * one accumulator per element: bits depend on the shapes and on how the caller cuts k, not on m or n tiles.
  */
 #ifndef QUERN_TRAIN_CPU_GEMM_H
@@ -18,7 +19,24 @@
 struct gemm_a {
     const float *data;
     size_t row, column; /* strides */
+    size_t group;       /* from one group of GEMM_ROWS rows to the next */
 };
+
+/* A as rows [m, k]; as columns, that is stored [k, m]; and packed by gemm_pack_a. */
+static inline struct gemm_a gemm_a_rows(const float *data, size_t stride)
+{
+    return (struct gemm_a){data, stride, 1, GEMM_ROWS * stride};
+}
+
+static inline struct gemm_a gemm_a_columns(const float *data, size_t stride)
+{
+    return (struct gemm_a){data, 1, stride, GEMM_ROWS};
+}
+
+static inline struct gemm_a gemm_a_packed(const float *data, size_t k)
+{
+    return (struct gemm_a){data, 1, GEMM_ROWS, GEMM_ROWS * k};
+}
 
 static inline size_t gemm_panels(size_t n)
 {
@@ -27,8 +45,11 @@ static inline size_t gemm_panels(size_t n)
 
 /* Packs B given as rows [k, n] (NN, TN) or as columns, that is as a matrix [n, k] (NT). */
 #define gemm_pack_rows CPU_NAME(gemm_pack_rows)
+#define gemm_pack_a CPU_NAME(gemm_pack_a)
 #define gemm_pack_columns CPU_NAME(gemm_pack_columns)
 #define gemm_multiply CPU_NAME(gemm_multiply)
+/* Packs A stored [k, m] as groups of GEMM_ROWS rows, each [k][GEMM_ROWS]: for a deep A whose columns lie far apart. Room for whole groups. */
+void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m);
 void gemm_pack_rows(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);
 void gemm_pack_columns(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);
 

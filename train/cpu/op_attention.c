@@ -56,21 +56,39 @@ static void soften_row(struct room *room, size_t row, size_t valid, size_t count
             out[i] *= keep;
 }
 
+/* Scores of a block of queries with the keys start .. start + count. Panels of keys that all of them see go in one product; on the diagonal, a
+ * panel meets only the queries from its first key on (whole groups of the kernel's rows). What is left out nobody reads. */
+static void score_block(const struct attention_head *h, struct room *room, size_t first, size_t rows, size_t start,
+                        size_t count)
+{
+    size_t padded = cpu_round_up(count, GEMM_COLUMNS), stride = h->key * GEMM_COLUMNS;
+    size_t seen = first + 1 > start ? Q_MIN((first + 1 - start) / GEMM_COLUMNS * GEMM_COLUMNS, padded) : 0;
+    const float *panels = room->keys + start * h->key;
+    struct gemm_a q = gemm_a_rows(h->q + first * h->q_stride, h->q_stride);
+    gemm_multiply(room->scores, ATTENTION_ROW, q, panels, stride, rows, seen, h->key, false);
+    for (size_t column = seen; column < padded; column += GEMM_COLUMNS) {
+        size_t skip = start + column > first ? (start + column - first) / GEMM_ROWS * GEMM_ROWS : 0;
+        if (skip >= rows)
+            break;
+        q = gemm_a_rows(h->q + (first + skip) * h->q_stride, h->q_stride);
+        gemm_multiply(room->scores + skip * ATTENTION_ROW + column, ATTENTION_ROW, q, panels + column * h->key, stride,
+                      rows - skip, GEMM_COLUMNS, h->key, false);
+    }
+}
+
 static void query_block(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
                         size_t rows)
 {
     size_t end = first + rows; /* keys that the last query sees */
     for (size_t start = 0; start < end; start += CPU_SPAN) {
         size_t count = Q_MIN((size_t)CPU_SPAN, end - start);
-        struct gemm_a q = {h->q + first * h->q_stride, h->q_stride, 1};
-        gemm_multiply(room->scores, ATTENTION_ROW, q, room->keys + start * h->key, h->key * GEMM_COLUMNS, rows,
-                      cpu_round_up(count, GEMM_COLUMNS), h->key, false);
+        score_block(h, room, first, rows, start, count);
         for (size_t row = 0; row < rows; row++) {
             size_t seen = first + row + 1; /* keys of this query */
             soften_row(room, row, seen > start ? Q_MIN(count, seen - start) : 0, count, a->scale, h->v, start == 0);
         }
-        gemm_multiply(room->out, h->v, (struct gemm_a){room->scores, ATTENTION_ROW, 1},
-                      room->values + start * GEMM_COLUMNS, h->length * GEMM_COLUMNS, rows, h->v, count, start > 0);
+        gemm_multiply(room->out, h->v, gemm_a_rows(room->scores, ATTENTION_ROW), room->values + start * GEMM_COLUMNS,
+                      h->length * GEMM_COLUMNS, rows, h->v, count, start > 0);
     }
     for (size_t row = 0; row < rows; row++) {
         float inverse = 1.0F / room->sum[row], *out = a->out + h->out_start + (first + row) * h->out_stride;

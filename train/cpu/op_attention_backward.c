@@ -60,43 +60,66 @@ static void prepare(const struct op_attention *a, const struct attention_head *h
         room->inner[t] = room->lse[t] = 0;
 }
 
-/* p: scores to probabilities for `count` queries from `start` on; those before the key (row's token) do not see it. */
-static void soften_row(const struct room *room, float *p, size_t token, size_t start, size_t count, float scale)
+/* C[rows, count] = A[rows, k] of keys first .. times panels of queries start .. . On the diagonal a panel meets only the keys up to its last query; what is left
+ * out is set to zero by soften_row and slope_row. */
+static void multiply_seen(float *c, struct gemm_a a, const float *panels, size_t k, size_t first, size_t rows,
+                          size_t start, size_t count)
+{
+    size_t padded = cpu_round_up(count, GEMM_COLUMNS), column = 0;
+    for (; column < padded && start + column + GEMM_COLUMNS < first + rows; column += GEMM_COLUMNS) {
+        size_t end = start + column + GEMM_COLUMNS;
+        if (end > first)
+            gemm_multiply(c + column, ATTENTION_ROW, a, panels + column * k, k * GEMM_COLUMNS, end - first,
+                          GEMM_COLUMNS, k, false);
+    }
+    gemm_multiply(c + column, ATTENTION_ROW, a, panels + column * k, k * GEMM_COLUMNS, rows, padded - column, k, false);
+}
+
+/* p: scores to probabilities for `count` queries from `start` on; the first `unseen` of them stand before the key. */
+static void soften_row(const struct room *room, float *p, size_t unseen, size_t start, size_t count, float scale)
 {
     vec factor = vec_set(scale);
-    size_t unseen = token > start ? Q_MIN(token - start, count) : 0, i = unseen / VEC_LANES * VEC_LANES;
-    for (; i < count; i += VEC_LANES) /* the row is padded to whole vectors */
+    for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES) /* the row is padded to whole vectors */
         vec_store(p + i, vec_exp(vec_fma(vec_load(p + i), factor, -vec_load(room->lse + start + i))));
     memset(p, 0, unseen * sizeof(float));
 }
 
 /* ds holds dP: becomes P (dP - D) scale. */
-static void slope_row(const struct room *room, const float *p, float *ds, size_t start, size_t count, float scale)
+static void slope_row(const struct room *room, const float *p, float *ds, size_t unseen, size_t start, size_t count,
+                      float scale)
 {
     vec factor = vec_set(scale);
-    for (size_t i = 0; i < count; i += VEC_LANES)
+    for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES)
         vec_store(ds + i, vec_load(p + i) * (vec_load(ds + i) - vec_load(room->inner + start + i)) * factor);
+    memset(ds, 0, unseen * sizeof(float));
+}
+
+/* Queries of the span that stand before the key. */
+static size_t unseen_of(size_t token, size_t start, size_t count)
+{
+    return token > start ? Q_MIN(token - start, count) : 0;
 }
 
 /* Keys first .. first + rows against the queries of one span. */
 static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
                      size_t rows, size_t start, size_t count, bool later)
 {
-    size_t padded = cpu_round_up(count, GEMM_COLUMNS), key = h->key;
-    gemm_multiply(room->p, ATTENTION_ROW, (struct gemm_a){room->key, key, 1}, room->queries_by_column + start * key,
-                  key * GEMM_COLUMNS, rows, padded, key, false);
+    size_t key = h->key;
+    multiply_seen(room->p, gemm_a_rows(room->key, key), room->queries_by_column + start * key, key, first, rows, start,
+                  count);
     for (size_t row = 0; row < rows; row++)
-        soften_row(room, room->p + row * ATTENTION_ROW, first + row, start, count, a->scale);
-    gemm_multiply(room->dvalue, h->v, (struct gemm_a){room->p, ATTENTION_ROW, 1}, room->dout + start * GEMM_COLUMNS,
+        soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
+    gemm_multiply(room->dvalue, h->v, gemm_a_rows(room->p, ATTENTION_ROW), room->dout + start * GEMM_COLUMNS,
                   h->length * GEMM_COLUMNS, rows, h->v, count, later);
-    gemm_multiply(room->ds, ATTENTION_ROW, (struct gemm_a){h->value + first * h->kv_stride, h->kv_stride, 1},
-                  room->dout_by_column + start * h->v, h->v * GEMM_COLUMNS, rows, padded, h->v, false);
+    multiply_seen(room->ds, gemm_a_rows(h->value + first * h->kv_stride, h->kv_stride),
+                  room->dout_by_column + start * h->v, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
-        slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW, start, count, a->scale);
-    gemm_multiply(room->dkey, key, (struct gemm_a){room->ds, ATTENTION_ROW, 1}, room->queries + start * GEMM_COLUMNS,
+        slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
+                  unseen_of(first + row, start, count), start, count, a->scale);
+    gemm_multiply(room->dkey, key, gemm_a_rows(room->ds, ATTENTION_ROW), room->queries + start * GEMM_COLUMNS,
                   h->length * GEMM_COLUMNS, rows, key, count, later);
     float *dq = a->dq + (h->q - a->q) + start * h->q_stride;
-    gemm_multiply(dq, h->q_stride, (struct gemm_a){room->ds, 1, ATTENTION_ROW}, room->key_panels, rows * GEMM_COLUMNS,
+    gemm_multiply(dq, h->q_stride, gemm_a_columns(room->ds, ATTENTION_ROW), room->key_panels, rows * GEMM_COLUMNS,
                   count, key, rows, true);
 }
 

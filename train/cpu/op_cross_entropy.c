@@ -7,7 +7,7 @@
 struct job {
     const struct op_cross_entropy *loss;
     float *logits;
-    size_t first, rows;
+    size_t first, rows, stride;
 };
 
 static float row_max(const float *x, size_t n)
@@ -52,7 +52,7 @@ static void loss_row(void *context, unsigned worker, size_t row)
     (void)worker;
     const struct job *job = context;
     const struct op_cross_entropy *l = job->loss;
-    float *x = job->logits + row * l->vocabulary;
+    float *x = job->logits + row * job->stride;
     int32_t target = l->targets[job->first + row];
     if (target < 0) {
         l->losses[job->first + row] = 0;
@@ -71,9 +71,9 @@ static void loss_row(void *context, unsigned worker, size_t row)
 static void cross_entropy(struct op_context *context, const struct op_cross_entropy *l)
 {
     size_t block = cpu_logits_rows(l->vocabulary);
-    q_check(block * l->vocabulary <= context->shared_floats);
+    q_check(block * cpu_logits_stride(l->vocabulary) <= context->shared_floats);
     for (size_t first = 0; first < l->tokens; first += block) {
-        struct job job = {l, context->shared, first, Q_MIN(block, l->tokens - first)};
+        struct job job = {l, context->shared, first, Q_MIN(block, l->tokens - first), cpu_logits_stride(l->vocabulary)};
         const float *x = l->x + first * l->hidden;
         struct op_matmul logits = {.kind = OP_NT,
                                    .m = job.rows,
@@ -84,7 +84,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                    .b = l->weight,
                                    .b_stride = l->hidden,
                                    .c = job.logits,
-                                   .c_stride = l->vocabulary};
+                                   .c_stride = job.stride};
         CPU_NAME(cpu_matmul)(context, &logits);
         q_pool_for(context->pool, job.rows, loss_row, &job);
         if (!l->dx)
@@ -94,7 +94,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                .n = l->hidden,
                                .k = l->vocabulary,
                                .a = job.logits,
-                               .a_stride = l->vocabulary,
+                               .a_stride = job.stride,
                                .b = l->weight,
                                .b_stride = l->hidden,
                                .c = l->dx + first * l->hidden,
@@ -105,7 +105,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                     .n = l->hidden,
                                     .k = job.rows,
                                     .a = job.logits,
-                                    .a_stride = l->vocabulary,
+                                    .a_stride = job.stride,
                                     .b = x,
                                     .b_stride = l->hidden,
                                     .c = l->dweight,
