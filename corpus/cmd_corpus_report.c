@@ -38,10 +38,20 @@ static void put_figures(struct page *p)
     q_report_figure(p->report, text, "languages");
 }
 
-/* Documents by where they went: kept, then each reason. */
+static int compare_reasons(const void *a, const void *b)
+{
+    const struct q_reason *left = a, *right = b;
+    if (left->tally.documents != right->tally.documents)
+        return left->tally.documents < right->tally.documents ? 1 : -1;
+    return strcmp(left->name, right->name);
+}
+
+/* Documents by where they went: kept, then each reason, the most frequent first. */
 static q_status put_reasons(struct page *p)
 {
     const struct q_accounting *a = &p->manifest.accounting;
+    if (a->reason_count)
+        qsort(a->reasons, a->reason_count, sizeof *a->reasons, compare_reasons);
     const char **labels;
     double *values;
     Q_TRY(q_arena_alloc(&p->arena, a->reason_count + 1, sizeof *labels, &labels));

@@ -58,20 +58,29 @@ static q_status grow(struct html_main *main, size_t count)
     Q_TRY(q_grow(&main->state, &main->capacity[0], count, sizeof *main->state));
     Q_TRY(q_grow(&main->score, &main->capacity[1], count, sizeof *main->score));
     Q_TRY(q_grow(&main->letters, &main->capacity[2], count + 1, sizeof *main->letters));
-    return q_grow(&main->linked, &main->capacity[3], count + 1, sizeof *main->linked);
+    Q_TRY(q_grow(&main->linked, &main->capacity[3], count + 1, sizeof *main->linked));
+    Q_TRY(q_grow(&main->run_letters, &main->capacity[4], count, sizeof *main->run_letters));
+    return q_grow(&main->run_commas, &main->capacity[5], count, sizeof *main->run_commas);
+}
+
+static void count_runs(const struct html_tree *tree, struct html_main *main)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (is_run(&tree->nodes[i]))
+            main->run_letters[i] = count_letters(html_node_text(tree, &tree->nodes[i]), &main->run_commas[i]);
 }
 
 /* Cumulated characters and link characters of the runs that are not pruned. */
 static void cumulate(const struct html_tree *tree, struct html_main *main)
 {
-    uint32_t letters = 0, linked = 0, commas;
+    uint32_t letters = 0, linked = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
         main->letters[i] = letters;
         main->linked[i] = linked;
         if (!is_run(node) || main->state[i] == HTML_STATE_PRUNED)
             continue;
-        uint32_t size = node->to - node->from, count = count_letters(html_node_text(tree, node), &commas);
+        uint32_t size = node->to - node->from, count = main->run_letters[i];
         letters += count;
         linked += (uint32_t)((uint64_t)count * node->link_bytes / size);
     }
@@ -198,12 +207,10 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
         main->score[i] = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        uint32_t commas, letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED
-                                       ? count_letters(html_node_text(tree, node), &commas)
-                                       : 0;
+        uint32_t letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED ? main->run_letters[i] : 0;
         if (letters < PARAGRAPH_LETTERS_MIN)
             continue;
-        float points = (1.0f + (float)commas + Q_MIN((float)letters / 100, 3.0f)) *
+        float points = (1.0f + (float)main->run_commas[i] + Q_MIN((float)letters / 100, 3.0f)) *
                        (float)(1 - (double)node->link_bytes / (node->to - node->from));
         size_t at = node->parent;
         if (at && tree->nodes[at].to - tree->nodes[at].from == node->to - node->from)
@@ -339,6 +346,7 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
 {
     Q_TRY(grow(main, tree->count));
     set_state(main, 0, tree->count, HTML_STATE_OUT);
+    count_runs(tree, main);
     cumulate(tree, main);
     prune(tree, main);
     cumulate(tree, main);
@@ -357,5 +365,7 @@ void html_main_release(struct html_main *main)
     q_release(main->score);
     q_release(main->letters);
     q_release(main->linked);
+    q_release(main->run_letters);
+    q_release(main->run_commas);
     *main = (struct html_main){0};
 }

@@ -19,7 +19,9 @@ struct html_main {
     float *score;      /* elements */
     uint32_t *letters; /* cumulated over runs: characters before node i; count + 1 entries */
     uint32_t *linked;  /* the same inside links */
-    size_t capacity[4];
+    uint32_t *run_letters; /* of each run: what it counts */
+    uint32_t *run_commas;
+    size_t capacity[6];
 };
 
 enum html_state {

@@ -22,7 +22,7 @@ struct corpus_langs {
 };
 
 /* text: valid UTF-8. Of one longer than three windows the beginning, the middle and the end are looked at, a window each. Thread-safe, pure. */
-enum { CORPUS_LANG_WINDOW_BYTES = 4096 };
+enum { CORPUS_LANG_WINDOW_BYTES = 2048 };
 void corpus_lang_identify(const char *text, size_t size, struct corpus_langs *out);
 
 /* What identifies: part of a step's identity. */

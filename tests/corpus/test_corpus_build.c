@@ -1,5 +1,6 @@
 /* Builds: the plan's names and parts, the same bytes for any threads, tasks, kills and failures, and the balance of the accounting. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/document.h"
 #include "base/json.h"
 #include "corpus/corpus_build.h"
@@ -282,6 +283,32 @@ static void test_killed_at_every_call(void **state)
     q_accounting_release(&sum);
 }
 
+/* A stop that was asked for: Q_STOPPED, nothing that looks whole, and the next run ends well. */
+static int build_stopped(void *context)
+{
+    struct q_accounting sum = {0};
+    q_stop_request();
+    q_status status = run_build(context, &sum);
+    return q_exit_code(status);
+}
+
+static void test_stopped(void **state)
+{
+    (void)state;
+    struct run run = usual;
+    struct q_accounting sum = {0};
+    int code = -1;
+    bool done;
+    run.folder = "stopped";
+    assert_false(fault_fs_killed(UINT64_MAX, build_stopped, &run, &code));
+    assert_int_equal(code, 75);
+    assert_ok(q_manifest_done("stopped", &done));
+    assert_false(done);
+    assert_ok(run_build(&run, &sum));
+    assert_same_builds("out", "stopped");
+    q_accounting_release(&sum);
+}
+
 /* Each call failing, and a disk that fills up: a status, nothing that looks whole, and the next run ends well. */
 static void test_failing_disk(void **state)
 {
@@ -361,10 +388,14 @@ static int enter(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accounting),        cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_threads_and_tasks), cmocka_unit_test(test_parts_and_names),
-        cmocka_unit_test(test_unreadable_input),  cmocka_unit_test(test_killed_at_every_call),
-        cmocka_unit_test(test_failing_disk),      cmocka_unit_test(test_statistics_add_in_any_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accounting),
+                                       cmocka_unit_test(test_documents),
+                                       cmocka_unit_test(test_threads_and_tasks),
+                                       cmocka_unit_test(test_parts_and_names),
+                                       cmocka_unit_test(test_unreadable_input),
+                                       cmocka_unit_test(test_killed_at_every_call),
+                                       cmocka_unit_test(test_failing_disk),
+                                       cmocka_unit_test(test_stopped),
+                                       cmocka_unit_test(test_statistics_add_in_any_order)};
     return cmocka_run_group_tests(tests, enter, scratch_leave);
 }

@@ -28,3 +28,5 @@ quern-corpus cat out | sed -E 's/"text":"[^"]*"/"text":"..."/; s/"lang_score":[0
 grep -E '"held_out(_seed)?": [0-9]' out/manifest.json | head -2
 mv run elsewhere
 quern-corpus build --recipe elsewhere/r.yaml -o out
+echo "--- one language"
+quern-corpus build --recipe elsewhere/r.yaml -o de --set corpus.languages=de --set corpus.lang_score_min=0.5 2>&1 | sed -E 's/; [0-9.]+ s, .*$/; TIME/' | grep -v '^{"progress'
