@@ -4,6 +4,7 @@ BUILD ?= build
 RECIPE ?= recipes/demo.yaml
 EXECUTOR ?= local
 PREFIX ?= /usr/local
+SUBJECT ?=
 CMAKE_FLAGS ?=
 
 .PHONY: help setup build demo check check-long check-peers bench format tidy install clean \
@@ -45,7 +46,7 @@ check-peers: setup
 ## make bench        the measured rates of every stage, into bench/results/
 bench: setup
 	@base/setup --build $(BUILD) --quiet $(CMAKE_FLAGS)
-	@bench/run $(BUILD)
+	@QUERN_BUILD=$(BUILD) bench/run $(SUBJECT)
 
 ## make format       clang-format over the tree
 format:

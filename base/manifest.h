@@ -130,4 +130,7 @@ struct q_finish {
  * *sum (may be NULL) gets the accounting. */
 q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *sum) Q_MUST_USE;
 
+/* What the system calls this machine's (first) processor, cut to out_size; "" where it does not say. */
+void q_processor_name(char *out, size_t out_size);
+
 #endif

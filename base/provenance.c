@@ -6,8 +6,7 @@
 
 #include <sys/utsname.h>
 
-/* "model name : X" of the first processor; "" where the system does not say. */
-static void processor_name(char *out, size_t out_size)
+void q_processor_name(char *out, size_t out_size)
 {
     struct q_buffer text = {0};
     q_string rest, line;
@@ -30,7 +29,7 @@ static q_status fill(const struct q_step *step, const char *program, json_t *obj
     q_hash hash;
     Q_TRY(q_program_hash(&hash));
     q_time_text(time);
-    processor_name(processor, sizeof(processor));
+    q_processor_name(processor, sizeof(processor));
     if (uname(&system) != 0)
         system = (struct utsname){0};
     Q_TRY(q_json_set(object, "format", json_integer(Q_MANIFEST_FORMAT)));

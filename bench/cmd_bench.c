@@ -1,0 +1,274 @@
+/* quern-bench: runs a command several times, keeps the figures, makes the page. Driven by bench/run; not installed. */
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/publish.h"
+#include "bench/figures.h"
+
+#include <stdio.h>
+
+struct run_options {
+    struct q_common common;
+    const char *name, *what, *unit;
+    uint64_t amount, runs;
+    const char *amount_of, *reported, *prepare;
+    const char *peer;
+    double peer_per_second;
+};
+
+struct page_options {
+    struct q_common common;
+    const char *title, *data;
+};
+
+#define RUN(member) offsetof(struct run_options, member)
+#define PAGE(member) offsetof(struct page_options, member)
+
+static const struct q_option run_table[] = {
+    {"name", 0, Q_OPTION_TEXT, RUN(name), "NAME", "of the figure, for programs: dedup.sign"},
+    {"what", 0, Q_OPTION_TEXT, RUN(what), "TEXT", "of the figure, for people"},
+    {"unit", 0, Q_OPTION_TEXT, RUN(unit), "UNIT", "of the amount: bytes, documents, tokens"},
+    {"amount", 0, Q_OPTION_U64, RUN(amount), "N", "what one run works on"},
+    {"amount-of", 0, Q_OPTION_TEXT, RUN(amount_of), "FILE:A.B",
+     "the same, from a member of a JSON file (after the runs)"},
+    {"reported", 0, Q_OPTION_TEXT, RUN(reported), "A.B", "the rate is this member of the JSON that the command prints"},
+    {"runs", 0, Q_OPTION_U64, RUN(runs), "N", "how often (standard: 3)"},
+    {"prepare", 0, Q_OPTION_TEXT, RUN(prepare), "COMMAND", "a shell's command before each run, not measured"},
+    {"peer", 0, Q_OPTION_TEXT, RUN(peer), "NAME", "what it is compared with"},
+    {"peer-per-second", 0, Q_OPTION_DOUBLE, RUN(peer_per_second), "RATE", "of the peer, in the same unit"},
+    {0}};
+
+static const struct q_option page_table[] = {{"title", 0, Q_OPTION_TEXT, PAGE(title), "TEXT", "of the page"},
+                                             {"data", 0, Q_OPTION_TEXT, PAGE(data), "TEXT", "what was worked on"},
+                                             {0}};
+
+/* The value at "a.b.c" in a JSON object. */
+static q_status find_number(const json_t *object, const char *name, const char *path, double *out)
+{
+    q_string rest = q_string_of(path);
+    while (object && rest.size) {
+        char key[64];
+        size_t dot = Q_MIN(q_string_find(rest, Q_STRING("."), 0), rest.size);
+        if (dot >= sizeof(key))
+            return q_fail(Q_ERR_USAGE, "'%s' is no member's path", path);
+        (void)snprintf(key, sizeof(key), "%.*s", (int)dot, rest.data);
+        object = json_object_get(object, key);
+        rest = q_string_slice(rest, dot + 1, rest.size);
+    }
+    if (!json_is_number(object))
+        return q_fail(Q_ERR_INPUT, "%s has no number '%s'", name, path);
+    *out = json_number_value(object);
+    return Q_OK;
+}
+
+static q_status read_amount(const char *amount_of, uint64_t *amount)
+{
+    struct q_arena arena = {0};
+    json_t *object = NULL;
+    const char *file;
+    double value = 0;
+    size_t colon = q_string_find(q_string_of(amount_of), Q_STRING(":"), 0);
+    if (colon == SIZE_MAX)
+        return q_fail(Q_ERR_USAGE, "--amount-of wants FILE:A.B, not '%s'", amount_of);
+    q_status status = q_arena_cstring(&arena, (q_string){amount_of, colon}, &file);
+    if (status == Q_OK)
+        status = q_json_read_file(file, 1 << 30, &object);
+    if (status == Q_OK)
+        status = find_number(object, file, amount_of + colon + 1, &value);
+    *amount = value > 0 ? (uint64_t)value : 0;
+    json_decref(object);
+    q_arena_release(&arena);
+    return status;
+}
+
+static q_status read_reported(struct q_buffer *output, const char *member, double *rate)
+{
+    json_t *object;
+    Q_TRY(q_json_parse(q_string_trim(q_buffer_string(output)), "the command's output", &object));
+    q_status status = find_number(object, "the command's output", member, rate);
+    json_decref(object);
+    return status;
+}
+
+static q_status prepare(const char *command)
+{
+    struct measured_run ignored;
+    const char *const shell[] = {"sh", "-c", command, NULL};
+    return command ? measure_run(shell, NULL, &ignored) : Q_OK;
+}
+
+/* The command as one would type it; arguments with spaces in quotes. */
+static q_status join_command(const char *const *arguments, size_t count, struct q_buffer *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *quote = strpbrk(arguments[i], " $*\"") ? "'" : "";
+        Q_TRY(q_buffer_printf(out, "%s%s%s%s", i ? " " : "", quote, arguments[i], quote));
+    }
+    return q_buffer_terminate(out);
+}
+
+/* Appends the figure as a line to a file of this run of the benchmark; the subject's file is published whole later. */
+static q_status append_line(const char *path, const json_t *figure)
+{
+    struct q_buffer text = {0};
+    bool exists;
+    q_status status = q_fs_look(path, &exists, NULL);
+    if (status == Q_OK && exists)
+        status = q_fs_read_file(path, 1 << 30, &text);
+    if (status == Q_OK)
+        status = q_json_dump(figure, 0, &text);
+    if (status == Q_OK)
+        status = q_publish_bytes(path, text.data, text.size, NULL);
+    q_buffer_release(&text);
+    return status;
+}
+
+static q_status run_all(const struct run_options *options, const char *const *arguments, size_t count,
+                        struct measured_run *runs, double *reported)
+{
+    struct q_buffer output = {0};
+    q_status status = Q_OK;
+    for (size_t i = 0; i < count && status == Q_OK; i++) {
+        status = prepare(options->prepare);
+        if (status == Q_OK)
+            status = measure_run(arguments, options->reported ? &output : NULL, &runs[i]);
+        if (status == Q_OK && options->reported)
+            status = read_reported(&output, options->reported, &reported[i]);
+    }
+    q_buffer_release(&output);
+    return status;
+}
+
+static void log_figure(const json_t *figure, const struct run_options *options)
+{
+    char number[32];
+    double rate = json_number_value(json_object_get(figure, "per_second"));
+    bool bytes = strcmp(options->unit, "bytes") == 0;
+    q_log_info("%s: %s%s%s/s", options->name, bytes ? q_format_bytes(number, rate) : q_format_count(number, rate),
+               bytes ? "" : " ", bytes ? "" : options->unit);
+}
+
+static q_status cmd_run(void *opaque, const char *const *arguments, size_t count)
+{
+    const struct run_options *options = opaque;
+    struct measured_run runs[FIGURE_RUNS_MAX];
+    double reported[FIGURE_RUNS_MAX];
+    size_t times = options->runs ? (size_t)options->runs : 3;
+    struct q_buffer command = {0};
+    const char **terminated = NULL;
+    json_t *figure = NULL;
+    uint64_t amount = options->amount;
+    q_status status;
+    if (!options->common.out || !options->name || !options->what || !options->unit)
+        return q_fail(Q_ERR_USAGE, "-o, --name, --what and --unit must be given");
+    if (!options->amount_of + !options->reported + !options->amount != 2 || times > FIGURE_RUNS_MAX)
+        return q_fail(Q_ERR_USAGE, "one of --amount, --amount-of and --reported must be given, and at most %d runs",
+                      FIGURE_RUNS_MAX);
+    Q_TRY(q_alloc_zero(count + 1, sizeof(*terminated), &terminated));
+    memcpy(terminated, arguments, count * sizeof(*terminated));
+    Q_TRY_GOTO(out, join_command(arguments, count, &command));
+    Q_TRY_GOTO(out, run_all(options, terminated, times, runs, reported));
+    if (options->amount_of)
+        Q_TRY_GOTO(out, read_amount(options->amount_of, &amount));
+    const struct figure_about about = {options->name,           options->what, options->unit, command.data,
+                                       options->common.threads, amount,        options->peer, options->peer_per_second};
+    Q_TRY_GOTO(out, figure_make(&about, runs, options->reported ? reported : NULL, times, &figure));
+    Q_TRY_GOTO(out, append_line(options->common.out, figure));
+    log_figure(figure, options);
+out:
+    json_decref(figure);
+    q_buffer_release(&command);
+    q_release(terminated);
+    return status;
+}
+
+/* The lines of `run` as an array. New reference. */
+static q_status read_figures(const char *path, json_t **out)
+{
+    struct q_buffer text = {0};
+    json_t *array = json_array();
+    q_status status = q_fs_read_file(path, 1 << 30, &text);
+    q_string rest = q_buffer_string(&text), line;
+    while (status == Q_OK && q_string_next_line(&rest, &line)) {
+        json_t *figure;
+        status = q_json_parse(line, path, &figure);
+        if (status == Q_OK)
+            status = q_json_push(array, figure);
+    }
+    q_buffer_release(&text);
+    if (status == Q_OK)
+        *out = array;
+    else
+        json_decref(array);
+    return status;
+}
+
+static q_status publish_page(const json_t *subject, const char *folder, const char *name)
+{
+    struct q_arena arena = {0};
+    struct q_buffer page = {0};
+    const char *file, *path;
+    q_status status;
+    Q_TRY_GOTO(out, q_fs_make_directories(folder));
+    Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.json", name));
+    Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
+    Q_TRY_GOTO(out, q_json_publish(path, subject));
+    Q_TRY_GOTO(out, figures_page(subject, path, &page));
+    Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.md", name));
+    Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
+    Q_TRY_GOTO(out, q_publish_bytes(path, page.data, page.size, NULL));
+    q_log_info("%s", path);
+out:
+    q_buffer_release(&page);
+    q_arena_release(&arena);
+    return status;
+}
+
+static q_status cmd_page(void *opaque, const char *const *arguments, size_t count)
+{
+    const struct page_options *options = opaque;
+    json_t *figures, *subject;
+    (void)count;
+    if (!options->common.out || !options->title || !options->data)
+        return q_fail(Q_ERR_USAGE, "-o, --title and --data must be given");
+    Q_TRY(read_figures(arguments[1], &figures));
+    Q_TRY(figures_subject(arguments[0], options->title, options->data, figures, &subject));
+    q_status status = publish_page(subject, options->common.out, arguments[0]);
+    json_decref(subject);
+    return status;
+}
+
+static const struct q_verb verbs[] = {
+    {.name = "run",
+     .synopsis = "-o FIGURES --name NAME --what TEXT --unit UNIT --amount N -- COMMAND...",
+     .summary = "run a command several times and append its figure to a file of lines",
+     .details =
+         "  quern-bench run -o lines --name dedup.sign --what 'dedup: sign' --unit bytes --amount-of "
+         "corpus/manifest.json:accounting.out_bytes --prepare 'rm -rf dedup' -- quern-dedup build corpus -o dedup "
+         "--step sign",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
+     .options = run_table,
+     .options_size = sizeof(struct run_options),
+     .arguments_min = 1,
+     .arguments_max = 1000,
+     .run = cmd_run},
+    {.name = "page",
+     .synopsis = "SUBJECT FIGURES -o FOLDER --title TEXT --data TEXT",
+     .summary = "write FOLDER/SUBJECT.json from such lines, and the page beside it",
+     .takes = Q_TAKES_OUT,
+     .options = page_table,
+     .options_size = sizeof(struct page_options),
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .run = cmd_page},
+    {0}};
+
+static const struct q_program program = {
+    .name = "quern-bench", .summary = "figures of the programs, for bench/results", .verbs = verbs};
+
+int main(int argc, char **argv)
+{
+    return q_program_main(&program, argc, argv);
+}

@@ -1,0 +1,17 @@
+# quern-bench: lines of figures, then the JSON and the page. Times vary, so only what does not is shown.
+bench=$QUERN_BUILD/bench/quern-bench
+run() { "$bench" run -o lines -q "$@"; }
+run --name a.b --what 'a command' --unit bytes --amount 1000 --runs 2 --prepare 'echo x >>prepared' -j 2 -- sh -c 'cat prepared'
+run --name a.c --what 'one that says its rate' --unit tokens --reported result.rate -j 1 --peer other -- echo '{"result": {"rate": 7}}'
+echo '{"in": {"bytes": 12}}' >amount.json
+run --name a.d --what 'an amount from a file' --unit bytes --amount-of amount.json:in.bytes --runs 1 -j 1 -- true
+wc -l <prepared
+"$bench" page some lines -o results --title 'Some' --data 'nothing' -q
+ls results
+grep -oE '"(name|amount|peer|per_second)": ("[^"]*"|7.0|12|1000|null)' results/some.json
+grep -E '^\| one|^- ' results/some.md | sed -E 's/[0-9.]+ s /T s /g; s/[0-9.]+ MB/N MB/'
+echo "# errors"
+run --name x --what x --unit bytes -- true; echo "exit $?"
+run --name x --what x --unit bytes --amount 1 -- false; echo "exit $?"
+run --name x --what x --unit bytes --amount-of amount.json:in.words -- true; echo "exit $?"
+"$QUERN_SOURCE/bench/run" nothing 2>&1; echo "exit $?"
