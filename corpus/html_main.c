@@ -106,7 +106,7 @@ static double link_density(const struct html_main *main, size_t from, size_t to)
 
 static void set_state(struct html_main *main, size_t from, size_t to, enum html_state state)
 {
-    memset(main->state + from, state, to - from);
+    memset(main->state + from, (int)state, to - from);
 }
 
 /* Step 1. A bad node that holds most of the page's unlinked text is misnamed and stays. */
