@@ -1,6 +1,7 @@
 /* A vocabulary made ready for encoding: what the tokenizer's own files share. Private to this folder.
  *
  *     pairs   (left, right) -> rank and id of the merge     open addressing, 16 bytes a slot
+ *     bytes   the same for two bytes, by these: where every piece begins, and a hundredth of the memory
  *     wholes  bytes -> id, for the tokens that merging gives for their own bytes: most pieces are one of them
  *     literals  added tokens by text, sorted, in two lists: those looked for first, and those marked `normalized`
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #define BPE_NO_RANK UINT32_MAX
+#define BPE_NO_MERGE UINT64_MAX
 
 struct bpe_merge_slot {
     uint64_t pair; /* left * 2^32 + right; UINT64_MAX: empty */
@@ -37,7 +39,8 @@ struct tokenizer {
     struct vocabulary vocabulary;
     struct bpe_merge_slot *pairs;
     size_t pairs_capacity;
-    uint32_t *wholes; /* id + 1; 0: empty */
+    uint64_t *byte_pairs; /* [left byte * 256 + right byte]: rank * 2^32 + id; BPE_NO_MERGE */
+    uint32_t *wholes;     /* id + 1; 0: empty */
     size_t wholes_capacity;
     uint32_t whole_bytes_max;
     struct literal_list literals[2];

@@ -2,9 +2,6 @@
 
 #include "base/check.h"
 
-/* A merge's worth while it waits: rank * 2^32 + something to tell equals apart; the smallest is next. */
-#define NONE UINT64_MAX
-
 /* A token of a long piece, in the slot of its first byte. */
 struct bpe_node {
     uint32_t id;
@@ -46,7 +43,7 @@ size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, 
 static uint64_t worth(const struct tokenizer *tokenizer, uint32_t left, uint32_t right)
 {
     const struct bpe_merge_slot *merge = bpe_find_merge(tokenizer, left, right);
-    return merge ? (uint64_t)merge->rank << 32 | merge->id : NONE;
+    return merge ? (uint64_t)merge->rank << 32 | merge->id : BPE_NO_MERGE;
 }
 
 /* The worth of each pair is kept beside the ids, so that a merge looks up two pairs and the search for the next is a scan of numbers. */
@@ -58,12 +55,12 @@ size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, 
     for (size_t i = 0; i < size; i++)
         ids[i] = tokenizer->vocabulary.byte_id[piece[i]];
     for (size_t i = 0; i + 1 < size; i++)
-        worths[i] = worth(tokenizer, ids[i], ids[i + 1]);
+        worths[i] = tokenizer->byte_pairs[piece[i] << 8 | piece[i + 1]];
     while (count > 1) {
         size_t place = 0;
         for (size_t i = 1; i + 1 < count; i++)
             place = worths[i] >> 32 < worths[place] >> 32 ? i : place;
-        if (worths[place] == NONE)
+        if (worths[place] == BPE_NO_MERGE)
             break;
         ids[place] = (uint32_t)worths[place];
         count--;
@@ -130,8 +127,12 @@ q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace 
     struct bpe_node *nodes = workspace->nodes;
     for (uint32_t i = 0; i < size; i++)
         nodes[i] = (struct bpe_node){tokenizer->vocabulary.byte_id[piece[i]], BPE_NO_RANK, i + 1, i - 1};
-    for (uint32_t i = 0; i < size; i++)
-        queue_pair(tokenizer, workspace, &queued, i, size);
+    for (uint32_t i = 0; i + 1 < size; i++) {
+        uint64_t merge = tokenizer->byte_pairs[piece[i] << 8 | piece[i + 1]];
+        nodes[i].rank = (uint32_t)(merge >> 32);
+        if (merge != BPE_NO_MERGE)
+            heap_push(workspace->heap, &queued, merge >> 32 << 32 | i);
+    }
     while (queued > 0) {
         uint64_t entry = heap_pop(workspace->heap, &queued);
         uint32_t slot = (uint32_t)entry;

@@ -12,6 +12,7 @@ void tokenizer_release(struct tokenizer *tokenizer)
         return;
     vocabulary_release(&tokenizer->vocabulary);
     q_release(tokenizer->pairs);
+    q_release(tokenizer->byte_pairs);
     q_release(tokenizer->wholes);
     q_release(tokenizer->literals[0].items);
     q_release(tokenizer->literals[1].items);
@@ -43,6 +44,17 @@ static q_status index_pairs(struct tokenizer *t)
         while (t->pairs[at].pair != UINT64_MAX && t->pairs[at].pair != pair)
             at = (at + 1) & (t->pairs_capacity - 1);
         t->pairs[at] = (struct bpe_merge_slot){pair, (uint32_t)rank, v->merges[rank].id};
+    }
+    return Q_OK;
+}
+
+static q_status index_byte_pairs(struct tokenizer *t)
+{
+    const uint32_t *byte_id = t->vocabulary.byte_id;
+    Q_TRY(q_alloc(256 * 256, sizeof(*t->byte_pairs), &t->byte_pairs));
+    for (unsigned i = 0; i < 256 * 256; i++) {
+        const struct bpe_merge_slot *merge = bpe_find_merge(t, byte_id[i >> 8], byte_id[i & 255]);
+        t->byte_pairs[i] = merge ? (uint64_t)merge->rank << 32 | merge->id : BPE_NO_MERGE;
     }
     return Q_OK;
 }
@@ -157,6 +169,8 @@ q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
     t->vocabulary = *vocabulary;
     *vocabulary = (struct vocabulary){0};
     status = index_pairs(t);
+    if (!status)
+        status = index_byte_pairs(t);
     if (!status)
         status = index_wholes(t);
     if (!status)
