@@ -110,20 +110,19 @@ static void warn_of_losses(struct page *page, const struct dedup_shares *shares)
 
 /* --- clusters ----------------------------------------------------------------------------------------------------- */
 
+/* Those that are alone would make every other bar a line: they are in the text. */
 static q_status put_cluster_sizes(struct page *page)
 {
     const char *labels[DEDUP_SIZE_BINS];
     double values[DEDUP_SIZE_BINS];
-    size_t bins = 1;
-    for (size_t i = 0; i < DEDUP_SIZE_BINS; i++) {
-        unsigned long long low = 1ull << i, high = (2ull << i) - 1;
-        values[i] = (double)page->statistics.sizes[i];
-        bins = page->statistics.sizes[i] ? i + 1 : bins;
-        if (low == high)
-            labels[i] = "alone";
-        else
-            Q_TRY(q_arena_printf(&page->arena, &labels[i], "%llu to %llu", low, high));
+    size_t bins = 0;
+    for (size_t i = 1; i < DEDUP_SIZE_BINS; i++) {
+        values[i - 1] = (double)page->statistics.sizes[i];
+        bins = page->statistics.sizes[i] ? i : bins;
+        Q_TRY(q_arena_printf(&page->arena, &labels[i - 1], "%llu to %llu", 1ull << i, (2ull << i) - 1));
     }
+    q_report_text(page->report, "%llu of the documents that stay are alone.",
+                  (unsigned long long)page->statistics.sizes[0]);
     q_report_bars(page->report, &(struct q_bars){
                                     .title = "Clusters by number of documents",
                                     .unit = "clusters",

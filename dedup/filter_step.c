@@ -11,12 +11,14 @@
 #include "dedup/dedup_build.h"
 #include "dedup/dedup_statistics.h"
 #include "dedup/frame_stream.h"
+#include "dedup/user_id.h"
 #include "dedup/verdicts.h"
 
 struct filter_worker {
     struct q_jsonl_parser *parser;
     struct q_compressor *compressor;
     struct q_buffer kept; /* lines of the frame at hand */
+    struct q_buffer user_id;
     struct q_seekable_reader *verdicts;
     struct verdict_list list;
     uint64_t list_part; /* + 1; 0: none */
@@ -46,11 +48,16 @@ struct filter_run {
 
 /* --- a frame ------------------------------------------------------------------------------------------------------ */
 
-static q_status write_evidence(const struct q_document *document, const struct verdict *verdict, struct q_buffer *out)
+static q_status write_evidence(const struct q_document *document, const struct verdict *verdict,
+                               struct q_buffer *user_id, struct q_buffer *out)
 {
+    bool found;
+    Q_TRY(user_id_read(document->meta, user_id, &found));
     struct q_json json = q_json_begin(out);
     q_json_open(&json, NULL, '{');
     q_json_put_string(&json, "id", document->id);
+    if (found)
+        q_json_put_string(&json, "user_id", q_buffer_string(user_id));
     q_json_put_string(&json, "survivor", verdict->survivor);
     q_json_put_string(&json, "kind", q_string_of(verdict_kind_name(verdict->kind)));
     q_json_put_fixed(&json, "jaccard", verdict->jaccard, 6);
@@ -61,7 +68,7 @@ static q_status write_evidence(const struct q_document *document, const struct v
     return q_json_end(&json);
 }
 
-static q_status filter_document(struct filter_job *job, struct q_buffer *kept, struct q_document *document,
+static q_status filter_document(struct filter_worker *worker, struct filter_job *job, struct q_document *document,
                                 q_string line, const struct verdict *verdict)
 {
     if (verdict && !q_string_equal(document->id, verdict->id))
@@ -71,16 +78,16 @@ static q_status filter_document(struct filter_job *job, struct q_buffer *kept, s
     uint64_t bytes = document->text.size;
     if (verdict && verdict->kind != VERDICT_KEPT) {
         Q_TRY(q_account_dropped(&job->accounting, verdict_kind_name(verdict->kind), bytes));
-        return write_evidence(document, verdict, &job->evidence);
+        return write_evidence(document, verdict, &worker->user_id, &job->evidence);
     }
     Q_TRY(q_account_kept(&job->accounting, bytes, bytes));
     if (!verdict) {
-        Q_TRY(q_buffer_append_string(kept, line));
-        return q_buffer_append_byte(kept, '\n');
+        Q_TRY(q_buffer_append_string(&worker->kept, line));
+        return q_buffer_append_byte(&worker->kept, '\n');
     }
     document->cluster = document->id;
     document->cluster_size = verdict->cluster_size;
-    return q_document_write(document, kept);
+    return q_document_write(document, &worker->kept);
 }
 
 static q_status filter_lines(struct filter_worker *worker, struct filter_job *job, q_string lines)
@@ -93,7 +100,7 @@ static q_status filter_lines(struct filter_worker *worker, struct filter_job *jo
         struct q_document document;
         Q_TRY(q_document_parse(worker->parser, line, &document));
         bool judged = count > 0 && verdicts->line == number;
-        Q_TRY(filter_document(job, &worker->kept, &document, line, judged ? verdicts : NULL));
+        Q_TRY(filter_document(worker, job, &document, line, judged ? verdicts : NULL));
         if (judged)
             verdicts++, count--;
     }
@@ -266,6 +273,7 @@ static void release_run(struct filter_run *run, unsigned threads)
         verdict_list_release(&run->workers[i].list);
         q_compressor_release(run->workers[i].compressor);
         q_buffer_release(&run->workers[i].kept);
+        q_buffer_release(&run->workers[i].user_id);
     }
     q_release(run->workers);
     abandon_files(run);

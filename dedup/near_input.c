@@ -3,10 +3,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/document.h"
-#include "base/json.h"
 #include "dedup/minhash.h"
 #include "dedup/normal_words.h"
 #include "dedup/shingle_store.h"
+#include "dedup/user_id.h"
 
 enum { BATCH_BYTES = 1 << 20, DOCUMENTS_MAX = UINT32_MAX - 1 };
 
@@ -108,22 +108,6 @@ static q_status next_batch(void *context, void **job_pointer, bool *more)
 
 /* --- one document ------------------------------------------------------------------------------------------------- */
 
-/* The user's own id out of a document's `meta`, where there is one. */
-static q_status id_from_meta(q_string meta, struct q_buffer *id, bool *found)
-{
-    json_t *object;
-    Q_TRY(q_json_parse(meta, "meta", &object));
-    const char *text = json_string_value(json_object_get(object, "id"));
-    *found = text != NULL;
-    q_status status = Q_OK;
-    if (text) {
-        q_buffer_clear(id);
-        status = q_buffer_append_string(id, q_string_of(text));
-    }
-    json_decref(object);
-    return status;
-}
-
 /* What names the document and what it says, of one JSON line. *text borrows from the parser. */
 static q_status read_line(struct near_worker *worker, const struct near_job *job, uint64_t number, q_string line,
                           q_string *text)
@@ -143,7 +127,7 @@ static q_status read_line(struct near_worker *worker, const struct near_job *job
             q_buffer_clear(&worker->id);
             Q_TRY(q_buffer_append_string(&worker->id, member->text));
         } else if (q_string_is(member->key, "meta") && member->type == Q_JSONL_TREE) {
-            Q_TRY(id_from_meta(member->text, &worker->id, &own_id));
+            Q_TRY(user_id_read(member->text, &worker->id, &own_id));
         }
     }
     return text->data ? Q_OK : q_fail(Q_ERR_INPUT, "no member 'text' that is a string");
