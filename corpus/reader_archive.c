@@ -61,8 +61,10 @@ static struct archive *new_archive(bool single)
     archive_read_support_format_zip(a);
     archive_read_support_format_7zip(a);
     archive_read_support_format_iso9660(a);
-    if (single)
-        archive_read_support_format_raw(a); /* takes anything; bids lowest, so an archive inside wins */
+    if (single) {
+        archive_read_support_format_empty(a); /* a compressed file of nothing */
+        archive_read_support_format_raw(a);   /* takes anything; bids lowest, so an archive inside wins */
+    }
     archive_read_set_options(a, "!mac-ext");
     return a;
 }

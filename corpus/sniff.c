@@ -110,7 +110,8 @@ bool corpus_is_archive(q_string head)
                  {0, 8, "!<arch>\n"},
                  {257, 5, "ustar"},
                  {0, 5, "07070"},
-                 {0, 2, "\xC7\x71"}, {0, 3, "\x5D\0\0"}};
+                 {0, 2, "\xC7\x71"},
+                 {0, 3, "\x5D\0\0"}};
     for (size_t i = 0; i < Q_COUNT_OF(known); i++)
         if (has_at(head, known[i].offset, known[i].magic, known[i].size))
             return true;
@@ -160,16 +161,25 @@ static bool looks_html(q_string head)
                       q_string_find(near, Q_STRING("<HTML"), 0) != SIZE_MAX);
 }
 
-/* One object a line: the first line begins with '{', ends with '}', and the next one, if any, begins with '{' again. */
+/* '{' and the quote of a first key: what else is in braces (comments of Pascal) is no JSON. */
+static bool begins_object(q_string line)
+{
+    if (!line.size || line.data[0] != '{')
+        return false;
+    line = q_string_trim(q_string_slice(line, 1, line.size));
+    return line.size && line.data[0] == '"';
+}
+
+/* One object a line: the first line begins and ends as an object, and the next one, if any, begins as one. */
 static bool looks_jsonl(q_string head)
 {
     q_string rest = skip_blank(head), line, next;
     if (!q_string_next_line(&rest, &line))
         return false;
     line = q_string_trim(line);
-    if (line.size < 2 || line.data[0] != '{' || line.data[line.size - 1] != '}')
+    if (!begins_object(line) || line.data[line.size - 1] != '}')
         return false;
-    return !q_string_next_line(&rest, &next) || next.size == 0 || next.data[0] == '{';
+    return !q_string_next_line(&rest, &next) || next.size == 0 || begins_object(next);
 }
 
 static bool looks_manual(q_string head)

@@ -59,6 +59,7 @@ static void test_single_files(void **state)
     EXPECT("a.jsonl", "{\"text\":1}\n\n{\"text\":2}", "#0 jsonl: {\"text\":1}\n#1 jsonl: {\"text\":2}\n");
     EXPECT("data.json", "{\"a\":1}\n{\"a\":2}\n", "#0 jsonl: {\"a\":1}\n#1 jsonl: {\"a\":2}\n");
     EXPECT("one.json", "{\n \"a\": 1\n}\n", "#0 -format\n");
+    EXPECT("mill.pas", "{ a comment }\n{ another }\n", "#0 text: { a comment }\n{ another }\n\n");
     EXPECT("empty", "", "#0 -empty\n");
     EXPECT("empty.jsonl", "", "#0 -empty\n");
     EXPECT("x.png", "\x89PNG\r\n\x1A\n\0\0", "#0 -not-text\n");
@@ -95,6 +96,8 @@ static void test_every_archive(void **state)
         }
     make_archive("raw", "gzip", &pages[0], 1, &packed);
     EXPECT_PACKED("page.html.gz", "#0 html: <p>a\n");
+    make_archive("raw", "gzip", &(struct made_entry){"", "", 0}, 1, &packed);
+    EXPECT_PACKED("empty.txt.gz", "#0 -empty\n");
     const struct made_entry lines = {"", "{\"text\":\"1\"}\n{\"text\":\"2\"}\n", 0};
     make_archive("raw", "zstd", &lines, 1, &packed);
     EXPECT_PACKED("lines.jsonl.zst", "#0 jsonl: {\"text\":\"1\"}\n#1 jsonl: {\"text\":\"2\"}\n");
