@@ -11,6 +11,7 @@
 #include "train/eval_bits.h"
 #include "train/eval_generate.h"
 #include "train/eval_settings.h"
+#include "train/step_inputs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct evaluation {
     const struct eval_options *options;
     struct q_recipe recipe;
     struct eval_settings settings;
-    struct q_manifest trained, sharded, tokenized;
+    struct q_manifest trained, sharded;
     struct q_step step;
     /* What is measured with. */
     struct shards *heldout, *train;
@@ -51,7 +52,6 @@ static void release(struct evaluation *evaluation)
     q_step_release(&evaluation->step);
     q_manifest_release(&evaluation->trained);
     q_manifest_release(&evaluation->sharded);
-    q_manifest_release(&evaluation->tokenized);
     q_recipe_release(&evaluation->recipe);
 }
 
@@ -70,13 +70,11 @@ static q_status seal_step(struct evaluation *evaluation)
     json_t *settings;
     Q_TRY(q_manifest_read(evaluation->options->model, &evaluation->trained));
     Q_TRY(q_manifest_read(evaluation->options->shards, &evaluation->sharded));
-    Q_TRY(q_manifest_read(evaluation->options->tokenizer, &evaluation->tokenized));
     Q_TRY(q_settings_json(&eval_settings_table, &evaluation->settings, Q_TAG_IDENTITY, 0, &settings));
     struct q_step *step = &evaluation->step;
     Q_TRY(q_step_begin(step, "eval", "run", EVAL_OUTPUT_VERSION, evaluation->recipe.seed, settings));
     Q_TRY(q_step_add_input(step, "train", evaluation->trained.hash));
-    Q_TRY(q_step_add_input(step, "shards", evaluation->sharded.hash));
-    Q_TRY(q_step_add_input(step, "tokenizer", evaluation->tokenized.hash));
+    Q_TRY(step_add_data(step, &evaluation->sharded, evaluation->options->tokenizer));
     return q_step_seal(step);
 }
 

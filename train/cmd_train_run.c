@@ -10,6 +10,7 @@
 #include "train/cmd_train.h"
 #include "train/model_files.h"
 #include "train/schedule.h"
+#include "train/step_inputs.h"
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -27,7 +28,7 @@ struct run {
     struct q_recipe recipe;
     struct train_settings settings;
     struct model_config config;
-    struct q_manifest shards, tokenizer;
+    struct q_manifest shards;
     struct q_step step;
     json_t *schedule; /* settings tagged schedule */
 };
@@ -36,7 +37,6 @@ static void release(struct run *run)
 {
     q_step_release(&run->step);
     q_manifest_release(&run->shards);
-    q_manifest_release(&run->tokenizer);
     json_decref(run->schedule);
     q_recipe_release(&run->recipe);
 }
@@ -107,12 +107,10 @@ static q_status seal_step(struct run *run)
 {
     json_t *settings;
     Q_TRY(q_manifest_read(run->options->shards, &run->shards));
-    Q_TRY(q_manifest_read(run->options->tokenizer, &run->tokenizer));
     Q_TRY(take_special_ids(run));
     Q_TRY(identity_settings(run, &settings));
     Q_TRY(q_step_begin(&run->step, "train", "run", TRAIN_OUTPUT_VERSION, run->recipe.seed, settings));
-    Q_TRY(q_step_add_input(&run->step, "shards", run->shards.hash));
-    Q_TRY(q_step_add_input(&run->step, "tokenizer", run->tokenizer.hash));
+    Q_TRY(step_add_data(&run->step, &run->shards, run->options->tokenizer));
     return q_step_seal(&run->step);
 }
 

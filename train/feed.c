@@ -2,25 +2,10 @@
 
 #include "base/check.h"
 
-static struct mixture_weight weight_of(const struct q_recipe *recipe, const char *source)
-{
-    const struct q_input *inputs = recipe->inputs.items;
-    for (size_t i = 0; i < recipe->inputs.count; i++) {
-        if (strcmp(inputs[i].name, source) == 0)
-            return (struct mixture_weight){inputs[i].weight, inputs[i].epochs_max};
-    }
-    return (struct mixture_weight){.weight = 1};
-}
-
 q_status feed_create(const struct shards *shards, const struct q_recipe *recipe, struct feed *out)
 {
     *out = (struct feed){.shards = shards};
-    struct mixture_weight *weights;
-    Q_TRY(q_alloc(shards->source_count, sizeof *weights, &weights));
-    for (size_t i = 0; i < shards->source_count; i++)
-        weights[i] = weight_of(recipe, shards->sources[i].name);
-    q_status status = mixture_create(shards, recipe->seed, weights, &out->mixture);
-    q_release(weights);
+    q_status status = mixture_from_recipe(shards, recipe, &out->mixture);
     if (!status)
         status = shards_cursor_create(shards, &out->cursor);
     if (!status)
