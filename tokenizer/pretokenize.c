@@ -150,6 +150,8 @@ static const uint8_t *cut_one(const uint8_t *at, const uint8_t *end)
 
 size_t pretokenize_deepseek(q_string text, size_t *at, size_t *ends, size_t max)
 {
+    if (*at >= text.size) /* an empty text may have no address */
+        return 0;
     const uint8_t *bytes = (const uint8_t *)text.data, *end = bytes + text.size, *here = bytes + *at;
     size_t count = 0;
     while (count < max && here < end) {

@@ -120,8 +120,8 @@ uint64_t text_source_bytes(const struct text_source *source)
 static uint64_t count_lines(q_string bytes)
 {
     uint64_t lines = 0;
-    for (const char *at = bytes.data, *end = at + bytes.size;
-         at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+    q_string line;
+    while (q_string_next_line(&bytes, &line))
         lines++;
     return lines;
 }
