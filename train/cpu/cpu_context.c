@@ -52,7 +52,7 @@ static void context_release(struct op_context *context)
 static size_t worker_floats(const struct op_limits *l)
 {
     size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v);
-    floats = Q_MAX(floats, (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING));
+    floats = Q_MAX(floats, (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING) + 16 * CPU_A_ROWS);
     floats = Q_MAX(floats, l->width + CPU_PADDING);
     return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
 }

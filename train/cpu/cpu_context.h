@@ -9,7 +9,7 @@
 enum {
     CPU_PADDING = 32,            /* floats: the widest micro-panel of any instruction set */
     CPU_PACK_FLOATS = 1 << 21,   /* shared buffer for packed weights: 8 MiB, so that it stays in the last cache */
-    CPU_LOGITS_FLOATS = 1 << 21, /* block of logits: rows are chosen to fit */
+    CPU_LOGITS_FLOATS = 1 << 23, /* block of logits: rows are chosen to fit */
     CPU_LOGITS_ROWS_MIN = 48,
     CPU_LOGITS_ROWS_MAX = 512,
     CPU_KEYS = 48,           /* attention backward: keys of a block */

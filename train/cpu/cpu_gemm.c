@@ -113,15 +113,24 @@ void gemm_multiply(float *c, size_t c_stride, struct gemm_a a, const float *pane
     }
 }
 
+/* `rows` columns of A, `count` steps of k, into one group. */
+static inline __attribute__((always_inline)) void pack_group(float *to, const float *a, size_t stride, size_t count,
+                                                             size_t rows)
+{
+    for (size_t p = 0; p < count; p++, a += stride, to += GEMM_ROWS)
+        memcpy(to, a, rows * sizeof(float)); /* of a constant size where it counts: two or three moves */
+}
+
 void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m)
 {
-    size_t whole = m / GEMM_ROWS * GEMM_ROWS;
-    for (size_t p = 0; p < k; p++, a += stride) {
-        float *column = to + p * GEMM_ROWS;
-        for (size_t i = 0; i < whole; i += GEMM_ROWS)
-            memcpy(column + i * k, a + i, GEMM_ROWS * sizeof(float)); /* of a constant size: two or three moves */
-        for (size_t i = whole; i < m; i++)
-            column[whole * k + i - whole] = a[i];
+    enum { STEPS = 16 }; /* rows of memory that are cut up together, while they are in the first cache */
+    size_t groups = m / GEMM_ROWS, rest = m % GEMM_ROWS, group = gemm_a_group(k);
+    for (size_t p = 0; p < k; p += STEPS) {
+        size_t count = k - p < STEPS ? k - p : STEPS;
+        const float *rows = a + p * stride;
+        for (size_t g = 0; g < groups; g++)
+            pack_group(to + g * group + p * GEMM_ROWS, rows + g * GEMM_ROWS, stride, count, GEMM_ROWS);
+        pack_group(to + groups * group + p * GEMM_ROWS, rows + groups * GEMM_ROWS, stride, count, rest);
     }
 }
 

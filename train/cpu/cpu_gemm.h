@@ -5,9 +5,9 @@
  *     panel 0            panel 1
  *     | k rows of 16  |  | k rows of 16  |  ...      panel p begins at panels + p * panel_stride
  *
- * A is read where it lies, A(i, p) = a[i * row + p * column], so that a transposed A costs nothing, unless its rows lie so far apart that they crowd each other out of the
- * cache: then it is packed. The sum over k runs in order in
- * one accumulator per element: bits depend on the shapes and on how the caller cuts k, not on m or n tiles.
+ * A is read where it lies, A(i, p) = a[i * row + p * column], so that a transposed A costs nothing, unless its rows lie so
+ * far apart that they crowd each other out of the cache: then it is packed. The sum over k runs in order in one
+ * accumulator per element: bits depend on the shapes and on how the caller cuts k, not on m or n tiles.
  */
 #ifndef QUERN_TRAIN_CPU_GEMM_H
 #define QUERN_TRAIN_CPU_GEMM_H
@@ -33,9 +33,15 @@ static inline struct gemm_a gemm_a_columns(const float *data, size_t stride)
     return (struct gemm_a){data, 1, stride, GEMM_ROWS};
 }
 
+/* Floats of a packed group: a cache line more than it holds, so that groups do not begin at the same cache set. */
+static inline size_t gemm_a_group(size_t k)
+{
+    return GEMM_ROWS * k + 16;
+}
+
 static inline struct gemm_a gemm_a_packed(const float *data, size_t k)
 {
-    return (struct gemm_a){data, 1, GEMM_ROWS, GEMM_ROWS * k};
+    return (struct gemm_a){data, 1, GEMM_ROWS, gemm_a_group(k)};
 }
 
 static inline size_t gemm_panels(size_t n)
@@ -48,7 +54,8 @@ static inline size_t gemm_panels(size_t n)
 #define gemm_pack_a CPU_NAME(gemm_pack_a)
 #define gemm_pack_columns CPU_NAME(gemm_pack_columns)
 #define gemm_multiply CPU_NAME(gemm_multiply)
-/* Packs A stored [k, m] as groups of GEMM_ROWS rows, each [k][GEMM_ROWS]: for a deep A whose columns lie far apart. Room for whole groups. */
+/* Packs A stored [k, m] as groups of GEMM_ROWS rows, each [k][GEMM_ROWS]: for a deep A whose columns lie far apart. Room for
+ * whole groups of gemm_a_group(k). */
 void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m);
 void gemm_pack_rows(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);
 void gemm_pack_columns(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);

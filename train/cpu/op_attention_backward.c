@@ -60,8 +60,8 @@ static void prepare(const struct op_attention *a, const struct attention_head *h
         room->inner[t] = room->lse[t] = 0;
 }
 
-/* C[rows, count] = A[rows, k] of keys first .. times panels of queries start .. . On the diagonal a panel meets only the keys up to its last query; what is left
- * out is set to zero by soften_row and slope_row. */
+/* C[rows, count] = A[rows, k] of keys first .. times panels of queries start .. . On the diagonal a panel meets only the
+ * keys up to its last query; what is left out is set to zero by soften_row and slope_row. */
 static void multiply_seen(float *c, struct gemm_a a, const float *panels, size_t k, size_t first, size_t rows,
                           size_t start, size_t count)
 {

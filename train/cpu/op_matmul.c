@@ -14,8 +14,8 @@ struct tiling {
  * weight has a small C and a deep k: its tiles are wide and low, because each of them packs its rows of A. */
 static struct tiling choose_tiling(enum op_product kind, size_t m, size_t n)
 {
-    static const struct tiling usual[] = {{240, 256}, {120, 256}, {60, 128}, {24, 64}};
-    static const struct tiling deep[] = {{240, 256}, {120, 256}, {60, 256}, {24, 128}, {12, 128}};
+    static const struct tiling usual[] = {{120, 256}, {120, 128}, {60, 128}, {24, 64}};
+    static const struct tiling deep[] = {{120, 512}, {60, 256}, {60, 128}, {24, 128}, {12, 128}};
     const struct tiling *choices = kind == OP_TN ? deep : usual;
     size_t last = (kind == OP_TN ? Q_COUNT_OF(deep) : Q_COUNT_OF(usual)) - 1, i = 0;
     while (i < last && q_ceil_div(m, choices[i].rows) * q_ceil_div(n, choices[i].columns) < TILES_WANTED)
@@ -74,7 +74,7 @@ static void multiply_tile(void *context, unsigned worker, size_t tile)
 
 void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *product)
 {
-    enum { K_PASS = 1 << 13 }; /* so that a panel of the full depth fits many times */
+    enum { K_PASS = 1 << 12 }; /* so that a panel of the full depth fits many times */
     size_t m = product->m, n = product->n, k = product->k;
     q_check(m > 0 && n > 0 && k > 0);
     struct job job = {.context = context, .product = product, .panels = context->pack};
@@ -84,12 +84,13 @@ void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *pr
         job.accumulate = product->accumulate || k0 > 0;
         size_t panels_max = context->pack_floats / (job.k * GEMM_COLUMNS);
         /* a pass ends at a multiple of the widest tile, so that its tiles are the same as in one pass */
-        size_t pass = Q_MAX(panels_max * GEMM_COLUMNS / 256 * 256, (size_t)256);
+        size_t pass = Q_MAX(panels_max * GEMM_COLUMNS / 512 * 512, (size_t)512);
         for (size_t n0 = 0; n0 < n; n0 += pass) {
             job.n0 = n0;
             job.n = Q_MIN(pass, n - n0);
             job.tiling = choose_tiling(product->kind, m, job.n);
             job.row_tiles = (size_t)q_ceil_div(m, job.tiling.rows);
+            q_check(gemm_panels(job.n) * GEMM_COLUMNS * job.k <= context->pack_floats);
             q_pool_for(context->pool, gemm_panels(job.n), pack_panel, &job);
             q_pool_for(context->pool, job.row_tiles * (size_t)q_ceil_div(job.n, job.tiling.columns), multiply_tile,
                        &job);
