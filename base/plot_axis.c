@@ -39,6 +39,10 @@ static void fit_log(struct q_axis *axis, bool round, unsigned wanted)
         axis->min = pow(10, low);
         axis->max = pow(10, high);
     }
+    if (axis->max < axis->min * 8) { /* less than a decade: round values between its ends, as on a linear axis */
+        fit_linear(axis, false, wanted);
+        return;
+    }
     double decades = log10(axis->max) - log10(axis->min), stride = ceil((high - low + 1) / (wanted + 1));
     static const double all[] = {1, 2, 5};
     size_t marks = decades < 2.5 ? Q_COUNT_OF(all) : 1;
@@ -197,12 +201,13 @@ char *q_plot_short(char out[Q_PLOT_TEXT], double value, const char *unit)
 
 void q_axis_tick_text(const struct q_axis *axis, double tick, char out[Q_PLOT_TEXT])
 {
-    double reach = axis->log ? fabs(tick) : fmax(fabs(axis->min), fabs(axis->max));
-    double step = axis->log ? fabs(tick) : axis->step;
+    bool powers = axis->step == 0; /* each tick has a size of its own */
+    double reach = powers ? fabs(tick) : fmax(fabs(axis->min), fabs(axis->max));
+    double step = powers ? fabs(tick) : axis->step;
     const struct scale *scale = reach < 1e15 && tick != 0 ? scale_of(reach, counts, Q_COUNT_OF(counts)) : NULL;
     double unit = scale ? scale->size : 1;
-    if (reach >= 1e15 || step / unit < (axis->log ? 0.999e-2 : 0.999e-4)) {
-        if (axis->log)
+    if (reach >= 1e15 || step / unit < (powers ? 0.999e-2 : 0.999e-4)) {
+        if (powers)
             snprintf(out, Q_PLOT_TEXT, "%.0e", tick);
         else
             snprintf(out, Q_PLOT_TEXT, "%.3g", tick);

@@ -18,7 +18,7 @@ struct q_axis {
     double low_at, high_at;
     double ticks[Q_PLOT_TICKS_MAX];
     size_t tick_count;
-    double step; /* between ticks; 0 on a logarithmic axis */
+    double step; /* between ticks; 0 where they are powers of ten */
 };
 
 /* Fits the axis around [low, high]. `round` widens the ends to ticks. Equal, absent (low > high) or unfit values give

@@ -78,25 +78,52 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Whether a cell reads as a quantity: "12", "-3.5e-4", "1,204", "12.3 MB", "2 m 05 s", "60%". No digit in front: no
- * quantity. */
-static bool is_quantity(q_string cell)
+static bool is_letter(char c)
 {
-    size_t i = 0;
-    if (i < cell.size && (cell.data[i] == '-' || cell.data[i] == '+'))
-        i++;
-    if (i >= cell.size || !is_digit(cell.data[i]))
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* A word of digits: "12", "-3.5e-4", "1,204", "60%", "3/12", "14.8T". */
+static bool is_number_word(q_string word)
+{
+    size_t i = word.size && (word.data[0] == '-' || word.data[0] == '+');
+    if (i >= word.size || !is_digit(word.data[i]))
         return false;
-    size_t letters = 0; /* in a row: units are short */
-    for (; i < cell.size; i++) {
-        char c = cell.data[i];
-        bool mark = c == ' ' || c == ',' || c == '.' || c == '%' || c == '-' || c == '+' || c == '/';
-        if (is_digit(c) || mark)
-            letters = 0;
-        else if (++letters > 4 || !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+    for (; i < word.size; i++) {
+        char c = word.data[i];
+        bool last = i + 1 == word.size;
+        if (is_digit(c) || c == ',' || c == '.' || c == '/' || (last && (c == '%' || is_letter(c))))
+            continue;
+        bool sign = !last && (word.data[i + 1] == '-' || word.data[i + 1] == '+');
+        if (c != 'e' || i + 1 + sign >= word.size || !is_digit(word.data[i + 1 + sign]))
             return false;
+        i += sign;
     }
     return true;
+}
+
+/* A short word of letters: "MB", "kB/s", "m". */
+static bool is_unit_word(q_string word)
+{
+    for (size_t i = 0; i < word.size; i++)
+        if (!is_letter(word.data[i]) && word.data[i] != '/')
+            return false;
+    return word.size <= 5;
+}
+
+/* Whether a cell reads as a quantity: a number, with units or more numbers behind it ("12.3 MB", "2 m 05 s"). */
+static bool is_quantity(q_string cell)
+{
+    bool first = true;
+    while (cell.size) {
+        size_t space = q_string_find(cell, Q_STRING(" "), 0);
+        q_string word = q_string_slice(cell, 0, space);
+        if (!is_number_word(word) && (first || !is_unit_word(word)))
+            return false;
+        first = false;
+        cell = space == SIZE_MAX ? Q_STRING("") : q_string_slice(cell, space + 1, cell.size);
+    }
+    return !first;
 }
 
 /* A column is set flush right where every cell is a quantity or says that there is none, and one is a quantity. */

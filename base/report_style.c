@@ -66,7 +66,7 @@ const char q_report_style[] =
     "svg .m{fill:var(--c0)}svg text.inv{fill:var(--page)}svg text.mid{fill:var(--mid)}svg "
     ".x{fill:none;stroke:var(--line)}\n"
     "svg g.q:hover .m{stroke:var(--ink);stroke-width:1.5}\n"
-    "table{border-collapse:collapse;font-size:.92rem;min-width:20rem}\n"
+    "table{margin:.9rem 0;border-collapse:collapse;font-size:.92rem;min-width:20rem}\n"
     "th,td{text-align:left;padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
     "th{color:var(--soft);font-weight:600;white-space:nowrap;border-bottom-color:var(--soft)}\n"
     ".n{text-align:right;white-space:nowrap}\n"

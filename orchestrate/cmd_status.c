@@ -110,7 +110,7 @@ static q_status show(struct graph *graph, const struct status_options *options)
     Q_TRY(graph_resolve(graph));
     Q_TRY(run_state_at_work(graph->run, &at_work, &process));
     Q_TRY(options->common.json ? print_json(graph, at_work, process) : print_table(graph, at_work, process));
-    return options->html ? run_report_publish(graph, options->html) : Q_OK;
+    return options->html ? run_report_publish(graph, options->html, STAGE_COUNT) : Q_OK;
 }
 
 static q_status run(void *all, const char *const *arguments, size_t count)

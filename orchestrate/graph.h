@@ -2,7 +2,7 @@
  * and the job generator of slurm/ all work on this one structure.
  *
  *     recipe --graph_load--> stages from the table, keys unknown
- *            --graph_resolve--> for each stage in order: its program checks the recipe; where its inputs are done, it plans:
+ *            --graph_resolve--> stage by stage: its program checks the recipe; where its inputs are done, it plans:
  *
  *       corpus        dedup                         tokenizer            shards        train       eval
  *       [build]  ->   [sign] -> [group] -> [filter]  [count] -> [train]   [build]       [run]       [run]
@@ -35,9 +35,8 @@ struct graph_step {
     const char *folder;   /* RUN/STAGE/KEY; NULL while unknown */
     uint64_t parts;       /* 0 while unknown */
     uint64_t parts_done;
-    uint64_t bytes; /* of the files of a done step */
-    q_string
-        schedule; /* settings it is to be built under, as JSON; empty: none. A manifest of another schedule is not done */
+    uint64_t bytes;    /* of the files of a done step */
+    q_string schedule; /* settings it is to be built under, as JSON; empty: none. Done under others is not done */
     const char **needs;
     size_t need_count;
     enum graph_state state;

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include "orchestrate/explain.h"
 #include "orchestrate/launch.h"
@@ -23,7 +24,8 @@ struct runner {
     struct graph *graph;
     const struct run_request *request;
     struct run_state state;
-    size_t built;
+    size_t built;  /* stages that were begun */
+    size_t failed; /* the one that failed; STAGE_COUNT: none */
 };
 
 /* A line of the run's own on standard error; over a progress bar where there is one. */
@@ -169,6 +171,8 @@ static q_status build_stage(struct runner *runner, size_t stage)
     if (status == Q_OK && !runner->request->step && resolved->state != GRAPH_DONE)
         status = q_fail(Q_ERR_SYSTEM, "%s: '%s' ended well but left no whole result in '%s'", stages[stage].name,
                         stages[stage].program, resolved->folder);
+    if (status != Q_OK && status != Q_STOPPED)
+        runner->failed = stage;
     q_error_take(&first, status);
     q_status noted = note_end(runner, stage, status, q_seconds() - started);
     return status != Q_OK ? q_error_put(&first) : noted;
@@ -219,7 +223,7 @@ static q_status finish(struct runner *runner, double started)
     Q_TRY(q_fs_join(&runner->graph->arena, runner->graph->run, "report.html", &page));
     Q_TRY(q_fs_look(page, &there, NULL));
     if (runner->built || !there)
-        Q_TRY(run_report_publish(runner->graph, page));
+        Q_TRY(run_report_publish(runner->graph, page, STAGE_COUNT));
     if (!runner->built) {
         say(runner, "nothing to do: %s of '%s' %s built in %s; report: %s", range, runner->graph->recipe.name,
             runner->request->first == runner->request->last ? "is" : "are", runner->graph->run, page);
@@ -234,6 +238,18 @@ static q_status finish(struct runner *runner, double started)
     say(runner, "done: %s of '%s', %zu built, in %s; report: %s", range, runner->graph->recipe.name, runner->built,
         q_format_duration(duration, seconds), page);
     return Q_OK;
+}
+
+/* The page of a run that did not end well: as good as it can be made, and no reason for another failure. */
+static q_status report_anyway(struct runner *runner, q_status status)
+{
+    const char *page;
+    struct q_error first;
+    q_error_take(&first, status);
+    if (runner->built && q_fs_join(&runner->graph->arena, runner->graph->run, "report.html", &page) == Q_OK &&
+        run_report_publish(runner->graph, page, runner->failed) != Q_OK)
+        q_log_warning("%s", q_error_text());
+    return q_error_put(&first);
 }
 
 /* One step of one stage, perhaps one task of it: a piece of a run that somebody else puts together. */
@@ -284,7 +300,7 @@ static q_status print_plan(struct runner *runner)
 
 q_status run_local(struct graph *graph, const struct run_request *request)
 {
-    struct runner runner = {.graph = graph, .request = request};
+    struct runner runner = {.graph = graph, .request = request, .failed = STAGE_COUNT};
     double started = q_seconds();
     Q_TRY(graph_resolve(graph));
     if (request->dry_run)
@@ -294,8 +310,7 @@ q_status run_local(struct graph *graph, const struct run_request *request)
     Q_TRY(require_inputs(&runner, request->first));
     Q_TRY(run_state_open(&runner.state, graph, RUN_ALONE));
     q_status status = build_all(&runner);
-    if (status == Q_OK)
-        status = finish(&runner, started);
+    status = status == Q_OK ? finish(&runner, started) : report_anyway(&runner, status);
     run_state_close(&runner.state);
     return status;
 }

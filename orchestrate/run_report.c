@@ -14,6 +14,7 @@ enum { EVENTS_MAX = 40, LINES = 3, ACCOUNT_COLUMNS = 8, EVENT_COLUMNS = 5 };
 struct page {
     struct graph *graph;
     struct q_report *report;
+    size_t failed;                            /* stage */
     struct q_manifest manifests[STAGE_COUNT]; /* of the stages that are done; zero otherwise */
 };
 
@@ -86,6 +87,8 @@ static q_status put_flow(struct page *page)
         boxes[i].state = stage->state == GRAPH_DONE      ? Q_FLOW_DONE
                          : stage->state == GRAPH_PARTIAL ? Q_FLOW_PARTIAL
                                                          : Q_FLOW_MISSING;
+        if (i == page->failed)
+            boxes[i].state = Q_FLOW_FAILED;
         Q_TRY(title_of(&page->graph->arena, i, &boxes[i].name));
         Q_TRY(box_lines(page, i, lines[i], &boxes[i].line_count));
         boxes[i].lines = lines[i];
@@ -230,9 +233,9 @@ static q_status put_page(struct page *page)
     return Q_OK;
 }
 
-q_status run_report_publish(struct graph *graph, const char *path)
+q_status run_report_publish(struct graph *graph, const char *path, size_t failed)
 {
-    struct page page = {.graph = graph};
+    struct page page = {.graph = graph, .failed = failed};
     Q_TRY(q_report_create(graph->recipe.name, &page.report));
     q_status status = put_page(&page);
     if (status == Q_OK)

@@ -5,8 +5,8 @@
 
 #include "orchestrate/graph.h"
 
-/* Publishes the page under `path`. A stage whose program cannot make its chapter gets a remark instead, never a
- * failure. */
-q_status run_report_publish(struct graph *graph, const char *path) Q_MUST_USE;
+/* Publishes the page under `path`; `failed` is the stage that failed just now, STAGE_COUNT where none did. A stage
+ * whose program cannot make its chapter gets a remark instead, never a failure. */
+q_status run_report_publish(struct graph *graph, const char *path, size_t failed) Q_MUST_USE;
 
 #endif

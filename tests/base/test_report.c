@@ -231,17 +231,18 @@ static void test_samples_are_cut_on_characters(void **state)
 static void test_tables_set_quantities_right(void **state)
 {
     (void)state;
-    static const char *const header[] = {"rule", "dropped", "bytes", "when", "mixed"};
-    static const char *const cells[] = {"a",       "1,204", "12.3 MB", "2026-11-21T21:30:00Z", "12", "b", "-",
-                                        "-3.5e-4", "",      "many"};
+    static const char *const header[] = {"rule", "dropped", "bytes", "when", "mixed", "key", "took"};
+    static const char *const cells[] = {
+        "a",       "1,204", "12.3 MB", "2026-11-21T21:30:00Z", "12",   "6e9bdb2f92bb", "2 m 05 s", "b", "-",
+        "-3.5e-4", "",      "many",    "123456789012",         "14.8T"};
     struct q_report *report;
     struct q_buffer page = {0};
     assert_ok(q_report_create("Table", &report));
-    q_report_table(report, &(struct q_table){header, 5, cells, 2});
+    q_report_table(report, &(struct q_table){header, 7, cells, 2});
     assert_ok(q_report_publish(report, "table.html"));
     scratch_read("table.html", &page);
     assert_true(contains(&page, "<td>a</td><td class=\"n\">1,204</td><td class=\"n\">12.3 MB</td><td"));
-    assert_true(contains(&page, "<td>many</td>"));
+    assert_true(contains(&page, "<td>many</td><td>123456789012</td><td class=\"n\">14.8T</td>"));
     q_report_release(report);
     q_buffer_release(&page);
 }

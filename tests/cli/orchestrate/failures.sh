@@ -10,6 +10,11 @@ try() {
     try quern run mill.yaml --stages 1 --set corpus.kill=true
     ls run/corpus/*/ | sort
     try quern run mill.yaml --stages 1
+    echo "== the page says what failed"
+    quern run mill.yaml -q --set tokenizer.exit=3 --set dir=other --set corpus.parts=2 2>/dev/null
+    grep -oE '<li class="(done|failed|missing)">' other/report.html
+    quern run mill.yaml -q --set tokenizer.kill=true --set dir=other --set corpus.parts=2
+    quern run mill.yaml -q --set dir=other --set corpus.parts=2; grep -c '<li class="done">' other/report.html
     echo "== journal"
     sed -E 's/.*"event":"([a-z]+)".*/\1/; t; d' run/journal | uniq -c | sed 's/^ *//'
     grep -o '"exit":[0-9]*' run/journal
