@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,6 +106,32 @@ static void test_runs_with_a_log(void **state)
     assert_true(scratch_holds("run.log", "working\n"));
 }
 
+/* Where our standard error is a terminal, the child's is one too, of the same width, so that it draws its progress;
+ * elsewhere it is not. */
+static void test_child_sees_a_terminal_where_we_do(void **state)
+{
+    (void)state;
+    const char *const arguments[] = {"/bin/sh", "-c", "test -t 2 && stty size <&2 >&2 || echo none >&2", NULL};
+    struct launch_watch watch = {.arguments = arguments, .log_path = "tty.log", .inherited_fd = -1};
+    struct launch_end end;
+    int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDERR_FILENO), pipe_ends[2];
+    assert_true(master >= 0 && saved >= 0 && !grantpt(master) && !unlockpt(master) && !pipe(pipe_ends));
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    struct winsize size = {.ws_row = 33, .ws_col = 77};
+    assert_int_equal(ioctl(slave, TIOCSWINSZ, &size), 0);
+    (void)dup2(slave, STDERR_FILENO);
+    q_status first = launch_run(&watch, &end);
+    (void)dup2(pipe_ends[1], STDERR_FILENO);
+    q_status second = launch_run(&watch, &end);
+    (void)dup2(saved, STDERR_FILENO);
+    const int fds[] = {master, slave, saved, pipe_ends[0], pipe_ends[1]};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        close(fds[i]);
+    assert_ok(first);
+    assert_ok(second);
+    assert_true(scratch_holds("tty.log", "33 77\nnone\n"));
+}
+
 /* A bound on memory makes the child's allocations fail. */
 static void test_memory_is_bounded(void **state)
 {
@@ -187,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_started),
         cmocka_unit_test(test_log_leaves_out_what_was_redrawn),
         cmocka_unit_test(test_runs_with_a_log),
+        cmocka_unit_test(test_child_sees_a_terminal_where_we_do),
         cmocka_unit_test(test_memory_is_bounded),
         cmocka_unit_test(test_hands_a_stop_on),
         cmocka_unit_test(test_child_dies_with_us),
