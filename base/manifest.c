@@ -18,18 +18,25 @@ bool q_is_plain_name(q_string name)
     return true;
 }
 
-q_status q_identity_key(const json_t *identity, char key[Q_KEY_SIZE])
+q_status q_identity_hash(const json_t *identity, q_hash *out)
 {
     struct q_buffer text = {0};
-    char hex[Q_HASH_HEX];
     q_status status = q_json_dump(identity, 1, &text);
-    if (!status) {
-        q_hash_hex(q_hash_string(q_buffer_string(&text)), hex);
-        memcpy(key, hex, Q_KEY_SIZE - 1);
-        key[Q_KEY_SIZE - 1] = '\0';
-    }
+    if (!status)
+        *out = q_hash_string(q_buffer_string(&text));
     q_buffer_release(&text);
     return status;
+}
+
+q_status q_identity_key(const json_t *identity, char key[Q_KEY_SIZE])
+{
+    q_hash hash;
+    char hex[Q_HASH_HEX];
+    Q_TRY(q_identity_hash(identity, &hash));
+    q_hash_hex(hash, hex);
+    memcpy(key, hex, Q_KEY_SIZE - 1);
+    key[Q_KEY_SIZE - 1] = '\0';
+    return Q_OK;
 }
 
 static q_status parse_file(const json_t *object, const char *name, struct q_arena *arena, struct q_manifest_file *out)

@@ -90,6 +90,9 @@ q_status q_step_begin(struct q_step *step, const char *stage, const char *name, 
 q_status q_step_add_input(struct q_step *step, const char *name, q_hash hash) Q_MUST_USE;
 /* Fixes the key. No input may be added after it. */
 q_status q_step_seal(struct q_step *step) Q_MUST_USE;
+/* Hash of the identity's bytes as step.json has them, all of it where the key is twelve digits: what a later step of the same stage takes as its input, so
+ * that `plan` knows its key before this one is built; and what a run's checkpoints belong to. */
+q_status q_step_hash(const struct q_step *step, q_hash *out) Q_MUST_USE;
 /* Makes or enters the folder and compares step.json. Another identity is Q_ERR_USAGE naming the first setting or input that differs;
  * with `force` its files are removed (only files that a step wrote). A folder with other things in it and no step.json is refused always. */
 q_status q_step_open(struct q_step *step, const char *folder, bool force) Q_MUST_USE;

@@ -16,6 +16,8 @@ enum {
  * names is never outside its folder. */
 bool q_is_plain_name(q_string name);
 
+/* XXH3-128 of an identity's bytes as step.json has them. */
+q_status q_identity_hash(const json_t *identity, q_hash *out) Q_MUST_USE;
 /* KEY of an identity: the first twelve hex digits of the XXH3-128 of its bytes as step.json has them. */
 q_status q_identity_key(const json_t *identity, char key[Q_KEY_SIZE]) Q_MUST_USE;
 

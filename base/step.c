@@ -61,6 +61,12 @@ q_status q_step_seal(struct q_step *step)
     return q_identity_key(step->identity, step->key);
 }
 
+q_status q_step_hash(const struct q_step *step, q_hash *out)
+{
+    q_check(step->key[0]);
+    return q_identity_hash(step->identity, out);
+}
+
 void q_step_release(struct q_step *step)
 {
     json_decref(step->identity);

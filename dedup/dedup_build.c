@@ -57,17 +57,6 @@ static q_status add_input(struct dedup_build *build, const char *folder)
 
 /* --- identities --------------------------------------------------------------------------------------------------- */
 
-/* A later step's input is what an earlier step will make, which its identity fixes before it is made: so `plan`
- * knows every key. */
-static q_status identity_hash(const struct q_step *step, q_hash *hash)
-{
-    struct q_buffer bytes = {0};
-    q_status status = q_json_dump(step->identity, 1, &bytes);
-    *hash = q_hash_string(q_buffer_string(&bytes));
-    q_buffer_release(&bytes);
-    return status;
-}
-
 static q_status begin_step(struct dedup_build *build, enum dedup_step index)
 {
     struct q_step *step = &build->steps[index];
@@ -82,7 +71,7 @@ static q_status begin_step(struct dedup_build *build, enum dedup_step index)
     }
     if (index > 0) {
         q_hash hash;
-        Q_TRY(identity_hash(&build->steps[index - 1], &hash));
+        Q_TRY(q_step_hash(&build->steps[index - 1], &hash));
         Q_TRY(q_step_add_input(step, dedup_step_names[index - 1], hash));
     }
     return q_step_seal(step);

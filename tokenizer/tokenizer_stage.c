@@ -40,8 +40,9 @@ q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_comm
     Q_TRY(begin_step(stage, &stage->count, "count", COUNT_OUTPUT_VERSION, TOKENIZER_STEP_COUNT));
     Q_TRY(q_step_seal(&stage->count));
     Q_TRY(begin_step(stage, &stage->train, "train", TRAIN_OUTPUT_VERSION, TOKENIZER_STEP_TRAIN));
-    /* The counts' key stands for them: their manifest is a function of it. */
-    Q_TRY(q_step_add_input(&stage->train, "count", q_hash_string(q_string_of(stage->count.key))));
+    q_hash count;
+    Q_TRY(q_step_hash(&stage->count, &count));
+    Q_TRY(q_step_add_input(&stage->train, "count", count));
     return q_step_seal(&stage->train);
 }
 
