@@ -14,14 +14,14 @@ enum { CHECKPOINT_VERSION = 1, TRAINER_JSON_BYTES_MAX = 1 << 26, NAME_SIZE = 32 
 
 static const char step_format[] = "step-%08" PRIu64;
 
-static q_status write_trainer_json(const char *folder, const struct train_position *position, q_hash data,
+static q_status write_trainer_json(const char *folder, const struct train_position *position, q_hash run,
                                    const struct model_file_list *list, struct q_arena *arena)
 {
     char hex[Q_HASH_HEX];
     json_t *json =
         json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:[]}", "format", "quern-checkpoint", "version", CHECKPOINT_VERSION, "step",
                   (json_int_t)position->step, "samples", (json_int_t)position->samples, "tokens",
-                  (json_int_t)position->tokens, "data", q_hash_hex(data, hex), "files");
+                  (json_int_t)position->tokens, "run", q_hash_hex(run, hex), "files");
     if (!json)
         return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
     json_t *files = json_object_get(json, "files");
@@ -40,7 +40,7 @@ static q_status write_trainer_json(const char *folder, const struct train_positi
 }
 
 static q_status write_files(const char *folder, const struct model *model, const struct optimizer *optimizer,
-                            const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                            const struct train_position *position, q_hash run, const char *tokenizer_folder,
                             struct q_arena *arena, uint64_t *out_bytes)
 {
     struct model_file_list list = {0};
@@ -49,7 +49,7 @@ static q_status write_files(const char *folder, const struct model *model, const
     Q_TRY(optimizer_files_write(model, optimizer, folder, arena, &list));
     if (tokenizer_folder)
         Q_TRY(model_files_copy_tokenizer(tokenizer_folder, folder, arena, &list));
-    Q_TRY(write_trainer_json(folder, position, data, &list, arena));
+    Q_TRY(write_trainer_json(folder, position, run, &list, arena));
     for (size_t i = 0; i < list.count && out_bytes; i++)
         *out_bytes += list.files[i].identity.bytes;
     return Q_OK;
@@ -65,17 +65,20 @@ static bool step_of(const char *name, uint64_t *step)
     return strcmp(again, name) == 0;
 }
 
-/* Removes the checkpoints that are neither among the newest nor at a multiple to be kept; `names` ascend. */
-static q_status prune(const char *checkpoints, const struct checkpoint_keep *keep, struct q_arena *arena)
+/* Removes the checkpoints that are neither among the newest up to `present` nor at a multiple to be kept; `names` ascend. Those behind `present` are of a
+ * course that was given up when `latest` was set back: they are no newer ones, and stay until the run comes by. */
+static q_status prune(const char *checkpoints, uint64_t present, const struct checkpoint_keep *keep,
+                      struct q_arena *arena)
 {
     const char **names;
     size_t count, whole = 0, seen = 0;
     uint64_t step;
     Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
     for (size_t i = 0; i < count; i++)
-        whole += step_of(names[i], &step);
+        whole += step_of(names[i], &step) && step <= present;
     for (size_t i = 0; i < count; i++) {
-        if (!step_of(names[i], &step) || ++seen + keep->last > whole || (keep->every && step % keep->every == 0))
+        if (!step_of(names[i], &step) || step > present || ++seen + keep->last > whole ||
+            (keep->every && step % keep->every == 0))
             continue;
         const char *path;
         Q_TRY(q_fs_join(arena, checkpoints, names[i], &path));
@@ -84,8 +87,39 @@ static q_status prune(const char *checkpoints, const struct checkpoint_keep *kee
     return Q_OK;
 }
 
+/* The folder that `latest` names. */
+static q_status latest_folder(const char *run_folder, struct q_arena *arena, const char **out)
+{
+    const char *latest, *name;
+    struct q_buffer text = {0};
+    uint64_t step;
+    Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
+    q_status status = q_fs_read_file(latest, NAME_SIZE, &text);
+    if (!status)
+        status = q_arena_cstring(arena, q_string_trim(q_buffer_string(&text)), &name);
+    q_buffer_release(&text);
+    Q_TRY(status);
+    if (!step_of(name, &step))
+        return q_fail(Q_ERR_INPUT,
+                      "'%s' does not name a checkpoint; write the name of one of the folder 'checkpoints' into it",
+                      latest);
+    return q_arena_printf(arena, out, "%s/checkpoints/%s", run_folder, name);
+}
+
+/* Whether `latest` names the folder and it is whole: then it holds this very state. Of any other one of the same step, only a fresh one is sure to. */
+static q_status is_latest(const char *run_folder, const char *folder, struct q_arena *arena, bool *same)
+{
+    const char *latest;
+    struct train_position position;
+    *same = false;
+    q_status status = latest_folder(run_folder, arena, &latest);
+    if (!status && !strcmp(q_fs_base_name(latest), q_fs_base_name(folder)))
+        *same = checkpoint_verify(folder, &position, NULL) == Q_OK;
+    return status == Q_ERR_INPUT ? Q_OK : status;
+}
+
 static q_status write_in(struct q_arena *arena, const char *run_folder, const struct model *model,
-                         const struct optimizer *optimizer, const struct train_position *position, q_hash data,
+                         const struct optimizer *optimizer, const struct train_position *position, q_hash run,
                          const char *tokenizer_folder, const struct checkpoint_keep *keep, uint64_t *out_bytes)
 {
     char name[NAME_SIZE];
@@ -95,28 +129,29 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     Q_TRY(q_fs_join(arena, checkpoints, name, &folder));
     Q_TRY(q_arena_printf(arena, &partial, "%s.partial", folder));
     Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
-    struct train_position old;
-    if (!q_fs_is_directory(folder) || checkpoint_verify(folder, &old, NULL) != Q_OK) {
+    bool same;
+    Q_TRY(is_latest(run_folder, folder, arena, &same));
+    if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
-        Q_TRY(write_files(partial, model, optimizer, position, data, tokenizer_folder, arena, out_bytes));
+        Q_TRY(write_files(partial, model, optimizer, position, run, tokenizer_folder, arena, out_bytes));
         Q_TRY(q_fs_sync_directory(partial));
-        Q_TRY(q_fs_remove_tree(folder)); /* only a damaged one can be in the way */
+        Q_TRY(q_fs_remove_tree(folder)); /* of a kill before `latest` moved, or of a course that was given up */
         if (q_fs()->rename(partial, folder) != 0)
             return q_fail_errno(errno, "cannot rename '%s'", partial);
         Q_TRY(q_fs_sync_directory(checkpoints));
     }
     Q_TRY(q_publish_bytes(latest, name, strlen(name), NULL));
-    return prune(checkpoints, keep, arena);
+    return prune(checkpoints, position->step, keep, arena);
 }
 
 q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
-                          const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                          const struct train_position *position, q_hash run, const char *tokenizer_folder,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes)
 {
     struct q_arena arena = {0};
     if (out_bytes)
         *out_bytes = 0;
-    q_status status = write_in(&arena, run_folder, model, optimizer, position, data, tokenizer_folder, keep, out_bytes);
+    q_status status = write_in(&arena, run_folder, model, optimizer, position, run, tokenizer_folder, keep, out_bytes);
     q_arena_release(&arena);
     return q_context(status, "checkpoint of step %" PRIu64, position->step);
 }
@@ -152,23 +187,21 @@ q_status checkpoint_find(const char *run_folder, bool *found)
     return status;
 }
 
-/* The folder that `latest` names. */
-static q_status latest_folder(const char *run_folder, struct q_arena *arena, const char **out)
+q_status checkpoint_remove_all(const char *run_folder)
 {
-    const char *latest, *name;
-    struct q_buffer text = {0};
-    uint64_t step;
-    Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
-    q_status status = q_fs_read_file(latest, NAME_SIZE, &text);
+    struct q_arena arena = {0};
+    const char *latest, *checkpoints;
+    q_status status = q_fs_join(&arena, run_folder, "latest", &latest);
     if (!status)
-        status = q_arena_cstring(arena, q_string_trim(q_buffer_string(&text)), &name);
-    q_buffer_release(&text);
-    Q_TRY(status);
-    if (!step_of(name, &step))
-        return q_fail(Q_ERR_INPUT,
-                      "'%s' does not name a checkpoint; write the name of one of the folder 'checkpoints' into it",
-                      latest);
-    return q_arena_printf(arena, out, "%s/checkpoints/%s", run_folder, name);
+        status = q_fs_join(&arena, run_folder, "checkpoints", &checkpoints);
+    if (!status)
+        status = q_fs_unlink(latest); /* first, so that it never names what is half removed */
+    if (!status)
+        status = q_fs_sync_directory(run_folder);
+    if (!status)
+        status = q_fs_remove_tree(checkpoints);
+    q_arena_release(&arena);
+    return status;
 }
 
 /* One entry of the list: its size and its hash. */
@@ -194,7 +227,7 @@ static q_status verify_file(const char *folder, const json_t *entry, struct q_ar
 }
 
 static q_status verify_list(const char *folder, const json_t *json, struct q_arena *arena,
-                            struct train_position *position, q_hash *data)
+                            struct train_position *position, q_hash *out_run)
 {
     json_t *files, *entry;
     size_t i;
@@ -208,15 +241,15 @@ static q_status verify_list(const char *folder, const json_t *json, struct q_are
     Q_TRY(q_json_get_u64(json, folder, "step", &position->step));
     Q_TRY(q_json_get_u64(json, folder, "samples", &position->samples));
     Q_TRY(q_json_get_u64(json, folder, "tokens", &position->tokens));
-    Q_TRY(q_json_get_string(json, folder, "data", &hex));
-    if (data)
-        Q_TRY(q_hash_parse(hex, data));
+    Q_TRY(q_json_get_string(json, folder, "run", &hex));
+    if (out_run)
+        Q_TRY(q_hash_parse(hex, out_run));
     Q_TRY(q_json_get_array(json, folder, "files", &files));
     json_array_foreach(files, i, entry) Q_TRY(verify_file(folder, entry, arena));
     return Q_OK;
 }
 
-q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *data)
+q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *out_run)
 {
     struct q_arena arena = {0};
     json_t *json = NULL;
@@ -225,33 +258,57 @@ q_status checkpoint_verify(const char *folder, struct train_position *position, 
     if (!status)
         status = q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json);
     if (!status)
-        status = verify_list(folder, json, &arena, position, data);
+        status = verify_list(folder, json, &arena, position, out_run);
     json_decref(json);
     q_arena_release(&arena);
     return status;
 }
 
+static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash run, bool *own)
+{
+    const char *folder, *path;
+    json_t *json;
+    q_string hex;
+    q_hash seen;
+    Q_TRY(latest_folder(run_folder, arena, &folder));
+    Q_TRY(q_fs_join(arena, folder, "trainer.json", &path));
+    Q_TRY(q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json));
+    q_status status = q_json_get_string(json, path, "run", &hex);
+    if (!status)
+        status = q_hash_parse(hex, &seen);
+    json_decref(json);
+    *own = !status && q_hash_equal(seen, run);
+    return status;
+}
+
+q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own)
+{
+    struct q_arena arena = {0};
+    q_status status = belongs(&arena, run_folder, run, own);
+    q_arena_release(&arena);
+    return status;
+}
+
 static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
-                        q_hash data, struct train_position *position)
+                        q_hash run, struct train_position *position)
 {
     const char *folder;
     q_hash seen;
     Q_TRY(latest_folder(run_folder, arena, &folder));
     Q_TRY(checkpoint_verify(folder, position, &seen));
-    if (!q_hash_equal(seen, data))
-        return q_fail(Q_ERR_INPUT, "'%s' was trained on other shards; going on with these would be another run",
-                      folder);
+    if (!q_hash_equal(seen, run))
+        return q_fail(Q_ERR_INPUT, "'%s' is of another run; going on from it would make a result of neither", folder);
     Q_TRY(model_files_read(model, folder));
     Q_TRY(optimizer_files_read(model, optimizer, folder));
     optimizer_set_steps(optimizer, position->step);
     return Q_OK;
 }
 
-q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash data,
+q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,
                          struct train_position *position)
 {
     struct q_arena arena = {0};
-    q_status status = read_in(&arena, run_folder, model, optimizer, data, position);
+    q_status status = read_in(&arena, run_folder, model, optimizer, run, position);
     q_arena_release(&arena);
     return status;
 }

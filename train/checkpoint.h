@@ -27,18 +27,23 @@ struct checkpoint_keep {
     uint64_t every; /* multiples of this step stay for ever; 0: none */
 };
 
-/* Writes the checkpoint of this position and moves `latest` to it, then removes those that need not be kept. `data` is the shards' fingerprint. A whole
- * checkpoint of the same step is left as it is (the same bytes would come again). *out_bytes (may be NULL): of its files. */
+/* Writes the checkpoint of this position and moves `latest` to it, then removes those that need not be kept. `run` is the hash of the step's
+ * identity. Where `latest` names a whole checkpoint of the same step already, nothing is written; any other one of that step is replaced.
+ * *out_bytes (may be NULL): of its files. */
 q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
-                          const struct train_position *position, q_hash data, const char *tokenizer_folder,
+                          const struct train_position *position, q_hash run, const char *tokenizer_folder,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes) Q_MUST_USE;
 
 /* Whether the run has a checkpoint to go on from; also clears away what a kill left behind. */
 q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
-/* Reads `latest` into model and optimizer: every file's hash is compared first. Other data than `data` is Q_ERR_INPUT. */
-q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash data,
+/* Whether `latest` is of this run; nothing but its trainer.json is read. */
+q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own) Q_MUST_USE;
+/* Removes `latest` and all checkpoints. */
+q_status checkpoint_remove_all(const char *run_folder) Q_MUST_USE;
+/* Reads `latest` into model and optimizer: every file's hash is compared first. One of another run is Q_ERR_INPUT. */
+q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,
                          struct train_position *position) Q_MUST_USE;
 /* Checks a checkpoint's folder: every listed file, its size and its hash; nothing missing. */
-q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *data) Q_MUST_USE;
+q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *run) Q_MUST_USE;
 
 #endif

@@ -119,14 +119,13 @@ static q_status print_plan(const struct run *run, bool sealed)
     json_t *plan =
         json_pack("{s:s,s:I,s:I}", "stage", "train", "parameters", (json_int_t)model_config_parameters(&run->config),
                   "active_parameters", (json_int_t)model_config_active_parameters(&run->config));
-    q_status status = plan ? q_json_set(plan, "schedule", json_incref(run->schedule))
-                           : q_fail(Q_ERR_MEMORY, "no memory for the plan");
+    q_status status = plan ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the plan");
     if (!status && sealed) {
         status = q_json_set(plan, "output", json_string(run->step.key));
         if (!status)
             status = q_json_set(plan, "steps",
-                                json_pack("[{s:s,s:s,s:s,s:i,s:[]}]", "name", "run", "kind", "gang", "key",
-                                          run->step.key, "parts", 1, "needs"));
+                                json_pack("[{s:s,s:s,s:s,s:i,s:[],s:O}]", "name", "run", "kind", "gang", "key",
+                                          run->step.key, "parts", 1, "needs", "schedule", run->schedule));
     }
     struct q_buffer text = {0};
     if (!status)
@@ -156,14 +155,24 @@ q_status train_plan(void *options, const char *const *arguments, size_t count)
     return status;
 }
 
-/* Whether the finished result in the folder went as far as the schedule now says. */
+/* Whether the finished result in the folder is that of the schedule. Another schedule can act only on steps that are still to come: where there are none,
+ * the model would be the old one under a manifest that says something else. */
 static q_status is_through(const struct run *run, bool *through)
 {
     struct q_manifest manifest;
+    uint64_t tokens = 0;
     Q_TRY(q_manifest_read(run->step.folder, &manifest));
     *through = json_equal(json_object_get(manifest.json, "schedule"), run->schedule);
+    const json_t *statistics = json_object_get(manifest.json, "statistics");
+    q_status status = *through ? Q_OK : q_json_get_u64(statistics, run->step.folder, "tokens", &tokens);
+    if (!status && !*through && tokens >= run->settings.tokens)
+        status =
+            q_fail(Q_ERR_USAGE,
+                   "'%s' is trained to its end, %" PRIu64
+                   " tokens, under another schedule; raise 'train.tokens' to go on with it, or train in another folder",
+                   run->step.folder, tokens);
     q_manifest_release(&manifest);
-    return Q_OK;
+    return status;
 }
 
 /* A run that is to go further is no finished result any more: its manifest goes first, so that a kill leaves it unfinished. */
@@ -174,6 +183,8 @@ static q_status unfinish(struct run *run)
     Q_TRY(q_step_part_path(&run->step, 0, ".json", &record));
     Q_TRY(q_fs_unlink(manifest));
     Q_TRY(q_fs_unlink(record));
+    /* Or a power cut may bring the manifest back when the model's files, of the same sizes, are others. */
+    Q_TRY(q_fs_sync_directory(run->step.folder));
     run->step.done = false;
     return Q_OK;
 }
@@ -218,8 +229,10 @@ static q_status train_model(struct run *run)
                                   .shards_folder = run->options->shards,
                                   .tokenizer_folder = run->options->tokenizer,
                                   .run_folder = run->step.folder,
+                                  .force = run->options->common.force,
                                   .threads = (unsigned)run->options->common.threads};
     struct trainer *trainer;
+    Q_TRY(q_step_hash(&run->step, &setup.run));
     Q_TRY(trainer_create(&setup, &trainer));
     q_status status = trainer_run(trainer);
     if (!status)

@@ -57,10 +57,10 @@ struct schedule_point schedule_at(const struct train_settings *settings, uint64_
     return point;
 }
 
-void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t *out_steps,
-                     uint64_t *out_tokens)
+void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t from,
+                     uint64_t *out_steps, uint64_t *out_tokens)
 {
-    uint64_t steps = 0, tokens = 0;
+    uint64_t steps = 0, tokens = from;
     while (tokens < settings->tokens && settings->batch.from > 0 && tokens < settings->batch.ramp) {
         tokens += schedule_batch(settings, tokens) * sequence_tokens;
         steps++;
@@ -72,5 +72,5 @@ void schedule_length(const struct train_settings *settings, uint64_t sequence_to
         tokens += rest * step_tokens;
     }
     *out_steps = steps;
-    *out_tokens = tokens;
+    *out_tokens = tokens - from;
 }

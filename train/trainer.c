@@ -30,8 +30,9 @@ struct trainer {
     struct metrics *metrics;
 
     struct train_position position;
-    uint64_t steps_total, tokens_total; /* where the run ends */
-    uint64_t saved_step;                /* of the newest checkpoint */
+    uint64_t steps_total,
+        tokens_total;    /* where the run ends: the present position and what the schedule asks for from there */
+    uint64_t saved_step; /* of the newest checkpoint */
 
     /* One micro-batch: B sequences of T. */
     int32_t *ids, *targets; /* [B, T] */
@@ -44,7 +45,7 @@ struct trainer {
     /* Of this process alone. */
     struct train_position first; /* where it began */
     double seconds;              /* in trainer_run */
-    double *step_losses;         /* [steps_total - first.step] */
+    double *step_losses;         /* [steps_total - first.step]: all that this process takes */
 };
 
 static q_status check_fit(const struct trainer *trainer)
@@ -98,15 +99,49 @@ static q_status create_model(struct trainer *trainer)
     return optimizer_create(trainer->model, &optimizer, &trainer->optimizer);
 }
 
+static q_status place_json(const struct trainer *trainer, json_t **out)
+{
+    const struct train_position *at = &trainer->position;
+    *out = json_pack("{s:I,s:I,s:I}", "step", (json_int_t)at->step, "samples", (json_int_t)at->samples, "tokens",
+                     (json_int_t)at->tokens);
+    return *out ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the journal");
+}
+
 /* An event of the journal with the present place. */
 static q_status note(struct trainer *trainer, const char *event)
 {
-    const struct train_position *at = &trainer->position;
-    json_t *fields = json_pack("{s:I,s:I,s:I}", "step", (json_int_t)at->step, "samples", (json_int_t)at->samples,
-                               "tokens", (json_int_t)at->tokens);
-    if (!fields)
-        return q_fail(Q_ERR_MEMORY, "no memory for the journal");
+    json_t *fields;
+    Q_TRY(place_json(trainer, &fields));
     return q_journal_append(trainer->journal, event, fields);
+}
+
+/* The same with the schedule from here on: it may change between two starts, and the manifest holds only the last one. */
+static q_status note_start(struct trainer *trainer, const char *event)
+{
+    json_t *fields, *schedule;
+    Q_TRY(place_json(trainer, &fields));
+    q_status status = q_settings_json(&train_settings_table, trainer->setup.settings, Q_TAG_SCHEDULE, 0, &schedule);
+    if (!status)
+        status = q_json_set(fields, "schedule", schedule);
+    if (!status)
+        return q_journal_append(trainer->journal, event, fields);
+    json_decref(fields);
+    return status;
+}
+
+/* A checkpoint of another run in the folder: --force has put this run in its place, or somebody has put it there by hand. */
+static q_status drop_foreign(struct trainer *trainer, bool *found)
+{
+    const char *folder = trainer->setup.run_folder;
+    bool own;
+    Q_TRY(checkpoint_belongs(folder, trainer->setup.run, &own));
+    if (own)
+        return Q_OK;
+    if (!trainer->setup.force)
+        return q_fail(Q_ERR_INPUT, "'%s' holds checkpoints of another run; choose another folder or give --force",
+                      folder);
+    *found = false;
+    return checkpoint_remove_all(folder);
 }
 
 /* Fresh parameters by the seed, or the latest checkpoint. */
@@ -118,16 +153,41 @@ static q_status begin_or_go_on(struct trainer *trainer)
     /* The journal's lock keeps a second process away before anything is read or cleared. */
     Q_TRY(q_journal_open(path, &trainer->journal));
     Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
+    if (found)
+        Q_TRY(drop_foreign(trainer, &found));
     if (found) {
-        Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer,
-                              trainer->shards->fingerprint, &trainer->position));
+        Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer, trainer->setup.run,
+                              &trainer->position));
         trainer->saved_step = trainer->position.step;
     } else {
         Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
         trainer->saved_step = UINT64_MAX;
     }
-    Q_TRY(note(trainer, found ? "resumed" : "started"));
+    Q_TRY(note_start(trainer, found ? "resumed" : "started"));
     return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
+}
+
+/* Where the run ends, seen from where it stands. That the data reach so far is told now and not days later. */
+static q_status find_end(struct trainer *trainer)
+{
+    const struct train_settings *settings = trainer->setup.settings;
+    const uint64_t length = trainer->shards->sequence_tokens, positions = mixture_positions(trainer->feed.mixture);
+    uint64_t steps, tokens;
+    /* The last step ends less than a batch behind settings->tokens: what stands further on was trained under another schedule. */
+    if (trainer->position.tokens >= settings->tokens + settings->batch.sequences * length)
+        return q_fail(Q_ERR_USAGE,
+                      "the run stands at %" PRIu64 " tokens, behind the %" PRIu64
+                      " of 'train.tokens'; raise it, or train anew in another folder",
+                      trainer->position.tokens, settings->tokens);
+    schedule_length(settings, length, trainer->position.tokens, &steps, &tokens);
+    if (positions < trainer->position.samples || positions - trainer->position.samples < tokens / length)
+        return q_fail(Q_ERR_USAGE,
+                      "the run needs %" PRIu64 " sequences, and every source has ended by its epochs_max after %" PRIu64
+                      "; lower 'train.tokens' or raise 'inputs.N.epochs_max'",
+                      trainer->position.samples + tokens / length, positions);
+    trainer->steps_total = trainer->position.step + steps;
+    trainer->tokens_total = trainer->position.tokens + tokens;
+    return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
 }
 
 static q_status create_all(struct trainer *trainer)
@@ -139,10 +199,8 @@ static q_status create_all(struct trainer *trainer)
     Q_TRY(create_model(trainer));
     Q_TRY(create_buffers(trainer));
     Q_TRY(begin_or_go_on(trainer));
-    schedule_length(setup->settings, trainer->shards->sequence_tokens, &trainer->steps_total, &trainer->tokens_total);
     trainer->first = trainer->position;
-    uint64_t steps = trainer->steps_total - Q_MIN(trainer->steps_total, trainer->first.step);
-    return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
+    return find_end(trainer);
 }
 
 q_status trainer_create(const struct trainer_setup *setup, struct trainer **out)
@@ -270,7 +328,7 @@ static q_status save(struct trainer *trainer)
     struct checkpoint_keep keep = {trainer->setup.settings->checkpoint.keep_last,
                                    trainer->setup.settings->checkpoint.keep_every};
     Q_TRY(checkpoint_write(trainer->setup.run_folder, trainer->model, trainer->optimizer, &trainer->position,
-                           trainer->shards->fingerprint, trainer->setup.tokenizer_folder, &keep, NULL));
+                           trainer->setup.run, trainer->setup.tokenizer_folder, &keep, NULL));
     trainer->saved_step = trainer->position.step;
     return note(trainer, "checkpoint");
 }
@@ -296,7 +354,7 @@ static q_status run_steps(struct trainer *trainer)
 q_status trainer_run(struct trainer *trainer)
 {
     double started = q_seconds();
-    q_progress_start("train", "tokens", trainer->tokens_total - Q_MIN(trainer->tokens_total, trainer->position.tokens));
+    q_progress_start("train", "tokens", trainer->tokens_total - trainer->position.tokens);
     q_status status = run_steps(trainer);
     q_progress_finish();
     trainer->seconds += q_seconds() - started;

@@ -20,6 +20,8 @@ struct trainer_setup {
     const char *shards_folder;
     const char *tokenizer_folder; /* for the checkpoints' copies; NULL: none */
     const char *run_folder;       /* exists */
+    q_hash run;                   /* of the step's identity: what its checkpoints belong to */
+    bool force;                   /* checkpoints of another run in the folder are removed instead of refused */
     unsigned threads;
 };
 

@@ -147,7 +147,7 @@ static void test_written_is_read_back(void **state)
     assert_int_equal(position.tokens, 168);
     assert_int_equal(optimizer_steps(two.optimizer), 7);
     assert_true(q_hash_equal(rig_hash(&one), rig_hash(&two)));
-    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT, "other shards");
+    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT, "another run");
     rig_release(&one);
     rig_release(&two);
 }
@@ -174,6 +174,48 @@ static void test_old_ones_go(void **state)
     assert_string_equal(names[2], "step-00000006");
     q_arena_release(&arena);
     rig_release(&rig);
+}
+
+/* `latest` set back by hand: the course that was given up is neither taken for the new one nor counted among the newest. */
+static void test_set_back(void **state)
+{
+    (void)state;
+    struct rig one = {0}, two = {0}, scratch = {0};
+    bool found, own;
+    struct train_position position;
+    fresh_run();
+    rig_create(&one);
+    rig_create(&two);
+    rig_create(&scratch);
+    rig_fill(&one, 1);
+    rig_fill(&two, 2);
+    struct checkpoint_keep all = {.last = 9}, last = {.last = 1};
+    for (uint64_t step = 10; step <= 40; step += 10) {
+        position = at_step(step);
+        assert_ok(checkpoint_write("run", one.model, one.optimizer, &position, data, NULL, &all, NULL));
+    }
+    scratch_write("run/latest", "step-00000010", 13);
+    position = at_step(15);
+    assert_ok(checkpoint_write("run", two.model, two.optimizer, &position, data, NULL, &last, NULL));
+    assert_true(q_fs_is_directory("run/checkpoints/step-00000015"));
+    assert_false(q_fs_is_directory("run/checkpoints/step-00000010"));
+    assert_true(q_fs_is_directory("run/checkpoints/step-00000020"));
+    position = at_step(20);
+    assert_ok(checkpoint_write("run", two.model, two.optimizer, &position, data, NULL, &last, NULL));
+    assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position));
+    assert_int_equal(position.step, 20);
+    assert_true(q_hash_equal(rig_hash(&scratch), rig_hash(&two)));
+    assert_ok(checkpoint_belongs("run", data, &own));
+    assert_true(own);
+    assert_ok(checkpoint_belongs("run", (q_hash){9, 9}, &own));
+    assert_false(own);
+    assert_ok(checkpoint_remove_all("run"));
+    assert_ok(checkpoint_find("run", &found));
+    assert_false(found);
+    assert_false(q_fs_is_directory("run/checkpoints"));
+    rig_release(&one);
+    rig_release(&two);
+    rig_release(&scratch);
 }
 
 /* What a run finds after an interrupted write of step 2 over a whole step 1: one of the two, whole. */
@@ -310,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_is_read_back),  cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_set_back),
         cmocka_unit_test(test_killed_at_every_call), cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_damage_is_found),
     };

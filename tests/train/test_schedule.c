@@ -92,12 +92,14 @@ static void test_length_is_that_of_the_steps(void **state)
         run.batch.sequences = cases[i].to;
         run.batch.from = cases[i].from;
         run.batch.ramp = cases[i].ramp;
-        uint64_t steps = 0, tokens = 0, counted_steps, counted_tokens;
-        for (; tokens < run.tokens; steps++)
-            tokens += schedule_batch(&run, tokens) * 10;
-        schedule_length(&run, 10, &counted_steps, &counted_tokens);
-        assert_int_equal(counted_steps, steps);
-        assert_int_equal(counted_tokens, tokens);
+        uint64_t steps, tokens, counted_steps, counted_tokens;
+        for (uint64_t from = 0; from < 2 * run.tokens; from += 1 + run.tokens / 7) {
+            for (steps = 0, tokens = from; tokens < run.tokens; steps++)
+                tokens += schedule_batch(&run, tokens) * 10;
+            schedule_length(&run, 10, from, &counted_steps, &counted_tokens);
+            assert_int_equal(counted_steps, steps);
+            assert_int_equal(counted_tokens, tokens - from);
+        }
     }
 }
 

@@ -43,6 +43,23 @@ train long $constant --set train.tokens=40K
 cmp short/model-00001-of-00001.safetensors long/model-00001-of-00001.safetensors && echo "made longer: the same bytes"
 train short $constant --set train.tokens=40K && sed 's/.*quern-train: //' short.out
 
+# Another schedule cannot act on what is done: refused where nothing is left to train, taken from here on where something is. A batch that grows on the way
+# takes fewer steps than are behind already.
+train long $constant --set train.rate.peak=0.001
+echo "exit $?"; sed 's/.*quern-train run: //' long.out
+train long $constant --set train.tokens=10K
+echo "exit $?"; sed 's/.*quern-train run: //' long.out
+train long $constant --set train.tokens=80K --set train.batch.sequences=400 && grep -o '"event":"resumed".*"sequences":400' long/journal | sed 's/,.*"sequences"/ "sequences"/'
+train ends $constant --set inputs.0.epochs_max=0.1 --set inputs.1.epochs_max=0.1 --set inputs.2.epochs_max=0.1
+echo "exit $?"; sed 's/.*quern-train run: //' ends.out
+
+# Another run in its place starts anew and does not go on from the checkpoints that it finds.
+train other --set train.optimizer.beta1=0.5
+train short $constant --set train.optimizer.beta1=0.5
+echo "exit $?"
+train short --force --set train.optimizer.beta1=0.5 || cat short.out
+cmp other/model-00001-of-00001.safetensors short/model-00001-of-00001.safetensors && cmp other/manifest.json short/manifest.json && echo "forced: the same bytes"
+
 # Another identity is refused, by the name of what differs.
 train whole --set train.micro_batch=8
 echo "exit $?"
