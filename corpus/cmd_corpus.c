@@ -1,6 +1,8 @@
 /* quern-corpus: stage 1. The verbs are in cmd_corpus_*.c. */
 #include "corpus/cmd_corpus.h"
 
+#include "base/report_verb.h"
+
 #include "base/fs.h"
 #include "corpus/corpus_settings.h"
 
@@ -12,11 +14,6 @@ static const struct q_option extract_table[] = {{"all", 0, Q_OPTION_FLAG, offset
                                                  offsetof(struct corpus_extract_options, markdown), NULL,
                                                  "headings with '#', fences around code"},
                                                 {0}};
-
-static const struct q_option report_table[] = {{"fragment", 0, Q_OPTION_FLAG,
-                                                offsetof(struct corpus_report_options, fragment), NULL,
-                                                "print what goes into a run's page"},
-                                               {0}};
 
 static const struct q_verb verbs[] = {
     {.name = "build",
@@ -80,8 +77,8 @@ static const struct q_verb verbs[] = {
      .summary = "what was kept and what was dropped, as one HTML page",
      .details = "  quern-corpus report corpus -o corpus.html",
      .takes = Q_TAKES_OUT,
-     .options = report_table,
-     .options_size = sizeof(struct corpus_report_options),
+     .options = q_report_option_table,
+     .options_size = sizeof(struct q_report_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = corpus_report_verb},

@@ -10,11 +10,6 @@ struct corpus_extract_options {
     bool markdown;
 };
 
-struct corpus_report_options {
-    struct q_common common;
-    bool fragment;
-};
-
 q_status corpus_build_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_plan_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_cat_verb(void *options, const char *const *arguments, size_t count);

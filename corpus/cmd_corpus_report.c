@@ -3,7 +3,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/manifest.h"
-#include "base/report.h"
+#include "base/report_verb.h"
 #include "corpus/cmd_corpus.h"
 #include "corpus/corpus_statistics.h"
 
@@ -236,26 +236,9 @@ static q_status read_page(struct page *p, const char *folder)
     return corpus_statistics_parse(statistics, folder, SIZE_MAX, &p->statistics);
 }
 
-static q_status write_page(struct page *p, const struct corpus_report_options *options, const char *folder)
+q_status corpus_report_verb(void *opaque, const char *const *arguments, size_t count)
 {
-    const char *path = options->common.out;
-    if (options->fragment) {
-        struct q_buffer text = {0};
-        q_status status = q_report_fragment(p->report, &text);
-        if (status == Q_OK)
-            status = corpus_print(q_buffer_string(&text));
-        q_buffer_release(&text);
-        return status;
-    }
-    if (!path)
-        Q_TRY(q_fs_join(&p->arena, folder, "report.html", &path));
-    Q_TRY(q_report_publish(p->report, path));
-    Q_TRY(q_arena_printf(&p->arena, &path, "%s\n", path));
-    return corpus_print(q_string_of(path));
-}
-
-q_status corpus_report_verb(void *options, const char *const *arguments, size_t count)
-{
+    const struct q_report_options *options = opaque;
     struct page p = {0};
     (void)count;
     q_status status = read_page(&p, arguments[0]);
@@ -264,7 +247,7 @@ q_status corpus_report_verb(void *options, const char *const *arguments, size_t 
     if (status == Q_OK)
         status = fill(&p);
     if (status == Q_OK)
-        status = write_page(&p, options, arguments[0]);
+        status = q_report_deliver(p.report, arguments[0], options->common.out, options->fragment);
     q_report_release(p.report);
     corpus_statistics_release(&p.statistics);
     q_manifest_release(&p.manifest);

@@ -1,17 +1,14 @@
 /* quern-dedup: stage 2. The verbs are in cmd_dedup_*.c. */
 #include "dedup/cmd_dedup.h"
 
+#include "base/report_verb.h"
+
 #include "base/manifest.h"
 #include "base/recipe.h"
 
 static const struct q_option build_table[] = {{"work", 0, Q_OPTION_TEXT, offsetof(struct dedup_build_options, work),
                                                "DIR", "folder of the earlier steps (standard: 'work' in the result's)"},
                                               {0}};
-
-static const struct q_option report_table[] = {{"fragment", 0, Q_OPTION_FLAG,
-                                                offsetof(struct dedup_report_options, fragment), NULL,
-                                                "print what goes into a run's page instead of a page"},
-                                               {0}};
 
 static const struct q_verb verbs[] = {
     {.name = "build",
@@ -62,8 +59,8 @@ static const struct q_verb verbs[] = {
      .summary = "what was dropped, cluster sizes and samples as one HTML page",
      .details = "  quern-dedup report dedup -o dedup.html",
      .takes = Q_TAKES_OUT,
-     .options = report_table,
-     .options_size = sizeof(struct dedup_report_options),
+     .options = q_report_option_table,
+     .options_size = sizeof(struct q_report_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = cmd_dedup_report},

@@ -10,11 +10,6 @@ struct dedup_build_options {
     const char *work; /* NULL: the folder `work` in the result's */
 };
 
-struct dedup_report_options {
-    struct q_common common;
-    bool fragment;
-};
-
 /* The section `dedup` of --recipe (or of none) with the --set overrides. Texts live in the arena. */
 q_status dedup_settings_read(const struct q_common *common, struct q_arena *arena,
                              struct dedup_settings *settings) Q_MUST_USE;

@@ -2,6 +2,7 @@
 #include "tokenizer/cmd_tokenizer.h"
 
 #include "base/check.h"
+#include "base/report_verb.h"
 #include "tokenizer/tokenizer_settings.h"
 
 q_status parse_format(const char *value, enum text_format *out)
@@ -121,10 +122,11 @@ static const struct q_verb verbs[] = {
      .arguments_max = 100000,
      .run = cmd_bench},
     {.name = "report",
-     .synopsis = "DIR",
-     .summary = "DIR/report.html: what a trained vocabulary is like",
+     .synopsis = "DIR [-o FILE]",
+     .summary = "what a trained vocabulary is like, as one HTML page",
      .takes = Q_TAKES_OUT,
-     .options_size = sizeof(struct q_common),
+     .options = q_report_option_table,
+     .options_size = sizeof(struct q_report_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = cmd_report},

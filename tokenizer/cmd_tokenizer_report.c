@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/manifest.h"
-#include "base/report.h"
+#include "base/report_verb.h"
 #include "tokenizer/bpe_index.h"
 #include "tokenizer/cmd_tokenizer.h"
 #include "tokenizer/token_kinds.h"
@@ -257,20 +257,15 @@ static q_status fill_report(struct reporting *r)
 
 q_status cmd_report(void *given, const char *const *arguments, size_t count)
 {
-    const struct q_common *common = given;
+    const struct q_report_options *options = given;
     struct reporting r = {0};
-    const char *path = common->out;
     q_status status;
     (void)count;
     Q_TRY_GOTO(done, q_manifest_read(arguments[0], &r.manifest));
     Q_TRY_GOTO(done, tokenizer_load(arguments[0], &r.tokenizer));
     Q_TRY_GOTO(done, q_report_create("Tokenizer", &r.report));
     Q_TRY_GOTO(done, fill_report(&r));
-    if (!path)
-        Q_TRY_GOTO(done, q_fs_join(&r.arena, arguments[0], "report.html", &path));
-    status = q_report_publish(r.report, path);
-    if (!status)
-        fprintf(stderr, "tokenizer report: %s\n", path);
+    status = q_report_deliver(r.report, arguments[0], options->common.out, options->fragment);
 done:
     q_report_release(r.report);
     tokenizer_release(r.tokenizer);

@@ -3,7 +3,7 @@
 #include "base/document.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/report.h"
+#include "base/report_verb.h"
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_eval.h"
 #include "train/eval_bits.h"
@@ -185,27 +185,9 @@ static q_status fill(struct q_report *report, json_t *results, struct q_arena *a
     return Q_OK;
 }
 
-static q_status write(const struct eval_options *options, const char *folder, struct q_report *report,
-                      struct q_arena *arena)
+q_status eval_report(void *opaque, const char *const *arguments, size_t count)
 {
-    const char *path = options->common.out;
-    if (options->fragment) {
-        struct q_buffer text = {0};
-        q_status status = q_report_fragment(report, &text);
-        if (!status)
-            fwrite(text.data, 1, text.size, stdout);
-        q_buffer_release(&text);
-        return status;
-    }
-    if (!path)
-        Q_TRY(q_fs_join(arena, folder, "report.html", &path));
-    Q_TRY(q_report_publish(report, path));
-    printf("%s\n", path);
-    return Q_OK;
-}
-
-q_status eval_report(void *options, const char *const *arguments, size_t count)
-{
+    const struct eval_options *options = opaque;
     (void)count;
     struct q_arena arena = {0};
     struct q_report *report = NULL;
@@ -219,7 +201,7 @@ q_status eval_report(void *options, const char *const *arguments, size_t count)
     if (!status)
         status = fill(report, results, &arena);
     if (!status)
-        status = write(options, arguments[0], report, &arena);
+        status = q_report_deliver(report, arguments[0], options->common.out, options->fragment);
     q_report_release(report);
     json_decref(results);
     q_arena_release(&arena);

@@ -1,14 +1,10 @@
 /* quern-train: stage 5. The verbs are in cmd_train_*.c. */
 #include "train/cmd_train.h"
 
+#include "base/report_verb.h"
 #include "train/train_settings.h"
 
 #include <stddef.h>
-
-static const struct q_option report_table[] = {{"fragment", 0, Q_OPTION_FLAG,
-                                                offsetof(struct train_report_options, fragment), NULL,
-                                                "print what goes into a run's page"},
-                                               {0}};
 
 static const struct q_verb verbs[] = {
     {.name = "run",
@@ -59,8 +55,8 @@ static const struct q_verb verbs[] = {
      .synopsis = "DIR [-o FILE]",
      .summary = "curves and expert load as one HTML page",
      .takes = Q_TAKES_OUT,
-     .options = report_table,
-     .options_size = sizeof(struct train_report_options),
+     .options = q_report_option_table,
+     .options_size = sizeof(struct q_report_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = train_report},

@@ -20,11 +20,6 @@ q_status train_schedule(void *options, const char *const *arguments, size_t coun
 q_status train_report(void *options, const char *const *arguments, size_t count);
 q_status train_verify(void *options, const char *const *arguments, size_t count);
 
-struct train_report_options {
-    struct q_common common;
-    bool fragment;
-};
-
 struct train_bench_options {
     struct q_common common;
     const char *model;

@@ -3,7 +3,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/manifest.h"
-#include "base/report.h"
+#include "base/report_verb.h"
 #include "train/cmd_train.h"
 
 #include <inttypes.h>
@@ -154,30 +154,9 @@ static q_status fill(struct q_report *report, struct curves *curves)
     return plot_sources(report, curves);
 }
 
-static q_status write(const struct train_report_options *options, const char *folder, struct q_report *report,
-                      struct curves *curves)
+q_status train_report(void *opaque, const char *const *arguments, size_t count)
 {
-    struct q_buffer text = {0};
-    q_status status = fill(report, curves);
-    const char *path = options->common.out;
-    if (!status && options->fragment) {
-        status = q_report_fragment(report, &text);
-        if (!status)
-            fwrite(text.data, 1, text.size, stdout);
-        q_buffer_release(&text);
-        return status;
-    }
-    if (!status && !path)
-        status = q_fs_join(&curves->arena, folder, "report.html", &path);
-    if (!status)
-        status = q_report_publish(report, path);
-    if (!status)
-        printf("%s\n", path);
-    return status;
-}
-
-q_status train_report(void *options, const char *const *arguments, size_t count)
-{
+    const struct q_report_options *options = opaque;
     (void)count;
     struct curves curves = {0};
     struct q_report *report = NULL;
@@ -191,7 +170,9 @@ q_status train_report(void *options, const char *const *arguments, size_t count)
     if (!status)
         status = q_report_create("Training", &report);
     if (!status)
-        status = write(options, arguments[0], report, &curves);
+        status = fill(report, &curves);
+    if (!status)
+        status = q_report_deliver(report, arguments[0], options->common.out, options->fragment);
     q_report_release(report);
     json_decref(curves.last);
     json_decref(lines);
