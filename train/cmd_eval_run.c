@@ -65,11 +65,36 @@ static q_status load_recipe(struct evaluation *evaluation)
                            &evaluation->recipe.arena, &evaluation->settings);
 }
 
+/* What one build of the shards holds out another one may have trained on: held-out means something for the shards that the model was trained on only. */
+static q_status check_trained_on(const struct evaluation *evaluation)
+{
+    const char *folder = evaluation->options->model;
+    char hash[Q_HASH_HEX];
+    json_t *identity, *inputs, *input;
+    size_t i;
+    bool same = false;
+    Q_TRY(q_json_get_object(evaluation->trained.json, folder, "identity", &identity));
+    Q_TRY(q_json_get_array(identity, folder, "inputs", &inputs));
+    q_hash_hex(evaluation->sharded.hash, hash);
+    json_array_foreach(inputs, i, input)
+    {
+        q_string seen;
+        Q_TRY(q_json_get_string(input, folder, "hash", &seen));
+        same = same || q_string_is(seen, hash);
+    }
+    return same ? Q_OK
+                : q_fail(Q_ERR_INPUT,
+                         "the model in '%s' was not trained on the shards in '%s', and may have seen what these hold "
+                         "out; use 'bpb' for other text",
+                         folder, evaluation->options->shards);
+}
+
 static q_status seal_step(struct evaluation *evaluation)
 {
     json_t *settings;
     Q_TRY(q_manifest_read(evaluation->options->model, &evaluation->trained));
     Q_TRY(q_manifest_read(evaluation->options->shards, &evaluation->sharded));
+    Q_TRY(check_trained_on(evaluation));
     Q_TRY(q_settings_json(&eval_settings_table, &evaluation->settings, Q_TAG_IDENTITY, 0, &settings));
     struct q_step *step = &evaluation->step;
     Q_TRY(q_step_begin(step, "eval", "run", EVAL_OUTPUT_VERSION, evaluation->recipe.seed, settings));

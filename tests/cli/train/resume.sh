@@ -60,6 +60,13 @@ echo "exit $?"
 train short --force --set train.optimizer.beta1=0.5 || cat short.out
 cmp other/model-00001-of-00001.safetensors short/model-00001-of-00001.safetensors && cmp other/manifest.json short/manifest.json && echo "forced: the same bytes"
 
+# A tokenizer that did not make the shards, shards that the model was not trained on.
+quern-tokenizer train corpus $recipe --set tokenizer.vocab_size=600 -o tokenizer-600 -q >out 2>&1
+quern-train run $recipe --shards shards -t tokenizer-600 -o mixed -q 2>&1 | sed 's/.*quern-train run: //'
+quern-shards build corpus -t tokenizer $recipe --set shards.level=1 -o shards-1 -q >out 2>&1
+quern-eval run $recipe --model whole --shards shards-1 -t tokenizer -o evaluated -q 2>&1 | sed 's/.*quern-eval run: //'
+quern-eval run $recipe --model whole --shards shards -t tokenizer-600 -o evaluated -q 2>&1 | sed 's/.*quern-eval run: //'
+
 # Another identity is refused, by the name of what differs.
 train whole --set train.micro_batch=8
 echo "exit $?"
