@@ -98,6 +98,17 @@ static void write_config(const struct model_config *config, const char *key, jso
     json_decref(json);
 }
 
+/* Every number of both (not the bytes: there is padding between them). */
+static void assert_same(const struct model_config *a, const struct model_config *b)
+{
+    json_t *x, *y;
+    assert_int_equal(model_config_json(a, &x), Q_OK);
+    assert_int_equal(model_config_json(b, &y), Q_OK);
+    assert_true(json_equal(x, y));
+    json_decref(x);
+    json_decref(y);
+}
+
 static void config_json_there_and_back(void **state)
 {
     (void)state;
@@ -105,14 +116,14 @@ static void config_json_there_and_back(void **state)
     load("deepseek-v3", &config);
     write_config(&config, NULL, NULL);
     assert_int_equal(model_config_read(".", &back), Q_OK);
-    assert_memory_equal(&config, &back, sizeof(config));
+    assert_same(&config, &back);
     load("1b", &config);
     config.rope_scaling = (struct model_rope_scaling){MODEL_ROPE_YARN, 8, 2048, 16, 2, 0.5, 0.25};
     config.norm_topk_prob = false;
     config.eos_token_id = 7;
     write_config(&config, NULL, NULL);
     assert_int_equal(model_config_read(".", &back), Q_OK);
-    assert_memory_equal(&config, &back, sizeof(config));
+    assert_same(&config, &back);
 }
 
 static void what_is_not_computed_is_refused(void **state)
