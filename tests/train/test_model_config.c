@@ -166,6 +166,25 @@ static void what_is_not_computed_is_refused(void **state)
     assert_int_equal(model_config_read("nowhere", &back), Q_ERR_INPUT);
 }
 
+/* docs/settings/model.md is made from the table; where it is not current, the right one is left in the build folder. */
+static void the_page_is_current(void **state)
+{
+    (void)state;
+    struct q_buffer page = {0}, file = {0};
+    const char *head = "# Settings: `model`\n\nThe model's shape, as a mapping under `model:` in a recipe or as a file "
+                       "of recipes/models/; the names are those of Hugging Face's\n"
+                       "config.json. Made from the table in train/model/model_config.c; do not edit it here.\n\n";
+    assert_int_equal(q_buffer_append(&page, head, strlen(head)), Q_OK);
+    assert_int_equal(q_settings_markdown(&model_config_table, &page), Q_OK);
+    assert_int_equal(q_fs_read_file(QUERN_SOURCE "/docs/settings/model.md", 1 << 20, &file), Q_OK);
+    if (!q_string_equal(q_buffer_string(&page), q_buffer_string(&file))) {
+        scratch_write(QUERN_BUILD "/model.md", page.data, page.size);
+        fail_msg("docs/settings/model.md is not current; copy " QUERN_BUILD "/model.md");
+    }
+    q_buffer_release(&page);
+    q_buffer_release(&file);
+}
+
 static void names_that_do_not_exist_are_told(void **state)
 {
     (void)state;
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(config_json_there_and_back),
         cmocka_unit_test(what_is_not_computed_is_refused),
         cmocka_unit_test(names_that_do_not_exist_are_told),
+        cmocka_unit_test(the_page_is_current),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
