@@ -184,8 +184,19 @@ q_status cmd_shards_split(const char *name, enum shards_split *out)
 
 q_status cmd_shards_tokenizer(const char *path, q_hash wanted, struct tokenizer **out)
 {
-    Q_TRY(shards_tokenizer_check(wanted, path));
-    return tokenizer_load(path, out);
+    struct q_arena arena = {0};
+    const char *file = path;
+    uint64_t bytes;
+    q_hash hash;
+    q_status status = q_fs_is_directory(path) ? q_fs_join(&arena, path, "tokenizer.json", &file) : Q_OK;
+    if (!status)
+        status = q_fs_hash_file(file, &bytes, &hash);
+    if (!status && !q_hash_equal(hash, wanted))
+        status = q_fail(Q_ERR_INPUT, "'%s' is not the tokenizer that made the shards", file);
+    if (!status)
+        status = tokenizer_load(file, out);
+    q_arena_release(&arena);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -50,10 +50,6 @@ struct shards {
 q_status shards_open(const char *folder, enum shards_split split, struct shards **out) Q_MUST_USE;
 void shards_close(struct shards *shards);
 
-/* Whether PATH (a tokenizer.json, or the folder that holds one) made these ids, `tokenizer` being that of shards or of a file's header: Q_ERR_INPUT where
- * it is another one. Ids mean nothing to any other, though most of them would be in its range. */
-q_status shards_tokenizer_check(q_hash tokenizer, const char *path) Q_MUST_USE;
-
 struct shards_cursor;
 q_status shards_cursor_create(const struct shards *shards, struct shards_cursor **out) Q_MUST_USE;
 void shards_cursor_release(struct shards_cursor *cursor);

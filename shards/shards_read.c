@@ -158,21 +158,6 @@ void shards_close(struct shards *shards)
     q_release(shards);
 }
 
-q_status shards_tokenizer_check(q_hash tokenizer, const char *path)
-{
-    struct q_arena arena = {0};
-    const char *file = path;
-    uint64_t bytes;
-    q_hash hash;
-    q_status status = q_fs_is_directory(path) ? q_fs_join(&arena, path, "tokenizer.json", &file) : Q_OK;
-    if (!status)
-        status = q_fs_hash_file(file, &bytes, &hash);
-    if (!status && !q_hash_equal(hash, tokenizer))
-        status = q_fail(Q_ERR_INPUT, "'%s' is not the tokenizer that made the shards", file);
-    q_arena_release(&arena);
-    return status;
-}
-
 /* The last file that begins at or before the sequence and is not empty. */
 static size_t find_file(const struct shards *shards, uint64_t sequence)
 {

@@ -55,8 +55,6 @@ static q_status check_fit(const struct trainer *trainer)
     if (shards->sequences == 0)
         return q_fail(Q_ERR_INPUT, "'%s' holds no whole sequence of %u tokens to train on", shards->folder,
                       shards->sequence_tokens);
-    if (trainer->setup.tokenizer_folder)
-        Q_TRY(shards_tokenizer_check(shards->tokenizer, trainer->setup.tokenizer_folder));
     if (shards->vocabulary > config->vocab_size)
         return q_fail(Q_ERR_USAGE,
                       "the shards have ids up to %u, the model a vocabulary of %" PRIu64 "; raise 'model.vocab_size'",
