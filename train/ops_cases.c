@@ -48,6 +48,7 @@ static void describe_embed(struct ops_case *c)
         add_in(c, "dout", n * h);
     }
     add_ids(c, "ids", OPS_IDS, n, v);
+    c->bytes = 4.0 * (double)(n * h) * (c->kind == OPS_EMBED ? 2 : 3); /* rows that tokens name, not the table */
 }
 
 /* size: rows, width, stride of x (and dx), accumulate */
