@@ -194,7 +194,11 @@ static q_status put_chapter(struct page *page, size_t stage)
     const char *program, *anchor;
     Q_TRY(launch_find(&graph->arena, stages[stage].program, &program));
     Q_TRY(anchor_of(&graph->arena, stage, &anchor));
-    const char *const arguments[] = {program, "report", graph->stages[stage].folder, "--fragment", NULL};
+    const char *arguments[] = {program, "report", graph->stages[stage].folder, "--fragment", NULL, NULL, NULL};
+    if (stages[stage].report_decodes) {
+        arguments[4] = "-t";
+        arguments[5] = graph->stages[STAGE_TOKENIZER].folder;
+    }
     struct q_buffer out = {0}, error = {0};
     struct launch_end end = {0};
     q_report_anchor(page->report, anchor);

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/string.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum stage_number {
@@ -45,6 +46,7 @@ struct stage {
     size_t input_count;
     struct stage_step steps[STAGE_STEPS_MAX]; /* what to expect while the plan is not known; the plan decides */
     size_t step_count;
+    bool report_decodes; /* its report shows texts out of ids: it is given -t TOKENIZER */
 };
 
 extern const struct stage stages[STAGE_COUNT];
