@@ -95,10 +95,25 @@ static q_status copy_path(const char *path, const char *suffix, char **out)
     return Q_OK;
 }
 
+/* The rename would put a file in the place of whatever has the name: a device or a pipe (-o /dev/null, as root) would be gone from the machine. */
+static q_status check_place(const char *path)
+{
+    struct stat info;
+    bool exists;
+    if (!*path)
+        return q_fail(Q_ERR_USAGE, "a file must have a name; this one is empty");
+    Q_TRY(q_fs_look(path, &exists, &info));
+    if (exists && !S_ISREG(info.st_mode))
+        return q_fail(Q_ERR_SYSTEM, "cannot write '%s': it is %s; choose another name", path,
+                      S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    return Q_OK;
+}
+
 q_status q_publish_open(struct q_publish *publish, const char *path)
 {
     *publish = (struct q_publish){0};
     q_status status;
+    Q_TRY(check_place(path));
     Q_TRY_GOTO(failed, copy_path(path, "", &publish->path));
     Q_TRY_GOTO(failed, copy_path(path, ".partial", &publish->partial_path));
     Q_TRY_GOTO(failed, q_hasher_create(&publish->hasher));

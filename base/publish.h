@@ -29,6 +29,7 @@ struct q_file_identity {
     q_hash hash;
 };
 
+/* Q_ERR_SYSTEM where the name is that of a folder, a device or a pipe: only regular files are replaced. */
 q_status q_publish_open(struct q_publish *publish, const char *path) Q_MUST_USE;
 q_status q_publish_write(struct q_publish *publish, const void *bytes, size_t count) Q_MUST_USE;
 /* identity may be NULL. On failure the old file stands and the partial one is gone, with one exception: where only the

@@ -61,7 +61,27 @@ static void test_order_of_calls(void **state)
     q_status status = publish_new();
     (void)fault_fs_stop();
     assert_ok(status);
-    assert_string_equal(fault_fs_trace(), "open flock fstat stat ftruncate write fsync pread rename open fsync close ");
+    assert_string_equal(fault_fs_trace(),
+                        "stat open flock fstat stat ftruncate write fsync pread rename open fsync close ");
+}
+
+/* Only a regular file is ever replaced: `-o /dev/null` must not take the machine's null device away. */
+static void test_leaves_what_is_no_file(void **state)
+{
+    (void)state;
+    struct q_publish publish;
+    struct stat info;
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    assert_int_equal(mkdir("folder", 0700), 0);
+    assert_int_equal(q_publish_open(&publish, "pipe"), Q_ERR_SYSTEM);
+    assert_string_equal(q_error_text(), "cannot write 'pipe': it is no regular file; choose another name");
+    assert_int_equal(q_publish_open(&publish, "folder"), Q_ERR_SYSTEM);
+    assert_int_equal(q_publish_open(&publish, ""), Q_ERR_USAGE);
+    assert_int_equal(stat("pipe", &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_not_equal(stat("pipe.partial", &info), 0);
+    assert_int_equal(unlink("pipe"), 0);
+    assert_int_equal(rmdir("folder"), 0);
 }
 
 /* What a killed run left is overwritten, also where it is longer. */
@@ -322,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publishes),
         cmocka_unit_test(test_order_of_calls),
+        cmocka_unit_test(test_leaves_what_is_no_file),
         cmocka_unit_test(test_takes_over_a_partial_file),
         cmocka_unit_test(test_abandon_leaves_the_old),
         cmocka_unit_test(test_each_call_fails),
