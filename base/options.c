@@ -82,6 +82,8 @@ static q_status unknown_option(const struct q_verb *verb, q_string name)
     for (const struct q_common_option *common = common_options; common->option.type && count < NAMES_MAX; common++)
         if (q_verb_takes(verb, common))
             names[count++] = common->option.name;
+    if (count < NAMES_MAX)
+        names[count++] = "help";
     const char *nearest = q_nearest_name(name, names);
     q_show(shown, sizeof(shown), name);
     if (nearest)
@@ -226,6 +228,8 @@ q_status q_options_parse(const struct q_program *program, const struct q_verb *v
             Q_TRY(argument[1] == '-' ? parse_long(&parse, argument) : parse_short(&parse, argument));
         }
     }
+    if (common->out && !*common->out)
+        return q_fail(Q_ERR_USAGE, "option '--out' is empty; it must be a path");
     if (common->threads > THREADS_MAX)
         return q_fail(Q_ERR_USAGE, "option '--threads': it must be 1 to 1024, or 0 for all cores");
     if (common->threads == 0)

@@ -97,8 +97,9 @@ static q_status find_verb(const struct q_program *program, const char *name, con
         if (count < NAMES_MAX)
             names[count++] = verb->name;
     }
+    static const char *const options[] = {"--help", "--version", "--settings", NULL};
     const char *kind = name[0] == '-' ? "option" : "verb";
-    const char *nearest = q_nearest_name(q_string_of(name), names);
+    const char *nearest = q_nearest_name(q_string_of(name), name[0] == '-' ? options : names);
     q_show(shown, sizeof(shown), q_string_of(name));
     if (nearest)
         return q_fail(Q_ERR_USAGE, "unknown %s '%s'; did you mean '%s'?", kind, shown, nearest);
