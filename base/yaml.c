@@ -71,6 +71,9 @@ static q_status parser_failed(struct reader *reader)
     const char *problem = parser->problem ? parser->problem : "is no YAML";
     if (parser->context && (strstr(parser->context, "an alias") || strstr(parser->context, "an anchor")))
         problem = no_anchors;
+    /* Of the characters that cannot, it is nearly always a tab. */
+    if (strcmp(problem, "found character that cannot start any token") == 0)
+        problem = "found character that cannot start any token; indent with spaces, not with tabs";
     unsigned line = reader->lines ? (unsigned)parser->problem_mark.line + 1 : 0;
     return fail_at(reader, line, q_show(shown, sizeof(shown), q_string_of(problem)));
 }
