@@ -209,6 +209,16 @@ out:
     return status;
 }
 
+q_status q_fs_lock(int fd, const char *path, int operation, bool *taken)
+{
+    int result;
+    do
+        result = q_fs()->flock(fd, operation | LOCK_NB);
+    while (result != 0 && errno == EINTR);
+    *taken = result == 0 || errno == ENOSYS || errno == EOPNOTSUPP;
+    return *taken || errno == EWOULDBLOCK ? Q_OK : q_fail_errno(errno, "cannot lock '%s'", path);
+}
+
 q_status q_fs_unlink(const char *path)
 {
     if (q_fs()->unlink(path) != 0 && errno != ENOENT)

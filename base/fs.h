@@ -56,6 +56,9 @@ bool q_fs_is_directory(const char *path);
 q_status q_fs_hash_file(const char *path, uint64_t *out_bytes, q_hash *out_hash) Q_MUST_USE;
 
 q_status q_fs_make_directories(const char *path) Q_MUST_USE; /* as mkdir -p, each new one made durable */
+/* One try at flock (LOCK_EX or LOCK_SH): *taken is false where another process holds it. A file system without locks, as some cluster file systems are
+ * mounted, counts as taken: to keep two writers apart is then the user's business. */
+q_status q_fs_lock(int fd, const char *path, int operation, bool *taken) Q_MUST_USE;
 q_status q_fs_sync_directory(const char *path) Q_MUST_USE;
 q_status q_fs_unlink(const char *path) Q_MUST_USE;      /* absence is not a failure */
 q_status q_fs_remove_tree(const char *path) Q_MUST_USE; /* does not follow links; absence is not a failure */

@@ -94,6 +94,7 @@ static q_status resume(struct q_journal *journal)
 q_status q_journal_open(const char *path, struct q_journal **out)
 {
     struct q_journal *journal;
+    bool taken;
     Q_TRY(q_alloc_zero(1, sizeof *journal, &journal));
     journal->fd = -1;
     size_t size = strlen(path) + 1;
@@ -106,10 +107,9 @@ q_status q_journal_open(const char *path, struct q_journal **out)
         status = q_fail_errno(errno, "cannot open '%s'", path);
         goto failed;
     }
-    if (q_fs()->flock(journal->fd, LOCK_EX | LOCK_NB) != 0) {
-        status = errno == EWOULDBLOCK
-                     ? q_fail(Q_ERR_SYSTEM, "another process is writing '%s'; wait for it or stop it", path)
-                     : q_fail_errno(errno, "cannot lock '%s'", path);
+    Q_TRY_GOTO(failed, q_fs_lock(journal->fd, path, LOCK_EX, &taken));
+    if (!taken) {
+        status = q_fail(Q_ERR_SYSTEM, "another process is writing '%s'; wait for it or stop it", path);
         goto failed;
     }
     Q_TRY_GOTO(failed, resume(journal));

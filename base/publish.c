@@ -51,19 +51,11 @@ static q_status check_same_file(int fd, const char *path, bool *same)
 
 static q_status lock_file(int fd, const char *path)
 {
-    int result;
-    do
-        result = q_fs()->flock(fd, LOCK_EX | LOCK_NB);
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
-        return Q_OK;
-    if (errno == EWOULDBLOCK)
-        return q_fail(Q_ERR_SYSTEM, "'%s' is being written by another process; wait for it or stop it", path);
-    /* Some cluster file systems are mounted without locks: two writers of one file would then be the user's mistake,
-     * and the hash that commit reads back still finds it. */
-    if (errno == ENOSYS || errno == EOPNOTSUPP)
-        return Q_OK;
-    return q_fail_errno(errno, "cannot lock '%s'", path);
+    bool taken;
+    Q_TRY(q_fs_lock(fd, path, LOCK_EX,
+                    &taken)); /* without locks, the hash that commit reads back still finds a second writer */
+    return taken ? Q_OK
+                 : q_fail(Q_ERR_SYSTEM, "'%s' is being written by another process; wait for it or stop it", path);
 }
 
 /* Opens and locks the partial file; *out_fd is one that keeps the invariant. */

@@ -139,6 +139,21 @@ static q_status fill_record(json_t *record, uint64_t part, const struct q_part_f
     return q_json_set(record, "accounting", counts);
 }
 
+/* Publishes what a reader will take: one larger than its bound would be there and look whole, and could never be read. */
+static q_status publish_bounded(const char *path, const json_t *value, uint64_t bytes_max)
+{
+    struct q_buffer text = {0};
+    q_status status = q_json_dump(value, 1, &text);
+    if (!status && text.size > bytes_max)
+        status =
+            q_fail(Q_ERR_USAGE, "'%s' would have %zu bytes, more than the %" PRIu64 " that are read; make fewer or smaller parts",
+                   path, text.size, bytes_max);
+    if (!status)
+        status = q_publish_bytes(path, text.data, text.size, NULL);
+    q_buffer_release(&text);
+    return status;
+}
+
 q_status q_step_part_publish(struct q_step *step, uint64_t part, const struct q_part_file *files, size_t file_count,
                              const struct q_accounting *accounting, json_t *statistics)
 {
@@ -154,7 +169,7 @@ q_status q_step_part_publish(struct q_step *step, uint64_t part, const struct q_
     if (!status)
         status = q_step_part_path(step, part, ".json", &path);
     if (!status)
-        status = q_json_publish(path, record);
+        status = publish_bounded(path, record, Q_RECORD_BYTES_MAX);
     json_decref(record);
     return status;
 }
@@ -223,7 +238,7 @@ static q_status publish_manifest(struct q_step *step, const struct q_finish *fin
     Q_TRY(fill_manifest(step, finish, sum, manifest));
     Q_TRY(q_provenance_publish(step, finish->program));
     Q_TRY(q_step_path(step, "manifest.json", &path));
-    return q_json_publish(path, manifest);
+    return publish_bounded(path, manifest, Q_MANIFEST_BYTES_MAX);
 }
 
 q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *sum)

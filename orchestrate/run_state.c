@@ -39,9 +39,11 @@ static q_status take_lock(struct run_state *state, const char *path, enum run_mo
     if (state->lock_fd < 0)
         return q_fail_errno(errno, "'%s'", path);
     double until = q_seconds() + LOCK_WAIT_S;
-    while (q_fs()->flock(state->lock_fd, (mode == RUN_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return q_fail_errno(errno, "lock '%s'", path);
+    for (;;) {
+        bool taken;
+        Q_TRY(q_fs_lock(state->lock_fd, path, mode == RUN_ALONE ? LOCK_EX : LOCK_SH, &taken));
+        if (taken)
+            break;
         if (q_seconds() > until)
             return refuse(state->graph->run, path);
         (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -174,10 +176,11 @@ static q_status look_at_lock(const char *path, bool *at_work, long *out_process)
         return Q_OK;
     int fd;
     Q_TRY(q_fs_open_read(path, &fd));
-    bool taken = q_fs()->flock(fd, LOCK_SH | LOCK_NB) != 0;
-    bool busy = taken && errno == EWOULDBLOCK;
+    bool free;
+    q_status status = q_fs_lock(fd, path, LOCK_SH, &free);
     q_fs_close(fd);
-    if (busy) {
+    Q_TRY(status);
+    if (!free) {
         *at_work = true;
         return read_process(path, out_process);
     }

@@ -123,6 +123,8 @@ static q_status note_start(struct trainer *trainer, const char *event)
     q_status status = q_settings_json(&train_settings_table, trainer->setup.settings, Q_TAG_SCHEDULE, 0, &schedule);
     if (!status)
         status = q_json_set(fields, "schedule", schedule);
+    if (!status) /* bits are the same on one backend and instruction set only */
+        status = q_json_set(fields, "backend", json_string(trainer->ops->name));
     if (!status)
         return q_journal_append(trainer->journal, event, fields);
     json_decref(fields);

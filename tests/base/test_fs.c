@@ -4,9 +4,11 @@
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static void test_reads_whole_files(void **state)
@@ -301,12 +303,47 @@ static void test_free_bytes(void **state)
     assert_true(here > 0 && below > 0);
 }
 
+static int no_locks(int fd, int operation)
+{
+    (void)fd;
+    (void)operation;
+    errno = ENOSYS;
+    return -1;
+}
+
+/* One holder at a time, readers together; and a file system that has no locks stops nobody. */
+static void test_locks(void **state)
+{
+    (void)state;
+    bool taken;
+    scratch_write("locked", "", 0);
+    int one = open("locked", O_RDWR | O_CLOEXEC), two = open("locked", O_RDWR | O_CLOEXEC);
+    assert_ok(q_fs_lock(one, "locked", LOCK_SH, &taken));
+    assert_true(taken);
+    assert_ok(q_fs_lock(two, "locked", LOCK_SH, &taken));
+    assert_true(taken);
+    assert_ok(q_fs_lock(two, "locked", LOCK_EX, &taken));
+    assert_false(taken);
+    struct q_fs_calls calls = q_fs_system;
+    calls.flock = no_locks;
+    q_fs_replace(&calls);
+    assert_ok(q_fs_lock(two, "locked", LOCK_EX, &taken));
+    assert_true(taken);
+    q_fs_replace(NULL);
+    close(one);
+    assert_ok(q_fs_lock(two, "locked", LOCK_EX, &taken));
+    assert_true(taken);
+    close(two);
+    assert_fails(q_fs_lock(two, "locked", LOCK_EX, &taken), Q_ERR_SYSTEM, "cannot lock 'locked'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_whole_files),
         cmocka_unit_test(test_reads_files_without_size),
         cmocka_unit_test(test_reading_over_faults),
+        cmocka_unit_test(test_locks),
         cmocka_unit_test(test_reads_at_offsets),
         cmocka_unit_test(test_writes_on_over_short_writes),
         cmocka_unit_test(test_looks_and_hashes),
