@@ -43,6 +43,16 @@ static const struct q_verb verbs[] = {
      .options = train_bench_table,
      .options_size = sizeof(struct train_bench_options),
      .run = train_bench},
+    {.name = "ops",
+     .synopsis = "[--backend NAME] [--perf]",
+     .summary = "check every operation of a backend against the plain ones, or time them",
+     .details = "Each operation runs on odd shapes between guard bands, its outputs poisoned before, with one thread "
+                "and with several, beside the plain loops in "
+                "double.\n\n  quern-train ops\n  quern-train ops --perf -j 1",
+     .takes = Q_TAKES_THREADS,
+     .options = train_ops_table,
+     .options_size = sizeof(struct train_ops_options),
+     .run = train_ops},
     {.name = "verify",
      .synopsis = "CHECKPOINT...",
      .summary = "read every byte of checkpoints and compare their hashes",

@@ -26,6 +26,15 @@ struct train_bench_options {
     uint64_t batch, sequence, steps;
 };
 
+struct train_ops_options {
+    struct q_common common;
+    const char *backend;
+    bool perf;
+};
+
+extern const struct q_option train_ops_table[];
+q_status train_ops(void *options, const char *const *arguments, size_t count);
+
 extern const struct q_option train_bench_table[];
 q_status train_bench(void *options, const char *const *arguments, size_t count);
 

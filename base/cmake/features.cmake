@@ -33,12 +33,6 @@ if(NOT CLD2_INCLUDE OR NOT CLD2_LIBRARY)
 endif()
 quern_feature(cld2 "" required)
 
-pkg_check_modules(OPENBLAS IMPORTED_TARGET GLOBAL openblas)
-if(NOT OPENBLAS_FOUND)
-  message(FATAL_ERROR "quern needs OpenBLAS (Debian: libopenblas-dev); run 'make setup' to install what is missing")
-endif()
-quern_feature(openblas "${OPENBLAS_VERSION}" required)
-
 # Optional ones: found or not, the build works and says so.
 find_program(QUERN_NVCC nvcc HINTS $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
 find_library(QUERN_NCCL nccl)

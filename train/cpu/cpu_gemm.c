@@ -1,5 +1,5 @@
 /* The micro-kernel: GEMM_ROWS x GEMM_COLUMNS of C in registers, one row of a panel and one column of A per step of k (Goto and van
- * de Geijn, "Anatomy of high-performance matrix multiplication", 2008). Measured beside OpenBLAS 0.3.21 in bench/results. */
+ * de Geijn, "Anatomy of high-performance matrix multiplication", 2008). Beside OpenBLAS: `bench/run products`. */
 #include "train/cpu/cpu_gemm.h"
 
 /* `rows` is a constant in each caller below: the loops, whose bounds are constants too, unroll, the tests on i fold away and the
