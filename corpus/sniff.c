@@ -203,7 +203,8 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
     if (corpus_is_archive(head))
         return CORPUS_ARCHIVE;
     enum corpus_format named = corpus_format_by_name(name);
-    if (named == CORPUS_BINARY || is_binary(head))
+    /* In JSON lines, a byte that does not belong costs its line and not the file. */
+    if (named == CORPUS_BINARY || (named != CORPUS_JSONL && is_binary(head)))
         return CORPUS_BINARY;
     if (named == CORPUS_NOT_PROSE && ends_with_any(name, (const char *const[]){".json", NULL}) && looks_jsonl(head))
         return CORPUS_JSONL; /* JSON lines often bear the name of JSON */
