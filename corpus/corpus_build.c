@@ -62,6 +62,7 @@ static q_status next_item(struct build *b, struct corpus_item *item, bool *more)
         b->reported = *more ? Q_MAX(position, b->reported) : 0;
         if (*more)
             return Q_OK;
+        Q_TRY(corpus_file_unchanged(file)); /* else the part would not be that of its identity */
         corpus_reader_close(b->reader);
         b->reader = NULL;
         b->file++;

@@ -47,17 +47,40 @@ struct list {
     size_t count, capacity;
 };
 
-static q_status add_file(struct list *list, const char *name, const char *path)
+/* A file's name as ids and identities have it: control characters as %0A, and where it is not UTF-8 every byte beyond ASCII as well, so that two names
+ * stay two. (That a third file bears such a name by itself is found with the duplicates.) */
+static q_status text_name(struct q_arena *arena, const char *name, const char **out)
+{
+    const bool text = q_utf8_valid(q_string_of(name));
+    struct q_buffer clean = {0};
+    q_status status = Q_OK;
+    for (const unsigned char *at = (const unsigned char *)name; *at && status == Q_OK; at++)
+        if (*at < 0x20 || *at == 0x7F || (*at >= 0x80 && !text))
+            status = q_buffer_printf(&clean, "%%%02X", *at);
+        else
+            status = q_buffer_append_byte(&clean, (char)*at);
+    if (status == Q_OK)
+        status = q_arena_cstring(arena, q_buffer_string(&clean), out);
+    q_buffer_release(&clean);
+    return status;
+}
+
+static q_status add_file(struct q_arena *arena, struct list *list, const char *name, const char *path)
 {
     struct stat stat;
     bool exists;
     Q_TRY(q_fs_look(path, &exists, &stat));
+    if (!exists && strcmp(path, "-") == 0)
+        return q_fail(Q_ERR_USAGE, "standard input can be read only once, and inputs are hashed before they are read; "
+                                   "write it into a file");
     if (!exists)
         return q_fail(Q_ERR_INPUT, "'%s' is not there", path);
     if (!S_ISREG(stat.st_mode))
         return q_fail(Q_ERR_INPUT, "'%s' is not a regular file", path);
+    Q_TRY(text_name(arena, name, &name));
     Q_TRY(q_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items));
-    list->items[list->count++] = (struct corpus_file){.name = name, .path = path, .bytes = (uint64_t)stat.st_size};
+    list->items[list->count++] =
+        (struct corpus_file){.name = name, .path = path, .bytes = (uint64_t)stat.st_size, .modified = stat.st_mtim};
     return Q_OK;
 }
 
@@ -70,7 +93,7 @@ static q_status add_folder(struct q_arena *arena, struct list *list, const char 
     for (size_t i = 0; i < count; i++) {
         Q_TRY(q_fs_join(arena, folder, names[i], &path));
         Q_TRY(q_arena_printf(arena, &name, "%s%s", prefix, names[i]));
-        Q_TRY(add_file(list, name, path));
+        Q_TRY(add_file(arena, list, name, path));
     }
     return Q_OK;
 }
@@ -83,7 +106,7 @@ static q_status add_matches(struct q_arena *arena, struct list *list, const char
     for (size_t i = 0; i < count; i++) {
         const char *name = strlen(paths[i]) > fixed ? paths[i] + fixed : q_fs_base_name(paths[i]);
         if (!q_fs_is_directory(paths[i])) {
-            Q_TRY(add_file(list, name, paths[i]));
+            Q_TRY(add_file(arena, list, name, paths[i]));
             continue;
         }
         Q_TRY(q_arena_printf(arena, &prefix, "%s/", name));
@@ -101,7 +124,7 @@ static q_status add_path(struct q_arena *arena, struct list *list, const char *p
     if (exists && q_fs_is_directory(path))
         Q_TRY(add_folder(arena, list, "", path));
     else if (exists || !strpbrk(path, "*?["))
-        Q_TRY(add_file(list, q_fs_base_name(path), path));
+        Q_TRY(add_file(arena, list, q_fs_base_name(path), path));
     else
         Q_TRY(add_matches(arena, list, path));
     return list->count > before ? Q_OK : q_fail(Q_ERR_INPUT, "no file is there for '%s'", path);
@@ -282,6 +305,17 @@ static q_status hash_source(struct corpus_source *source, q_hash *out)
     *out = q_hash_bytes(lines.data, lines.size);
     q_buffer_release(&lines);
     return status;
+}
+
+q_status corpus_file_unchanged(const struct corpus_file *file)
+{
+    struct stat stat;
+    bool exists;
+    Q_TRY(q_fs_look(file->path, &exists, &stat));
+    if (exists && (uint64_t)stat.st_size == file->bytes && stat.st_mtim.tv_sec == file->modified.tv_sec &&
+        stat.st_mtim.tv_nsec == file->modified.tv_nsec)
+        return Q_OK;
+    return q_fail(Q_ERR_INPUT, "'%s' was changed while it was read; run again", file->path);
 }
 
 q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)

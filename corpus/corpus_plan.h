@@ -16,6 +16,7 @@ struct corpus_file {
     const char *path; /* on this machine */
     uint64_t bytes;
     q_hash hash;
+    struct timespec modified; /* when the plan was made: before it was hashed */
 };
 
 struct corpus_source {
@@ -46,6 +47,8 @@ q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, 
 /* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself), and cuts the parts. A pattern
  * without a file is Q_ERR_INPUT. */
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count) Q_MUST_USE;
+/* Q_ERR_INPUT where the file is not the one that was planned and hashed any more, by its size and time. Asked when it has been read to its end. */
+q_status corpus_file_unchanged(const struct corpus_file *file) Q_MUST_USE;
 /* Hashes the files and makes the step's identity, sealed. */
 q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step) Q_MUST_USE;
 void corpus_plan_release(struct corpus_plan *plan);
