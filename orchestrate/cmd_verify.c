@@ -66,13 +66,22 @@ static q_status check_step(struct graph *graph, const char *stage, const struct 
     return status;
 }
 
+/* A program that reads a damaged result may find no key for its own (a tokenizer.json, say): what is known up to there is still looked at, and the damage
+ * found; without any, the program's words are the failure. */
 static q_status verify(struct graph *graph)
 {
     struct tally tally = {0};
-    Q_TRY(graph_resolve(graph));
+    struct q_error unresolved;
+    q_status resolved = graph_resolve(graph);
+    if (resolved != Q_OK && resolved != Q_ERR_INPUT)
+        return resolved;
+    if (resolved != Q_OK)
+        q_error_take(&unresolved, resolved);
     for (size_t i = 0; i < STAGE_COUNT; i++)
         for (size_t s = 0; s < graph->stages[i].step_count; s++)
             Q_TRY(check_step(graph, stages[i].name, &graph->stages[i].steps[s], &tally));
+    if (resolved != Q_OK && !tally.damaged)
+        return q_error_put(&unresolved);
     printf("%zu whole, %zu damaged, %zu not built\n", tally.whole, tally.damaged, tally.missing);
     if (tally.damaged)
         return q_fail(Q_ERR_INPUT, "%zu of %zu results are damaged; remove their folders and run again", tally.damaged,

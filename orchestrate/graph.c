@@ -35,7 +35,12 @@ static q_status expect_steps(struct graph *graph, struct graph_stage *stage)
 q_status graph_load(const char *recipe_path, const struct q_texts *set, struct graph *graph)
 {
     *graph = (struct graph){.recipe_path = recipe_path, .set = set};
+    if (strcmp(recipe_path, "-") == 0)
+        return q_fail(Q_ERR_USAGE,
+                      "a run's recipe is read by each of its programs; standard input can be read only once");
     Q_TRY(q_recipe_load(recipe_path, set, &graph->recipe));
+    if (graph->recipe.inputs.count == 0)
+        return q_fail(Q_ERR_USAGE, "recipe '%s' has no inputs; a run begins with them", recipe_path);
     graph->run = graph->recipe.dir;
     Q_TRY(q_settings_load(&executor_settings_table, q_recipe_section(&graph->recipe, "executor"), &graph->arena,
                           &graph->executor));
