@@ -1,9 +1,44 @@
 #include "train/eval_model.h"
 
+#include "base/fs.h"
+#include "base/manifest.h"
+#include "train/checkpoint.h"
 #include "train/model_files.h"
+
+static q_status verify_manifest(const char *folder)
+{
+    struct q_manifest manifest;
+    Q_TRY(q_manifest_read(folder, &manifest));
+    q_status status = q_manifest_verify(&manifest);
+    q_manifest_release(&manifest);
+    return status;
+}
+
+/* Tensors have no checksums of their own, and one flipped bit of a parameter changes every figure: whatever says what the bytes should be is asked
+ * first. A folder from elsewhere has nothing that says it. */
+static q_status verify_folder(const char *folder)
+{
+    struct q_arena arena = {0};
+    struct train_position position;
+    const char *manifest, *trainer;
+    bool finished = false, checkpoint = false;
+    q_status status;
+    Q_TRY_GOTO(out, q_fs_join(&arena, folder, "manifest.json", &manifest));
+    Q_TRY_GOTO(out, q_fs_join(&arena, folder, "trainer.json", &trainer));
+    Q_TRY_GOTO(out, q_fs_look(manifest, &finished, NULL));
+    Q_TRY_GOTO(out, q_fs_look(trainer, &checkpoint, NULL));
+    if (finished)
+        status = verify_manifest(folder);
+    else if (checkpoint)
+        status = checkpoint_verify(folder, &position, NULL);
+out:
+    q_arena_release(&arena);
+    return status;
+}
 
 static q_status open_all(const char *folder, size_t batch, size_t sequence, unsigned threads, struct eval_model *out)
 {
+    Q_TRY(verify_folder(folder));
     Q_TRY(model_config_read(folder, &out->config));
     if (sequence == 0)
         sequence = (size_t)out->config.max_position_embeddings;

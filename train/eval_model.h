@@ -15,7 +15,8 @@ struct eval_model {
     struct model_shape shape;
 };
 
-/* The model of FOLDER (config.json and its tensors) for micro-batches of batch x sequence tokens. sequence 0: the model's own maximum. */
+/* The model of FOLDER (config.json and its tensors) for micro-batches of batch x sequence tokens. sequence 0: the model's own maximum.
+ * A finished training's folder and a checkpoint are read and compared with their hashes first; damage is Q_ERR_INPUT. */
 q_status eval_model_open(const char *folder, size_t batch, size_t sequence, unsigned threads,
                          struct eval_model *out) Q_MUST_USE;
 void eval_model_close(struct eval_model *model);
