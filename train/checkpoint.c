@@ -14,6 +14,21 @@ enum { CHECKPOINT_VERSION = 1, TRAINER_JSON_BYTES_MAX = 1 << 26, NAME_SIZE = 32 
 
 static const char step_format[] = "step-%08" PRIu64;
 
+/* XXH3-128 of the canonical text (docs/formats/manifest.md) of everything but the member `hash` itself. */
+static q_status hash_position(json_t *json, q_hash *out)
+{
+    struct q_buffer text = {0};
+    json_t *rest = json_copy(json);
+    if (!rest)
+        return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
+    (void)json_object_del(rest, "hash"); /* absent while it is written */
+    q_status status = q_json_dump(rest, 1, &text);
+    *out = q_hash_string(q_buffer_string(&text));
+    q_buffer_release(&text);
+    json_decref(rest);
+    return status;
+}
+
 static q_status write_trainer_json(const char *folder, const struct train_position *position, q_hash run,
                                    const struct model_file_list *list, struct q_arena *arena)
 {
@@ -31,6 +46,11 @@ static q_status write_trainer_json(const char *folder, const struct train_positi
                                               (json_int_t)list->files[i].identity.bytes, "hash",
                                               q_hash_hex(list->files[i].identity.hash, hex)));
     const char *path;
+    q_hash hash;
+    if (!status)
+        status = hash_position(json, &hash);
+    if (!status)
+        status = q_json_set(json, "hash", json_string(q_hash_hex(hash, hex)));
     if (!status)
         status = q_fs_join(arena, folder, "trainer.json", &path);
     if (!status)
@@ -226,8 +246,21 @@ static q_status verify_file(const char *folder, const json_t *entry, struct q_ar
     return Q_OK;
 }
 
-static q_status verify_list(const char *folder, const json_t *json, struct q_arena *arena,
-                            struct train_position *position, q_hash *out_run)
+/* The position has no second copy to compare with, so the file vouches for itself. */
+static q_status verify_position(const char *folder, json_t *json)
+{
+    q_string hex;
+    q_hash stored, hash;
+    Q_TRY(q_json_get_string(json, folder, "hash", &hex));
+    Q_TRY(q_hash_parse(hex, &stored));
+    Q_TRY(hash_position(json, &hash));
+    if (!q_hash_equal(hash, stored))
+        return q_fail(Q_ERR_INPUT, "'%s/trainer.json' is damaged: its hash is not that of its content", folder);
+    return Q_OK;
+}
+
+static q_status verify_list(const char *folder, json_t *json, struct q_arena *arena, struct train_position *position,
+                            q_hash *out_run)
 {
     json_t *files, *entry;
     size_t i;
@@ -238,6 +271,7 @@ static q_status verify_list(const char *folder, const json_t *json, struct q_are
     if (!q_string_is(format, "quern-checkpoint") || version != CHECKPOINT_VERSION)
         return q_fail(Q_ERR_INPUT, "'%s/trainer.json' is of version %" PRIu64 "; this program reads version %d", folder,
                       version, CHECKPOINT_VERSION);
+    Q_TRY(verify_position(folder, json));
     Q_TRY(q_json_get_u64(json, folder, "step", &position->step));
     Q_TRY(q_json_get_u64(json, folder, "samples", &position->samples));
     Q_TRY(q_json_get_u64(json, folder, "tokens", &position->tokens));
@@ -295,7 +329,11 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
     const char *folder;
     q_hash seen;
     Q_TRY(latest_folder(run_folder, arena, &folder));
-    Q_TRY(checkpoint_verify(folder, position, &seen));
+    q_status status = checkpoint_verify(folder, position, &seen);
+    if (status == Q_ERR_INPUT)
+        return q_fail(status, "%s; to go on from an earlier checkpoint, write its name into '%s/latest'",
+                      q_error_text(), run_folder);
+    Q_TRY(status);
     if (!q_hash_equal(seen, run))
         return q_fail(Q_ERR_INPUT, "'%s' is of another run; going on from it would make a result of neither", folder);
     Q_TRY(model_files_read(model, folder));

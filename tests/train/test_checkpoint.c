@@ -147,7 +147,8 @@ static void test_written_is_read_back(void **state)
     assert_int_equal(position.tokens, 168);
     assert_int_equal(optimizer_steps(two.optimizer), 7);
     assert_true(q_hash_equal(rig_hash(&one), rig_hash(&two)));
-    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT, "another run");
+    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT,
+                 "another run");
     rig_release(&one);
     rig_release(&two);
 }
@@ -322,18 +323,19 @@ static void test_damage_is_found(void **state)
     assert_ok(q_fs_list(folder, &arena, &names, &count));
     assert_true(count >= 5);
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(names[i], "trainer.json") == 0)
-            continue;
+        bool itself = strcmp(names[i], "trainer.json") == 0; /* where damage may also be bad JSON */
         assert_ok(q_fs_join(&arena, folder, names[i], &path));
         scratch_read(path, &bytes);
         for (size_t at = 0; at < bytes.size; at += 1 + bytes.size / 50) {
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
             scratch_write(path, bytes.data, bytes.size);
-            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT, "damaged");
+            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT,
+                         itself ? "an earlier checkpoint" : "damaged");
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
         }
         scratch_write(path, bytes.data, bytes.size - 1);
-        assert_fails(checkpoint_verify(folder, &position, NULL), Q_ERR_INPUT, "damaged");
+        if (!itself) /* whose last byte is only a line end */
+            assert_fails(checkpoint_verify(folder, &position, NULL), Q_ERR_INPUT, "damaged");
         assert_int_equal(unlink(path), 0);
         assert_int_equal(checkpoint_verify(folder, &position, NULL), Q_ERR_INPUT);
         scratch_write(path, bytes.data, bytes.size);
@@ -342,7 +344,8 @@ static void test_damage_is_found(void **state)
     scratch_write("run/latest", "step-00000004", 13);
     assert_int_equal(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT);
     scratch_write("run/latest", "../../../etc", 12);
-    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT, "does not name a checkpoint");
+    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT,
+                 "does not name a checkpoint");
     q_buffer_release(&bytes);
     q_arena_release(&arena);
     rig_release(&rig);
@@ -351,9 +354,11 @@ static void test_damage_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_is_read_back),  cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_written_is_read_back),
+        cmocka_unit_test(test_old_ones_go),
         cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_killed_at_every_call), cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_killed_at_every_call),
+        cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_damage_is_found),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
