@@ -128,8 +128,13 @@ struct q_finish {
     double held_out;
     uint64_t held_out_seed;
     const char *program; /* "quern-corpus" */
+    /* What the documents came from: the sum's `in` must be what these kept, or a part has lost or repeated some (each part alone balances by construction).
+     * NULL: not compared. */
+    const struct q_manifest *inputs;
+    size_t input_count;
 };
-/* Sums the records, writes provenance.json and then manifest.json. Every record must be there (Q_ERR_SYSTEM names the first missing one).
+/* Sums the records, writes provenance.json and then manifest.json. Every record must be there (Q_ERR_SYSTEM names the first missing one), and the
+ * documents those of the inputs (Q_ERR_INPUT).
  * *sum (may be NULL) gets the accounting. */
 q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *sum) Q_MUST_USE;
 

@@ -146,7 +146,8 @@ static q_status publish_bounded(const char *path, const json_t *value, uint64_t 
     q_status status = q_json_dump(value, 1, &text);
     if (!status && text.size > bytes_max)
         status =
-            q_fail(Q_ERR_USAGE, "'%s' would have %zu bytes, more than the %" PRIu64 " that are read; make fewer or smaller parts",
+            q_fail(Q_ERR_USAGE,
+                   "'%s' would have %zu bytes, more than the %" PRIu64 " that are read; make fewer or smaller parts",
                    path, text.size, bytes_max);
     if (!status)
         status = q_publish_bytes(path, text.data, text.size, NULL);
@@ -241,6 +242,22 @@ static q_status publish_manifest(struct q_step *step, const struct q_finish *fin
     return publish_bounded(path, manifest, Q_MANIFEST_BYTES_MAX);
 }
 
+/* Nothing got lost between the stages: what comes in is what the inputs kept, as they wrote it. */
+static q_status check_inputs(const struct q_step *step, const struct q_finish *finish, const struct q_tally *in)
+{
+    struct q_tally kept = {0};
+    for (size_t i = 0; i < finish->input_count; i++) {
+        kept.documents += finish->inputs[i].accounting.kept.documents;
+        kept.bytes += finish->inputs[i].accounting.out_bytes;
+    }
+    if (!finish->inputs || (kept.documents == in->documents && kept.bytes == in->bytes))
+        return Q_OK;
+    return q_fail(Q_ERR_INPUT,
+                  "step '%s' counts %" PRIu64 " documents (%" PRIu64 " bytes) where its inputs have %" PRIu64
+                  " (%" PRIu64 "); remove the folder and build again",
+                  step->name, in->documents, in->bytes, kept.documents, kept.bytes);
+}
+
 q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struct q_accounting *sum)
 {
     struct sum total = {.parts = json_array()};
@@ -257,6 +274,8 @@ q_status q_step_finish(struct q_step *step, const struct q_finish *finish, struc
     }
     for (uint64_t part = 0; part < finish->parts && !status; part++)
         status = add_part(step, part, &total);
+    if (!status)
+        status = check_inputs(step, finish, &total.accounting.in);
     if (!status)
         status = publish_manifest(step, finish, &total, manifest);
     if (!status && sum) {

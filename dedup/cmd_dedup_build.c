@@ -54,6 +54,8 @@ static q_status finish_step(struct build_call *call, enum dedup_step step)
         .held_out = step == DEDUP_STEP_FILTER ? build->held_out : 0,
         .held_out_seed = step == DEDUP_STEP_FILTER ? build->held_out_seed : 0,
         .program = "quern-dedup",
+        .inputs = step == DEDUP_STEP_FILTER ? build->inputs : NULL,
+        .input_count = step == DEDUP_STEP_FILTER ? build->input_count : 0,
     };
     Q_TRY(step_statistics(build, step, &finish.statistics));
     q_status status = q_step_finish(&build->steps[step], &finish, &sum);

@@ -141,7 +141,10 @@ static q_status decide(const struct leader_field *field, struct leader_scratch *
 q_status leaders_decide(const struct leader_field *field, struct leader_scratch *scratch, const uint64_t *records,
                         size_t count, struct leader_counts *counts)
 {
-    q_check(count < UINT32_MAX);
+    if (count >= UINT32_MAX)
+        return q_fail(Q_ERR_INPUT,
+                      "documents that hang together by their bands have %zu entries; at most %u; raise dedup.rows",
+                      count, UINT32_MAX - 1);
     /* One table for all components: no digest is in two. */
     Q_TRY(clear_buckets(scratch, count));
     uint64_t members = 0;

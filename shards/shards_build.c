@@ -293,7 +293,11 @@ static q_status finish(struct shards_build *build, struct q_accounting *sum)
         return status;
     }
     return q_step_finish(&build->step,
-                         &(struct q_finish){.parts = build->parts, .statistics = statistics, .program = "quern-shards"},
+                         &(struct q_finish){.parts = build->parts,
+                                            .statistics = statistics,
+                                            .program = "quern-shards",
+                                            .inputs = build->inputs,
+                                            .input_count = build->input_count},
                          sum);
 }
 

@@ -203,7 +203,10 @@ static q_status build_count(struct tokenizer_stage *stage, const char *work)
     q_pool_release(pool);
     if (status || stage->common->task.count > 1)
         return status;
-    struct q_finish finish = {.parts = stage->documents.part_count, .program = "quern-tokenizer"};
+    struct q_finish finish = {.parts = stage->documents.part_count,
+                              .program = "quern-tokenizer",
+                              .inputs = &stage->documents,
+                              .input_count = 1};
     stage->build.counted = true;
     status = q_step_finish(&stage->count, &finish, &stage->build.accounting);
     stage->build.count_seconds = q_seconds() - start;

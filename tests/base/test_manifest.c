@@ -537,15 +537,50 @@ static int enter_quick(void **state)
     return scratch_enter(state);
 }
 
+/* Three parts that take in 6 documents of 333 bytes: exactly what the inputs kept, or there is no manifest. */
+static void compared_with_inputs(void **state)
+{
+    (void)state;
+    const uint64_t documents[] = {6, 5, 7, 6}, bytes[] = {333, 333, 333, 332};
+    struct q_step step;
+    bool done;
+    assert_ok(begin(&step, usual, 7, "c"));
+    assert_ok(q_step_open(&step, "compared", false));
+    for (uint64_t part = 0; part < 3; part++)
+        assert_ok(build_part(&step, part));
+    for (int i = 3; i >= 0; i--) {
+        struct q_manifest inputs[2] = {0};
+        const struct q_finish finish = {.parts = 3, .program = "quern-test", .inputs = inputs, .input_count = 2};
+        inputs[0].accounting.kept.documents = 1;
+        inputs[1].accounting.kept.documents = documents[i] - 1;
+        inputs[1].accounting.out_bytes = bytes[i];
+        if (i > 0)
+            assert_fails(q_step_finish(&step, &finish, NULL), Q_ERR_INPUT,
+                         "counts 6 documents (333 bytes) where its inputs have");
+        else
+            assert_ok(q_step_finish(&step, &finish, NULL));
+        assert_ok(q_manifest_done("compared", &done));
+        assert_true(done == (i == 0));
+    }
+    q_step_release(&step);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_and_read),   cmocka_unit_test(same_bytes_in_any_order),
-        cmocka_unit_test(golden),           cmocka_unit_test(other_identity_is_refused),
-        cmocka_unit_test(forced),           cmocka_unit_test(foreign_folders),
-        cmocka_unit_test(unfinished),       cmocka_unit_test(hostile),
-        cmocka_unit_test(foreign_manifest), cmocka_unit_test(mutations),
-        cmocka_unit_test(killed_anywhere),  cmocka_unit_test(faults),
+        cmocka_unit_test(compared_with_inputs),
+        cmocka_unit_test(built_and_read),
+        cmocka_unit_test(same_bytes_in_any_order),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(other_identity_is_refused),
+        cmocka_unit_test(forced),
+        cmocka_unit_test(foreign_folders),
+        cmocka_unit_test(unfinished),
+        cmocka_unit_test(hostile),
+        cmocka_unit_test(foreign_manifest),
+        cmocka_unit_test(mutations),
+        cmocka_unit_test(killed_anywhere),
+        cmocka_unit_test(faults),
         cmocka_unit_test(tasks_at_once),
     };
     return cmocka_run_group_tests_name("manifest", tests, enter_quick, scratch_leave);
