@@ -173,6 +173,25 @@ static q_status check_top(struct q_recipe *recipe)
 }
 
 /* What is not given: the name from the file's, the folder of the run from the name. */
+/* Whether "FOLDER/.." is the folder that FOLDER's name stands in: not where it is a link, nor for "." and "..". */
+static bool can_step_out(const char *folder)
+{
+    const char *name = q_fs_base_name(folder);
+    struct stat st;
+    return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The run's folder as a person would write it: "recipes" and "../demo/run" make "demo/run". */
+static q_status resolve_dir(struct q_recipe *recipe)
+{
+    const char *folder = recipe->folder, *dir = recipe->dir;
+    while (strncmp(dir, "../", 3) == 0 && can_step_out(folder)) {
+        Q_TRY(q_fs_parent(&recipe->arena, folder, &folder));
+        dir += 3;
+    }
+    return q_fs_join(&recipe->arena, folder, dir, &recipe->dir);
+}
+
 static q_status fill_names(struct q_recipe *recipe)
 {
     struct q_arena *arena = &recipe->arena;
@@ -188,7 +207,7 @@ static q_status fill_names(struct q_recipe *recipe)
     }
     if (!recipe->dir)
         Q_TRY(q_arena_printf(arena, &recipe->dir, "runs/%s", recipe->name));
-    return q_fs_join(arena, recipe->folder, recipe->dir, &recipe->dir);
+    return resolve_dir(recipe);
 }
 
 q_status q_recipe_load(const char *file, const struct q_texts *overrides, struct q_recipe *recipe)

@@ -43,7 +43,7 @@ static void top_level(void **state)
     assert_ok(q_recipe_load("sub/demo.yaml", NULL, &recipe));
     assert_string_equal(recipe.name, "demo");
     assert_string_equal(recipe.folder, "sub");
-    assert_string_equal(recipe.dir, "sub/../runs/here");
+    assert_string_equal(recipe.dir, "runs/here");
     assert_int_equal(recipe.seed, 7);
     assert_int_equal(recipe.inputs.count, 2);
     const struct q_input *inputs = recipe.inputs.items;
