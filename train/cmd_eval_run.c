@@ -229,6 +229,16 @@ static q_status results_json(const struct evaluation *evaluation, json_t **out)
     return status;
 }
 
+/* A continuation on one line: line ends are shown by a sign. */
+static void print_continuation(const json_t *entry)
+{
+    const char *text = json_string_value(json_object_get(entry, "text"));
+    fprintf(stderr, "eval: \"%s\" ->", json_string_value(json_object_get(entry, "prompt")));
+    for (const char *c = text; c && *c; c++)
+        fputs(*c == '\n' ? "\u23ce" : (const char[]){*c, 0}, stderr);
+    fputc('\n', stderr);
+}
+
 static void print_summary(const struct evaluation *evaluation)
 {
     size_t count = evaluation->heldout->source_count, i;
@@ -243,9 +253,7 @@ static void print_summary(const struct evaluation *evaluation)
             "(%.1f%% %s it)\n",
             final.targets, final.bytes, eval_bits_per_byte(&initial), after, floor,
             100 * (after < floor ? 1 - after / floor : after / floor - 1), after < floor ? "below" : "above");
-    json_array_foreach(evaluation->continuations, i, entry)
-        fprintf(stderr, "eval: \"%s\" ->%s\n", json_string_value(json_object_get(entry, "prompt")),
-                json_string_value(json_object_get(entry, "text")));
+    json_array_foreach(evaluation->continuations, i, entry) print_continuation(entry);
 }
 
 static q_status publish(struct evaluation *evaluation)
