@@ -32,6 +32,9 @@ enum q_input_format { /* how the bytes of an input are read; auto goes by name a
     Q_FORMAT_AUTO, Q_FORMAT_JSONL, Q_FORMAT_HTML, Q_FORMAT_TEXT,
 };
 
+/* Whom a setting of an input matters to: the `steps` of the rows of q_input_table. */
+enum { Q_INPUT_FOR_CORPUS = 1 << 0, Q_INPUT_FOR_TRAIN = 1 << 1 };
+
 /* An entry of `inputs:`. */
 struct q_input {
     const char *name;     /* [a-z0-9][a-z0-9._-]*, unique: the `source` of its documents and the start of their ids */

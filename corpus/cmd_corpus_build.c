@@ -54,7 +54,7 @@ static q_status finish(const struct corpus_plan *plan, struct q_step *step, doub
     struct q_accounting sum = {0};
     struct q_finish finish = {.parts = plan->part_count,
                               .held_out = plan->settings.held_out,
-                              .held_out_seed = plan->recipe.seed,
+                              .held_out_seed = plan->settings.held_out_seed,
                               .program = "quern-corpus"};
     Q_TRY(corpus_build_statistics(plan, step, &finish.statistics));
     q_status status = q_step_finish(step, &finish, &sum);

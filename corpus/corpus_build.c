@@ -139,7 +139,7 @@ static q_status account(const struct build *b, struct batch *batch, const struct
                                            b->plan->settings.samples));
         return q_account_dropped(&batch->accounting, outcome->reason, item->in_bytes);
     }
-    bool held_out = q_document_held_out(document->id, b->plan->recipe.seed, b->plan->settings.held_out);
+    bool held_out = q_document_held_out(document->id, b->plan->settings.held_out_seed, b->plan->settings.held_out);
     Q_TRY(corpus_statistics_kept(statistics, document->lang, document->text.size, held_out));
     Q_TRY(q_document_write(document, &batch->lines));
     return q_account_kept(&batch->accounting, item->in_bytes, document->text.size);

@@ -273,7 +273,7 @@ static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
     if (status == Q_OK)
         status = second;
     for (size_t i = 0; i < plan->source_count && status == Q_OK; i++) {
-        status = q_settings_json(&q_input_table, plan->sources[i].input, Q_TAG_IDENTITY, 0, &one);
+        status = q_settings_json(&q_input_table, plan->sources[i].input, Q_TAG_IDENTITY, Q_INPUT_FOR_CORPUS, &one);
         if (status == Q_OK)
             status = q_json_set(inputs, plan->sources[i].input->name, one);
     }
@@ -322,7 +322,8 @@ q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)
 {
     json_t *settings;
     Q_TRY(identity_settings(plan, &settings));
-    Q_TRY(q_step_begin(step, "corpus", "build", CORPUS_OUTPUT_VERSION, plan->recipe.seed, settings));
+    /* Nothing is drawn by the run's seed: a training with another one shares this result. */
+    Q_TRY(q_step_begin(step, "corpus", "build", CORPUS_OUTPUT_VERSION, 0, settings));
     for (size_t i = 0; i < plan->source_count; i++) {
         q_hash hash;
         Q_TRY(q_context(hash_source(&plan->sources[i], &hash), "input '%s'", plan->sources[i].input->name));

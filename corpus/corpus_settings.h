@@ -19,6 +19,7 @@ struct corpus_gopher_settings {
 struct corpus_settings {
     uint64_t part_bytes;
     double held_out;
+    uint64_t held_out_seed;
     int html; /* enum html_scope */
     bool markdown;
     uint64_t depth_max;

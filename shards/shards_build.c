@@ -23,6 +23,30 @@ static q_status load_tokenizer(struct shards_build *build, const char *path)
     return q_fs_hash_file(file, &bytes, &build->tokenizer_hash);
 }
 
+/* A tokenizer out of a run must not have seen what these documents hold out: it would be measured on its own training text. One given as a bare
+ * file is taken as it is. */
+static q_status check_held_out(const struct shards_build *build, const char *path)
+{
+    bool done = false;
+    if (q_fs_is_directory(path))
+        Q_TRY(q_manifest_done(path, &done));
+    if (!done)
+        return Q_OK;
+    struct q_manifest trained;
+    Q_TRY(q_manifest_read(path, &trained));
+    q_status status = Q_OK;
+    for (size_t i = 0; i < build->input_count && !status; i++) {
+        const struct q_manifest *input = &build->inputs[i];
+        if (input->held_out > 0 && (input->held_out > trained.held_out || input->held_out_seed != trained.held_out_seed))
+            status = q_fail(Q_ERR_USAGE,
+                            "the tokenizer in '%s' has seen documents that '%s' holds out; train it on these documents, or name its "
+                            "tokenizer.json to use it all the same",
+                            path, input->folder);
+    }
+    q_manifest_release(&trained);
+    return status;
+}
+
 static q_status seal_step(struct shards_build *build)
 {
     json_t *settings;
@@ -50,6 +74,7 @@ q_status shards_build_load(struct shards_build *build, const char *const *folder
     if (build->parts > Q_PARTS_MAX)
         return q_fail(Q_ERR_INPUT, "the documents have %llu parts, more than the %d that a step may have",
                       (unsigned long long)build->parts, Q_PARTS_MAX);
+    Q_TRY(check_held_out(build, tokenizer));
     Q_TRY(load_tokenizer(build, tokenizer));
     const struct shards_encoding encoding = {.tokenizer = build->tokenizer, .settings = &build->settings};
     Q_TRY(q_context(shards_encoding_check(&encoding), "'%s'", tokenizer));

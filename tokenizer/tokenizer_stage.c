@@ -332,7 +332,11 @@ static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *c
         json_decref(statistics);
         return status;
     }
-    struct q_finish finish = {.parts = 1, .statistics = statistics, .program = "quern-tokenizer"};
+    struct q_finish finish = {.parts = 1,
+                              .statistics = statistics,
+                              .held_out = stage->documents.held_out, /* what the vocabulary has not seen */
+                              .held_out_seed = stage->documents.held_out_seed,
+                              .program = "quern-tokenizer"};
     Q_TRY(q_step_finish(&stage->train, &finish, NULL));
     stage->build.trained = true;
     return Q_OK;

@@ -68,15 +68,17 @@ static q_status take_special_ids(struct run *run)
     return Q_OK;
 }
 
-/* {"SOURCE": {"weight": 1, "epochs_max": 0}, ...}: which sequence is seen when depends on it. */
+/* {"SOURCE": {"weight": 1, ...}, ...}: which sequence is seen when depends on it. */
 static q_status mixture_json(const struct run *run, json_t **out)
 {
-    json_t *mixture = json_object();
+    json_t *mixture = json_object(), *one;
     const struct q_input *inputs = run->recipe.inputs.items;
     q_status status = mixture ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the mixture");
-    for (size_t i = 0; i < run->recipe.inputs.count && !status; i++)
-        status = q_json_set(mixture, inputs[i].name,
-                            json_pack("{s:f,s:f}", "weight", inputs[i].weight, "epochs_max", inputs[i].epochs_max));
+    for (size_t i = 0; i < run->recipe.inputs.count && !status; i++) {
+        status = q_settings_json(&q_input_table, &inputs[i], Q_TAG_IDENTITY, Q_INPUT_FOR_TRAIN, &one);
+        if (!status)
+            status = q_json_set(mixture, inputs[i].name, one);
+    }
     if (status)
         json_decref(mixture);
     else

@@ -1,14 +1,14 @@
 #include "train/metrics.h"
 
 #include "base/check.h"
+#include "base/document.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/publish.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-enum { METRICS_BYTES_MAX = 1 << 30 };
+enum { BATCH_BYTES = 1 << 20 };
 
 struct metrics {
     struct q_arena arena;
@@ -17,42 +17,53 @@ struct metrics {
     struct q_buffer line;
 };
 
-/* How many bytes of the file are whole lines of steps up to `step`. */
-static size_t bytes_to_keep(q_string text, const char *path, uint64_t step)
+/* Whether a line is a whole one of a step up to `step`. */
+static bool is_kept(q_string line, const char *path, uint64_t step)
 {
-    size_t kept = 0;
-    while (kept < text.size) {
-        q_string rest = q_string_slice(text, kept, text.size);
-        const char *end = memchr(rest.data, '\n', rest.size);
-        if (!end)
-            break;
-        size_t size = (size_t)(end - rest.data);
-        json_t *line = NULL;
-        uint64_t seen = 0;
-        bool good = q_json_parse(q_string_slice(rest, 0, size), path, &line) == Q_OK &&
-                    q_json_get_u64(line, path, "step", &seen) == Q_OK && seen <= step;
-        json_decref(line);
-        if (!good)
-            break;
-        kept += size + 1;
-    }
+    json_t *value = NULL;
+    uint64_t seen = 0;
+    bool kept = q_json_parse(line, path, &value) == Q_OK && q_json_get_u64(value, path, "step", &seen) == Q_OK && seen <= step;
+    json_decref(value);
     return kept;
+}
+
+/* *kept: bytes of the lines to keep. Reads the file in batches: a long run's lines fill gigabytes. */
+static q_status bytes_to_keep(const char *path, uint64_t step, uint64_t *kept)
+{
+    struct q_lines_reader *reader;
+    struct q_buffer batch = {0};
+    bool more = true;
+    *kept = 0;
+    Q_TRY(q_lines_open(path, &reader));
+    q_status status = Q_OK;
+    while (more && !(status = q_lines_next(reader, BATCH_BYTES, &batch)) && batch.size > 0) {
+        q_string rest = q_buffer_string(&batch), line;
+        while (more && q_string_next_line(&rest, &line)) {
+            more = is_kept(line, path, step) && line.data + line.size < batch.data + batch.size; /* its end is there */
+            *kept += more ? line.size + 1 : 0;
+        }
+    }
+    q_buffer_release(&batch);
+    q_lines_close(reader);
+    return status;
 }
 
 static q_status cut_behind(const char *path, uint64_t step)
 {
     bool exists;
-    Q_TRY(q_fs_look(path, &exists, NULL));
+    struct stat stat;
+    uint64_t kept;
+    Q_TRY(q_fs_look(path, &exists, &stat));
     if (!exists)
         return Q_OK;
-    struct q_buffer text = {0};
-    q_status status = q_fs_read_file(path, METRICS_BYTES_MAX, &text);
-    if (!status) {
-        size_t kept = bytes_to_keep(q_buffer_string(&text), path, step);
-        if (kept < text.size)
-            status = q_publish_bytes(path, text.data, kept, NULL);
-    }
-    q_buffer_release(&text);
+    Q_TRY(bytes_to_keep(path, step, &kept));
+    if (kept == (uint64_t)stat.st_size)
+        return Q_OK;
+    int fd = q_fs()->open(path, O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return q_fail_errno(errno, "cannot open '%s'", path);
+    q_status status = q_fs()->ftruncate(fd, (off_t)kept) == 0 ? Q_OK : q_fail_errno(errno, "cannot cut '%s'", path);
+    q_fs_close(fd);
     return status;
 }
 
