@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/status.h"
 
-#include "orchestrate/executor_settings.h"
+#include "base/recipe.h"
 #include "orchestrate/launch.h"
 #include "orchestrate/stages.h"
 
@@ -20,8 +20,8 @@ static const struct q_program program = {
     .name = "quern",
     .summary = "drive a run: from a recipe to a trained model",
     .verbs = verbs,
-    .section = "executor",
-    .settings = &executor_settings_table,
+    .section = "recipe",
+    .settings = &q_recipe_table,
 };
 
 static bool is_built_in(const char *name)

@@ -5,4 +5,4 @@ quern --help
 echo; quern status --help
 echo; quern corpus --version
 quern eval plan --recipe mill.yaml
-diff -u "$QUERN_SOURCE/docs/settings/executor.md" <(quern --settings) && echo "the page of the settings is current"
+diff -u "$QUERN_SOURCE/docs/settings/recipe.md" <(quern --settings) && echo "the page of the settings is current"
