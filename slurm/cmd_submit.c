@@ -158,7 +158,9 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         with_verb[i + 1] = argv[i];
     bool bare = argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "--settings"));
-    int code = bare ? q_program_main(&program, argc, argv) : q_program_main(&program, argc + 1, with_verb);
+    struct q_program own = program;
+    own.name = "quern-submit";
+    int code = bare ? q_program_main(&own, argc, argv) : q_program_main(&program, argc + 1, with_verb);
     q_release(with_verb);
     return code;
 }
