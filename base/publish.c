@@ -101,6 +101,20 @@ static q_status check_place(const char *path)
     return Q_OK;
 }
 
+q_status q_publish_check(const char *path)
+{
+    struct q_arena arena = {0};
+    const char *parent;
+    q_status status;
+    Q_TRY_GOTO(out, check_place(path));
+    Q_TRY_GOTO(out, q_fs_parent(&arena, path, &parent));
+    if (!q_fs_is_directory(parent))
+        status = q_fail(Q_ERR_SYSTEM, "cannot write '%s': there is no folder '%s'", path, parent);
+out:
+    q_arena_release(&arena);
+    return status;
+}
+
 q_status q_publish_open(struct q_publish *publish, const char *path)
 {
     *publish = (struct q_publish){0};

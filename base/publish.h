@@ -38,7 +38,12 @@ q_status q_publish_write(struct q_publish *publish, const void *bytes, size_t co
 q_status q_publish_commit(struct q_publish *publish, struct q_file_identity *identity) Q_MUST_USE;
 void q_publish_abandon(struct q_publish *publish);
 
+/* Whether a file could be put there as far as the names say: for those who work long before they open it. The folder must be there, and nothing but
+ * a regular file may have the name. */
+q_status q_publish_check(const char *path) Q_MUST_USE;
+
 /* All of the above for bytes at hand. */
-q_status q_publish_bytes(const char *path, const void *bytes, size_t count, struct q_file_identity *identity) Q_MUST_USE;
+q_status q_publish_bytes(const char *path, const void *bytes, size_t count,
+                         struct q_file_identity *identity) Q_MUST_USE;
 
 #endif

@@ -91,6 +91,7 @@ static q_status train_file(const struct train_options *options, const char *cons
     struct q_accounting accounting = {0};
     double start = q_seconds();
     q_status status;
+    Q_TRY_GOTO(done, q_publish_check(options->common.out));
     Q_TRY_GOTO(done, file_settings(options, &recipe, &settings));
     struct bpe_train_options train = tokenizer_train_options(&settings);
     counts.pretokenizer = pretokenizers[settings.pretokenizer];
@@ -182,6 +183,7 @@ q_status cmd_count(void *given, const char *const *arguments, size_t count)
     if (options->pretokenizer && !(counts.pretokenizer = pretokenizer_named(q_string_of(options->pretokenizer))))
         return q_fail(Q_ERR_USAGE, "'--pretokenizer' is '%s'; quern knows %s", options->pretokenizer,
                       pretokenizers[0]->name);
+    Q_TRY(q_publish_check(options->common.out));
     q_status status = count_paths(arguments, count, options->format, options->common.threads, &counts, &accounting);
     if (!status)
         status = counts_write(&counts, options->common.out, NULL);
@@ -199,6 +201,7 @@ q_status cmd_merge_counts(void *given, const char *const *arguments, size_t coun
     q_status status = Q_OK;
     if (!options->common.out)
         return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
+    Q_TRY(q_publish_check(options->common.out));
     for (size_t i = 0; i < count && !status; i++)
         status = counts_read(&counts, arguments[i]);
     if (!status)
