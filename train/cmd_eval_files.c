@@ -136,6 +136,8 @@ q_status eval_bpb(void *given, const char *const *arguments, size_t count)
     q_status status = create(options, &measure);
     for (size_t i = 0; i < count && !status; i++)
         status = measure_file(&measure, arguments[i]);
+    if (!status && measure.bits.bytes == 0)
+        status = q_fail(Q_ERR_INPUT, "the files hold no text to measure on");
     if (!status)
         printf(options->common.json ? "{\"bits_per_byte\":%.6f,\"bytes\":%" PRIu64 ",\"tokens\":%" PRIu64 "}\n"
                                     : "%.4f bits per byte over %" PRIu64 " bytes, %" PRIu64 " tokens\n",
