@@ -6,6 +6,7 @@ EXECUTOR ?= local
 PREFIX ?= /usr/local
 SUBJECT ?=
 CMAKE_FLAGS ?=
+export QUERN_CHECK_BUILD ?= $(BUILD)-check
 
 .PHONY: help setup build demo check check-long check-peers bench format tidy install clean \
         stage-1 stage-2 stage-3 stage-4 stage-5 stage-6
@@ -17,19 +18,19 @@ help:
 setup:
 	@base/setup
 
-## make build        everything, into build/
+## make build        everything, into BUILD=build
 build:
-	@base/setup --build $(BUILD) $(CMAKE_FLAGS)
+	@base/setup --build "$(BUILD)" $(CMAKE_FLAGS)
 
 ## make demo         set-up, build, the whole pipeline on real text, the report
 demo: setup
-	@base/setup --build $(BUILD) --quiet $(CMAKE_FLAGS)
-	@recipes/demo $(BUILD)
+	@base/setup --build "$(BUILD)" --quiet $(CMAKE_FLAGS)
+	@recipes/demo "$(BUILD)"
 
 ## make stage-N      one stage (1 to 6) of RECIPE=recipes/demo.yaml, with EXECUTOR=local
 stage-1 stage-2 stage-3 stage-4 stage-5 stage-6: setup
-	@base/setup --build $(BUILD) --quiet $(CMAKE_FLAGS)
-	@$(BUILD)/bin/quern run $(RECIPE) --stages $(@:stage-%=%) --executor $(EXECUTOR)
+	@base/setup --build "$(BUILD)" --quiet $(CMAKE_FLAGS)
+	@"$(BUILD)/bin/quern" run "$(RECIPE)" --stages $(@:stage-%=%) --executor $(EXECUTOR)
 
 ## make check        set-up, build with warnings as errors, the tests of every day
 check: setup
@@ -45,20 +46,20 @@ check-peers: setup
 
 ## make bench        the measured rates of every stage, into bench/results/
 bench: setup
-	@base/setup --build $(BUILD) --quiet $(CMAKE_FLAGS)
-	@QUERN_BUILD=$(BUILD) bench/run $(SUBJECT)
+	@base/setup --build "$(BUILD)" --quiet $(CMAKE_FLAGS)
+	@QUERN_BUILD="$(BUILD)" bench/run $(SUBJECT)
 
 ## make format       clang-format over the tree
 format:
-	@git ls-files '*.c' '*.h' '*.cc' | xargs clang-format -i
+	@git ls-files -z '*.c' '*.h' '*.cc' | xargs -0 clang-format -i
 
 ## make tidy         clang-tidy over the tree
 tidy: build
-	@git ls-files '*.c' | grep -v '^tests/' | xargs clang-tidy --quiet -p $(BUILD)
+	@git ls-files '*.c' | grep -v '^tests/' | xargs clang-tidy --quiet -p "$(BUILD)"
 
 ## make install      into PREFIX=/usr/local
 install: build
-	@cmake --install $(BUILD) --prefix $(PREFIX)
+	@cmake --install "$(BUILD)" --prefix "$(PREFIX)"
 
 clean:
-	@cmake -E rm -rf $(BUILD)
+	@cmake -E rm -rf "$(BUILD)"

@@ -30,7 +30,8 @@ static void capture(int columns)
     int writing_end;
     if (columns > 0) {
         reading_end = posix_openpt(O_RDWR | O_NOCTTY);
-        assert_true(reading_end >= 0 && grantpt(reading_end) == 0 && unlockpt(reading_end) == 0);
+        if (reading_end < 0 || grantpt(reading_end) != 0 || unlockpt(reading_end) != 0)
+            skip(); /* no terminals to be had, as in a bare chroot */
         writing_end = open(ptsname(reading_end), O_RDWR | O_NOCTTY);
         const struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
         assert_int_equal(ioctl(writing_end, TIOCSWINSZ, &size), 0);

@@ -115,7 +115,9 @@ static void test_child_sees_a_terminal_where_we_do(void **state)
     struct launch_watch watch = {.arguments = arguments, .log_path = "tty.log", .inherited_fd = -1};
     struct launch_end end;
     int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDERR_FILENO), pipe_ends[2];
-    assert_true(master >= 0 && saved >= 0 && !grantpt(master) && !unlockpt(master) && !pipe(pipe_ends));
+    if (master < 0 || grantpt(master) || unlockpt(master))
+        skip(); /* no terminals to be had, as in a bare chroot */
+    assert_true(saved >= 0 && !pipe(pipe_ends));
     int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
     struct winsize size = {.ws_row = 33, .ws_col = 77};
     assert_int_equal(ioctl(slave, TIOCSWINSZ, &size), 0);
