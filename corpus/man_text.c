@@ -164,12 +164,13 @@ static q_status put_escape(struct q_buffer *out, q_string text, size_t at, size_
     case 'Z':
         *used = 1 + escape_quoted(text, at + 1);
         return Q_OK;
-    default: /* \& \| \^ \/ \, \: \c \% and what is not known: nothing to see */
+    default:                     /* \& \| \^ \/ \, \: \c \% and what is not known: nothing to see */
+        *used = (c & 0x80) == 0; /* before a letter beyond ASCII the backslash is a slip: the letter stands */
         return Q_OK;
     }
 }
 
-/* Text with its escapes resolved; what stands behind \" is a comment. */
+/* Text with its escapes resolved; what stands behind \" is a comment. An escape's name or delimiter is a whole character. */
 static q_status put_text(struct q_buffer *out, q_string text)
 {
     for (size_t at = 0; at < text.size;) {
@@ -181,6 +182,8 @@ static q_status put_text(struct q_buffer *out, q_string text)
             break;
         Q_TRY(put_escape(out, text, at, &used));
         at += used;
+        while (used && at < text.size && (text.data[at] & 0xC0) == 0x80)
+            at++;
     }
     return Q_OK;
 }

@@ -372,9 +372,11 @@ static void test_manual_pages(void **state)
     expect_manual(".TS\ntab(:);\nl l.\na:b\n_\nc:T{\nlong\nT}\n.TE\n", "a | b\nc\nlong", "");
     expect_manual(".Dd 2026\n.Dt QUERN 8\n.Sh NAME\n.Nm quern\n.Nd a mill\n.Pp\nSee\n.Xr dedup 1 .\n.Op Fl v Ar file\n",
                   "NAME\n\nquern a mill\n\nSee dedup(1). -v file", "quern(8)");
-    uint64_t dice = 9; /* any lines: text, never an error */
-    static const char *const pieces[] = {".", "\\", "\\f",   "\\(", "\\[", "\\s", "\\h'", "\"", " ",
-                                         "x", "\n", ".TS\n", ".B ", "\\{", "\\}", ".if ", "T{", "\\*["};
+    expect_manual("\xE7\xA3\xA8\\\xE5\x9D\x8A, a\\fR\xC3\xA9\n", "\xE7\xA3\xA8\xE5\x9D\x8A, a\xC3\xA9", "");
+    uint64_t dice = 9; /* any lines: text in whole characters, never an error */
+    static const char *const pieces[] = {".",  "\\",   "\\f",  "\\(",      "\\[",          "\\s",  "\\h'", "\"",
+                                         " ",  "x",    "\n",   ".TS\n",    ".B ",          "\\{",  "\\}",  ".if ",
+                                         "T{", "\\*[", "\\*(", "\xC3\xA9", "\xE7\xA3\xA8", ".TH ", "tab(", ".UR "};
     for (unsigned round = 0; round < 20000; round++) {
         char page[128] = "";
         size_t size = 0;
@@ -383,6 +385,7 @@ static void test_manual_pages(void **state)
                 (size_t)snprintf(page + size, sizeof page - size, "%s", pieces[dice_roll(&dice) % Q_COUNT_OF(pieces)]);
         struct q_buffer out = {0}, title = {0};
         assert_ok(man_text((q_string){page, size}, &out, &title));
+        assert_true(q_utf8_valid((q_string){out.data, out.size}) && q_utf8_valid((q_string){title.data, title.size}));
         q_buffer_release(&out);
         q_buffer_release(&title);
     }
