@@ -182,15 +182,20 @@ static bool looks_jsonl(q_string head)
     return !q_string_next_line(&rest, &next) || next.size == 0 || begins_object(next);
 }
 
+/* A title among nothing but requests. What Pod and reStructuredText make has up to a hundred lines of definitions before it. */
 static bool looks_manual(q_string head)
 {
     q_string rest = head, line;
-    for (unsigned i = 0; i < 60 && q_string_next_line(&rest, &line); i++) {
+    bool defining = false;
+    for (unsigned i = 0; i < 200 && q_string_next_line(&rest, &line); i++) {
+        if (defining) {
+            defining = !q_string_starts(line, "..");
+            continue;
+        }
         if (q_string_starts(line, ".TH ") || q_string_starts(line, ".Dd ") || q_string_starts(line, ".so man"))
             return true;
-        bool comment =
-            q_string_starts(line, ".\\\"") || q_string_starts(line, "'\\\"") || q_string_trim(line).size == 0;
-        if (!comment && !q_string_starts(line, "."))
+        defining = q_string_starts(line, ".de");
+        if (!q_string_starts(line, ".") && !q_string_starts(line, "'") && q_string_trim(line).size != 0)
             return false;
     }
     return false;

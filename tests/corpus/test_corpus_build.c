@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define SENTENCE                                                                                                       \
     "The mill stands by the river, and its wheel turns day and night, grinding what the farmers bring to it. "
@@ -376,9 +376,8 @@ static void test_statistics_add_in_any_order(void **state)
 
 static int enter(void **state)
 {
-    /* Some hundred builds with their fsyncs: in memory, where the machine has such a folder. */
-    struct stat stat_of;
-    if (stat("/dev/shm", &stat_of) == 0)
+    /* Some hundred builds with their fsyncs: in memory, where the machine has such a folder for us. */
+    if (access("/dev/shm", W_OK | X_OK) == 0)
         setenv("TMPDIR", "/dev/shm", 0);
     if (scratch_enter(state) != 0)
         return 1;
