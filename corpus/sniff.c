@@ -188,6 +188,8 @@ static bool looks_manual(q_string head)
     q_string rest = head, line;
     bool defining = false;
     for (unsigned i = 0; i < 200 && q_string_next_line(&rest, &line); i++) {
+        if (q_string_starts(q_string_trim(line), "\\{"))
+            continue; /* a conditional's brace on a line of its own */
         if (defining) {
             defining = !q_string_starts(line, "..");
             continue;

@@ -56,8 +56,8 @@ static void test_single_files(void **state)
     EXPECT("a", "<!doctype html><p>x", "#0 html: <!doctype html><p>x\n");
     EXPECT("a.html", "<p>x", "#0 html: <p>x\n");
     EXPECT("b", ".TH X 1\n.SH NAME\n", "#0 man: .TH X 1\n.SH NAME\n\n");
-    EXPECT("m", ".de1 X\n\\\\$1 level\n..\n.\n'br\n.TH X 1\nm\n",
-           "#0 man: .de1 X\n\\\\$1 level\n..\n.\n'br\n.TH X 1\nm\n\n");
+    EXPECT("m", ".de1 X\n\\\\$1 level\n..\n.\n'br\n.if n \\\n \\{\\\n.TH X 1\nm\n",
+           "#0 man: .de1 X\n\\\\$1 level\n..\n.\n'br\n.if n \\\n \\{\\\n.TH X 1\nm\n\n");
     EXPECT("n", ".profile is read\nfirst\n.TH X 1\n", "#0 text: .profile is read\nfirst\n.TH X 1\n\n");
     EXPECT("a.jsonl", "{\"text\":1}\n\n{\"text\":2}", "#0 jsonl: {\"text\":1}\n#1 jsonl: {\"text\":2}\n");
     EXPECT("data.json", "{\"a\":1}\n{\"a\":2}\n", "#0 jsonl: {\"a\":1}\n#1 jsonl: {\"a\":2}\n");
