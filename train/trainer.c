@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <unistd.h>
 
 struct trainer {
     struct trainer_setup setup;
@@ -80,9 +81,22 @@ static q_status create_buffers(struct trainer *trainer)
     return Q_OK;
 }
 
+/* Parameters, gradients and two moments in FP32 are what a model needs at the very least: one that cannot fit is told before anything is taken. */
+static q_status check_memory(const struct model_config *config)
+{
+    double needed = 16.0 * (double)model_config_parameters(config);
+    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    char needed_text[32], machine_text[32];
+    if (machine <= 0 || needed <= machine)
+        return Q_OK;
+    return q_fail(Q_ERR_MEMORY, "the model's parameters, gradients and moments take %s, this machine has %s; choose a smaller model",
+                  q_format_bytes(needed_text, needed), q_format_bytes(machine_text, machine));
+}
+
 static q_status create_model(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
+    Q_TRY(check_memory(trainer->setup.config));
     trainer->ops = op_table_cpu();
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
