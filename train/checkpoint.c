@@ -164,6 +164,17 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     return prune(checkpoints, position->step, keep, arena);
 }
 
+q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct checkpoint_keep *keep)
+{
+    struct q_arena arena = {0};
+    const char *checkpoints;
+    q_status status = q_fs_join(&arena, run_folder, "checkpoints", &checkpoints);
+    if (!status)
+        status = prune(checkpoints, present, keep, &arena);
+    q_arena_release(&arena);
+    return status;
+}
+
 q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
                           const struct train_position *position, q_hash run, const char *tokenizer_folder,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes)

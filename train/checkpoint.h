@@ -34,6 +34,10 @@ q_status checkpoint_write(const char *run_folder, const struct model *model, con
                           const struct train_position *position, q_hash run, const char *tokenizer_folder,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes) Q_MUST_USE;
 
+/* Removes the checkpoints up to the step `present` that need not be kept: checkpoint_write does it at its end, a run that goes on at its beginning, for a kill
+ * may have come between a checkpoint and the removal of older ones. */
+q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct checkpoint_keep *keep) Q_MUST_USE;
+
 /* Whether the run has a checkpoint to go on from; also clears away what a kill left behind. */
 q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
 /* Whether `latest` is of this run; nothing but its trainer.json is read. */

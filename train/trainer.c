@@ -160,6 +160,12 @@ static q_status drop_foreign(struct trainer *trainer, bool *found)
     return checkpoint_remove_all(folder);
 }
 
+static struct checkpoint_keep keep_of(const struct trainer *trainer)
+{
+    const struct train_settings *settings = trainer->setup.settings;
+    return (struct checkpoint_keep){settings->checkpoint.keep_last, settings->checkpoint.keep_every};
+}
+
 /* Fresh parameters by the seed, or the latest checkpoint. */
 static q_status begin_or_go_on(struct trainer *trainer)
 {
@@ -175,6 +181,8 @@ static q_status begin_or_go_on(struct trainer *trainer)
         Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer, trainer->setup.run,
                               &trainer->position));
         trainer->saved_step = trainer->position.step;
+        struct checkpoint_keep keep = keep_of(trainer);
+        Q_TRY(checkpoint_prune(trainer->setup.run_folder, trainer->position.step, &keep));
     } else {
         Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
         trainer->saved_step = UINT64_MAX;
@@ -341,8 +349,7 @@ static q_status save(struct trainer *trainer)
 {
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
-    struct checkpoint_keep keep = {trainer->setup.settings->checkpoint.keep_last,
-                                   trainer->setup.settings->checkpoint.keep_every};
+    struct checkpoint_keep keep = keep_of(trainer);
     Q_TRY(checkpoint_write(trainer->setup.run_folder, trainer->model, trainer->optimizer, &trainer->position,
                            trainer->setup.run, trainer->setup.tokenizer_folder, &keep, NULL));
     trainer->saved_step = trainer->position.step;

@@ -219,6 +219,30 @@ static void test_set_back(void **state)
     rig_release(&scratch);
 }
 
+/* A kill between the new checkpoint and the removal of the oldest leaves one too many; the run that goes on takes it away. */
+static void test_a_left_over_one_goes(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct q_arena arena = {0};
+    struct checkpoint_keep keep_all = {.last = 9};
+    const char **names;
+    size_t count;
+    fresh_run();
+    rig_create(&rig);
+    rig_fill(&rig, 1);
+    for (uint64_t step = 1; step <= 3; step++) {
+        struct train_position position = at_step(step);
+        assert_ok(checkpoint_write("run", rig.model, rig.optimizer, &position, data, NULL, &keep_all, NULL));
+    }
+    assert_ok(checkpoint_prune("run", 3, &keep_two));
+    assert_ok(q_fs_list("run/checkpoints", &arena, &names, &count));
+    assert_int_equal(count, 2);
+    assert_string_equal(names[0], "step-00000002");
+    q_arena_release(&arena);
+    rig_release(&rig);
+}
+
 /* What a run finds after an interrupted write of step 2 over a whole step 1: one of the two, whole. */
 static void assert_one_of_two(struct rig *scratch, q_hash first, q_hash second)
 {
@@ -355,7 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_is_read_back),
-        cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_old_ones_go), cmocka_unit_test(test_a_left_over_one_goes),
         cmocka_unit_test(test_set_back),
         cmocka_unit_test(test_killed_at_every_call),
         cmocka_unit_test(test_every_call_fails_once),
