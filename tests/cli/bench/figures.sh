@@ -8,7 +8,8 @@ run --name a.d --what 'an amount from a file' --unit bytes --amount-of amount.js
 wc -l <prepared
 "$bench" page some lines -o results --title 'Some' --data 'nothing' -q
 ls results
-grep -oE '"(name|amount|peer|per_second)": ("[^"]*"|7.0|12|1000|null)' results/some.json
+# Whole values only: a rate that happens to begin with one of the numbers is not it.
+grep -oE '"(name|amount|peer|per_second)": ("[^"]*"|7\.0|12|1000|null)([,}]|$)' results/some.json | sed 's/[,}]$//'
 grep -E '^\| one|^- ' results/some.md | sed -E 's/[0-9.]+ s /T s /g; s/[0-9.]+ MB/N MB/'
 echo "# errors"
 run --name x --what x --unit bytes -- true; echo "exit $?"
