@@ -50,7 +50,7 @@ struct q_manifest {
     const char *stage, *step;
     char key[Q_KEY_SIZE];
     uint64_t seed;
-    double held_out;        /* share of documents held out (document.h); 0 where the result is not documents */
+    double held_out; /* share of documents held out (document.h); 0 where the result is not documents */
     uint64_t held_out_seed;
     struct q_manifest_part *parts;
     size_t part_count;
@@ -66,7 +66,8 @@ q_status q_manifest_verify(const struct q_manifest *manifest) Q_MUST_USE;
 q_status q_manifest_done(const char *folder, bool *done) Q_MUST_USE;
 /* The one file of a part that holds its documents, part-NNNNN.jsonl.zst (docs/formats/documents.md); what else a step writes has another name. Borrowed.
  * Q_ERR_INPUT where the part has none: the result is not one of documents. */
-q_status q_manifest_documents(const struct q_manifest *manifest, size_t part, const struct q_manifest_file **out) Q_MUST_USE;
+q_status q_manifest_documents(const struct q_manifest *manifest, size_t part,
+                              const struct q_manifest_file **out) Q_MUST_USE;
 /* FOLDER/NAME in the manifest's arena. */
 q_status q_manifest_path(struct q_manifest *manifest, const char *name, const char **out) Q_MUST_USE;
 
@@ -115,6 +116,8 @@ struct q_part_file {
 /* Publishes the record. accounting may be NULL; `statistics` (may be NULL) is an object, reference taken. */
 q_status q_step_part_publish(struct q_step *step, uint64_t part, const struct q_part_file *files, size_t file_count,
                              const struct q_accounting *accounting, json_t *statistics) Q_MUST_USE;
+/* Whether a file's name is that of a part's record: "part-00012.json". */
+bool q_is_record_name(const char *name);
 /* The record of a part that is done; new reference. */
 q_status q_step_part_record(struct q_step *step, uint64_t part, json_t **out) Q_MUST_USE;
 
@@ -123,8 +126,9 @@ q_status q_step_first_missing(struct q_step *step, uint64_t parts, uint64_t *out
 
 struct q_finish {
     uint64_t parts;
-    json_t *statistics;     /* of the whole step, may be NULL; reference taken */
-    json_t *schedule;       /* settings tagged schedule that it was built under, may be NULL; reference taken. Member "schedule" */
+    json_t *statistics; /* of the whole step, may be NULL; reference taken */
+    json_t *
+        schedule; /* settings tagged schedule that it was built under, may be NULL; reference taken. Member "schedule" */
     double held_out;
     uint64_t held_out_seed;
     const char *program; /* "quern-corpus" */

@@ -80,12 +80,17 @@ q_status q_step_first_missing(struct q_step *step, uint64_t parts, uint64_t *out
     return Q_OK;
 }
 
+bool q_is_record_name(const char *name)
+{
+    q_string string = q_string_of(name);
+    return !strncmp(name, "part-", 5) && strspn(name + 5, "0123456789") >= 5 && q_string_ends(string, ".json") &&
+           strspn(name + 5, "0123456789") + 5 + 5 == string.size;
+}
+
 static bool is_own_name(const char *name)
 {
     q_string string = q_string_of(name);
-    bool record = !strncmp(name, "part-", 5) && strspn(name + 5, "0123456789") >= 5 && q_string_ends(string, ".json") &&
-                  strspn(name + 5, "0123456789") + 5 + 5 == string.size;
-    return record || q_string_is(string, "step.json") || q_string_is(string, "manifest.json") ||
+    return q_is_record_name(name) || q_string_is(string, "step.json") || q_string_is(string, "manifest.json") ||
            q_string_is(string, "provenance.json");
 }
 

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plan.h"
 #include "base/progress.h"
 #include "corpus/cmd_corpus.h"
 #include "corpus/corpus_build.h"
@@ -106,24 +107,14 @@ static q_status print_plan(const struct corpus_plan *plan, const struct q_step *
     if (as_json) {
         struct q_json json = q_json_begin(&out);
         q_json_open(&json, NULL, '{');
-        q_json_put_string(&json, "stage", Q_STRING("corpus"));
-        if (step) {
-            q_json_put_string(&json, "output", q_string_of(step->key));
-            q_json_open(&json, "steps", '[');
-            q_json_open(&json, NULL, '{');
-            q_json_put_string(&json, "name", Q_STRING("build"));
-            q_json_put_string(&json, "kind", Q_STRING("map"));
-            q_json_put_string(&json, "key", q_string_of(step->key));
-            q_json_put_u64(&json, "parts", plan->part_count);
-            q_json_open(&json, "needs", '[');
-            q_json_close(&json, ']');
-            q_json_close(&json, '}');
-            q_json_close(&json, ']');
+        const struct q_plan_step build = {.step = step, .kind = "map", .parts = plan->part_count};
+        status = q_plan_put(&json, "corpus", &build, step != NULL);
+        if (step)
             q_json_put_u64(&json, "bytes", plan->bytes);
-        }
         q_json_close(&json, '}');
         q_json_newline(&json);
-        status = q_json_end(&json);
+        if (status == Q_OK)
+            status = q_json_end(&json);
     } else if (step) {
         status = q_buffer_printf(&out, "corpus %s: %zu inputs, %zu parts, %s\n", step->key, plan->source_count,
                                  plan->part_count, q_format_bytes(bytes, (double)plan->bytes));

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/plan.h"
 #include "dedup/dedup_build.h"
 
 #include <stdio.h>
@@ -139,37 +140,14 @@ out:
     return status;
 }
 
-/* docs/steps.md has the shape. */
 static q_status print_plan(const struct dedup_build *build, bool planned)
 {
-    struct q_buffer text = {0};
-    struct q_json json = q_json_begin(&text);
-    q_json_open(&json, NULL, '{');
-    q_json_put_string(&json, "stage", Q_STRING("dedup"));
-    if (planned) {
-        q_json_put_string(&json, "output", q_string_of(build->steps[DEDUP_STEP_FILTER].key));
-        q_json_open(&json, "steps", '[');
-        for (enum dedup_step step = DEDUP_STEP_SIGN; step <= DEDUP_STEP_FILTER; step++) {
-            q_json_open(&json, NULL, '{');
-            q_json_put_string(&json, "name", q_string_of(dedup_step_names[step]));
-            q_json_put_string(&json, "kind", step == DEDUP_STEP_GROUP ? Q_STRING("one") : Q_STRING("map"));
-            q_json_put_string(&json, "key", q_string_of(build->steps[step].key));
-            q_json_put_u64(&json, "parts", dedup_step_parts(build, step));
-            q_json_open(&json, "needs", '[');
-            if (step > DEDUP_STEP_SIGN)
-                q_json_put_string(&json, NULL, q_string_of(dedup_step_names[step - 1]));
-            q_json_close(&json, ']');
-            q_json_close(&json, '}');
-        }
-        q_json_close(&json, ']');
-    }
-    q_json_close(&json, '}');
-    q_json_newline(&json);
-    q_status status = q_json_end(&json);
-    if (status == Q_OK)
-        (void)fwrite(text.data, 1, text.size, stdout); /* flushed and checked by q_program_main */
-    q_buffer_release(&text);
-    return status;
+    struct q_plan_step steps[DEDUP_STEP_FILTER + 1];
+    for (enum dedup_step step = DEDUP_STEP_SIGN; step <= DEDUP_STEP_FILTER; step++)
+        steps[step] = (struct q_plan_step){.step = &build->steps[step],
+                                           .kind = step == DEDUP_STEP_GROUP ? "one" : "map",
+                                           .parts = dedup_step_parts(build, step)};
+    return q_plan_print("dedup", steps, planned ? Q_COUNT_OF(steps) : 0);
 }
 
 static void print_plan_text(const struct dedup_build *build, bool planned)

@@ -202,19 +202,6 @@ q_status graph_resolve(struct graph *graph)
     return Q_OK;
 }
 
-/* Whether the name is a part's record: "part-00012.json". */
-static bool is_record(const char *name)
-{
-    q_string text = q_string_of(name);
-    if (!q_string_starts(text, "part-") || !q_string_ends(text, ".json"))
-        return false;
-    q_string digits = q_string_slice(text, 5, text.size - 5);
-    for (size_t i = 0; i < digits.size; i++)
-        if (digits.data[i] < '0' || digits.data[i] > '9')
-            return false;
-    return digits.size >= 5;
-}
-
 static q_status count_parts(struct graph_step *step)
 {
     struct q_arena arena = {0};
@@ -224,7 +211,7 @@ static q_status count_parts(struct graph_step *step)
     step->parts_done = 0;
     step->state = GRAPH_MISSING;
     for (size_t i = 0; status == Q_OK && i < count; i++) {
-        step->parts_done += is_record(names[i]);
+        step->parts_done += q_is_record_name(names[i]);
         if (!strcmp(names[i], "step.json"))
             step->state = GRAPH_PARTIAL;
     }

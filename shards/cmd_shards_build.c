@@ -1,6 +1,7 @@
 /* quern-shards build, plan: documents and a tokenizer to a folder of shards. */
 #include "shards/cmd_shards.h"
 
+#include "base/plan.h"
 #include "shards/shards_build.h"
 
 #include <stdio.h>
@@ -30,33 +31,10 @@ q_status cmd_shards_build(void *opaque, const char *const *arguments, size_t cou
     return status;
 }
 
-/* docs/steps.md has the shape. */
 static q_status print_plan(const struct shards_build *build, bool planned)
 {
-    struct q_buffer text = {0};
-    struct q_json json = q_json_begin(&text);
-    q_json_open(&json, NULL, '{');
-    q_json_put_string(&json, "stage", Q_STRING("shards"));
-    if (planned) {
-        q_json_put_string(&json, "output", q_string_of(build->step.key));
-        q_json_open(&json, "steps", '[');
-        q_json_open(&json, NULL, '{');
-        q_json_put_string(&json, "name", Q_STRING("build"));
-        q_json_put_string(&json, "kind", Q_STRING("map"));
-        q_json_put_string(&json, "key", q_string_of(build->step.key));
-        q_json_put_u64(&json, "parts", build->parts);
-        q_json_open(&json, "needs", '[');
-        q_json_close(&json, ']');
-        q_json_close(&json, '}');
-        q_json_close(&json, ']');
-    }
-    q_json_close(&json, '}');
-    q_json_newline(&json);
-    const q_status status = q_json_end(&json);
-    if (!status)
-        (void)fwrite(text.data, 1, text.size, stdout);
-    q_buffer_release(&text);
-    return status;
+    const struct q_plan_step step = {.step = &build->step, .kind = "map", .parts = build->parts};
+    return q_plan_print("shards", &step, planned);
 }
 
 q_status cmd_shards_plan(void *opaque, const char *const *arguments, size_t count)

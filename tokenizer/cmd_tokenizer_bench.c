@@ -41,23 +41,6 @@ static q_status keep_text(void *context, const struct text_document *document)
     return q_buffer_append_string(&bench->bytes, document->text);
 }
 
-static q_status read_texts(struct bench *bench, struct text_source *source)
-{
-    struct q_jsonl_parser *parser;
-    struct text_batch batch = {0};
-    bool more = true;
-    Q_TRY(q_jsonl_create(&parser));
-    q_status status = Q_OK;
-    while (more && !status) {
-        status = text_source_next(source, &batch, &more);
-        if (!status && more)
-            status = text_batch_each(&batch, parser, keep_text, bench);
-    }
-    text_batch_release(&batch);
-    q_jsonl_release(parser);
-    return status;
-}
-
 static q_status cut_tiles(struct bench *bench)
 {
     size_t in_tile = TILE_BYTES;
@@ -170,7 +153,7 @@ q_status cmd_bench(void *given, const char *const *arguments, size_t count)
     q_status status;
     Q_TRY_GOTO(done, load_tokenizer(options->tokenizer, &tokenizer));
     Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &source));
-    Q_TRY_GOTO(done, read_texts(&bench, source));
+    Q_TRY_GOTO(done, text_source_each(source, keep_text, &bench));
     bench.tokenizer = tokenizer;
     if (bench.bytes.size == 0)
         status = q_fail(Q_ERR_INPUT, "the files hold no text to encode");

@@ -82,28 +82,11 @@ static q_status take_document(void *context, const struct text_document *documen
     return sample->writer ? copy_document(sample, document) : encode_document(sample, document, language);
 }
 
-static q_status take_all(struct language_sample *sample, struct text_source *source)
-{
-    struct q_jsonl_parser *parser;
-    struct text_batch batch = {0};
-    bool more = true;
-    Q_TRY(q_jsonl_create(&parser));
-    q_status status = Q_OK;
-    while (more && !status) {
-        status = text_source_next(source, &batch, &more);
-        if (!status && more)
-            status = text_batch_each(&batch, parser, take_document, sample);
-    }
-    text_batch_release(&batch);
-    q_jsonl_release(parser);
-    return status;
-}
-
 q_status language_sample_copy(struct language_sample *sample, struct text_source *source, const char *path,
                               struct q_file_identity *identity)
 {
     Q_TRY(q_documents_create(path, &sample->writer));
-    q_status status = take_all(sample, source);
+    q_status status = text_source_each(source, take_document, sample);
     if (status)
         q_documents_abandon(sample->writer);
     else
@@ -117,7 +100,7 @@ q_status language_sample_encode(struct language_sample *sample, struct text_sour
 {
     sample->tokenizer = tokenizer;
     Q_TRY(tokenizer_scratch_create(tokenizer, &sample->scratch));
-    q_status status = take_all(sample, source);
+    q_status status = text_source_each(source, take_document, sample);
     tokenizer_scratch_release(sample->scratch);
     sample->scratch = NULL;
     return status;

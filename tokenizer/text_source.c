@@ -216,3 +216,21 @@ q_status text_batch_each(const struct text_batch *batch, struct q_jsonl_parser *
     }
     return Q_OK;
 }
+
+q_status text_source_each(struct text_source *source,
+                          q_status (*document)(void *context, const struct text_document *document), void *context)
+{
+    struct q_jsonl_parser *parser;
+    struct text_batch batch = {0};
+    bool more = true;
+    Q_TRY(q_jsonl_create(&parser));
+    q_status status = Q_OK;
+    while (more && !status) {
+        status = text_source_next(source, &batch, &more);
+        if (!status && more)
+            status = text_batch_each(&batch, parser, document, context);
+    }
+    text_batch_release(&batch);
+    q_jsonl_release(parser);
+    return status;
+}

@@ -58,4 +58,9 @@ q_status text_batch_each(const struct text_batch *batch, struct q_jsonl_parser *
                          q_status (*document)(void *context, const struct text_document *document),
                          void *context) Q_MUST_USE;
 
+/* Both in one thread: calls `document` for each document of all that is left of the source. */
+q_status text_source_each(struct text_source *source,
+                          q_status (*document)(void *context, const struct text_document *document),
+                          void *context) Q_MUST_USE;
+
 #endif

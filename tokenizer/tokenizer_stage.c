@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plan.h"
 #include "base/progress.h"
 #include "base/threads.h"
 #include "tokenizer/bpe_index.h"
@@ -57,35 +58,9 @@ void tokenizer_stage_release(struct tokenizer_stage *stage)
 
 q_status tokenizer_stage_plan(const struct tokenizer_stage *stage)
 {
-    struct q_buffer text = {0};
-    struct q_json json = q_json_begin(&text);
-    q_json_open(&json, NULL, '{');
-    q_json_put_string(&json, "stage", Q_STRING("tokenizer"));
-    if (stage->documents.json) {
-        q_json_put_string(&json, "output", q_string_of(stage->train.key));
-        q_json_open(&json, "steps", '[');
-        const struct q_step *steps[] = {&stage->count, &stage->train};
-        for (size_t i = 0; i < Q_COUNT_OF(steps); i++) {
-            q_json_open(&json, NULL, '{');
-            q_json_put_string(&json, "name", q_string_of(steps[i]->name));
-            q_json_put_string(&json, "kind", q_string_of(i ? "one" : "map"));
-            q_json_put_string(&json, "key", q_string_of(steps[i]->key));
-            q_json_put_u64(&json, "parts", i ? 1 : stage->documents.part_count);
-            q_json_open(&json, "needs", '[');
-            if (i)
-                q_json_put_string(&json, NULL, Q_STRING("count"));
-            q_json_close(&json, ']');
-            q_json_close(&json, '}');
-        }
-        q_json_close(&json, ']');
-    }
-    q_json_close(&json, '}');
-    q_json_newline(&json);
-    q_status status = q_json_end(&json);
-    if (!status)
-        fwrite(text.data, 1, text.size, stdout);
-    q_buffer_release(&text);
-    return status;
+    const struct q_plan_step steps[] = {{.step = &stage->count, .kind = "map", .parts = stage->documents.part_count},
+                                        {.step = &stage->train, .kind = "one", .parts = 1}};
+    return q_plan_print("tokenizer", steps, stage->documents.json ? Q_COUNT_OF(steps) : 0);
 }
 
 /* The documents of a part, those held out marked. */

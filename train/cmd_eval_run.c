@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/manifest.h"
+#include "base/plan.h"
 #include "base/progress.h"
 #include "base/recipe.h"
 #include "shards/shards.h"
@@ -111,15 +112,11 @@ static bool has_inputs(const struct eval_options *options)
 static q_status plan_in(struct evaluation *evaluation)
 {
     Q_TRY(load_recipe(evaluation));
-    if (!has_inputs(evaluation->options)) {
-        printf("{\"stage\":\"eval\"}\n");
-        return Q_OK;
-    }
+    if (!has_inputs(evaluation->options))
+        return q_plan_print("eval", NULL, 0);
     Q_TRY(seal_step(evaluation));
-    printf("{\"output\":\"%s\",\"stage\":\"eval\",\"steps\":[{\"key\":\"%s\",\"kind\":\"gang\",\"name\":\"run\","
-           "\"needs\":[],\"parts\":1}]}\n",
-           evaluation->step.key, evaluation->step.key);
-    return Q_OK;
+    const struct q_plan_step step = {.step = &evaluation->step, .kind = "gang", .parts = 1};
+    return q_plan_print("eval", &step, 1);
 }
 
 q_status eval_plan(void *options, const char *const *arguments, size_t count)

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/manifest.h"
+#include "base/plan.h"
 #include "base/recipe.h"
 #include "base/threads.h"
 #include "shards/shards.h"
@@ -118,24 +119,20 @@ static q_status seal_step(struct run *run)
 
 static q_status print_plan(const struct run *run, bool sealed)
 {
-    json_t *plan =
-        json_pack("{s:s,s:I,s:I}", "stage", "train", "parameters", (json_int_t)model_config_parameters(&run->config),
-                  "active_parameters", (json_int_t)model_config_active_parameters(&run->config));
-    q_status status = plan ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the plan");
-    if (!status && sealed) {
-        status = q_json_set(plan, "output", json_string(run->step.key));
-        if (!status)
-            status = q_json_set(plan, "steps",
-                                json_pack("[{s:s,s:s,s:s,s:i,s:[],s:O}]", "name", "run", "kind", "gang", "key",
-                                          run->step.key, "parts", 1, "needs", "schedule", run->schedule));
-    }
+    const struct q_plan_step step = {.step = &run->step, .kind = "gang", .parts = 1, .schedule = run->schedule};
     struct q_buffer text = {0};
+    struct q_json json = q_json_begin(&text);
+    q_json_open(&json, NULL, '{');
+    q_json_put_u64(&json, "active_parameters", model_config_active_parameters(&run->config));
+    q_json_put_u64(&json, "parameters", model_config_parameters(&run->config));
+    q_status status = q_plan_put(&json, "train", &step, sealed);
+    q_json_close(&json, '}');
+    q_json_newline(&json);
     if (!status)
-        status = q_json_dump(plan, 0, &text);
+        status = q_json_end(&json);
     if (!status)
         fwrite(text.data, 1, text.size, stdout);
     q_buffer_release(&text);
-    json_decref(plan);
     return status;
 }
 
