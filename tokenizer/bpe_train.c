@@ -91,7 +91,7 @@ static q_status add_special(struct bpe_trainer *t)
             Q_TRY(q_arena_string(&out->arena, text, &out->tokens[id]));
             out->size++;
         }
-        out->added[out->added_count++] = (struct vocabulary_added){out->tokens[id], id, true, false};
+        out->added[out->added_count++] = (struct vocabulary_added){.text = out->tokens[id], .id = id, .special = true};
     }
     return Q_OK;
 }
@@ -194,6 +194,8 @@ q_status bpe_train(struct counts *counts, const struct bpe_train_options *option
         status = bpe_apply_start(&t);
     if (!status)
         status = merge_all(&t);
+    if (!status)
+        status = vocabulary_complete(out);
     q_status settled = settle(&t);
     q_progress_finish();
     trainer_release(&t);

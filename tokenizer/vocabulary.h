@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/string.h"
+#include "tokenizer/normalization.h"
 #include "tokenizer/pretokenize.h"
 
 #include <stdbool.h>
@@ -27,27 +28,47 @@ struct vocabulary_merge {
     uint32_t left, right, id;
 };
 
-/* A token outside BPE, found by its text. Those with `normalized` are looked for after the others, in what these leave (Hugging Face's order). */
+/* A token outside BPE, found by its text, with Hugging Face's flags (docs/formats/tokenizer.md has the rules). Those without `normalized` are looked for in the text
+ * as it came; those with it after the others, in the normal form of what these leave. */
 struct vocabulary_added {
-    q_string text;
+    q_string text;  /* what it decodes to */
+    q_string match; /* what is looked for: the text, in its normal form where `normalized` */
     uint32_t id;
-    bool special;
+    bool special; /* a control token: left out of decoded text where the caller says so */
     bool normalized;
+    bool single_word; /* matches only where no word character (\w) is its neighbour */
+    bool lstrip;      /* takes the white space before it, up to the token before */
+    bool rstrip;      /* takes the white space behind it */
+};
+
+/* Bits of `kinds`: what an id is. 0: the file leaves the id out. */
+enum {
+    VOCABULARY_MODEL = 1 << 0, /* in the model's vocab */
+    VOCABULARY_BYTES = 1 << 1, /* of the model, and spelled in ByteLevel's characters: BPE may give it */
+    VOCABULARY_ADDED = 1 << 2, /* one of `added` */
 };
 
 struct vocabulary {
-    struct q_arena arena; /* owns all that follows */
+    struct q_arena arena;             /* owns all that follows */
+    enum normalization normalization; /* of the text, before all else */
+    bool
+        prefix_space; /* a space goes before each text (between added tokens) that does not begin with one: ByteLevel's add_prefix_space */
+    bool ignore_merges; /* a piece that is a token (VOCABULARY_BYTES) is that token, whatever the merges say */
     const struct pretokenizer *pretokenizer;
     q_string *tokens; /* [size]; an added token's bytes are its text */
+    uint8_t *kinds;   /* [size] */
     uint32_t size;
     uint32_t byte_id[256]; /* the token of each byte: there is one for all */
     struct vocabulary_merge *merges;
     size_t merge_count;
-    struct vocabulary_added *added;
+    struct vocabulary_added *added; /* in the file's order */
     size_t added_count;
 };
 
 void vocabulary_release(struct vocabulary *vocabulary);
+
+/* Fills `kinds`, and `match` of the added tokens, of a vocabulary made in memory: every token is in the model, added ones too. */
+q_status vocabulary_complete(struct vocabulary *vocabulary) Q_MUST_USE;
 
 /* Reads FILE, or FOLDER/tokenizer.json. Q_ERR_INPUT names what is broken or what this build cannot reproduce. *out is to be zeroed before, and released
  * after a failure too. */

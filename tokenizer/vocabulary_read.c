@@ -14,7 +14,6 @@ struct reader {
     struct vocabulary *out;
     const json_t *vocab;    /* the object: characters to id */
     struct q_buffer buffer; /* scratch */
-    bool *spelled;          /* [size]: the token is of ByteLevel's alphabet */
 };
 
 static q_status refuse(const struct reader *r, const char *what, q_string value)
@@ -167,7 +166,7 @@ static q_status find_size(struct reader *r, const json_t *added)
         size = Q_MAX(size, id + 1);
     }
     r->out->size = size;
-    Q_TRY(q_alloc_zero(size, sizeof(*r->spelled), &r->spelled));
+    Q_TRY(q_arena_alloc(&r->out->arena, size, sizeof(*r->out->kinds), &r->out->kinds));
     return q_arena_alloc(&r->out->arena, size, sizeof(*r->out->tokens), &r->out->tokens);
 }
 
@@ -175,7 +174,7 @@ static q_status read_vocab(struct reader *r)
 {
     const char *key;
     json_t *value;
-    bool has[256] = {0};
+    bool has[256] = {0}, spelled;
     json_object_foreach((json_t *)(uintptr_t)r->vocab, key, value)
     {
         q_string characters = q_string_of(key);
@@ -186,10 +185,11 @@ static q_status read_vocab(struct reader *r)
         if (r->out->tokens[id].data)
             return q_fail(Q_ERR_INPUT, "'%s': id %u is given to two tokens", r->name, id);
         q_buffer_clear(&r->buffer);
-        Q_TRY(byte_alphabet_read(characters, &r->buffer, &r->spelled[id]));
-        q_string bytes = r->spelled[id] ? q_buffer_string(&r->buffer) : characters;
+        Q_TRY(byte_alphabet_read(characters, &r->buffer, &spelled));
+        q_string bytes = spelled ? q_buffer_string(&r->buffer) : characters;
         Q_TRY(q_arena_string(&r->out->arena, bytes, &r->out->tokens[id]));
-        if (r->spelled[id] && bytes.size == 1) {
+        r->out->kinds[id] = VOCABULARY_MODEL | (spelled ? VOCABULARY_BYTES : 0);
+        if (spelled && bytes.size == 1) {
             has[(uint8_t)bytes.data[0]] = true;
             r->out->byte_id[(uint8_t)bytes.data[0]] = id;
         }
@@ -206,7 +206,7 @@ static q_status find_token(const struct reader *r, const char *characters, size_
     if (!value)
         return q_fail(Q_ERR_INPUT, "'%s': merge %zu needs '%.100s', which is no token", r->name, rank, characters);
     *id = (uint32_t)json_integer_value(value);
-    if (!r->spelled[*id])
+    if (!(r->out->kinds[*id] & VOCABULARY_BYTES))
         return q_fail(Q_ERR_INPUT, "'%s': merge %zu holds '%.100s', which is not in ByteLevel's characters", r->name,
                       rank, characters);
     return Q_OK;
@@ -279,6 +279,8 @@ static q_status read_added(struct reader *r, const json_t *list)
                           r->name, Q_STRING_ARGS(text), added->id);
         added->special = !is_off(entry, "special");
         added->normalized = !is_off(entry, "normalized");
+        added->match = added->text;
+        out->kinds[added->id] |= VOCABULARY_ADDED;
         out->tokens[added->id] = added->text;
         out->added_count++;
     }
@@ -310,7 +312,6 @@ q_status vocabulary_parse(q_string text, const char *name, struct vocabulary *ou
     status = read_tokens(&r, root, model);
 done:
     json_decref(root);
-    q_release(r.spelled);
     q_buffer_release(&r.buffer);
     return status;
 }

@@ -43,11 +43,11 @@ static q_status put_pretokenizer(const struct pretokenizer *pretokenizer, struct
 }
 
 /* A token as the vocabulary's key: an added token's text as it is, any other in ByteLevel's characters. */
-static q_status put_token(const struct vocabulary *vocabulary, const bool *is_added, uint32_t id,
-                          struct q_buffer *scratch, struct q_buffer *out)
+static q_status put_token(const struct vocabulary *vocabulary, uint32_t id, struct q_buffer *scratch,
+                          struct q_buffer *out)
 {
     q_string token = vocabulary->tokens[id];
-    if (!is_added[id]) {
+    if (!(vocabulary->kinds[id] & VOCABULARY_ADDED)) {
         q_buffer_clear(scratch);
         Q_TRY(byte_alphabet_write(token, scratch));
         token = q_buffer_string(scratch);
@@ -55,8 +55,7 @@ static q_status put_token(const struct vocabulary *vocabulary, const bool *is_ad
     return put_quoted(out, token);
 }
 
-static q_status put_model(const struct vocabulary *vocabulary, const bool *is_added, struct q_buffer *scratch,
-                          struct q_buffer *out)
+static q_status put_model(const struct vocabulary *vocabulary, struct q_buffer *scratch, struct q_buffer *out)
 {
     bool comma = false;
     Q_TRY(q_buffer_printf(
@@ -68,16 +67,16 @@ static q_status put_model(const struct vocabulary *vocabulary, const bool *is_ad
         if (!vocabulary->tokens[id].data)
             continue;
         Q_TRY(q_buffer_printf(out, "%s\n      ", comma ? "," : ""));
-        Q_TRY(put_token(vocabulary, is_added, id, scratch, out));
+        Q_TRY(put_token(vocabulary, id, scratch, out));
         Q_TRY(q_buffer_printf(out, ": %u", id));
         comma = true;
     }
     Q_TRY(q_buffer_printf(out, "\n    },\n    \"merges\": ["));
     for (size_t i = 0; i < vocabulary->merge_count; i++) {
         Q_TRY(q_buffer_printf(out, "%s\n      [", i ? "," : ""));
-        Q_TRY(put_token(vocabulary, is_added, vocabulary->merges[i].left, scratch, out));
+        Q_TRY(put_token(vocabulary, vocabulary->merges[i].left, scratch, out));
         Q_TRY(q_buffer_printf(out, ", "));
-        Q_TRY(put_token(vocabulary, is_added, vocabulary->merges[i].right, scratch, out));
+        Q_TRY(put_token(vocabulary, vocabulary->merges[i].right, scratch, out));
         Q_TRY(q_buffer_append_byte(out, ']'));
     }
     return q_buffer_printf(out, "\n    ]\n  }\n}\n");
@@ -86,10 +85,6 @@ static q_status put_model(const struct vocabulary *vocabulary, const bool *is_ad
 q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *out)
 {
     struct q_buffer scratch = {0};
-    bool *is_added;
-    Q_TRY(q_alloc_zero(vocabulary->size, sizeof(*is_added), &is_added));
-    for (size_t i = 0; i < vocabulary->added_count; i++)
-        is_added[vocabulary->added[i].id] = true;
     q_status status =
         q_buffer_printf(out, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n");
     if (!status)
@@ -97,9 +92,8 @@ q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *
     if (!status)
         status = put_pretokenizer(vocabulary->pretokenizer, out);
     if (!status)
-        status = put_model(vocabulary, is_added, &scratch, out);
+        status = put_model(vocabulary, &scratch, out);
     q_buffer_release(&scratch);
-    q_release(is_added);
     return status;
 }
 
