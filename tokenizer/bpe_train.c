@@ -181,7 +181,7 @@ q_status bpe_train(struct counts *counts, const struct bpe_train_options *option
     struct bpe_trainer t = {
         .options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
     Q_TRY(bpe_train_check(options));
-    out->pretokenizer = counts->pretokenizer;
+    out->pretokenizer = pretokenizer_keep(counts->pretokenizer);
     q_progress_start("train", "tokens", options->vocab_size - options->special_count - 256);
     q_status status = trainer_init(&t);
     if (!status)

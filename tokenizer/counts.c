@@ -9,6 +9,7 @@ void counts_release(struct counts *counts)
 {
     q_release(counts->slots);
     q_buffer_release(&counts->bytes);
+    pretokenize_scratch_release(&counts->scratch);
     *counts = (struct counts){.pretokenizer = counts->pretokenizer};
 }
 
@@ -70,10 +71,11 @@ q_status counts_add(struct counts *counts, q_string piece, uint64_t count)
 q_status counts_add_text(struct counts *counts, q_string text)
 {
     size_t at = 0, start = 0, ends[ENDS], count;
-    while ((count = counts->pretokenizer->cut(text, &at, ends, ENDS)) > 0) {
+    do {
+        Q_TRY(pretokenizer_cut(counts->pretokenizer, &counts->scratch, text, &at, ends, ENDS, &count));
         for (size_t i = 0; i < count; start = ends[i++])
             Q_TRY(counts_add(counts, q_string_slice(text, start, ends[i]), 1));
-    }
+    } while (count > 0);
     counts->total.documents++;
     counts->total.bytes += text.size;
     return Q_OK;

@@ -43,6 +43,7 @@ struct counts {
     size_t capacity;
     size_t used; /* distinct pieces */
     struct q_buffer bytes;
+    struct pretokenize_scratch scratch;
 };
 
 void counts_release(struct counts *counts);

@@ -29,6 +29,7 @@ _Static_assert(sizeof(struct cached_piece) == 64, "one line of the processor's c
 struct tokenizer_scratch {
     struct cached_piece *cache;
     struct bpe_workspace workspace;
+    struct pretokenize_scratch cut;
 };
 
 q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct tokenizer_scratch **out)
@@ -52,6 +53,7 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
     if (!scratch)
         return;
     bpe_workspace_release(&scratch->workspace);
+    pretokenize_scratch_release(&scratch->cut);
     q_release(scratch->cache);
     q_release(scratch);
 }
@@ -124,9 +126,11 @@ static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_
                             struct tokenizer_ids *out)
 {
     size_t at = 0, start = 0, ends[ENDS], count;
-    while ((count = tokenizer->vocabulary.pretokenizer->cut(text, &at, ends, ENDS)) > 0)
+    do {
+        Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &scratch->cut, text, &at, ends, ENDS, &count));
         for (size_t i = 0; i < count; start = ends[i++])
             Q_TRY(encode_piece(tokenizer, scratch, (const uint8_t *)text.data + start, ends[i] - start, out));
+    } while (count > 0);
     return Q_OK;
 }
 

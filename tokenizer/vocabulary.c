@@ -29,6 +29,7 @@ const size_t tokenizer_special_texts_count = Q_COUNT_OF(tokenizer_special_texts)
 void vocabulary_release(struct vocabulary *vocabulary)
 {
     q_arena_release(&vocabulary->arena);
+    pretokenizer_release(vocabulary->pretokenizer);
     *vocabulary = (struct vocabulary){0};
 }
 

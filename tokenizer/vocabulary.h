@@ -54,7 +54,7 @@ struct vocabulary {
     bool
         prefix_space; /* a space goes before each text (between added tokens) that does not begin with one: ByteLevel's add_prefix_space */
     bool ignore_merges; /* a piece that is a token (VOCABULARY_BYTES) is that token, whatever the merges say */
-    const struct pretokenizer *pretokenizer;
+    const struct pretokenizer *pretokenizer; /* one owner of it */
     q_string *tokens; /* [size]; an added token's bytes are its text */
     uint8_t *kinds;   /* [size] */
     uint32_t size;

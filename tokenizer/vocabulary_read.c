@@ -73,28 +73,11 @@ static q_status read_split(const struct reader *r, const json_t *entry, q_string
     return is_off(entry, "invert") ? Q_OK : refuse(r, "an inverted Split of", *pattern);
 }
 
-/* The pretokenizer with exactly these patterns; the first pattern that none begins with is what the error names. */
-static q_status choose_pretokenizer(const struct reader *r, const q_string *patterns, size_t count)
-{
-    size_t best = 0;
-    for (size_t i = 0; pretokenizers[i]; i++) {
-        size_t same = 0;
-        while (same < count && pretokenizers[i]->patterns[same] &&
-               q_string_is(patterns[same], pretokenizers[i]->patterns[same]))
-            same++;
-        if (same == count && !pretokenizers[i]->patterns[same]) {
-            r->out->pretokenizer = pretokenizers[i];
-            return Q_OK;
-        }
-        best = Q_MAX(best, same);
-    }
-    return refuse(r, "a pretokenizer's pattern", best < count ? patterns[best] : (q_string){"", 0});
-}
-
 static q_status read_pretokenizer(const struct reader *r, const json_t *root)
 {
     json_t *sequence, *list;
-    q_string type, patterns[PRETOKENIZE_PATTERNS_MAX];
+    q_string type;
+    struct pretokenize_rule rules[PRETOKENIZE_RULES_MAX] = {0};
     size_t count = 0;
     bool bytes = false;
     Q_TRY(q_json_get_object(root, r->name, "pre_tokenizer", &sequence));
@@ -105,8 +88,8 @@ static q_status read_pretokenizer(const struct reader *r, const json_t *root)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         Q_TRY(q_json_get_string(entry, r->name, "type", &type));
-        if (q_string_is(type, "Split") && !bytes && count < PRETOKENIZE_PATTERNS_MAX) {
-            Q_TRY(read_split(r, entry, &patterns[count++]));
+        if (q_string_is(type, "Split") && !bytes && count < PRETOKENIZE_RULES_MAX) {
+            Q_TRY(read_split(r, entry, &rules[count++].pattern));
         } else if (q_string_is(type, "ByteLevel") && !bytes && is_off(entry, "add_prefix_space") &&
                    is_off(entry, "use_regex")) {
             bytes = true;
@@ -116,7 +99,7 @@ static q_status read_pretokenizer(const struct reader *r, const json_t *root)
     }
     if (!bytes)
         return q_fail(Q_ERR_INPUT, "'%s' has no ByteLevel pretokenizer, which is all that quern knows", r->name);
-    return choose_pretokenizer(r, patterns, count);
+    return q_context(pretokenizer_create(rules, count, &r->out->pretokenizer), "'%s'", r->name);
 }
 
 /* All of the file but the tokens: what must be off, or as this build does it. */

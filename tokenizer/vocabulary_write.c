@@ -29,9 +29,9 @@ static q_status put_added(const struct vocabulary *vocabulary, struct q_buffer *
 static q_status put_pretokenizer(const struct pretokenizer *pretokenizer, struct q_buffer *out)
 {
     Q_TRY(q_buffer_printf(out, "  \"pre_tokenizer\": {\n    \"type\": \"Sequence\",\n    \"pretokenizers\": [\n"));
-    for (size_t i = 0; pretokenizer->patterns[i]; i++) {
+    for (size_t i = 0; i < pretokenizer->rule_count; i++) {
         Q_TRY(q_buffer_printf(out, "      {\"type\": \"Split\", \"pattern\": {\"Regex\": "));
-        Q_TRY(put_quoted(out, q_string_of(pretokenizer->patterns[i])));
+        Q_TRY(put_quoted(out, pretokenizer->rules[i].pattern));
         Q_TRY(q_buffer_printf(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"));
     }
     return q_buffer_printf(

@@ -3,7 +3,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
 #include "tests/tokenizer/regex_twin.h"
-#include "tokenizer/pretokenize.h"
+#include "tokenizer/pretokenize_engine.h"
 #include "tokenizer/tokenizer_settings.h"
 #include "tokenizer/unicode/unicode_classes.h"
 #include "tokenizer/unicode/utf8_decode.h"
@@ -174,6 +174,31 @@ static void broken_texts_are_cut_as_their_repair(void **state)
     q_buffer_release(&repaired);
 }
 
+/* What is final in a part of a text stays so when more comes, and is cut as a text of its own. */
+static void what_is_final_stays(void **state)
+{
+    static size_t whole[1 << 12], part[1 << 12];
+    struct q_buffer text = {0};
+    uint64_t dice = 5;
+    size_t finals = 0;
+    (void)state;
+    for (int round = 0; round < 3000; round++) {
+        random_text(&dice, 20, true, &text);
+        size_t wholes = cut(q_buffer_string(&text), 64, whole);
+        for (size_t size = 0; size <= text.size; size++) {
+            q_string begin = {text.data,
+                              pretokenizer_final(pretokenizers[0], q_string_slice(q_buffer_string(&text), 0, size))};
+            size_t parts = cut(begin, 64, part);
+            finals += parts;
+            assert_true(parts <= wholes);
+            if (parts)
+                assert_memory_equal(part, whole, parts * sizeof(*part));
+        }
+    }
+    assert_true(finals > 100000);
+    q_buffer_release(&text);
+}
+
 static void names_of_the_setting_are_those_of_the_table(void **state)
 {
     (void)state;
@@ -198,6 +223,7 @@ int main(void)
         cmocka_unit_test(known_texts_are_cut_as_the_patterns_say),
         cmocka_unit_test(random_texts_are_cut_as_by_the_twin),
         cmocka_unit_test(broken_texts_are_cut_as_their_repair),
+        cmocka_unit_test(what_is_final_stays),
         cmocka_unit_test(names_of_the_setting_are_those_of_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
