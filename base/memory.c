@@ -2,15 +2,18 @@
 #include "base/memory.h"
 
 #include "base/check.h"
+#include "base/fs.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-enum { ALIGNMENT = 64 /* a cache line, and the widest vector */ };
+enum { ALIGNMENT = 64 /* a cache line, and the widest vector */, HUGE_PAGE = 1 << 21 };
 
 /* The failing allocation, see q_memory_fail_at. `fail_at` is compared with the number of allocations made; 0 is off. */
 static atomic_uint_fast64_t allocations_made;
@@ -125,6 +128,72 @@ uint64_t q_memory_peak_bytes(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0)
         return 0;
     return (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
+}
+
+/* A short file of the system, as text behind which a NUL stands; "" where it cannot be read. */
+static void read_short(const char *path, char *text, size_t room)
+{
+    size_t got = 0;
+    int fd;
+    text[0] = 0;
+    if (q_fs_open_read(path, &fd) != Q_OK)
+        return;
+    if (q_fs_read_some(fd, path, text, room - 1, &got) != Q_OK)
+        got = 0;
+    q_fs_close(fd);
+    text[got] = 0;
+}
+
+uint64_t q_memory_resident_bytes(void)
+{
+    char text[128];
+    unsigned long long pages, resident;
+    read_short("/proc/self/statm", text, sizeof(text));
+    return sscanf(text, "%llu %llu", &pages, &resident) == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t q_memory_machine_bytes(void)
+{
+    char text[64];
+    uint64_t bytes = 0, bound;
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    if (pages > 0)
+        bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    read_short("/sys/fs/cgroup/memory.max", text, sizeof(text)); /* "max" where there is no bound */
+    if (q_parse_u64(q_string_trim(q_string_of(text)), &bound) == Q_OK && (bytes == 0 || bound < bytes))
+        bytes = bound;
+    return bytes;
+}
+
+q_status q_alloc_pages(size_t bytes, void *out_pointer)
+{
+    const size_t slack = bytes >= HUGE_PAGE ? HUGE_PAGE : 0;
+    size_t room;
+    q_check(bytes > 0);
+    if (!q_add_size(bytes, slack, &room) || room > PTRDIFF_MAX || must_fail())
+        return out_of_memory(bytes);
+    char *memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return out_of_memory(bytes);
+    if (slack) {
+        /* What lies before the first border of a huge page, and what is left behind, goes back. */
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (bytes + page - 1) / page * page;
+        const size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
+        if (before)
+            (void)munmap(memory, before);
+        memory += before;
+        if (room > before + used)
+            (void)munmap(memory + used, room - before - used);
+        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: without it the table is only slower */
+    }
+    store_pointer(out_pointer, memory);
+    return Q_OK;
+}
+
+void q_release_pages(void *pointer, size_t bytes)
+{
+    if (pointer)
+        (void)munmap(pointer, bytes);
 }
 
 void q_buffer_release(struct q_buffer *buffer)

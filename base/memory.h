@@ -38,6 +38,17 @@ uint64_t q_memory_fail_at(uint64_t k, int for_ever);
 /* The largest resident set of this process so far, in bytes (getrusage). */
 uint64_t q_memory_peak_bytes(void);
 
+/* The resident set of this process now, in bytes; 0 where the system does not say. */
+uint64_t q_memory_resident_bytes(void);
+
+/* What this process may use at most: the machine's memory, or its container's (cgroup v2) where that is less. 0 where the system does not say. */
+uint64_t q_memory_machine_bytes(void);
+
+/* `bytes` > 0 of zeroed pages, which go back to the system when they are released: for what counts against a bound on memory, since blocks of malloc may
+ * stay with the process. From 2 MiB on they are aligned for huge pages, and these are asked for: a table that is looked up at random lives by its TLB. */
+q_status q_alloc_pages(size_t bytes, void *out_pointer) Q_MUST_USE;
+void q_release_pages(void *pointer, size_t bytes); /* the same bytes; NULL is allowed */
+
 struct q_buffer {
     char *data;
     size_t size;

@@ -163,6 +163,34 @@ static void test_peak_counts(void **state)
     q_release(memory);
 }
 
+/* Pages are zeroed, aligned where they are many, counted while they are there and gone afterwards. */
+static void test_pages_come_and_go(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 4096, 100000, 1 << 21, (1 << 21) + 1, 48 << 20};
+    const size_t large = 48 << 20;
+    char *memory;
+    for (size_t i = 0; i < Q_COUNT_OF(sizes); i++) {
+        assert_ok(q_alloc_pages(sizes[i], &memory));
+        assert_int_equal((uintptr_t)memory % (sizes[i] < 1 << 21 ? 4096 : 1 << 21), 0);
+        assert_int_equal(memory[0] | memory[sizes[i] - 1], 0);
+        memory[sizes[i] - 1] = 1;
+        q_release_pages(memory, sizes[i]);
+    }
+    const uint64_t before = q_memory_resident_bytes();
+    assert_ok(q_alloc_pages(large, &memory));
+    memset(memory, 1, large);
+    assert_true(q_memory_resident_bytes() >= before + large / 2);
+    q_release_pages(memory, large);
+    assert_true(q_memory_resident_bytes() < before + large / 2);
+    assert_true(q_memory_machine_bytes() > large);
+    (void)q_memory_fail_at(1, 0);
+    assert_int_equal(q_alloc_pages(large, &memory), Q_ERR_MEMORY);
+    (void)q_memory_fail_at(0, 0);
+    assert_int_equal(q_alloc_pages(PTRDIFF_MAX, &memory), Q_ERR_MEMORY);
+    q_release_pages(NULL, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_grow_keeps_and_multiplies), cmocka_unit_test(test_buffer_appends),
         cmocka_unit_test(test_arena_never_moves),         cmocka_unit_test(test_kth_allocation_fails),
         cmocka_unit_test(test_failure_leaves_buffer),     cmocka_unit_test(test_peak_counts),
+        cmocka_unit_test(test_pages_come_and_go),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
