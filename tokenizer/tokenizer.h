@@ -9,6 +9,7 @@
 #ifndef QUERN_TOKENIZER_TOKENIZER_H
 #define QUERN_TOKENIZER_TOKENIZER_H
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/string.h"
@@ -59,6 +60,20 @@ enum tokenizer_special_mode { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_SPECIAL_PARSE
 /* Appends the ids of a whole text (pieces never cross texts). No begin or end token is added. */
 q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                           enum tokenizer_special_mode mode, struct tokenizer_ids *out) Q_MUST_USE;
+
+/* Randomness for training data; zeroed there is none. What comes out is a pure function of the text and these, and decodes to the same text. */
+struct tokenizer_noise {
+    double dropout;        /* 0..1: the probability of bpe_dropout.h; ignore_merges has no meaning where it is above 0 */
+    double boundary_split; /* 0..1: the share of boundary_split.h */
+    uint64_t seed;
+    q_hash document;   /* the document's key */
+    uint64_t position; /* of the text in its document, in bytes: for documents encoded in parts */
+};
+
+/* As tokenizer_encode, with noise. Q_ERR_USAGE: a share is not 0..1. */
+q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                enum tokenizer_special_mode mode, const struct tokenizer_noise *noise,
+                                struct tokenizer_ids *out) Q_MUST_USE;
 /* Appends the bytes of the ids; an id out of range is Q_ERR_INPUT. */
 q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count,
                           struct q_buffer *out) Q_MUST_USE;

@@ -8,6 +8,8 @@
 #include "tokenizer/tokenizer.h"
 
 #include "base/check.h"
+#include "tokenizer/boundary_split.h"
+#include "tokenizer/bpe_dropout.h"
 #include "tokenizer/bpe_index.h"
 #include "tokenizer/piece_hash.h"
 
@@ -30,6 +32,10 @@ struct tokenizer_scratch {
     struct cached_piece *cache;
     struct bpe_workspace workspace;
     struct pretokenize_scratch cut;
+    const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
+    uint64_t position;                 /* of the next piece in its document: for the dropout */
+    struct bpe_dropout_workspace dropping;
+    struct boundary_split_workspace splitting;
 };
 
 q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct tokenizer_scratch **out)
@@ -54,6 +60,8 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
         return;
     bpe_workspace_release(&scratch->workspace);
     pretokenize_scratch_release(&scratch->cut);
+    bpe_dropout_workspace_release(&scratch->dropping);
+    boundary_split_workspace_release(&scratch->splitting);
     q_release(scratch->cache);
     q_release(scratch);
 }
@@ -122,14 +130,33 @@ static q_status encode_piece(const struct tokenizer *tokenizer, struct tokenizer
     return append(out, whole);
 }
 
+/* Past all tables: what a piece becomes depends on its place. */
+static q_status encode_dropped(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                               const uint8_t *piece, size_t size, struct tokenizer_ids *out)
+{
+    size_t count, room;
+    if (!q_add_size(out->count, size, &room))
+        return q_fail(Q_ERR_MEMORY, "a text of %zu bytes is too long", size);
+    if (room > out->capacity)
+        Q_TRY(q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)));
+    Q_TRY(bpe_dropout_merge(tokenizer, &scratch->dropping, scratch->dropout, scratch->position, piece, size,
+                            out->ids + out->count, &count));
+    out->count += count;
+    scratch->position += size;
+    return Q_OK;
+}
+
 static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                             struct tokenizer_ids *out)
 {
     size_t at = 0, start = 0, ends[ENDS], count;
     do {
         Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &scratch->cut, text, &at, ends, ENDS, &count));
-        for (size_t i = 0; i < count; start = ends[i++])
-            Q_TRY(encode_piece(tokenizer, scratch, (const uint8_t *)text.data + start, ends[i] - start, out));
+        for (size_t i = 0; i < count; start = ends[i++]) {
+            const uint8_t *piece = (const uint8_t *)text.data + start;
+            Q_TRY(scratch->dropout ? encode_dropped(tokenizer, scratch, piece, ends[i] - start, out)
+                                   : encode_piece(tokenizer, scratch, piece, ends[i] - start, out));
+        }
     } while (count > 0);
     return Q_OK;
 }
@@ -159,6 +186,24 @@ q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_sc
                           enum tokenizer_special_mode mode, struct tokenizer_ids *out)
 {
     return encode_parsed(tokenizer, scratch, text, mode == TOKENIZER_SPECIAL_PARSE ? 0 : 2, out);
+}
+
+q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                enum tokenizer_special_mode mode, const struct tokenizer_noise *noise,
+                                struct tokenizer_ids *out)
+{
+    if (!(noise->dropout >= 0 && noise->dropout <= 1 && noise->boundary_split >= 0 && noise->boundary_split <= 1))
+        return q_fail(Q_ERR_USAGE, "the dropout and the share of boundaries to split are 0 to 1");
+    const size_t before = out->count;
+    const struct bpe_dropout dropout = bpe_dropout_of(noise->dropout, noise->seed, noise->document);
+    const struct boundary_split split = boundary_split_of(noise->boundary_split, noise->seed, noise->document);
+    scratch->dropout = noise->dropout > 0 ? &dropout : NULL;
+    scratch->position = noise->position;
+    q_status status = tokenizer_encode(tokenizer, scratch, text, mode, out);
+    scratch->dropout = NULL;
+    if (!status && noise->boundary_split > 0)
+        status = boundary_split_apply(tokenizer, &scratch->splitting, &split, noise->position, before, out);
+    return status;
 }
 
 q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count, struct q_buffer *out)
