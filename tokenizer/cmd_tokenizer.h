@@ -11,6 +11,7 @@ struct train_options {
     uint64_t vocab_size;
     uint64_t min_frequency;
     uint64_t max_token_length;
+    const char *layout;
     struct q_texts counts;
     const char *work;
 };

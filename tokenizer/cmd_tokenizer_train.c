@@ -19,6 +19,7 @@ const struct q_option train_table[] = {
      "the setting tokenizer.vocab_size: special tokens, bytes and merges"},
     {"min-frequency", 0, Q_OPTION_COUNT, AT(min_frequency), "N", "the setting tokenizer.min_frequency"},
     {"max-token-length", 0, Q_OPTION_U64, AT(max_token_length), "BYTES", "the setting tokenizer.max_token_length"},
+    {"layout", 0, Q_OPTION_TEXT, AT(layout), "NAME", "the setting tokenizer.layout: plain or deepseek-v3"},
     {"counts", 0, Q_OPTION_TEXTS, AT(counts), "FILE", "counts made by `count`, besides or instead of texts"},
     {"work", 0, Q_OPTION_TEXT, AT(work), "DIR", "folder of the step before the last; OUT/work where not given"},
     {0},
@@ -48,6 +49,14 @@ static q_status count_paths(const char *const *paths, size_t count, const char *
     return status;
 }
 
+static q_status layout_named(const char *name, int *out)
+{
+    for (*out = 0; vocabulary_layout_names[*out]; (*out)++)
+        if (!strcmp(name, vocabulary_layout_names[*out]))
+            return Q_OK;
+    return q_fail(Q_ERR_USAGE, "'--layout' is '%s'; it must be plain or deepseek-v3", name);
+}
+
 /* The recipe's settings, and over them what the command line says. */
 static q_status file_settings(const struct train_options *options, struct q_recipe *recipe,
                               struct tokenizer_settings *settings)
@@ -60,7 +69,7 @@ static q_status file_settings(const struct train_options *options, struct q_reci
         settings->min_frequency = options->min_frequency;
     if (options->max_token_length)
         settings->max_token_length = options->max_token_length;
-    return Q_OK;
+    return options->layout ? layout_named(options->layout, &settings->layout) : Q_OK;
 }
 
 static q_status gather_counts(const struct train_options *options, const char *const *arguments, size_t count,
@@ -93,12 +102,14 @@ static q_status train_file(const struct train_options *options, const char *cons
     q_status status;
     Q_TRY_GOTO(done, q_publish_check(options->common.out));
     Q_TRY_GOTO(done, file_settings(options, &recipe, &settings));
-    struct bpe_train_options train = tokenizer_train_options(&settings);
+    struct bpe_train_options train;
+    Q_TRY_GOTO(done, tokenizer_train_options(&settings, &recipe.arena, &train));
     counts.pretokenizer = pretokenizers[settings.pretokenizer];
     Q_TRY_GOTO(done, bpe_train_check(&train));
     Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));
     size_t distinct = counts.used;
     Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
+    Q_TRY_GOTO(done, vocabulary_layout_apply((enum vocabulary_layout)settings.layout, &vocabulary));
     Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
     if (count)
         q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
@@ -118,7 +129,8 @@ static q_status check_stage(const struct train_options *options, size_t count)
     if (count != 1)
         return q_fail(Q_ERR_USAGE, "the stage takes one folder of documents, not %zu; -o FILE.json takes any texts",
                       count);
-    if (options->counts.count || options->vocab_size || options->min_frequency || options->max_token_length)
+    if (options->counts.count || options->vocab_size || options->min_frequency || options->max_token_length ||
+        options->layout)
         return q_fail(
             Q_ERR_USAGE,
             "--counts, --vocab-size and the like are for -o FILE.json; for the stage's folder give --recipe or "

@@ -42,6 +42,14 @@ static const struct q_setting rows[] = {
      .choices = pretokenizer_names,
      .steps = TOKENIZER_STEP_COUNT,
      .meaning = "how text is cut into the pieces that merges never cross"},
+    {.name = "layout",
+     .type = Q_SETTING_CHOICE,
+     .offset = AT(layout),
+     .standard = "plain",
+     .choices = vocabulary_layout_names,
+     .steps = TOKENIZER_STEP_TRAIN,
+     .meaning = "order of the ids: special tokens first, or begin, end and padding first and all others, with "
+                "placeholders, last (docs/formats/tokenizer.md)"},
     {.name = "sample_bytes",
      .type = Q_SETTING_BYTES,
      .offset = AT(sample_bytes),
@@ -56,13 +64,14 @@ static const struct q_setting rows[] = {
 
 const struct q_settings_table tokenizer_settings_table = {"tokenizer", rows, sizeof(struct tokenizer_settings)};
 
-struct bpe_train_options tokenizer_train_options(const struct tokenizer_settings *settings)
+q_status tokenizer_train_options(const struct tokenizer_settings *settings, struct q_arena *arena,
+                                 struct bpe_train_options *out)
 {
-    return (struct bpe_train_options){
+    *out = (struct bpe_train_options){
         .vocab_size = settings->vocab_size,
         .min_frequency = settings->min_frequency,
         .max_token_length = settings->max_token_length,
-        .special = tokenizer_special_texts,
-        .special_count = tokenizer_special_texts_count,
     };
+    return vocabulary_layout_special((enum vocabulary_layout)settings->layout, settings->vocab_size, arena,
+                                     &out->special, &out->special_count);
 }

@@ -5,6 +5,7 @@
 #include "base/settings.h"
 #include "tokenizer/bpe_train.h"
 #include "tokenizer/pretokenize.h"
+#include "tokenizer/vocabulary_layout.h"
 
 /* The stage's steps, as bits of q_setting.steps. */
 enum { TOKENIZER_STEP_COUNT = 1 << 0, TOKENIZER_STEP_TRAIN = 1 << 1 };
@@ -14,12 +15,15 @@ struct tokenizer_settings {
     uint64_t min_frequency;
     uint64_t max_token_length;
     int pretokenizer; /* index into pretokenizers[] */
+    int layout;       /* enum vocabulary_layout */
     uint64_t sample_bytes;
 };
 
 extern const struct q_settings_table tokenizer_settings_table;
 
-/* What training takes from the settings; the special tokens are tokenizer_special_texts. */
-struct bpe_train_options tokenizer_train_options(const struct tokenizer_settings *settings);
+/* What training takes from the settings; the special tokens are those of the layout, which is to be applied to what training made
+ * (vocabulary_layout_apply). The arena owns their texts. */
+q_status tokenizer_train_options(const struct tokenizer_settings *settings, struct q_arena *arena,
+                                 struct bpe_train_options *out) Q_MUST_USE;
 
 #endif

@@ -289,12 +289,14 @@ static q_status statistics_of(struct q_manifest *counted, const struct counts_to
 static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *counted, struct counts *counts,
                              struct vocabulary *vocabulary)
 {
-    const struct bpe_train_options options = tokenizer_train_options(&stage->settings);
+    struct bpe_train_options options;
     struct counts_total total = counts->total;
     uint64_t distinct = counts->used;
     struct q_part_file files[2];
     json_t *statistics;
+    Q_TRY(tokenizer_train_options(&stage->settings, &stage->recipe.arena, &options));
     Q_TRY(bpe_train(counts, &options, vocabulary));
+    Q_TRY(vocabulary_layout_apply((enum vocabulary_layout)stage->settings.layout, vocabulary));
     stage->build.tokens = vocabulary->size;
     stage->build.merges = vocabulary->merge_count;
     stage->build.distinct_pieces = distinct;
