@@ -5,6 +5,7 @@ RECIPE ?= recipes/demo.yaml
 EXECUTOR ?= local
 PREFIX ?= /usr/local
 SUBJECT ?=
+LONG ?=
 CMAKE_FLAGS ?=
 export QUERN_CHECK_BUILD ?= $(BUILD)-check
 
@@ -40,9 +41,9 @@ check: setup
 check-long: setup
 	@tests/run --long
 
-## make check-peers  comparisons with the public tools, where their environment is (QUERN_PEERS)
+## make check-peers  comparisons with public tools, in an environment of their own (or QUERN_PEERS); LONG=1 for the whole evidence
 check-peers: setup
-	@tests/run --peers
+	@QUERN_PEERS_LONG="$(LONG)" tests/run --peers
 
 ## make bench        the measured rates of every stage, into bench/results/
 bench: setup

@@ -1,8 +1,5 @@
-# quern's tokenizer against Hugging Face's: pieces, ids and merges. Needs Python, and the network once for `pip install`.
-set -e
-env=$QUERN_BUILD/peers/tokenizer
-if ! [ -x "$env/bin/python" ] || ! "$env/bin/python" -c 'import tokenizers, zstandard' 2>/dev/null; then
-    { python3 -m venv "$env" && "$env/bin/pip" -q install 'tokenizers==0.23.3' zstandard; } >/dev/null 2>&1 ||
-        { echo "SKIP: no Python environment with tokenizers 0.23.3 can be made here"; exit 0; }
-fi
-exec "$env/bin/python" "$QUERN_SOURCE/tests/peers/tokenizer_hf.py" ${QUERN_PEERS_LONG:+--long}
+# quern's tokenizer against Hugging Face's: pieces, ids and merges. Needs Python, and the network once for `pip install`, or QUERN_PEERS. QUERN_PEERS_LONG=1 (about a quarter of an hour the first
+# time): a million random strings, all of data/text, a vocabulary of 128,000. What is found is kept in $QUERN_BUILD/peers/tokenizer.json.
+folder=$QUERN_BUILD/peers
+python=$("$QUERN_SOURCE/tests/peers/environment" "$folder/environment" 2>why) || { echo "SKIP: $(cat why)"; exit 0; }
+exec "$python" "$QUERN_SOURCE/tests/peers/tokenizer_hf.py" --keep "$folder" ${QUERN_PEERS_LONG:+--long}

@@ -1,112 +1,144 @@
-"""quern-tokenizer against Hugging Face tokenizers.
+"""quern-tokenizer against Hugging Face tokenizers: pieces, ids, merges. Exit 1 where anything differs.
 
-  tokenizer_hf.py [--long]     compare; exit 1 at the first difference. With QUERN_DATA set, on real text too; --long: 128,000 tokens, all languages
-  tokenizer_hf.py --write      make tests/tokenizer/golden/ anew: the vocabulary by quern, the ids and pieces by Hugging Face
+  tokenizer_hf.py [--long] [--keep FOLDER] [PART...]   compare. With QUERN_DATA set, on real text too. --long: a million random texts, all languages, a vocabulary of 128,000.
+                                                       FOLDER gets the summary tokenizer.json and keeps what Hugging Face needs long for. PART: only the
+                                                       parts golden, bytes, training, DeepSeek-V3, Qwen2.5, large
+  tokenizer_hf.py --write                              make tests/tokenizer/golden/ anew: the vocabulary by quern, the ids and pieces by Hugging Face
 
 quern-tokenizer is found in PATH, the source by its own place. tokenizers 0.23.3 is what the golden files were made with.
 """
-import io, json, os, random, subprocess, sys, tempfile
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+import argparse, io, json, os, random, subprocess, sys, tempfile, time
+
+os.environ.setdefault("RAYON_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+os.environ["TOKENIZERS_PARALLELISM"] = "true"
+import tokenizers
+import zstandard
+from tokenizers import Tokenizer
+
+import hf_reference as hf
+from peer_texts import random_bytes, random_texts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "tokenizer", "golden")
 WORDS, VOCABULARY, TEXTS = (os.path.join(GOLDEN, name) for name in ("words.txt", "tokenizer.json", "texts.jsonl"))
 GOLDEN_VOCAB_SIZE = 1200
 DATA = os.environ.get("QUERN_DATA")
-SPLITS = [r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
-          "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
-          "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"]
+# Texts that one call of quern gets; a difference is looked for inside of them.
+CHUNK_BYTES = 24 << 20
 
 
 def quern(*arguments, data=None):
     done = subprocess.run(["quern-tokenizer", *arguments], input=data, capture_output=True)
     if done.returncode:
-        sys.exit(f"quern-tokenizer {' '.join(arguments)}: exit {done.returncode}: {done.stderr.decode()}")
+        raise RuntimeError(f"quern-tokenizer {' '.join(arguments)[:300]}: exit {done.returncode}: {done.stderr.decode(errors='replace')[:500]}")
     return done.stdout
 
 
-def check(what, same):
-    print(("same: " if same else "DIFFERENT: ") + what, flush=True)
-    if not same:
-        sys.exit(1)
+class Summary:
+    """What was compared, printed as it comes and kept as JSON."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "tokenizer.json") if folder else None
+        self.checks, self.failed, self.started = [], 0, time.time()
+
+    def check(self, what, same, detail="", **counts):
+        self.failed += not same
+        self.checks.append({"what": what, "same": same, "seconds": round(time.time() - self.started, 1), **counts})
+        about = ", ".join(f"{value:,} {name}" for name, value in counts.items())
+        print(f"{'same' if same else 'DIFFERENT'}: {what}{': ' + about if about else ''}" + (f"\n    {detail}" if not same and detail else ""), flush=True)
+        if self.path:
+            with open(self.path + ".part", "w", encoding="utf-8") as file:
+                json.dump({"reference": "tokenizers " + tokenizers.__version__, "different": self.failed, "checks": self.checks}, file, indent=1)
+            os.replace(self.path + ".part", self.path)
 
 
-def pre_tokenizer():
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(s), "isolated") for s in SPLITS]
-                                   + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+def jsonl(texts):
+    return "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts).encode()
 
 
-def pieces(tokenizer, text):
-    """The lengths of the pieces in bytes: of the text that their offsets, which count characters, cut out."""
-    return [len(text[start:end].encode()) for _, (start, end) in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+def ids_by_quern(path, texts, special="parse"):
+    return quern("encode", "-t", path, "--format", "jsonl", "--special", special, "-", data=jsonl(texts))
 
 
-def hf_train(texts, special, vocab_size, min_frequency=0, max_token_length=None):
-    """(left, right) of every merge, as byte-level strings, in order."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizer()
-    tokenizer.decoder = decoders.ByteLevel()
-    more = {} if max_token_length is None else {"max_token_length": max_token_length}
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=special, show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **more))
-    return model_of(json.loads(tokenizer.to_str()))
+def first_difference(texts, wanted, got):
+    """For people: the first text whose line of ids differs."""
+    wanted, got = wanted.decode().split("\n"), got.decode().split("\n")
+    bad = [i for i in range(len(texts)) if i >= len(got) or wanted[i] != got[i]]
+    if not bad:
+        return f"{len(got) - 1} lines for {len(texts)} texts"
+    i = min(bad, key=lambda i: len(texts[i]))
+    return f"{len(bad)} of {len(texts)} texts; the shortest: {ascii(texts[i])[:400]}\n    wanted {wanted[i][:300]}\n    got    {got[i][:300] if i < len(got) else None}"
 
 
-def model_of(tokenizer_json):
-    model = tokenizer_json["model"]
-    return model["vocab"], [tuple(m if isinstance(m, list) else m.split(" ")) for m in model["merges"]]
+class Vocabulary:
+    """A tokenizer.json for both."""
+
+    def __init__(self, name, path, run):
+        self.name, self.path, self.run = name, path, run
+        with open(path, "rb") as file:
+            self.bytes = file.read()
+        self.special = [token["content"] for token in json.loads(self.bytes)["added_tokens"]]
+        self.tokenizer = Tokenizer.from_file(path)
+
+    def lines(self, texts, keep):
+        make = lambda: hf.id_lines(self.tokenizer, texts)
+        return self.run.kept.get([self.bytes, jsonl(texts)], make) if keep else make()
+
+    def compare(self, what, texts, keep=False):
+        """Ids of texts, in chunks; `texts` may be a generator."""
+        count = size = tokens = 0
+        detail = ""
+        for chunk in hf.batches(texts, CHUNK_BYTES):
+            wanted = self.lines(chunk, keep)
+            got = ids_by_quern(self.path, chunk)
+            count += len(chunk)
+            size += sum(len(text.encode()) for text in chunk)
+            tokens += wanted.count(b" ") + len(chunk)
+            if got != wanted:
+                detail = first_difference(chunk, wanted, got)
+                break
+        self.run.summary.check(f"{self.name}: ids of {what}", not detail, detail, texts=count, bytes=size, tokens=tokens)
+
+    def compare_bytes(self, count, seed):
+        """Bytes that are no UTF-8: the ids of the cut that the repaired text has, and every byte back."""
+        texts = random_bytes(seed, count)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, str(i)) for i in range(count)]
+            for path, text in zip(paths, texts):
+                with open(path, "wb") as file:
+                    file.write(text)
+            differ, back = [], True
+            for at in range(0, count, 2000):
+                lines = quern("encode", "-t", self.path, "--format", "text", *paths[at:at + 2000])
+                wanted = [" ".join(map(str, hf.ids_of_bytes(self.tokenizer, text))) for text in texts[at:at + 2000]]
+                differ += [(text, w, g) for text, w, g in zip(texts[at:], wanted, lines.decode().split("\n")) if w != g]
+                ids = quern("encode", "-t", self.path, "--format", "text", "--binary", *paths[at:at + 2000])
+                back = back and quern("decode", "-t", self.path, "--binary", data=ids) == b"".join(texts[at:at + 2000])
+        self.run.summary.check(f"{self.name}: ids of bytes that are no UTF-8", not differ, str(differ[:1])[:600], texts=count)
+        self.run.summary.check(f"{self.name}: any bytes come back", back, texts=count)
 
 
-def quern_train(texts, vocab_size, min_frequency=0, max_token_length=None):
+def quern_train(sources, vocab_size, min_frequency=0, max_token_length=None):
     with tempfile.TemporaryDirectory() as folder:
-        source, out = os.path.join(folder, "texts.jsonl"), os.path.join(folder, "t.json")
-        with open(source, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
-        more = []
-        if min_frequency:
-            more += ["--min-frequency", str(min_frequency)]
-        if max_token_length:
-            more += ["--max-token-length", str(max_token_length)]
-        quern("train", source, "-o", out, "--vocab-size", str(vocab_size), *more)
+        out = os.path.join(folder, "t.json")
+        if not isinstance(sources[0], os.PathLike):
+            sources, texts = [os.path.join(folder, "texts.jsonl")], sources
+            with open(sources[0], "wb") as file:
+                file.write(jsonl(texts))
+        more = ["--min-frequency", str(min_frequency)] if min_frequency else []
+        more += ["--max-token-length", str(max_token_length)] if max_token_length else []
+        quern("train", *map(str, sources), "-o", out, "--vocab-size", str(vocab_size), *more)
         with open(out, encoding="utf-8") as file:
             return json.load(file)
 
 
-def compare_training(what, texts, vocab_size, min_frequency=0, max_token_length=None):
-    ours = quern_train(texts, vocab_size, min_frequency, max_token_length)
-    special = [token["content"] for token in ours["added_tokens"]]
-    vocab, merges = hf_train(texts, special, vocab_size, min_frequency, max_token_length)
-    our_vocab, our_merges = model_of(ours)
-    check(f"{what}: {len(merges)} merges, {len(vocab)} ids", our_merges == merges and our_vocab == vocab)
-
-
-def ids_by_quern(tokenizer_path, texts, special="text"):
-    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts).encode()
-    out = quern("encode", "-t", tokenizer_path, "--format", "jsonl", "--special", special, "-", data=lines)
-    return [[int(id) for id in line.split()] for line in out.decode().split("\n")[:-1]]
-
-
-# Random strings: all of Unicode, mixed scripts, and what the patterns name more often than the rest.
-AWKWARD = (" \n\r\t\x00\x0b\x7f\x85\xa0\xad'\"$_~09aZ\xb2\xbd\xe9\u0300\u0301\u0661\u1680\u180e\u2003\u200b\u2028\u2162\u3000\u3005\u3007"
-           "\u3040\u3042\u3099\u309b\u309f\u30a0\u30a2\u30fb\u30fc\u30ff\u3100\u4dff\u4e00\u6587\u9fa5\u9fa6\uac00\u0e01\u0e31\uff0c\ufffd"
-           "\U00010940\U00010d40\U00010d4a\U0001f600\U00020000\U000e0001\U0010ffff")
-
-
-def random_text(dice, longest=40):
-    def character():
-        kind = dice.random()
-        if kind < 0.4:
-            return dice.choice(AWKWARD)
-        if kind < 0.65:
-            return chr(dice.randrange(0x80))
-        if kind < 0.75:
-            return chr(dice.randrange(0x3000, 0x3200))
-        if kind < 0.85:
-            return chr(dice.randrange(0x4E00, 0x9FC0))
-        code = dice.randrange(0x110000 - 0x800)
-        return chr(code if code < 0xD800 else code + 0x800)
-    return "".join(character() * (1 if dice.random() < 0.9 else dice.randrange(2, 7)) for _ in range(dice.randrange(longest)))
+def random_corpus(dice):
+    """Few letters, so that most counts are equal: ties decide."""
+    letters = dice.choice(["ab", "abc", "abcd", "a\xe9", "ab\u4e00\u4e8c", "abcdefgh", "a", "a'1", "ab\n", "\u0e01\u0e31\u0e32"])
+    longest = dice.choice([3, 8, 30, 200])
+    def text():
+        return " ".join("".join(dice.choice(letters) for _ in range(dice.randint(1, longest))) for _ in range(dice.randint(1, 60)))
+    return [text() for _ in range(dice.randint(1, 12))]
 
 
 def golden_texts():
@@ -115,84 +147,131 @@ def golden_texts():
     texts = ["", " ", "  ", "\n", "\r\n", "\t\t x", " \n \n ", "a  b", "a \n\n  b", "x" * 300, "ab" * 200, "石" * 150, " " * 100 + "\n" + " " * 9,
              "<|EOT|>", "<｜User｜> hello <｜Assistant｜>", "don't, WE'LL, l'eau", "1234567890 12 ½ Ⅷ ②", "end.\r\n\r\nnext", words]
     texts += [line for line in words.split("\n") if line]
-    dice = random.Random(2026)
-    return texts + [random_text(dice) for _ in range(240)]
+    return texts + [text[:200] for text in random_texts(2026, 240)]
 
 
-def hf_golden(tokenizer_path):
-    """A line for each golden text. Special tokens are text here, as quern's default is: the tokenizer is loaded without them."""
+def hf_golden(tokenizer_path, texts):
+    """A line for each text. Special tokens are text here, as quern's default is: the tokenizer is loaded without them."""
     with open(tokenizer_path, encoding="utf-8") as file:
         bare = json.load(file)
     bare["added_tokens"] = []
     tokenizer = Tokenizer.from_str(json.dumps(bare))
-    return "".join(json.dumps({"text": text, "ids": tokenizer.encode(text).ids, "pieces": pieces(tokenizer, text)}, ensure_ascii=False) + "\n"
-                   for text in golden_texts())
+    return "".join(json.dumps({"text": text, "ids": tokenizer.encode(text).ids, "pieces": hf.pieces(tokenizer, text)}, ensure_ascii=False) + "\n"
+                   for text in texts)
 
 
 def write():
     quern("train", WORDS, "-o", VOCABULARY, "--vocab-size", str(GOLDEN_VOCAB_SIZE))
     with open(TEXTS, "w", encoding="utf-8") as file:
-        file.write(hf_golden(VOCABULARY))
+        file.write(hf_golden(VOCABULARY, golden_texts()))
 
 
-def random_corpus(dice):
-    letters = dice.choice(["ab", "abc", "abcd", "a\xe9", "ab\u4e00\u4e8c", "abcdefgh", "a"])
-    longest = dice.choice([3, 8, 30, 200])
-    def text():
-        return " ".join("".join(dice.choice(letters) for _ in range(dice.randint(1, longest))) for _ in range(dice.randint(1, 60)))
-    return [text() for _ in range(dice.randint(1, 12))]
-
-
-def compare_fuzz(what, tokenizer_path, count, seed):
-    dice = random.Random(seed)
-    texts = [random_text(dice, 120) for _ in range(count)]
-    tokenizer = Tokenizer.from_file(tokenizer_path)
-    wanted = [encoded.ids for encoded in tokenizer.encode_batch(texts, add_special_tokens=False)]
-    check(f"{what}: ids of {count} random texts", ids_by_quern(tokenizer_path, texts, "parse") == wanted)
-
-
-def data_texts(languages):
-    import zstandard
-    for name in languages:
+def data_texts(names):
+    for name in names:
         with open(os.path.join(DATA, "text", name), "rb") as raw:
             for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), encoding="utf-8"):
                 yield json.loads(line)["text"]
 
 
-def compare_data(long):
-    import zstandard
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "deepseek.json")
-        with open(os.path.join(DATA, "tokenizers", "deepseek.tokenizer.json.zst"), "rb") as raw, open(path, "wb") as out:
+class Run:
+    """The parts, one method each; `long` is the whole evidence, else what takes a minute or two."""
+
+    def __init__(self, options):
+        self.long = options.long
+        self.summary = Summary(options.keep)
+        self.kept = hf.Kept(os.path.join(options.keep, "kept") if options.keep else None)
+        self.folder = tempfile.TemporaryDirectory()
+
+    def parts(self):
+        yield "golden", self.golden
+        yield "bytes", self.bytes
+        yield "training", self.training
+        if DATA:
+            yield "DeepSeek-V3", lambda: self.real("DeepSeek-V3", "deepseek")
+            yield "Qwen2.5", lambda: self.real("Qwen2.5", "qwen2_5")
+            yield "large", self.large
+
+    def golden(self):
+        with open(TEXTS, encoding="utf-8") as file:
+            lines = file.read()
+        texts = [json.loads(line)["text"] for line in lines.split("\n")[:-1]]
+        self.summary.check("the committed golden ids and pieces", lines == hf_golden(VOCABULARY, texts), texts=len(texts))
+        golden = Vocabulary("golden vocabulary", VOCABULARY, self)
+        golden.compare("random texts", random_texts(7, 20000, golden.special))
+
+    def bytes(self):
+        Vocabulary("golden vocabulary", VOCABULARY, self).compare_bytes(20000 if self.long else 4000, 3)
+
+    def compare_training(self, what, texts, vocab_size, min_frequency=0, max_token_length=None, sources=None):
+        ours = quern_train(sources or texts, vocab_size, min_frequency, max_token_length)
+        special = [token["content"] for token in ours["added_tokens"]]
+        parameters = [special, vocab_size, min_frequency, max_token_length]
+        make = lambda: json.dumps(hf.model_of(hf.train(texts, *parameters))).encode()
+        vocab, merges = json.loads(self.kept.get(["train", parameters, jsonl(texts)], make) if sources else make())
+        our_vocab, our_merges = hf.model_of(ours)
+        differ = next((i for i, (a, b) in enumerate(zip(our_merges, merges)) if list(a) != list(b)), min(len(merges), len(our_merges)))
+        self.summary.check(f"{what}: vocabulary and merges", our_vocab == vocab and list(map(list, our_merges)) == list(map(list, merges)),
+                           f"{len(our_merges)} merges for {len(merges)}, from {differ} on: {our_merges[differ:differ + 3]} for {merges[differ:differ + 3]}",
+                           merges=len(merges), bytes=sum(len(text.encode()) for text in texts))
+
+    def training(self):
+        with open(WORDS, encoding="utf-8") as file:
+            self.compare_training("the golden words", [file.read()], GOLDEN_VOCAB_SIZE)
+        for seed in range(50):
+            dice = random.Random(seed)
+            self.compare_training(f"random corpus {seed}", random_corpus(dice), dice.choice([290, 320, 500, 800]), dice.choice([0, 0, 2, 3]),
+                                  dice.choice([None, None, 4, 6, 9]))
+        for seed in range(4):
+            self.compare_training(f"random texts {seed}", random_texts(seed, 3000), 3000, seed, (None, 8)[seed % 2])
+
+    def real(self, name, file):
+        path = os.path.join(self.folder.name, file + ".json")
+        with open(os.path.join(DATA, "tokenizers", file + ".tokenizer.json.zst"), "rb") as raw, open(path, "wb") as out:
             zstandard.ZstdDecompressor().copy_stream(raw, out)
-        with open(os.path.join(DATA, "tokenizers", "deepseek.golden.jsonl.zst"), "rb") as raw:
-            golden = [json.loads(line) for line in zstandard.ZstdDecompressor().stream_reader(raw).read().decode().splitlines()]
-        check(f"DeepSeek-V3: ids of {len(golden)} golden texts",
-              ids_by_quern(path, [g["text"] for g in golden], "parse") == [g["ids"] for g in golden])
-        compare_fuzz("DeepSeek-V3", path, 1000000 if long else 20000, 1)
-    if long:
-        compare_training("all of data/text", list(data_texts(sorted(os.listdir(os.path.join(DATA, "text"))))), 128000)
-    else:
-        compare_training("en, zh-Hans, th of data/text", list(data_texts(f"{name}.jsonl.zst" for name in ("en", "zh-Hans", "th"))), 8000)
+        with open(os.path.join(DATA, "tokenizers", file + ".golden.jsonl.zst"), "rb") as raw:
+            golden = [json.loads(line) for line in zstandard.ZstdDecompressor().stream_reader(raw).read().decode().rstrip("\n").split("\n")]
+        vocabulary = Vocabulary(name, path, self)
+        texts = [g["text"] for g in golden]
+        wanted = "".join(" ".join(map(str, g["ids"])) + "\n" for g in golden).encode()
+        got = ids_by_quern(path, texts)
+        self.summary.check(f"{name}: ids of the golden texts", got == wanted, first_difference(texts, wanted, got) if got != wanted else "", texts=len(texts))
+        vocabulary.compare_bytes(20000 if self.long else 1000, 4) if file == "deepseek" else None
+        for seed in range(20 if self.long else 1):
+            vocabulary.compare(f"random texts, seed {seed}", random_texts(seed, 50000 if self.long else 20000, vocabulary.special), keep=True)
+        names = sorted(os.listdir(os.path.join(DATA, "text")))
+        for language in names if self.long else ["th.jsonl.zst", "ar.jsonl.zst"]:
+            vocabulary.compare(f"data/text/{language}", data_texts([language]), keep=True)
+
+    def large(self):
+        if self.long:
+            names, size = sorted(os.listdir(os.path.join(DATA, "text"))), 128000
+        else:
+            names, size = ["ar.jsonl.zst", "hi.jsonl.zst", "th.jsonl.zst"], 8000
+        from pathlib import Path
+        self.compare_training("all of data/text" if self.long else "ar, hi, th of data/text", list(data_texts(names)), size,
+                              sources=[Path(DATA, "text", name) for name in names])
 
 
 def main():
-    if sys.argv[1:] == ["--write"]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--keep")
+    parser.add_argument("parts", nargs="*")
+    options = parser.parse_args()
+    if options.write:
         return write()
-    with open(VOCABULARY, encoding="utf-8") as file:
-        vocab, merges = model_of(json.load(file))
-    with open(WORDS, encoding="utf-8") as file:
-        words = file.read()
-    with open(TEXTS, encoding="utf-8") as file:
-        check("the golden ids and pieces", file.read() == hf_golden(VOCABULARY))
-    compare_training("the golden words", [words], GOLDEN_VOCAB_SIZE)
-    for seed in range(50):
-        dice = random.Random(seed)
-        compare_training(f"random corpus {seed}", random_corpus(dice), dice.choice([290, 320, 500, 800]), dice.choice([0, 0, 2, 3]),
-                         dice.choice([None, None, 4, 6, 9]))
-    compare_fuzz("golden vocabulary", VOCABULARY, 20000, 7)
-    if DATA:
-        compare_data("--long" in sys.argv)
+    run = Run(options)
+    for name, part in run.parts():
+        if options.parts and name not in options.parts:
+            continue
+        try:
+            part()
+        except RuntimeError as error:  # quern's exit code and line
+            run.summary.check(f"{name}: not finished", False, str(error))
+    print(f"{len(run.summary.checks)} comparisons, {run.summary.failed} different")
+    sys.exit(1 if run.summary.failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
