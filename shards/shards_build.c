@@ -50,8 +50,10 @@ static q_status check_held_out(const struct shards_build *build, const char *pat
 static q_status seal_step(struct shards_build *build)
 {
     json_t *settings;
-    /* Nothing is drawn unless documents are rearranged: without that, another seed is the same step. */
-    const uint64_t seed = build->settings.fim_rate > 0 ? build->recipe.seed : 0;
+    const struct shards_settings *given = &build->settings;
+    /* Where nothing is drawn another seed is the same step. */
+    const bool draws = given->fim_rate > 0 || given->bpe_dropout > 0 || given->boundary_split > 0;
+    const uint64_t seed = draws ? build->recipe.seed : 0;
     Q_TRY(q_settings_json(&shards_settings_table, &build->settings, Q_TAG_IDENTITY, 0, &settings));
     Q_TRY(q_step_begin(&build->step, "shards", "build", SHARDS_OUTPUT_VERSION, seed, settings));
     for (size_t i = 0; i < build->input_count; i++) {

@@ -38,39 +38,56 @@ static q_status append_special(const struct shards_encoding *encoding, enum toke
     return append_id(ids, tokenizer_special_id(encoding->tokenizer, special));
 }
 
-static q_status append_text(const struct shards_encoding *encoding, struct encode_worker *worker, q_string text,
-                            struct tokenizer_ids *ids)
+/* A document's text and what is done to it. */
+struct document_text {
+    q_string text;
+    const struct tokenizer_noise *noise; /* NULL: none */
+};
+
+/* The ids of text[from, to). */
+static q_status append_text(const struct shards_encoding *encoding, struct encode_worker *worker,
+                            const struct document_text *document, size_t from, size_t to, struct tokenizer_ids *ids)
 {
-    return tokenizer_encode(encoding->tokenizer, worker->scratch, text, TOKENIZER_SPECIAL_AS_TEXT, ids);
+    const q_string part = q_string_slice(document->text, from, to);
+    if (!document->noise)
+        return tokenizer_encode(encoding->tokenizer, worker->scratch, part, TOKENIZER_SPECIAL_AS_TEXT, ids);
+    struct tokenizer_noise noise = *document->noise;
+    noise.position = from;
+    return tokenizer_encode_noisy(encoding->tokenizer, worker->scratch, part, TOKENIZER_SPECIAL_AS_TEXT, &noise, ids);
 }
 
 /* fim_begin PREFIX fim_hole SUFFIX fim_end MIDDLE */
-static q_status append_fim(const struct shards_encoding *encoding, struct encode_worker *worker, q_string text,
-                           struct fim_cuts cuts, struct tokenizer_ids *ids)
+static q_status append_fim(const struct shards_encoding *encoding, struct encode_worker *worker,
+                           const struct document_text *document, struct fim_cuts cuts, struct tokenizer_ids *ids)
 {
     Q_TRY(append_special(encoding, TOKENIZER_FIM_BEGIN, ids));
-    Q_TRY(append_text(encoding, worker, q_string_slice(text, 0, cuts.first), ids));
+    Q_TRY(append_text(encoding, worker, document, 0, cuts.first, ids));
     Q_TRY(append_special(encoding, TOKENIZER_FIM_HOLE, ids));
-    Q_TRY(append_text(encoding, worker, q_string_slice(text, cuts.second, text.size), ids));
+    Q_TRY(append_text(encoding, worker, document, cuts.second, document->text.size, ids));
     Q_TRY(append_special(encoding, TOKENIZER_FIM_END, ids));
-    return append_text(encoding, worker, q_string_slice(text, cuts.first, cuts.second), ids);
+    return append_text(encoding, worker, document, cuts.first, cuts.second, ids);
 }
 
 /* begin ids... end */
-static q_status encode_document(const struct shards_encoding *encoding, struct encode_worker *worker,
-                                const struct q_document *document, struct encoded_document *out,
-                                struct tokenizer_ids *ids)
+static q_status encode_document(const struct shards_encoding *encoding, struct encode_worker *worker, q_string text,
+                                struct encoded_document *out, struct tokenizer_ids *ids)
 {
+    const struct shards_settings *settings = encoding->settings;
     const size_t before = ids->count;
+    const bool train = out->split == SHARDS_TRAIN; /* held-out documents measure bits per byte: they stay as they are */
+    const struct tokenizer_noise noise = {.dropout = settings->bpe_dropout,
+                                          .boundary_split = settings->boundary_split,
+                                          .seed = encoding->seed,
+                                          .document = out->key};
+    const bool noisy = train && (noise.dropout > 0 || noise.boundary_split > 0);
+    const struct document_text document = {text, noisy ? &noise : NULL};
     struct fim_cuts cuts;
-    /* Held-out documents measure bits per byte: they stay as they are. */
-    out->fim = out->split == SHARDS_TRAIN &&
-               fim_draw(encoding->seed, encoding->settings->fim_rate, out->key, document->text, &cuts);
+    out->fim = train && fim_draw(encoding->seed, settings->fim_rate, out->key, text, &cuts);
     Q_TRY(append_special(encoding, TOKENIZER_BEGIN, ids));
     if (out->fim)
-        Q_TRY(append_fim(encoding, worker, document->text, cuts, ids));
+        Q_TRY(append_fim(encoding, worker, &document, cuts, ids));
     else
-        Q_TRY(append_text(encoding, worker, document->text, ids));
+        Q_TRY(append_text(encoding, worker, &document, 0, text.size, ids));
     Q_TRY(append_special(encoding, TOKENIZER_END, ids));
     out->tokens = ids->count - before;
     return Q_OK;
@@ -93,7 +110,7 @@ static q_status encode_line(const struct shards_encoding *encoding, struct encod
     out->split =
         q_document_held_out(document.id, encoding->held_out_seed, encoding->held_out) ? SHARDS_HELDOUT : SHARDS_TRAIN;
     if (document.text.size > 0)
-        Q_TRY(encode_document(encoding, worker, &document, out, &batch->ids));
+        Q_TRY(encode_document(encoding, worker, document.text, out, &batch->ids));
     batch->count++;
     return Q_OK;
 }

@@ -17,7 +17,7 @@
 struct shards_encoding {
     const struct tokenizer *tokenizer;
     const struct shards_settings *settings;
-    uint64_t seed;   /* of fill in the middle */
+    uint64_t seed;   /* of fill in the middle, dropout and boundary splits */
     double held_out; /* of the documents' manifest */
     uint64_t held_out_seed;
     q_hash tokenizer_hash;

@@ -38,6 +38,26 @@ static const struct q_setting rows[] = {
      .max = 1,
      .meaning = "training documents rearranged to prefix, suffix, middle (fill in the middle; 0.1 in DeepSeek-V3); "
                 "held-out ones never are"},
+    {.name = "bpe_dropout",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_IDENTITY,
+     .offset = offsetof(struct shards_settings, bpe_dropout),
+     .unit = "probability",
+     .standard = "0",
+     .min = 0,
+     .max = 1,
+     .meaning = "of a merge to be left out of a step in training documents (BPE dropout, Provilkov et al. 2020; 0.1 "
+                "there), so that words come in more than one division; held-out ones are encoded as ever"},
+    {.name = "boundary_split",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_IDENTITY,
+     .offset = offsetof(struct shards_settings, boundary_split),
+     .unit = "share of tokens",
+     .standard = "0",
+     .min = 0,
+     .max = 1,
+     .meaning = "tokens joining punctuation with line breaks that are split in training documents, against the token "
+                "boundary bias; DeepSeek-V3 splits \"a certain proportion\" and does not tell it: 0.1 is a choice"},
     {0},
 };
 

@@ -9,6 +9,8 @@ struct shards_settings {
     uint64_t frame_bytes;
     int64_t level;
     double fim_rate;
+    double bpe_dropout;
+    double boundary_split;
 };
 
 extern const struct q_settings_table shards_settings_table;

@@ -21,7 +21,7 @@ static void add_token(struct vocabulary *vocabulary, uint32_t id, q_string text,
 
 static q_status fill(struct vocabulary *vocabulary, uint32_t size, bool with_fim)
 {
-    static const char merged[][3] = {"th", "in", "un", "in", "he"}; /* "in" twice: only its first counts below */
+    static const char merged[][3] = {"th", "in", "un", "in", "he", ".\n"}; /* "in" twice: only its first counts below */
     static char bytes[256];
     uint32_t id = 0;
     vocabulary->pretokenizer = pretokenizers[0];
@@ -44,7 +44,7 @@ static q_status fill(struct vocabulary *vocabulary, uint32_t size, bool with_fim
         vocabulary->tokens[id++] = (q_string){merged[i], 2};
     }
     add_token(vocabulary, size - 1, Q_STRING("<last>"), false);
-    return Q_OK;
+    return vocabulary_complete(vocabulary);
 }
 
 q_status fixture_tokenizer(const char *path, uint32_t size, bool with_fim)

@@ -108,8 +108,22 @@ static int by_key(const void *a, const void *b)
     return q_hash_compare(((const struct expected *)a)->key, ((const struct expected *)b)->key);
 }
 
+static void encode_one(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                       const struct q_document *document, const struct tokenizer_noise *noise,
+                       struct tokenizer_ids *ids)
+{
+    if (!noise) {
+        assert_int_equal(tokenizer_encode(tokenizer, scratch, document->text, TOKENIZER_SPECIAL_AS_TEXT, ids), Q_OK);
+        return;
+    }
+    struct tokenizer_noise own = *noise;
+    own.document = q_document_key(document->id);
+    assert_int_equal(tokenizer_encode_noisy(tokenizer, scratch, document->text, TOKENIZER_SPECIAL_AS_TEXT, &own, ids),
+                     Q_OK);
+}
+
 static void encode_plainly(const char *path, enum shards_split split, const struct tokenizer *tokenizer,
-                           struct tokenizer_ids *stream)
+                           const struct tokenizer_noise *noise, struct tokenizer_ids *stream)
 {
     struct q_lines_reader *reader;
     struct q_jsonl_parser *parser;
@@ -131,7 +145,7 @@ static void encode_plainly(const char *path, enum shards_split split, const stru
             continue;
         documents[count].key = q_document_key(document.id);
         documents[count].first = ids.count;
-        assert_int_equal(tokenizer_encode(tokenizer, scratch, document.text, TOKENIZER_SPECIAL_AS_TEXT, &ids), Q_OK);
+        encode_one(tokenizer, scratch, &document, noise, &ids);
         documents[count].count = ids.count - documents[count].first;
         count++;
     }
@@ -151,7 +165,9 @@ static void encode_plainly(const char *path, enum shards_split split, const stru
     q_buffer_release(&batch);
 }
 
-static void check_split(const char *folder, enum shards_split split, const struct tokenizer *tokenizer, uint32_t T)
+/* noise: of all documents of the split; NULL: none. */
+static void check_noisy_split(const char *folder, enum shards_split split, const struct tokenizer *tokenizer,
+                              uint32_t T, const struct tokenizer_noise *noise)
 {
     struct shards *shards;
     struct shards_cursor *cursor;
@@ -165,7 +181,7 @@ static void check_split(const char *folder, enum shards_split split, const struc
     for (uint64_t part = 0; part < DOCUMENTS.parts; part++) {
         char path[64];
         (void)snprintf(path, sizeof path, "documents/part-%05llu.jsonl.zst", (unsigned long long)part);
-        encode_plainly(path, split, tokenizer, &stream);
+        encode_plainly(path, split, tokenizer, noise, &stream);
         for (size_t first = 0; first + T + 1 <= stream.count; first += T, sequence++) {
             assert_int_equal(shards_read(cursor, sequence, ids), Q_OK);
             assert_memory_equal(ids, stream.ids + first, (T + 1) * sizeof *ids);
@@ -187,6 +203,11 @@ static void check_split(const char *folder, enum shards_split split, const struc
     tokenizer_ids_release(&stream);
     shards_cursor_release(cursor);
     shards_close(shards);
+}
+
+static void check_split(const char *folder, enum shards_split split, const struct tokenizer *tokenizer, uint32_t T)
+{
+    check_noisy_split(folder, split, tokenizer, T, NULL);
 }
 
 static void shards_are_the_documents(void **state)
@@ -437,6 +458,56 @@ static void fim_keeps_every_byte(void **state)
     q_arena_release(&arena);
 }
 
+/* The bytes of all documents of a file are those of their texts, whatever was done to their ids; how many ids there are. */
+static uint64_t check_texts(const char *path, const struct tokenizer *tokenizer)
+{
+    struct shard_file *file;
+    struct shard_statistics statistics;
+    struct shard_document *documents;
+    struct q_arena arena = {0};
+    assert_int_equal(shard_file_open(path, &file), Q_OK);
+    assert_int_equal(shard_file_statistics(file, &arena, &statistics), Q_OK);
+    assert_int_equal(shard_file_documents(file, statistics.language_count, &arena, &documents), Q_OK);
+    for (uint64_t i = 0; i < file->header.documents; i++) {
+        uint32_t ids[4096];
+        uint64_t bytes = 0;
+        assert_true(documents[i].tokens <= 4096);
+        assert_int_equal(shard_file_ids(file, documents[i].first, documents[i].tokens, ids), Q_OK);
+        for (uint64_t t = 0; t < documents[i].tokens; t++)
+            bytes += tokenizer_is_special(tokenizer, ids[t]) ? 0 : tokenizer_bytes(tokenizer, ids[t]).size;
+        assert_int_equal(bytes, documents[i].text_bytes);
+    }
+    const uint64_t tokens = file->header.tokens;
+    shard_file_close(file);
+    q_arena_release(&arena);
+    return tokens;
+}
+
+static void noise_is_in_training_documents_alone(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer;
+    struct arguments noisy = {
+        .out = "noisy", .set = {"shards.sequence_tokens=16", "shards.bpe_dropout=0.3", "shards.boundary_split=0.5"}};
+    const struct tokenizer_noise noise = {.dropout = 0.3, .boundary_split = 0.5};
+    assert_int_equal(build_with(&noisy), Q_OK);
+    assert_int_equal(tokenizer_load("tokenizer.json", &tokenizer), Q_OK);
+    check_noisy_split("noisy", SHARDS_TRAIN, tokenizer, 16, &noise);
+    check_split("noisy", SHARDS_HELDOUT, tokenizer, 16);
+    const uint64_t tokens = check_texts("noisy/part-00000.train.zst", tokenizer);
+    assert_true(tokens > check_texts("shards/part-00000.train.zst", tokenizer));
+    noisy.out = "noisy-too";
+    noisy.threads = 3;
+    assert_int_equal(build_with(&noisy), Q_OK);
+    assert_same_folder("noisy", "noisy-too");
+    /* With documents in another order, too. */
+    noisy.out = "noisy-fim";
+    noisy.set[3] = "shards.fim_rate=0.5";
+    assert_int_equal(build_with(&noisy), Q_OK);
+    (void)check_texts("noisy-fim/part-00000.train.zst", tokenizer);
+    tokenizer_release(tokenizer);
+}
+
 /* Cuts lie between characters of valid UTF-8 and inside any other bytes; the rate is kept; the draws belong to the document. */
 static void fim_cuts(void **state)
 {
@@ -565,6 +636,7 @@ int main(void)
         cmocka_unit_test(exchanged_files_are_noticed),
         cmocka_unit_test(fim_keeps_every_byte),
         cmocka_unit_test(fim_cuts),
+        cmocka_unit_test(noise_is_in_training_documents_alone),
         cmocka_unit_test(tokenizers_without_their_tokens),
         cmocka_unit_test(hostile_manifests_are_refused),
         cmocka_unit_test(megatron_export),
