@@ -1,6 +1,8 @@
 #include "tokenizer/counts.h"
 
 #include "base/check.h"
+#include "base/seekable.h"
+#include "tokenizer/count_stream.h"
 #include "tokenizer/piece_hash.h"
 
 enum { CAPACITY_FIRST = 1 << 12, ENDS = 256 };
@@ -107,4 +109,57 @@ uint64_t counts_of(const struct counts *counts, q_string piece)
     if (counts->capacity == 0)
         return 0;
     return find(counts, piece, piece_hash((const uint8_t *)piece.data, piece.size))->count;
+}
+
+void counts_info(const struct counts *counts, struct count_info *out)
+{
+    *out = (struct count_info){.scale = 1, .entries = counts->used, .total = counts->total};
+    q_check(strlen(counts->pretokenizer->name) < sizeof(out->pretokenizer));
+    memcpy(out->pretokenizer, counts->pretokenizer->name, strlen(counts->pretokenizer->name));
+}
+
+static q_status next_sorted(void *context, struct count_entry *out)
+{
+    return count_stream_next(context, out);
+}
+
+q_status counts_write(const struct counts *counts, const char *path, struct q_file_identity *identity)
+{
+    struct count_stream *stream;
+    struct count_info info;
+    Q_TRY(count_stream_of(counts, &stream));
+    const struct count_source source = {stream, next_sorted};
+    counts_info(counts, &info);
+    q_status status = counts_file_write(path, Q_SEEKABLE_LEVEL, &source, NULL, &info, identity);
+    count_stream_close(stream);
+    return status;
+}
+
+static q_status take_info(struct counts *counts, const struct count_info *info, const char *path)
+{
+    const struct pretokenizer *pretokenizer = pretokenizer_named(q_string_of(info->pretokenizer));
+    if (!pretokenizer)
+        return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', which quern does not know", path,
+                      info->pretokenizer);
+    if (!counts->pretokenizer)
+        counts->pretokenizer = pretokenizer;
+    if (counts->pretokenizer != pretokenizer)
+        return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', not of '%s'", path, info->pretokenizer,
+                      counts->pretokenizer->name);
+    if (!q_add_u64(counts->total.documents, info->total.documents, &counts->total.documents) ||
+        !q_add_u64(counts->total.bytes, info->total.bytes, &counts->total.bytes))
+        return q_fail(Q_ERR_INPUT, "'%s' has totals that do not fit 64 bits", path);
+    return Q_OK;
+}
+
+q_status counts_read(struct counts *counts, const char *path)
+{
+    struct counts_reader *reader;
+    struct count_entry entry;
+    Q_TRY(counts_reader_open(path, &reader));
+    q_status status = take_info(counts, counts_reader_info(reader), path);
+    while (!status && !(status = counts_reader_next(reader, &entry)) && entry.piece.data)
+        status = counts_add(counts, entry.piece, entry.count);
+    counts_reader_close(reader);
+    return status;
 }

@@ -16,6 +16,7 @@
 #include "base/publish.h"
 #include "base/status.h"
 #include "base/string.h"
+#include "tokenizer/counts_file.h"
 #include "tokenizer/pretokenize.h"
 
 #include <stdbool.h>
@@ -26,13 +27,6 @@ struct counts_slot {
     uint64_t offset;
     uint64_t count;
     uint32_t size;
-};
-
-/* What was counted; adds up with the counts. */
-struct counts_total {
-    uint64_t documents;
-    uint64_t bytes;  /* of text */
-    uint64_t pieces; /* the sum of all counts */
 };
 
 /* Ready when zeroed but for the pretokenizer. */
@@ -61,6 +55,8 @@ static inline q_string counts_piece(const struct counts *counts, const struct co
 {
     return (q_string){counts->bytes.data + slot->offset, slot->size};
 }
+
+void counts_info(const struct counts *counts, struct count_info *out);
 
 /* Publishes the counts; the same bytes for the same counts, however they came together. identity may be NULL. */
 q_status counts_write(const struct counts *counts, const char *path, struct q_file_identity *identity) Q_MUST_USE;
