@@ -163,6 +163,12 @@ static void hostile_files_are_refused(void **state)
     assert_ok(q_seekable_read_frame(reader, 0, &frame));
     assert_int_equal(frame.size, sizeof(header));
     memcpy(header, frame.data, sizeof(header));
+    /* The same as version 1 has it, so that a file is a header and entries. */
+    assert_ok(q_seekable_read_frame(reader, 2, &frame));
+    refuse(header, 96, NULL, 0, "end with its totals");
+    header[8] = 1;
+    header[12] = 0;
+    memcpy(header + 16, frame.data, 32);
     assert_ok(q_seekable_read_frame(reader, 1, &frame));
     q_seekable_close(reader);
     refuse(NULL, 0, frame.data, frame.size, "header");
@@ -171,8 +177,12 @@ static void hostile_files_are_refused(void **state)
     refuse(header, 96, NULL, 0, "other numbers");
     refuse(header, 96, frame.data, frame.size - 1, "an entry's");
     memcpy(bad, header, sizeof(bad));
-    bad[8] = 2;
+    bad[8] = 3;
     refuse(bad, 96, frame.data, frame.size, "another version");
+    bad[8] = 2;
+    refuse(bad, 96, frame.data, frame.size, "end with its totals");
+    bad[12] = 7;
+    refuse(bad, 96, frame.data, frame.size, "a scale");
     memcpy(bad, header, sizeof(bad));
     bad[48] = 'x';
     refuse(bad, 96, frame.data, frame.size, "'xeepseek-v3'");
