@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static void put_code(uint32_t code, struct q_buffer *out)
+void put_code(uint32_t code, struct q_buffer *out)
 {
     char bytes[4];
     size_t count = 0;

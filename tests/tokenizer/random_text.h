@@ -10,4 +10,7 @@
 /* Replaces *out by a text of about `characters`; with `broken` some bytes are no UTF-8. The same state gives the same text. */
 void random_text(uint64_t *state, unsigned characters, bool broken, struct q_buffer *out);
 
+/* Appends a code point as UTF-8. */
+void put_code(uint32_t code, struct q_buffer *out);
+
 #endif
