@@ -2,12 +2,15 @@
  *
  *     pairs   (left, right) -> rank and id of the merge     open addressing, 16 bytes a slot
  *     bytes   the same for two bytes, by these: where every piece begins, and a hundredth of the memory
- *     wholes  bytes -> id, for the tokens that merging gives for their own bytes: most pieces are one of them
+ *     trees   the tokens that merging can give, each with its merges, and a trie over them (bpe_trees.h)
+ *     borders  pairs of characters that stand in some token (bpe_borders.h)
  *     literals  added tokens by text, sorted, in two lists: those looked for first, and those marked `normalized`
  */
 #ifndef QUERN_TOKENIZER_BPE_INDEX_H
 #define QUERN_TOKENIZER_BPE_INDEX_H
 
+#include "tokenizer/bpe_borders.h"
+#include "tokenizer/bpe_trees.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
 
@@ -40,9 +43,8 @@ struct tokenizer {
     struct bpe_merge_slot *pairs;
     size_t pairs_capacity;
     uint64_t *byte_pairs; /* [left byte * 256 + right byte]: rank * 2^32 + id; BPE_NO_MERGE */
-    uint32_t *wholes;     /* id + 1; 0: empty */
-    size_t wholes_capacity;
-    uint32_t whole_bytes_max;
+    struct bpe_trees trees;
+    struct bpe_borders *borders;
     struct literal_list literals[2];
     uint32_t special_id[TOKENIZER_SPECIAL_COUNT];
     bool *is_special; /* [size] */
@@ -65,26 +67,27 @@ static inline const struct bpe_merge_slot *bpe_find_merge(const struct tokenizer
     return &tokenizer->pairs[at];
 }
 
-/* The token that is the whole piece and that merging would give; UINT32_MAX where there is none. */
-uint32_t bpe_find_whole(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint64_t hash);
-
 /* Memory for merging pieces of any length; ready when zeroed, one per thread. */
 struct bpe_workspace {
     struct bpe_node *nodes;
     size_t node_capacity;
     uint64_t *heap;
     size_t heap_capacity;
+    uint64_t *dead; /* bpe_match's */
+    size_t dead_capacity;
 };
 
 void bpe_workspace_release(struct bpe_workspace *workspace);
 
-/* Merges a piece: the neighbours with the lowest rank first, the leftmost of equals, until none has a merge. ids: room for `size` of them; *count is how
- * many came. Near-linear in the piece: a heap for long ones, a plain scan for short ones. Q_ERR_MEMORY also for a piece of 4 GiB. */
+/* The tokens of a piece: what merging the neighbours with the lowest rank first, the leftmost of equals, gives when none has a merge. ids: room for `size` of
+ * them; *count is how many came. Near-linear in the piece. Q_ERR_MEMORY also for a piece of 4 GiB whose merges are not ordered. */
 q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                    size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
 /* The same by the definition alone: look at all pairs, merge one, begin again. What tests hold the others against. */
 size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
-/* The two ways of bpe_merge, for tests: any size up to BPE_SHORT_MAX; any size. */
+/* The ways of bpe_merge: by the trees, where they are ordered; else a scan up to BPE_SHORT_MAX, a heap above. */
+q_status bpe_match(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
+                   size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
 enum { BPE_SHORT_MAX = 96 };
 size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
 q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,

@@ -14,6 +14,7 @@ void bpe_workspace_release(struct bpe_workspace *workspace)
 {
     q_release(workspace->nodes);
     q_release(workspace->heap);
+    q_release(workspace->dead);
     *workspace = (struct bpe_workspace){0};
 }
 
@@ -158,6 +159,8 @@ q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace 
 q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                    size_t size, uint32_t *ids, size_t *count)
 {
+    if (tokenizer->trees.ordered)
+        return bpe_match(tokenizer, workspace, piece, size, ids, count);
     if (size > BPE_SHORT_MAX)
         return bpe_merge_long(tokenizer, workspace, piece, size, ids, count);
     *count = bpe_merge_short(tokenizer, piece, size, ids);

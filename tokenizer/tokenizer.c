@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "tokenizer/bpe_index.h"
-#include "tokenizer/piece_hash.h"
 
 #include <stdlib.h>
 
@@ -13,7 +12,8 @@ void tokenizer_release(struct tokenizer *tokenizer)
     vocabulary_release(&tokenizer->vocabulary);
     q_release(tokenizer->pairs);
     q_release(tokenizer->byte_pairs);
-    q_release(tokenizer->wholes);
+    bpe_trees_release(&tokenizer->trees);
+    q_release(tokenizer->borders);
     q_release(tokenizer->literals[0].items);
     q_release(tokenizer->literals[1].items);
     q_release(tokenizer->is_special);
@@ -59,45 +59,18 @@ static q_status index_byte_pairs(struct tokenizer *t)
     return Q_OK;
 }
 
-uint32_t bpe_find_whole(const struct tokenizer *t, const uint8_t *piece, size_t size, uint64_t hash)
-{
-    size_t at = (size_t)hash & (t->wholes_capacity - 1);
-    for (; t->wholes[at]; at = (at + 1) & (t->wholes_capacity - 1)) {
-        q_string token = t->vocabulary.tokens[t->wholes[at] - 1];
-        if (token.size == size && memcmp(token.data, piece, size) == 0)
-            return t->wholes[at] - 1;
-    }
-    return UINT32_MAX;
-}
-
-/* A token is whole when merging its bytes gives it: not so for one that no order of merges reaches, nor for a special one. */
-static q_status index_wholes(struct tokenizer *t)
+/* Where the trees are not ordered, any token may come about. */
+static q_status index_borders(struct tokenizer *t)
 {
     const struct vocabulary *v = &t->vocabulary;
-    struct bpe_workspace workspace = {0};
-    struct tokenizer_ids ids = {0};
-    q_status status = Q_OK;
-    t->wholes_capacity = capacity_for(v->size);
-    Q_TRY(q_alloc_zero(t->wholes_capacity, sizeof(*t->wholes), &t->wholes));
-    for (uint32_t id = 0; id < v->size; id++) {
-        const uint8_t *bytes = (const uint8_t *)v->tokens[id].data;
-        size_t size = v->tokens[id].size, count;
-        if (!bytes)
-            continue;
-        Q_TRY_GOTO(done, q_grow(&ids.ids, &ids.capacity, size, sizeof(*ids.ids)));
-        Q_TRY_GOTO(done, bpe_merge(t, &workspace, bytes, size, ids.ids, &count));
-        if (count != 1 || ids.ids[0] != id)
-            continue;
-        size_t at = (size_t)piece_hash(bytes, size) & (t->wholes_capacity - 1);
-        while (t->wholes[at])
-            at = (at + 1) & (t->wholes_capacity - 1);
-        t->wholes[at] = id + 1;
-        t->whole_bytes_max = Q_MAX(t->whole_bytes_max, (uint32_t)size);
-    }
-done:
-    bpe_workspace_release(&workspace);
-    tokenizer_ids_release(&ids);
-    return status;
+    Q_TRY(q_alloc_zero(1, sizeof(*t->borders), &t->borders));
+    if (t->trees.ordered)
+        for (uint32_t i = 0; i < t->trees.count; i++)
+            bpe_borders_add(t->borders, v->tokens[t->trees.trees[i].id]);
+    else
+        for (size_t i = 0; i < v->merge_count; i++)
+            bpe_borders_add(t->borders, v->tokens[v->merges[i].id]);
+    return Q_OK;
 }
 
 static int by_text(const void *left, const void *right)
@@ -172,7 +145,9 @@ q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
     if (!status)
         status = index_byte_pairs(t);
     if (!status)
-        status = index_wholes(t);
+        status = bpe_trees_create(t, &t->trees);
+    if (!status)
+        status = index_borders(t);
     if (!status)
         status = index_literals(t);
     if (!status)

@@ -1,37 +1,16 @@
-/* Text to ids and back.
- *
- * A piece is looked for, in this order: among the pieces of this thread that came before (the cache), among the tokens that are whole pieces, and then it is
- * merged. The cache is direct-mapped, one line of 64 bytes a piece, and never grows:
- *
- *     | size | count | the piece's bytes, up to 30 | its ids, up to 8 |
- */
+/* Text to ids and back: added tokens in the text, noise, decoding. What lies between added tokens goes to bpe_encode. */
 #include "tokenizer/tokenizer.h"
 
 #include "base/check.h"
 #include "tokenizer/boundary_split.h"
 #include "tokenizer/bpe_dropout.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/piece_hash.h"
+#include "tokenizer/bpe_encode.h"
 
-enum {
-    CACHE_LINES = 1 << 14, /* 1 MiB: about what a core keeps near */
-    CACHE_BYTES = 30,
-    CACHE_IDS = 8,
-    ENDS = 128,
-};
-
-struct cached_piece {
-    uint8_t size; /* 0: empty */
-    uint8_t count;
-    uint8_t bytes[CACHE_BYTES];
-    uint32_t ids[CACHE_IDS];
-};
-_Static_assert(sizeof(struct cached_piece) == 64, "one line of the processor's cache");
+enum { ENDS = 128 };
 
 struct tokenizer_scratch {
-    struct cached_piece *cache;
-    struct bpe_workspace workspace;
-    struct pretokenize_scratch cut;
+    struct bpe_encoder *encoder;
+    struct pretokenize_scratch cut;    /* for the dropout */
     const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
     uint64_t position;                 /* of the next piece in its document: for the dropout */
     struct bpe_dropout_workspace dropping;
@@ -43,13 +22,11 @@ q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct toke
     (void)tokenizer; /* the cache belongs to one tokenizer, though it does not need it yet */
     struct tokenizer_scratch *scratch;
     Q_TRY(q_alloc_zero(1, sizeof(*scratch), &scratch));
-    q_status status = q_alloc_aligned(CACHE_LINES, sizeof(*scratch->cache), &scratch->cache);
+    q_status status = bpe_encoder_create(&scratch->encoder);
     if (status) {
         q_release(scratch);
         return status;
     }
-    for (size_t i = 0; i < CACHE_LINES; i++)
-        scratch->cache[i].size = 0;
     *out = scratch;
     return Q_OK;
 }
@@ -58,11 +35,10 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
 {
     if (!scratch)
         return;
-    bpe_workspace_release(&scratch->workspace);
     pretokenize_scratch_release(&scratch->cut);
     bpe_dropout_workspace_release(&scratch->dropping);
     boundary_split_workspace_release(&scratch->splitting);
-    q_release(scratch->cache);
+    bpe_encoder_release(scratch->encoder);
     q_release(scratch);
 }
 
@@ -78,56 +54,6 @@ static q_status append(struct tokenizer_ids *out, uint32_t id)
         Q_TRY(q_grow(&out->ids, &out->capacity, out->count + 1, sizeof(*out->ids)));
     out->ids[out->count++] = id;
     return Q_OK;
-}
-
-/* The piece that is in no table: merged into `out`, and into the cache where it fits. */
-static q_status encode_merged(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
-                              const uint8_t *piece, size_t size, struct cached_piece *line, struct tokenizer_ids *out)
-{
-    size_t count, room;
-    if (!q_add_size(out->count, size, &room))
-        return q_fail(Q_ERR_MEMORY, "a text of %zu bytes is too long", size);
-    if (room > out->capacity)
-        Q_TRY(q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)));
-    uint32_t *ids = out->ids + out->count;
-    Q_TRY(bpe_merge(tokenizer, &scratch->workspace, piece, size, ids, &count));
-    out->count += count;
-    if (line && count <= CACHE_IDS) {
-        line->size = (uint8_t)size;
-        line->count = (uint8_t)count;
-        memcpy(line->bytes, piece, size);
-        memcpy(line->ids, ids, count * sizeof(*ids));
-    }
-    return Q_OK;
-}
-
-static q_status encode_piece(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const uint8_t *piece,
-                             size_t size, struct tokenizer_ids *out)
-{
-    if (size == 1)
-        return append(out, tokenizer->vocabulary.byte_id[*piece]);
-    uint64_t hash = piece_hash(piece, size);
-    struct cached_piece *line = NULL;
-    if (size <= CACHE_BYTES) {
-        line = &scratch->cache[hash >> 32 & (CACHE_LINES - 1)];
-        if (line->size == size && memcmp(line->bytes, piece, size) == 0) {
-            if (out->capacity - out->count < CACHE_IDS)
-                Q_TRY(q_grow(&out->ids, &out->capacity, out->count + CACHE_IDS, sizeof(*out->ids)));
-            memcpy(out->ids + out->count, line->ids, sizeof(line->ids)); /* all of them: one size for the compiler */
-            out->count += line->count;
-            return Q_OK;
-        }
-    }
-    uint32_t whole = size <= tokenizer->whole_bytes_max ? bpe_find_whole(tokenizer, piece, size, hash) : UINT32_MAX;
-    if (whole == UINT32_MAX)
-        return encode_merged(tokenizer, scratch, piece, size, line, out);
-    if (line) {
-        line->size = (uint8_t)size;
-        line->count = 1;
-        memcpy(line->bytes, piece, size);
-        line->ids[0] = whole;
-    }
-    return append(out, whole);
 }
 
 /* Past all tables: what a piece becomes depends on its place. */
@@ -149,14 +75,13 @@ static q_status encode_dropped(const struct tokenizer *tokenizer, struct tokeniz
 static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                             struct tokenizer_ids *out)
 {
+    if (!scratch->dropout)
+        return bpe_encode(tokenizer, scratch->encoder, text, out);
     size_t at = 0, start = 0, ends[ENDS], count;
     do {
         Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &scratch->cut, text, &at, ends, ENDS, &count));
-        for (size_t i = 0; i < count; start = ends[i++]) {
-            const uint8_t *piece = (const uint8_t *)text.data + start;
-            Q_TRY(scratch->dropout ? encode_dropped(tokenizer, scratch, piece, ends[i] - start, out)
-                                   : encode_piece(tokenizer, scratch, piece, ends[i] - start, out));
-        }
+        for (size_t i = 0; i < count; start = ends[i++])
+            Q_TRY(encode_dropped(tokenizer, scratch, (const uint8_t *)text.data + start, ends[i] - start, out));
     } while (count > 0);
     return Q_OK;
 }

@@ -1,0 +1,97 @@
+/* How merging makes each token, and what follows from it: the same ids without merging.
+ *
+ * A token comes about in one way only: whatever text it stands in, the merges inside it are those that its own bytes undergo alone (as long as none crosses its
+ * ends, nothing outside has a say). So every token that can come about at all has one tree of merges. Here they are numbered anew, in the order of their merges'
+ * ranks: 0..255 are the bytes, then each part of a token has a lower number than the token. A merge list for which that is not so (a merge that becomes possible
+ * after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long.
+ *
+ * Two facts carry bpe_match.c:
+ *   1  A sequence of tokens is the encoding of its bytes if and only if each two neighbours are the encoding of theirs: the first merge to cross a border
+ *      would be seen by the two at that border alone.
+ *   2  Whether two are is found by taking their trees apart, the later merge first (bpe_trees_agree): at each moment of the merging two parts face each other at
+ *      the border, and it is crossed if there is a merge of these whose turn comes before that of the next merge to change one of them.
+ *
+ * Source: H. van Antwerpen and A. Neubeck, So many tokens, so little time, GitHub 2024, and its crate `bpe`; there for vocabularies in the order of ids.
+ */
+#ifndef QUERN_TOKENIZER_BPE_TREES_H
+#define QUERN_TOKENIZER_BPE_TREES_H
+
+#include "base/status.h"
+#include "tokenizer/bpe_trie.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tokenizer;
+
+#define BPE_NO_TREE UINT32_MAX
+
+enum {
+    BPE_TREES_FILTER_LOG = 20, /* bits: 128 KiB */
+};
+
+struct bpe_tree {
+    uint32_t left, right; /* numbers below its own; nothing for bytes */
+    uint32_t shorter;     /* the longest token that is a beginning of this one; BPE_NO_TREE */
+    uint32_t id;
+};
+
+struct bpe_trees {
+    bool ordered; /* else nothing else is filled */
+    uint32_t count;
+    struct bpe_tree *trees;
+    uint32_t *sizes;      /* bytes of each */
+    struct bpe_trie trie; /* bytes to number */
+    uint32_t *pairs;      /* numbers, by the hash of their parts; BPE_NO_TREE: empty */
+    unsigned pairs_shift; /* 64 - log2 of the slots */
+    uint64_t *filter;     /* the pairs, hashed to one bit each: nearly all pairs that are asked for have no merge */
+};
+
+/* From a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
+q_status bpe_trees_create(const struct tokenizer *tokenizer, struct bpe_trees *out) Q_MUST_USE;
+void bpe_trees_release(struct bpe_trees *trees);
+
+static inline uint64_t bpe_trees_hash(uint32_t left, uint32_t right)
+{
+    return ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ull ^
+           ((uint64_t)right << 32 | left) * 0xD6E8FEB86659FD93ull;
+}
+
+/* The tree of these parts; BPE_NO_TREE. */
+static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, uint32_t right)
+{
+    uint64_t hash = bpe_trees_hash(left, right), bit = hash >> (64 - BPE_TREES_FILTER_LOG);
+    if (!(t->filter[bit >> 6] >> (bit & 63) & 1))
+        return BPE_NO_TREE;
+    size_t mask = ((size_t)1 << (64 - t->pairs_shift)) - 1;
+    for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & mask) {
+        uint32_t found = t->pairs[at];
+        if (found == BPE_NO_TREE || (t->trees[found].left == left && t->trees[found].right == right))
+            return found;
+    }
+}
+
+/* Two tokens stay as they are side by side (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes before the
+ * merge across, should both be the same pair, and one of the right part after it. */
+static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right)
+{
+    uint32_t limit = BPE_NO_TREE;
+    for (;;) {
+        uint32_t across = bpe_trees_find(t, left, right);
+        if (across < limit)
+            return false;
+        if (left > right) {
+            if (left < 256)
+                return true;
+            limit = left;
+            left = t->trees[left].right;
+        } else {
+            if (right < 256)
+                return true;
+            limit = right + 1;
+            right = t->trees[right].left;
+        }
+    }
+}
+
+#endif
