@@ -68,11 +68,25 @@ static void set_flags(struct vocabulary_added *added)
     added->special = !named || q_string_is(added->text, "<|EOT|>");
 }
 
-static void renumber(struct vocabulary *v, const uint32_t *id_of, q_string *tokens)
+/* Those behind the merges are no tokens of the model, as in DeepSeek-V3's file, unless a merge gives one ("<|EOT|>" out of text that is full of it):
+ * Hugging Face's reader then numbers the others by the model's size, and they must be in it. */
+static void set_kinds(struct vocabulary *v)
 {
-    for (uint32_t id = 0; id < v->size; id++)
+    for (size_t i = 0; i < v->merge_count; i++)
+        if (v->kinds[v->merges[i].id] & VOCABULARY_ADDED)
+            return;
+    for (size_t i = HEAD; i < v->added_count; i++)
+        v->kinds[v->added[i].id] = VOCABULARY_ADDED;
+}
+
+static void renumber(struct vocabulary *v, const uint32_t *id_of, q_string *tokens, uint8_t *kinds)
+{
+    for (uint32_t id = 0; id < v->size; id++) {
         tokens[id_of[id]] = v->tokens[id];
+        kinds[id_of[id]] = v->kinds[id];
+    }
     v->tokens = tokens;
+    v->kinds = kinds;
     for (unsigned byte = 0; byte < 256; byte++)
         v->byte_id[byte] = id_of[v->byte_id[byte]];
     for (size_t i = 0; i < v->merge_count; i++) {
@@ -85,23 +99,25 @@ static void renumber(struct vocabulary *v, const uint32_t *id_of, q_string *toke
     }
     if (v->added_count)
         qsort(v->added, v->added_count, sizeof(*v->added), by_id);
+    set_kinds(v);
 }
 
 q_status vocabulary_layout_apply(enum vocabulary_layout layout, struct vocabulary *vocabulary)
 {
     q_string *tokens;
     uint32_t *id_of;
-    uint8_t *group;
+    uint8_t *group, *kinds;
     if (layout == VOCABULARY_PLAIN)
         return Q_OK;
     Q_TRY(q_arena_alloc(&vocabulary->arena, vocabulary->size, sizeof(*tokens), &tokens));
+    Q_TRY(q_arena_alloc(&vocabulary->arena, vocabulary->size, sizeof(*kinds), &kinds));
     Q_TRY(q_alloc_zero(vocabulary->size, sizeof(*id_of) + sizeof(*group), &id_of));
     group = (uint8_t *)(id_of + vocabulary->size);
     memset(group, 1, vocabulary->size);
     for (size_t i = 0; i < vocabulary->added_count; i++)
         group[vocabulary->added[i].id] = i < HEAD ? 0 : 2;
     number(vocabulary, group, id_of);
-    renumber(vocabulary, id_of, tokens);
+    renumber(vocabulary, id_of, tokens, kinds);
     q_release(id_of);
     return Q_OK;
 }

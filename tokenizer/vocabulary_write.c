@@ -64,7 +64,7 @@ static q_status put_model(const struct vocabulary *vocabulary, struct q_buffer *
         "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
         "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {"));
     for (uint32_t id = 0; id < vocabulary->size; id++) {
-        if (!vocabulary->tokens[id].data)
+        if (!(vocabulary->kinds[id] & VOCABULARY_MODEL))
             continue;
         Q_TRY(q_buffer_printf(out, "%s\n      ", comma ? "," : ""));
         Q_TRY(put_token(vocabulary, id, scratch, out));

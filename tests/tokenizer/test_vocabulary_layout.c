@@ -89,6 +89,8 @@ static void every_id_is_where_the_layout_says(void **state)
         assert_int_equal((uint8_t)laid_out.tokens[laid_out.byte_id[byte]].data[0], byte);
     for (size_t i = 0; i < laid_out.merge_count; i++)
         assert_int_equal(laid_out.merges[i].id, FIRST_BYTE + 256 + i);
+    for (uint32_t id = FIRST_BYTE; id < FIRST_BYTE + 256 + laid_out.merge_count; id++)
+        assert_int_equal(laid_out.kinds[id], VOCABULARY_MODEL | VOCABULARY_BYTES);
     assert_int_equal(laid_out.added_count, 3 + PLACEHOLDERS + NAMED);
     for (size_t i = 0; i < laid_out.added_count; i++) {
         const struct vocabulary_added *added = &laid_out.added[i];
@@ -97,6 +99,8 @@ static void every_id_is_where_the_layout_says(void **state)
         assert_int_equal(vocabulary_is_placeholder(added->text), i >= 3 && i < 3 + PLACEHOLDERS);
         assert_int_equal(added->normalized, i >= 3 + PLACEHOLDERS);
         assert_int_equal(added->special, i < 3 + PLACEHOLDERS || q_string_is(added->text, "<|EOT|>"));
+        assert_int_equal(laid_out.kinds[added->id],
+                         i < 3 ? VOCABULARY_ADDED | VOCABULARY_MODEL : VOCABULARY_ADDED); /* as in DeepSeek-V3's file */
     }
     assert_true(q_string_is(laid_out.tokens[SIZE - 1], "<｜tool▁sep｜>"));
 }
@@ -147,6 +151,29 @@ static void no_id_is_left_out_of_a_short_one(void **state)
     vocabulary_release(&all);
 }
 
+/* A special token of visible ASCII that merging gives too stays a token of the model, and then all of them do. */
+static void a_merged_special_token_keeps_all_in_the_model(void **state)
+{
+    struct tokenizer_settings settings = {.vocab_size = 600, .min_frequency = 1, .layout = VOCABULARY_DEEPSEEK_V3};
+    struct counts counts = {.pretokenizer = pretokenizers[0]};
+    struct bpe_train_options options;
+    struct q_arena arena = {0};
+    struct vocabulary v = {0};
+    (void)state;
+    assert_ok(counts_add(&counts, Q_STRING("<|EOT|>"), 9));
+    assert_ok(tokenizer_train_options(&settings, &arena, &options));
+    assert_ok(bpe_train(&counts, &options, &v));
+    assert_ok(vocabulary_layout_apply(VOCABULARY_DEEPSEEK_V3, &v));
+    assert_int_equal(v.merge_count, 6);
+    assert_int_equal(v.merges[5].id, v.size - 10);
+    assert_true(q_string_is(v.tokens[v.merges[5].id], "<|EOT|>"));
+    for (size_t i = 0; i < v.added_count; i++)
+        assert_true(v.kinds[v.added[i].id] & VOCABULARY_MODEL);
+    vocabulary_release(&v);
+    counts_release(&counts);
+    q_arena_release(&arena);
+}
+
 static void a_failing_allocation_changes_nothing(void **state)
 {
     struct vocabulary trained = {0};
@@ -168,9 +195,13 @@ static void a_failing_allocation_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_borders_at_128815_are_deepseeks), cmocka_unit_test(merges_are_the_same_bytes),
-        cmocka_unit_test(every_id_is_where_the_layout_says),   cmocka_unit_test(it_encodes_as_the_plain_one),
-        cmocka_unit_test(no_id_is_left_out_of_a_short_one),    cmocka_unit_test(a_failing_allocation_changes_nothing),
+        cmocka_unit_test(the_borders_at_128815_are_deepseeks),
+        cmocka_unit_test(merges_are_the_same_bytes),
+        cmocka_unit_test(every_id_is_where_the_layout_says),
+        cmocka_unit_test(it_encodes_as_the_plain_one),
+        cmocka_unit_test(no_id_is_left_out_of_a_short_one),
+        cmocka_unit_test(a_merged_special_token_keeps_all_in_the_model),
+        cmocka_unit_test(a_failing_allocation_changes_nothing),
     };
     return cmocka_run_group_tests(tests, train_both, release_both);
 }
