@@ -121,6 +121,19 @@ static const struct q_verb verbs[] = {
      .arguments_min = 1,
      .arguments_max = 100000,
      .run = cmd_bench},
+    {.name = "compare",
+     .synopsis = "-t [NAME=]A -t [NAME=]B ... FILE...",
+     .summary = "bytes per token by language, for several vocabularies",
+     .details = "Documents count for their member `lang`. Besides the table of languages: what each vocabulary comes "
+                "to in all, how much of it is used, whether every text comes back, and how many tokens they share. "
+                "--json has all figures; -o FILE.html also writes a page.\n\n"
+                "  quern-tokenizer compare -t ours=run/tokenizer/KEY -t other.json text/*.jsonl.zst\n",
+     .takes = Q_TAKES_THREADS | Q_TAKES_JSON | Q_TAKES_OUT,
+     .options = compare_table,
+     .options_size = sizeof(struct compare_options),
+     .arguments_min = 1,
+     .arguments_max = 100000,
+     .run = cmd_compare},
     {.name = "report",
      .synopsis = "DIR [-o FILE]",
      .summary = "what a trained vocabulary is like, as one HTML page",

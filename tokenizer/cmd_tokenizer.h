@@ -30,6 +30,14 @@ struct encode_options {
     bool binary;
 };
 
+struct compare_options {
+    struct q_common common;
+    struct q_texts tokenizers;
+    const char *format;
+    const char *figure;
+};
+
+extern const struct q_option compare_table[];
 extern const struct q_option train_table[], count_table[], encode_table[], decode_table[], bench_table[];
 
 q_status cmd_train(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
@@ -39,6 +47,7 @@ q_status cmd_merge_counts(void *options, const char *const *arguments, size_t co
 q_status cmd_encode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_decode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_bench(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_compare(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_report(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 
 /* --format, --special and -t, checked. NULL is the default; -t must be given. */

@@ -3,54 +3,84 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "tokenizer/unicode/unicode_classes.h"
+#include "tokenizer/unicode/unicode_scripts.h"
 #include "tokenizer/unicode/utf8_decode.h"
 
-/* By ranges of whole blocks (Blocks.txt of Unicode 16): enough to say which scripts a vocabulary is spent on. Rising. */
-static const struct {
-    uint32_t first, last;
-    const char *name;
-} scripts[] = {
-    {0x0041, 0x024F, "Latin"},    {0x0250, 0x02FF, "Latin"},     {0x0370, 0x03FF, "Greek"},
-    {0x0400, 0x052F, "Cyrillic"}, {0x0530, 0x058F, "Armenian"},  {0x0590, 0x05FF, "Hebrew"},
-    {0x0600, 0x077F, "Arabic"},   {0x08A0, 0x08FF, "Arabic"},    {0x0900, 0x097F, "Devanagari"},
-    {0x0980, 0x09FF, "Bengali"},  {0x0A00, 0x0A7F, "Gurmukhi"},  {0x0A80, 0x0AFF, "Gujarati"},
-    {0x0B00, 0x0B7F, "Oriya"},    {0x0B80, 0x0BFF, "Tamil"},     {0x0C00, 0x0C7F, "Telugu"},
-    {0x0C80, 0x0CFF, "Kannada"},  {0x0D00, 0x0D7F, "Malayalam"}, {0x0D80, 0x0DFF, "Sinhala"},
-    {0x0E00, 0x0E7F, "Thai"},     {0x0E80, 0x0EFF, "Lao"},       {0x0F00, 0x0FFF, "Tibetan"},
-    {0x1000, 0x109F, "Myanmar"},  {0x10A0, 0x10FF, "Georgian"},  {0x1100, 0x11FF, "Hangul"},
-    {0x1200, 0x139F, "Ethiopic"}, {0x1780, 0x17FF, "Khmer"},     {0x1E00, 0x1EFF, "Latin"},
-    {0x1F00, 0x1FFF, "Greek"},    {0x3040, 0x30FF, "Kana"},      {0x3130, 0x318F, "Hangul"},
-    {0x31F0, 0x31FF, "Kana"},     {0x3400, 0x4DBF, "Han"},       {0x4E00, 0x9FFF, "Han"},
-    {0xAC00, 0xD7FF, "Hangul"},   {0xF900, 0xFAFF, "Han"},       {0xFB50, 0xFDFF, "Arabic"},
-    {0xFE70, 0xFEFF, "Arabic"},   {0xFF21, 0xFF5A, "Latin"},     {0xFF66, 0xFF9F, "Kana"},
-    {0x20000, 0x3FFFF, "Han"},
-};
-
-static const char *script_of(uint32_t code)
-{
-    for (size_t i = 0; i < Q_COUNT_OF(scripts) && scripts[i].first <= code; i++)
-        if (code <= scripts[i].last)
-            return scripts[i].name;
-    return "other letters";
-}
-
+/* A letter of no script of its own ("ª" is Latin, but "ー" belongs to both kana) does not decide, the next one does. */
 const char *token_kind(q_string token)
 {
     const uint8_t *at = (const uint8_t *)token.data, *end = at + token.size;
     unsigned classes = 0;
+    bool letters = false;
     if (!q_utf8_valid(token))
         return "part of a character";
     while (at < end) {
         struct utf8_code decoded = utf8_decode(at, end);
         unsigned class = unicode_class(decoded.code);
-        if (class & (UNICODE_LETTER | UNICODE_MARK))
-            return script_of(decoded.code);
+        if (class & (UNICODE_LETTER | UNICODE_MARK)) {
+            unsigned script = unicode_script(decoded.code);
+            if (script > UNICODE_SCRIPT_INHERITED)
+                return unicode_script_names[script];
+            letters = true;
+        }
         classes |= class;
         at += decoded.bytes;
     }
+    if (letters)
+        return "other letters";
     if (classes & UNICODE_NUMBER)
         return "digits";
     if (classes & (UNICODE_PUNCTUATION | UNICODE_SYMBOL))
         return "punctuation";
     return classes & UNICODE_SPACE ? "white space" : "controls";
+}
+
+struct token_shape token_shape(q_string token)
+{
+    const uint8_t *at = (const uint8_t *)token.data, *end = at + token.size;
+    struct token_shape shape = {0};
+    while (shape.head < token.size && shape.head < 3 && utf8_is_tail(at[shape.head]))
+        shape.head++;
+    /* The last lead byte within reach, with fewer bytes behind it than it asks for. */
+    for (size_t back = 1; back <= 3 && back + shape.head <= token.size; back++) {
+        uint8_t byte = end[-(ptrdiff_t)back];
+        if (utf8_is_tail(byte))
+            continue;
+        size_t wanted = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1;
+        if (byte <= 0xF4 && wanted > back) {
+            shape.tail = back;
+            struct utf8_code cut = utf8_decode(end - back, end);
+            if (cut.bytes != back) /* its second byte does not fit it */
+                shape.broken = true;
+        }
+        break;
+    }
+    q_string middle = q_string_slice(token, shape.head, token.size - shape.tail);
+    shape.broken = shape.broken || !q_utf8_valid(middle);
+    return shape;
+}
+
+q_status token_show(q_string token, size_t bytes_max, struct q_buffer *out)
+{
+    const uint8_t *at = (const uint8_t *)token.data, *end = at + token.size;
+    size_t start = out->size;
+    Q_TRY(q_buffer_append_byte(out, '"'));
+    while (at < end && out->size - start <= bytes_max) {
+        struct utf8_code decoded = utf8_decode(at, end);
+        unsigned class = unicode_class(decoded.code);
+        bool whole = q_utf8_valid((q_string){(const char *)at, decoded.bytes});
+        if (decoded.code == ' ') /* a blank would run together with its neighbours */
+            Q_TRY(q_buffer_append_string(out, Q_STRING("␣")));
+        else if (decoded.code == '\n' || decoded.code == '\t' || decoded.code == '\r')
+            Q_TRY(q_buffer_printf(out, "\\%c", decoded.code == '\n' ? 'n' : decoded.code == '\t' ? 't' : 'r'));
+        else if (whole && class != 0 && class != UNICODE_SPACE)
+            Q_TRY(q_buffer_append(out, at, decoded.bytes));
+        else if (whole && decoded.code >= 0x80)
+            Q_TRY(q_buffer_printf(out, "\\u{%x}", decoded.code));
+        else
+            for (uint32_t i = 0; i < decoded.bytes; i++)
+                Q_TRY(q_buffer_printf(out, "\\x%02x", at[i]));
+        at += decoded.bytes;
+    }
+    return q_buffer_append_string(out, at < end ? Q_STRING("...\"") : Q_STRING("\""));
 }
