@@ -163,15 +163,6 @@ static bool stays(const struct walk *walk, const struct unicode_normal *normal, 
     return blocked || !compose(walk->starter, code);
 }
 
-/* The start of the character that ends at `end` (begin < end), as a walk from the front would find it. */
-static const uint8_t *character_before(const uint8_t *begin, const uint8_t *end)
-{
-    const uint8_t *lead = end - 1;
-    while (lead > begin && end - lead < 4 && utf8_is_tail(*lead))
-        lead--;
-    return lead + utf8_decode(lead, end).bytes == end ? lead : end - 1;
-}
-
 size_t normalization_normal_prefix(enum normalization form, q_string text)
 {
     if (form == NORMALIZATION_NONE || !text.size)
@@ -183,7 +174,7 @@ size_t normalization_normal_prefix(enum normalization form, q_string text)
             size_t plain = plain_bytes(walk.rules, at, end);
             look = at + plain + BLOCK;
             if (plain) /* back to the last character: the starter of marks that may follow */
-                at = segment = character_before(at, at + plain);
+                at = segment = utf8_before(at, at + plain);
         }
         struct utf8_code decoded = decode(at, end);
         const struct unicode_normal *normal = unicode_normal(decoded.code);
@@ -228,7 +219,7 @@ size_t normalization_final_prefix(enum normalization form, q_string text)
     const uint8_t *begin = (const uint8_t *)text.data, *end = begin + text.size;
     end -= unfinished_bytes(begin, end);
     while (end > begin) {
-        end = character_before(begin, end);
+        end = utf8_before(begin, end);
         uint32_t code = utf8_decode(end, begin + text.size).code;
         if (!(unicode_normal(code)->flags & rules_of[form].inside))
             break;

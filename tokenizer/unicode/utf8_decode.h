@@ -57,4 +57,13 @@ static inline struct utf8_code utf8_decode(const uint8_t *at, const uint8_t *end
     return (struct utf8_code){code, length};
 }
 
+/* The start of the character that ends at `end` (begin < end), as a walk from the front would find it. */
+static inline const uint8_t *utf8_before(const uint8_t *begin, const uint8_t *end)
+{
+    const uint8_t *lead = end - 1;
+    while (lead > begin && end - lead < 4 && utf8_is_tail(*lead))
+        lead--;
+    return lead + utf8_decode(lead, end).bytes == end ? lead : end - 1;
+}
+
 #endif
