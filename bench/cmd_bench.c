@@ -14,13 +14,14 @@ struct run_options {
     const char *name, *what, *unit;
     uint64_t amount, runs;
     const char *amount_of, *reported, *prepare;
-    const char *peer;
-    double peer_per_second;
+    const char *peer, *peer_command, *peer_reported;
+    uint64_t peer_runs;
+    double peer_per_second, wanted, wanted_memory;
 };
 
 struct page_options {
     struct q_common common;
-    const char *title, *data;
+    const char *title, *data, *notes;
 };
 
 #define RUN(member) offsetof(struct run_options, member)
@@ -38,11 +39,21 @@ static const struct q_option run_table[] = {
     {"prepare", 0, Q_OPTION_TEXT, RUN(prepare), "COMMAND", "a shell's command before each run, not measured"},
     {"peer", 0, Q_OPTION_TEXT, RUN(peer), "NAME", "what it is compared with"},
     {"peer-per-second", 0, Q_OPTION_DOUBLE, RUN(peer_per_second), "RATE", "of the peer, in the same unit"},
+    {"peer-command", 0, Q_OPTION_TEXT, RUN(peer_command), "COMMAND",
+     "a shell's command that is the peer: run in turn with ours; where it fails, it was not measured"},
+    {"peer-reported", 0, Q_OPTION_TEXT, RUN(peer_reported), "A.B",
+     "its rate is this member of the JSON that it prints"},
+    {"peer-runs", 0, Q_OPTION_U64, RUN(peer_runs), "N", "how often (standard: as --runs)"},
+    {"wanted", 0, Q_OPTION_DOUBLE, RUN(wanted), "RATIO", "what our rate should be to the peer's, at least"},
+    {"wanted-memory", 0, Q_OPTION_DOUBLE, RUN(wanted_memory), "RATIO",
+     "what our memory should be to the peer's, at most"},
     {0}};
 
-static const struct q_option page_table[] = {{"title", 0, Q_OPTION_TEXT, PAGE(title), "TEXT", "of the page"},
-                                             {"data", 0, Q_OPTION_TEXT, PAGE(data), "TEXT", "what was worked on"},
-                                             {0}};
+static const struct q_option page_table[] = {
+    {"title", 0, Q_OPTION_TEXT, PAGE(title), "TEXT", "of the page"},
+    {"data", 0, Q_OPTION_TEXT, PAGE(data), "TEXT", "what was worked on"},
+    {"notes", 0, Q_OPTION_TEXT, PAGE(notes), "FILE", "Markdown to stand behind the table"},
+    {0}};
 
 /* The value at "a.b.c" in a JSON object. */
 static q_status find_number(const json_t *object, const char *name, const char *path, double *out)
@@ -125,20 +136,48 @@ static q_status append_line(const char *path, const json_t *figure)
     return status;
 }
 
-static q_status run_all(const struct run_options *options, const char *const *arguments, size_t count,
-                        struct measured_run *runs, double *reported)
+/* The runs of one command as they come. */
+struct series {
+    struct measured_run runs[FIGURE_RUNS_MAX];
+    double reported[FIGURE_RUNS_MAX];
+    size_t count;
+};
+
+static struct figure_runs runs_of(const struct series *series, const char *member)
+{
+    return (struct figure_runs){series->runs, member ? series->reported : NULL, series->count};
+}
+
+/* One more run of it; `member` of what it prints is its rate where that is not NULL. */
+static q_status run_once(const char *const *arguments, const char *member, struct series *series)
 {
     struct q_buffer output = {0};
-    q_status status = Q_OK;
-    for (size_t i = 0; i < count && status == Q_OK; i++) {
-        status = prepare(options->prepare);
-        if (status == Q_OK)
-            status = measure_run(arguments, options->reported ? &output : NULL, &runs[i]);
-        if (status == Q_OK && options->reported)
-            status = read_reported(&output, options->reported, &reported[i]);
-    }
+    q_status status = measure_run(arguments, member ? &output : NULL, &series->runs[series->count]);
+    if (status == Q_OK && member)
+        status = read_reported(&output, member, &series->reported[series->count]);
+    series->count += status == Q_OK;
     q_buffer_release(&output);
     return status;
+}
+
+/* Ours and the peer in turn, so that both see the same hours of the machine. A peer that fails was not measured. */
+static q_status run_all(const struct run_options *options, const char *const *arguments, struct series *ours,
+                        struct series *peer)
+{
+    const char *const shell[] = {"sh", "-c", options->peer_command, NULL};
+    size_t times = options->runs ? (size_t)options->runs : 3;
+    size_t peer_times = !options->peer_command ? 0 : options->peer_runs ? (size_t)options->peer_runs : times;
+    for (size_t i = 0; i < Q_MAX(times, peer_times); i++) {
+        if (i < times) {
+            Q_TRY(prepare(options->prepare));
+            Q_TRY(run_once(arguments, options->reported, ours));
+        }
+        if (i < peer_times && run_once(shell, options->peer_reported, peer) != Q_OK) {
+            q_log_warning("%s: %s was not measured: %s", options->name, options->peer, q_error_text());
+            peer_times = peer->count = 0;
+        }
+    }
+    return Q_OK;
 }
 
 static void log_figure(const json_t *figure, const struct run_options *options)
@@ -150,31 +189,48 @@ static void log_figure(const json_t *figure, const struct run_options *options)
                bytes ? "" : " ", bytes ? "" : options->unit);
 }
 
+static q_status check_run(const struct run_options *options)
+{
+    if (!options->common.out || !options->name || !options->what || !options->unit)
+        return q_fail(Q_ERR_USAGE, "-o, --name, --what and --unit must be given");
+    if (!options->amount_of + !options->reported + !options->amount != 2 || options->runs > FIGURE_RUNS_MAX ||
+        options->peer_runs > FIGURE_RUNS_MAX)
+        return q_fail(Q_ERR_USAGE, "one of --amount, --amount-of and --reported must be given, and at most %d runs",
+                      FIGURE_RUNS_MAX);
+    if (!options->peer && (options->peer_command || options->wanted > 0 || options->wanted_memory > 0))
+        return q_fail(Q_ERR_USAGE, "what is compared needs a name: --peer");
+    return Q_OK;
+}
+
 static q_status cmd_run(void *opaque, const char *const *arguments, size_t count)
 {
     const struct run_options *options = opaque;
-    struct measured_run runs[FIGURE_RUNS_MAX];
-    double reported[FIGURE_RUNS_MAX];
-    size_t times = options->runs ? (size_t)options->runs : 3;
+    struct series ours = {0}, peer = {0};
     struct q_buffer command = {0};
     const char **terminated = NULL;
     json_t *figure = NULL;
     uint64_t amount = options->amount;
     q_status status;
-    if (!options->common.out || !options->name || !options->what || !options->unit)
-        return q_fail(Q_ERR_USAGE, "-o, --name, --what and --unit must be given");
-    if (!options->amount_of + !options->reported + !options->amount != 2 || times > FIGURE_RUNS_MAX)
-        return q_fail(Q_ERR_USAGE, "one of --amount, --amount-of and --reported must be given, and at most %d runs",
-                      FIGURE_RUNS_MAX);
+    Q_TRY(check_run(options));
     Q_TRY(q_alloc_zero(count + 1, sizeof(*terminated), &terminated));
     memcpy(terminated, arguments, count * sizeof(*terminated));
     Q_TRY_GOTO(out, join_command(arguments, count, &command));
-    Q_TRY_GOTO(out, run_all(options, terminated, times, runs, reported));
+    Q_TRY_GOTO(out, run_all(options, terminated, &ours, &peer));
     if (options->amount_of)
         Q_TRY_GOTO(out, read_amount(options->amount_of, &amount));
-    const struct figure_about about = {options->name,           options->what, options->unit, command.data,
-                                       options->common.threads, amount,        options->peer, options->peer_per_second};
-    Q_TRY_GOTO(out, figure_make(&about, runs, options->reported ? reported : NULL, times, &figure));
+    const struct figure_about about = {.name = options->name,
+                                       .what = options->what,
+                                       .unit = options->unit,
+                                       .command = command.data,
+                                       .threads = options->common.threads,
+                                       .amount = amount,
+                                       .peer = options->peer,
+                                       .peer_per_second = options->peer_per_second,
+                                       .peer_command = options->peer_command,
+                                       .wanted_ratio = options->wanted,
+                                       .wanted_memory = options->wanted_memory};
+    struct figure_runs our_runs = runs_of(&ours, options->reported), peer_runs = runs_of(&peer, options->peer_reported);
+    Q_TRY_GOTO(out, figure_make(&about, &our_runs, &peer_runs, &figure));
     Q_TRY_GOTO(out, append_line(options->common.out, figure));
     log_figure(figure, options);
 out:
@@ -205,23 +261,26 @@ static q_status read_figures(const char *path, json_t **out)
     return status;
 }
 
-static q_status publish_page(const json_t *subject, const char *folder, const char *name)
+static q_status publish_page(const json_t *subject, const char *folder, const char *name, const char *notes_path)
 {
     struct q_arena arena = {0};
-    struct q_buffer page = {0};
+    struct q_buffer page = {0}, notes = {0};
     const char *file, *path;
     q_status status;
+    if (notes_path)
+        Q_TRY_GOTO(out, q_fs_read_file(notes_path, 1 << 24, &notes));
     Q_TRY_GOTO(out, q_fs_make_directories(folder));
     Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.json", name));
     Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
     Q_TRY_GOTO(out, q_json_publish(path, subject));
-    Q_TRY_GOTO(out, figures_page(subject, path, &page));
+    Q_TRY_GOTO(out, figures_page(subject, path, q_buffer_string(&notes), &page));
     Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.md", name));
     Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
     Q_TRY_GOTO(out, q_publish_bytes(path, page.data, page.size, NULL));
     q_log_info("%s", path);
 out:
     q_buffer_release(&page);
+    q_buffer_release(&notes);
     q_arena_release(&arena);
     return status;
 }
@@ -235,7 +294,7 @@ static q_status cmd_page(void *opaque, const char *const *arguments, size_t coun
         return q_fail(Q_ERR_USAGE, "-o, --title and --data must be given");
     Q_TRY(read_figures(arguments[1], &figures));
     Q_TRY(figures_subject(arguments[0], options->title, options->data, figures, &subject));
-    q_status status = publish_page(subject, options->common.out, arguments[0]);
+    q_status status = publish_page(subject, options->common.out, arguments[0], options->notes);
     json_decref(subject);
     return status;
 }

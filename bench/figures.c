@@ -33,37 +33,76 @@ static q_status put_u64(json_t *object, const char *key, uint64_t value)
     return q_json_set(object, key, json_integer((json_int_t)value));
 }
 
-static q_status put_runs(json_t *figure, const struct measured_run *runs, const double *reported, size_t count)
+static q_status put_runs(json_t *figure, const char *key, const struct figure_runs *of)
 {
     json_t *array = json_array();
-    Q_TRY(q_json_set(figure, "runs", array)); /* which owns it from here on */
-    for (size_t i = 0; i < count; i++) {
+    Q_TRY(q_json_set(figure, key, array)); /* which owns it from here on */
+    for (size_t i = 0; i < of->count; i++) {
         json_t *run = json_object();
         Q_TRY(q_json_push(array, run));
-        Q_TRY(q_json_set(run, "seconds", json_real(runs[i].seconds)));
-        Q_TRY(q_json_set(run, "cpu_seconds", json_real(runs[i].cpu_seconds)));
-        Q_TRY(put_u64(run, "peak_bytes", runs[i].peak_bytes));
-        if (reported)
-            Q_TRY(q_json_set(run, "per_second", json_real(reported[i])));
+        Q_TRY(q_json_set(run, "seconds", json_real(of->runs[i].seconds)));
+        Q_TRY(q_json_set(run, "cpu_seconds", json_real(of->runs[i].cpu_seconds)));
+        Q_TRY(put_u64(run, "peak_bytes", of->runs[i].peak_bytes));
+        if (of->reported)
+            Q_TRY(q_json_set(run, "per_second", json_real(of->reported[i])));
     }
     return Q_OK;
 }
 
-static q_status put_summary(json_t *figure, const struct figure_about *about, const struct measured_run *runs,
-                            const double *reported, size_t count)
+/* What the runs come to. */
+struct summary {
+    double seconds, cpu_seconds, per_second; /* medians */
+    uint64_t peak_bytes;                     /* the largest */
+};
+
+static struct summary summary_of(const struct figure_runs *of, uint64_t amount)
 {
     double seconds[FIGURE_RUNS_MAX], cpu[FIGURE_RUNS_MAX], rates[FIGURE_RUNS_MAX];
     uint64_t peak = 0;
-    for (size_t i = 0; i < count; i++) {
-        seconds[i] = runs[i].seconds;
-        cpu[i] = runs[i].cpu_seconds;
-        rates[i] = reported ? reported[i] : (double)about->amount / runs[i].seconds;
-        peak = Q_MAX(peak, runs[i].peak_bytes);
+    q_check(of->count > 0 && of->count <= FIGURE_RUNS_MAX);
+    for (size_t i = 0; i < of->count; i++) {
+        seconds[i] = of->runs[i].seconds;
+        cpu[i] = of->runs[i].cpu_seconds;
+        rates[i] = of->reported ? of->reported[i] : (double)amount / of->runs[i].seconds;
+        peak = Q_MAX(peak, of->runs[i].peak_bytes);
     }
-    Q_TRY(q_json_set(figure, "seconds", json_real(figure_median(seconds, count))));
-    Q_TRY(q_json_set(figure, "cpu_seconds", json_real(figure_median(cpu, count))));
-    Q_TRY(q_json_set(figure, "per_second", json_real(figure_median(rates, count))));
-    return put_u64(figure, "peak_bytes", peak);
+    return (struct summary){figure_median(seconds, of->count), figure_median(cpu, of->count),
+                            figure_median(rates, of->count), peak};
+}
+
+static q_status put_ours(json_t *figure, const struct figure_about *about, const struct figure_runs *ours)
+{
+    struct summary summary = summary_of(ours, about->amount);
+    Q_TRY(put_runs(figure, "runs", ours));
+    Q_TRY(q_json_set(figure, "seconds", json_real(summary.seconds)));
+    Q_TRY(q_json_set(figure, "cpu_seconds", json_real(summary.cpu_seconds)));
+    Q_TRY(q_json_set(figure, "per_second", json_real(summary.per_second)));
+    return put_u64(figure, "peak_bytes", summary.peak_bytes);
+}
+
+static json_t *real_or_null(double value)
+{
+    return value > 0 ? json_real(value) : json_null();
+}
+
+/* The peer as it was run in turn with ours, or the rate that was given for it, or that it was not measured. */
+static q_status put_peer(json_t *figure, const struct figure_about *about, const struct figure_runs *peer)
+{
+    double per_second = about->peer ? about->peer_per_second : 0;
+    Q_TRY(put_text(figure, "peer", about->peer));
+    if (peer->count) {
+        struct summary summary = summary_of(peer, about->amount);
+        per_second = summary.per_second;
+        Q_TRY(put_text(figure, "peer_command", about->peer_command));
+        Q_TRY(put_runs(figure, "peer_runs", peer));
+        Q_TRY(put_u64(figure, "peer_peak_bytes", summary.peak_bytes));
+    }
+    Q_TRY(q_json_set(figure, "peer_per_second", real_or_null(per_second)));
+    if (about->wanted_ratio > 0)
+        Q_TRY(q_json_set(figure, "wanted_ratio", json_real(about->wanted_ratio)));
+    if (about->wanted_memory > 0)
+        Q_TRY(q_json_set(figure, "wanted_memory", json_real(about->wanted_memory)));
+    return Q_OK;
 }
 
 static q_status put_about(json_t *figure, const struct figure_about *about)
@@ -73,24 +112,20 @@ static q_status put_about(json_t *figure, const struct figure_about *about)
     Q_TRY(put_text(figure, "unit", about->unit));
     Q_TRY(put_text(figure, "command", about->command));
     Q_TRY(put_u64(figure, "threads", about->threads));
-    Q_TRY(put_u64(figure, "amount", about->amount));
-    Q_TRY(put_text(figure, "peer", about->peer));
-    bool measured = about->peer && about->peer_per_second > 0;
-    return q_json_set(figure, "peer_per_second", measured ? json_real(about->peer_per_second) : json_null());
+    return put_u64(figure, "amount", about->amount);
 }
 
-q_status figure_make(const struct figure_about *about, const struct measured_run *runs, const double *reported,
-                     size_t count, json_t **out)
+q_status figure_make(const struct figure_about *about, const struct figure_runs *ours, const struct figure_runs *peer,
+                     json_t **out)
 {
-    q_check(count > 0 && count <= FIGURE_RUNS_MAX);
     json_t *figure = json_object();
     if (!figure)
         return q_fail(Q_ERR_MEMORY, "out of memory: a figure");
     q_status status = put_about(figure, about);
     if (status == Q_OK)
-        status = put_runs(figure, runs, reported, count);
+        status = put_ours(figure, about, ours);
     if (status == Q_OK)
-        status = put_summary(figure, about, runs, reported, count);
+        status = put_peer(figure, about, peer);
     if (status == Q_OK)
         *out = figure;
     else

@@ -20,15 +20,25 @@ struct figure_about {
     const char *unit;    /* of the amount: "bytes", "documents", "tokens" */
     const char *command; /* as one would type it */
     uint64_t threads;
-    uint64_t amount;        /* that one run works on; 0 where the rate is reported */
-    const char *peer;       /* name of what it is compared with; NULL: nothing */
-    double peer_per_second; /* in the same unit; 0: not measured */
+    uint64_t amount;          /* that one run works on; 0 where the rate is reported */
+    const char *peer;         /* name of what it is compared with; NULL: nothing */
+    double peer_per_second;   /* in the same unit, where it was measured elsewhere; 0: not */
+    const char *peer_command; /* what was run in turn with ours; NULL: nothing */
+    double wanted_ratio;      /* at least, of our rate to the peer's; 0: nothing is wanted */
+    double wanted_memory;     /* at most, of our largest memory to the peer's; 0: nothing is wanted */
+};
+
+/* The runs of one command. Borrowed. */
+struct figure_runs {
+    const struct measured_run *runs;
+    const double *reported; /* the rates that it said itself; NULL: they come from the seconds */
+    size_t count;           /* 0: not measured */
 };
 
 /* The object: with the median of the runs' seconds, and the rate from it; or, where reported is not NULL, the median
- * of the rates that the command said itself. New reference. */
-q_status figure_make(const struct figure_about *about, const struct measured_run *runs, const double *reported,
-                     size_t count, json_t **out) Q_MUST_USE;
+ * of the rates that the command said itself. The same of the peer, where it was run. New reference. */
+q_status figure_make(const struct figure_about *about, const struct figure_runs *ours, const struct figure_runs *peer,
+                     json_t **out) Q_MUST_USE;
 
 /* The median of count > 0 numbers: of an even count, the mean of the middle two. Sorts them. */
 double figure_median(double *values, size_t count);
@@ -37,7 +47,8 @@ double figure_median(double *values, size_t count);
 q_status figures_subject(const char *subject, const char *title, const char *data, json_t *figures,
                          json_t **out) Q_MUST_USE;
 
-/* The page of a subject, appended. Q_ERR_INPUT where the object is not one. */
-q_status figures_page(const json_t *subject, const char *name, struct q_buffer *out) Q_MUST_USE;
+/* The page of a subject, appended; `notes` (Markdown, may be empty) stands behind the table. Q_ERR_INPUT where the object
+ * is not one. */
+q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out) Q_MUST_USE;
 
 #endif

@@ -27,18 +27,76 @@ static q_status cell(struct q_buffer *out, q_string text)
     return q_buffer_append(out, " | ", 3);
 }
 
-/* "rensa 0.5: 17 MB/s (27 times)", or that it was not measured, or nothing where there is none. */
-static q_status peer_cell(const json_t *figure, double per_second, const char *unit, struct q_buffer *out)
+/* Our share of what the peer has at its most; 0 where that is not known. */
+static double memory_ratio(const json_t *figure)
+{
+    double peer = json_number_value(json_object_get(figure, "peer_peak_bytes"));
+    return peer > 0 ? json_number_value(json_object_get(figure, "peak_bytes")) / peer : 0;
+}
+
+/* Our rate to the peer's; 0 where that was not measured. */
+static double rate_ratio(const json_t *figure)
+{
+    double peer = json_number_value(json_object_get(figure, "peer_per_second"));
+    return peer > 0 ? json_number_value(json_object_get(figure, "per_second")) / peer : 0;
+}
+
+/* "rensa 0.5: 17 MB/s; ratio 7.5, wanted 5", with the peer's memory where a part of it is wanted; or that it was not measured, or
+ * nothing where there is none. */
+static q_status peer_cell(const json_t *figure, const char *unit, struct q_buffer *out)
 {
     const char *peer = json_string_value(json_object_get(figure, "peer"));
-    double peer_rate = json_number_value(json_object_get(figure, "peer_per_second"));
-    char rate[48];
+    double wanted = json_number_value(json_object_get(figure, "wanted_ratio"));
+    double wanted_memory = json_number_value(json_object_get(figure, "wanted_memory"));
+    char rate[48], size[32];
     if (!peer)
         return q_buffer_printf(out, "- | ");
-    if (!(peer_rate > 0))
+    if (!(rate_ratio(figure) > 0))
         return q_buffer_printf(out, "%s: not measured | ", peer);
-    rate_text(rate, peer_rate, unit);
-    return q_buffer_printf(out, "%s: %s; ratio %.3g | ", peer, rate, per_second / peer_rate);
+    rate_text(rate, json_number_value(json_object_get(figure, "peer_per_second")), unit);
+    Q_TRY(q_buffer_printf(out, "%s: %s; ratio %.3g", peer, rate, rate_ratio(figure)));
+    if (wanted > 0)
+        Q_TRY(q_buffer_printf(out, ", wanted %.3g", wanted));
+    if (memory_ratio(figure) > 0) {
+        (void)q_format_bytes(size, json_number_value(json_object_get(figure, "peer_peak_bytes")));
+        Q_TRY(q_buffer_printf(out, "; memory %s, ours to it %.3g", size, memory_ratio(figure)));
+        if (wanted_memory > 0)
+            Q_TRY(q_buffer_printf(out, ", wanted %.3g", wanted_memory));
+    }
+    return q_buffer_printf(out, " | ");
+}
+
+/* One ratio that was wanted: a line where it was not reached. `is` is 0 where it was not measured. */
+static q_status put_one_wanted(const json_t *figure, const char *kind, double is, double wanted, bool reached,
+                               size_t counts[2], struct q_buffer *out)
+{
+    const char *what = json_string_value(json_object_get(figure, "what"));
+    if (!(wanted > 0))
+        return Q_OK;
+    counts[0]++;
+    if (is > 0 && reached)
+        return Q_OK;
+    Q_TRY(q_buffer_printf(out, "%s- %s: ", counts[1]++ ? "" : "\nWanted and not reached:\n\n", what));
+    return is > 0 ? q_buffer_printf(out, "%s %.3g, wanted %.3g\n", kind, is, wanted)
+                  : q_buffer_printf(out, "%s not measured\n", kind);
+}
+
+/* Which of the ratios that were wanted were not reached; nothing where none is wanted. */
+static q_status put_wanted(const json_t *figures, struct q_buffer *out)
+{
+    size_t counts[2] = {0}; /* wanted, missed */
+    for (size_t i = 0; i < json_array_size(figures); i++) {
+        const json_t *figure = json_array_get(figures, i);
+        double rate = rate_ratio(figure), memory = memory_ratio(figure);
+        double wanted_rate = json_number_value(json_object_get(figure, "wanted_ratio"));
+        double wanted_memory = json_number_value(json_object_get(figure, "wanted_memory"));
+        Q_TRY(put_one_wanted(figure, "ratio", rate, wanted_rate, rate >= wanted_rate, counts, out));
+        Q_TRY(put_one_wanted(figure, "memory to the peer's", memory, wanted_memory, memory <= wanted_memory, counts,
+                             out));
+    }
+    if (counts[0] && !counts[1])
+        return q_buffer_printf(out, "\nAll %zu ratios that were wanted were reached.\n", counts[0]);
+    return Q_OK;
 }
 
 static q_status put_row(const json_t *figure, const char *name, struct q_buffer *out)
@@ -67,7 +125,7 @@ static q_status put_row(const json_t *figure, const char *name, struct q_buffer 
     else
         Q_TRY(cell(out, Q_STRING("-")));
     Q_TRY(q_buffer_printf(out, "%.3g s | %.3g s | %s | ", seconds, cpu, q_format_bytes(text, (double)peak)));
-    Q_TRY(peer_cell(figure, per_second, unit.data, out));
+    Q_TRY(peer_cell(figure, unit.data, out));
     /* The last cell's bar ends the row. */
     while (out->size && out->data[out->size - 1] == ' ')
         out->size--;
@@ -95,25 +153,30 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
                           Q_STRING_ARGS(architecture), (unsigned long long)cores, q_format_bytes(size, (double)memory),
                           Q_STRING_ARGS(data)));
     return q_buffer_printf(out, "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
-                                "machine and the same day; the ratio is ours to theirs. Made from the JSON file beside "
+                                "machine and the same run; the ratio is ours to theirs. Made from the JSON file beside "
                                 "this page by `bench/run`.\n\n"
                                 "| what | rate | threads | amount | time | processor time | memory | peer |\n"
                                 "|---|---|---|---|---|---|---|---|\n");
 }
 
-q_status figures_page(const json_t *subject, const char *name, struct q_buffer *out)
+q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out)
 {
     json_t *figures;
     Q_TRY(q_json_get_array(subject, name, "figures", &figures));
     Q_TRY(put_head(subject, name, out));
     for (size_t i = 0; i < json_array_size(figures); i++)
         Q_TRY(put_row(json_array_get(figures, i), name, out));
+    Q_TRY(put_wanted(figures, out));
+    if (notes.size)
+        Q_TRY(q_buffer_printf(out, "\n%.*s\n", Q_STRING_ARGS(q_string_trim(notes))));
     Q_TRY(q_buffer_printf(out, "\n## Commands\n\n"));
     for (size_t i = 0; i < json_array_size(figures); i++) {
         q_string what, command;
         Q_TRY(q_json_get_string(json_array_get(figures, i), name, "what", &what));
         Q_TRY(q_json_get_string(json_array_get(figures, i), name, "command", &command));
-        Q_TRY(q_buffer_printf(out, "- %.*s: `%.*s`\n", Q_STRING_ARGS(what), Q_STRING_ARGS(command)));
+        const char *peer = json_string_value(json_object_get(json_array_get(figures, i), "peer_command"));
+        Q_TRY(q_buffer_printf(out, "- %.*s: `%.*s`", Q_STRING_ARGS(what), Q_STRING_ARGS(command)));
+        Q_TRY(peer ? q_buffer_printf(out, "; the peer: `%s`\n", peer) : q_buffer_append_byte(out, '\n'));
     }
     return Q_OK;
 }

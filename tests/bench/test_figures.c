@@ -19,14 +19,21 @@ static const struct measured_run runs[3] = {{2, 3, 1000}, {4, 7, 5000}, {1, 1, 2
 static json_t *make_subject(void)
 {
     const struct figure_about about[] = {
-        {"stage.step", "stage: a step", "bytes", "quern-stage build in -o out", 2, 8000000, "peer 1.0", 1e6},
-        {"stage.other", "stage: another | step", "tokens", "quern-stage bench", 1, 0, "peer 2.0", 0},
-        {"stage.third", "stage: a third", "documents", "quern-stage third", 1, 1500, NULL, 0},
+        {"stage.step", "stage: a step", "bytes", "quern-stage build in -o out", 2, 8000000, "peer 1.0", 1e6, NULL, 0,
+         0},
+        {"stage.other", "stage: another | step", "tokens", "quern-stage bench", 1, 0, "peer 2.0", 0, NULL, 0, 0},
+        {"stage.third", "stage: a third", "documents", "quern-stage third", 1, 1500, NULL, 0, NULL, 0, 0},
+        {"stage.fourth", "a fourth", "bytes", "quern-stage fourth", 1, 8000000, "peer 4", 0, "peer four", 3.5, 0.25},
+        {"stage.fifth", "a fifth", "bytes", "quern-stage fifth", 1, 8000000, "peer 5", 1e6, NULL, 3.5, 0},
+        {"stage.sixth", "a sixth", "bytes", "quern-stage sixth", 1, 8000000, "peer 6", 0, "peer six", 5, 0},
     };
-    const double reported[3] = {100, 5000, 1234};
+    const double reported[3] = {100, 5000, 1234}, peer_reported[2] = {1.5e6, 0.5e6};
+    const struct measured_run peer_runs[2] = {{5, 5, 10000}, {6, 6, 12000}};
     json_t *figures = json_array(), *figure, *subject;
-    for (size_t i = 0; i < 3; i++) {
-        assert_ok(figure_make(&about[i], runs, i == 1 ? reported : NULL, 3, &figure));
+    for (size_t i = 0; i < 6; i++) {
+        struct figure_runs ours = {runs, i == 1 ? reported : NULL, 3},
+                           peer = {peer_runs, peer_reported, i == 3 ? 2 : 0};
+        assert_ok(figure_make(&about[i], &ours, &peer, &figure));
         assert_ok(q_json_push(figures, figure));
     }
     assert_ok(figures_subject("some", "Some figures", "made up", figures, &subject));
@@ -52,6 +59,9 @@ static void test_json(void **state)
         json_is_null(json_object_get(json_array_get(json_object_get(subject, "figures"), 1), "peer_per_second")));
     assert_true(json_is_null(json_object_get(json_array_get(json_object_get(subject, "figures"), 2), "peer")));
     assert_true(number_of(subject, 2, "per_second") == 750);
+    assert_true(number_of(subject, 3, "peer_per_second") == 1e6);
+    assert_true(number_of(subject, 3, "peer_peak_bytes") == 12000);
+    assert_true(number_of(subject, 3, "wanted_ratio") == 3.5);
     assert_int_equal(json_integer_value(json_object_get(subject, "format")), FIGURES_VERSION);
     json_decref(subject);
 }
@@ -67,7 +77,7 @@ static void test_page(void **state)
     (void)state;
     json_t *subject = make_subject();
     struct q_buffer page = {0};
-    assert_ok(figures_page(subject, "some.json", &page));
+    assert_ok(figures_page(subject, "some.json", Q_STRING("## Notes\n\nOf note.\n"), &page));
     expect_line(&page, "# Some figures\n");
     expect_line(&page, "Data: made up.\n");
     expect_line(&page,
@@ -76,11 +86,18 @@ static void test_page(void **state)
         &page,
         "| stage: another \\| step | 1.23 K tokens/s | 1 | - | 2 s | 3 s | 5.00 kB | peer 2.0: not measured |\n");
     expect_line(&page, "| stage: a third | 750 documents/s | 1 | 1.50 K documents | 2 s | 3 s | 5.00 kB | - |\n");
+    expect_line(&page,
+                "| a fourth | 4.00 MB/s | 1 | 8.00 MB | 2 s | 3 s | 5.00 kB | peer 4: 1.00 MB/s; ratio 4, wanted 3.5; "
+                "memory 12.0 kB, ours to it 0.417, wanted 0.25 |\n");
+    expect_line(&page, "peer 5: 1.00 MB/s; ratio 4, wanted 3.5 |\n");
+    expect_line(&page, "\n\nWanted and not reached:\n\n- a fourth: memory to the peer's 0.417, wanted 0.25\n"
+                       "- a sixth: ratio not measured\n\n## Notes\n\nOf note.\n\n## Commands\n");
     expect_line(&page, "- stage: a step: `quern-stage build in -o out`\n");
+    expect_line(&page, "- a fourth: `quern-stage fourth`; the peer: `peer four`\n");
     q_buffer_release(&page);
     /* What is no subject is refused. */
     assert_int_equal(json_object_del(subject, "machine"), 0);
-    assert_fails(figures_page(subject, "some.json", &page), Q_ERR_INPUT, "machine");
+    assert_fails(figures_page(subject, "some.json", Q_STRING("## Notes\n\nOf note.\n"), &page), Q_ERR_INPUT, "machine");
     q_buffer_release(&page);
     json_decref(subject);
 }
