@@ -89,9 +89,11 @@ static const struct q_verb verbs[] = {
      .synopsis = "-t TOKENIZER [FILE...]",
      .summary = "text to ids, a line per document",
      .details = "A text file is one document, a line of JSON lines is one. Special tokens in the text are text unless "
-                "--special parse.\n\n"
+                "--special parse. --dropout and --boundary-split are for training data: the ids depend on the seed and "
+                "the document's id (its text, where it has none) and decode to the same text.\n\n"
                 "  echo -n 'Hello, world!' | quern-tokenizer encode -t tokenizer.json\n"
-                "  quern-tokenizer encode -t run/tokenizer/KEY documents.jsonl.zst --binary > ids.u32\n",
+                "  quern-tokenizer encode -t run/tokenizer/KEY documents.jsonl.zst --binary > ids.u32\n"
+                "  quern-tokenizer encode -t tokenizer.json documents.jsonl.zst --dropout 0.1 --seed 7\n",
      .takes = Q_TAKES_THREADS,
      .options = encode_table,
      .options_size = sizeof(struct encode_options),

@@ -28,6 +28,7 @@ struct encode_options {
     const char *format;
     const char *special;
     bool binary;
+    struct tokenizer_noise noise; /* document: each its own */
 };
 
 struct compare_options {
@@ -54,6 +55,8 @@ q_status cmd_report(void *options, const char *const *arguments, size_t count) Q
 q_status parse_format(const char *value, enum text_format *out) Q_MUST_USE;
 q_status parse_special(const char *value, enum tokenizer_special_mode *out) Q_MUST_USE;
 q_status load_tokenizer(const char *path, struct tokenizer **out) Q_MUST_USE;
+/* The noise for one document: its key is that of its id or, where it has none, of its text. */
+struct tokenizer_noise document_noise(const struct tokenizer_noise *noise, const struct text_document *document);
 /* The arguments, or standard input where there are none. */
 q_status open_texts(const char *const *arguments, size_t count, const char *format,
                     struct text_source **out) Q_MUST_USE;

@@ -11,6 +11,10 @@ const struct q_option bench_table[] = {
     {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct encode_options, tokenizer), "PATH",
      "a tokenizer.json, or a folder that holds one"},
     {"format", 0, Q_OPTION_TEXT, offsetof(struct encode_options, format), "FORMAT", "auto (by name), text or jsonl"},
+    {"dropout", 0, Q_OPTION_DOUBLE, offsetof(struct encode_options, noise.dropout), "P",
+     "as encode's: leave merges out with this probability"},
+    {"boundary-split", 0, Q_OPTION_DOUBLE, offsetof(struct encode_options, noise.boundary_split), "SHARE",
+     "as encode's: split this share of the tokens that join punctuation with line breaks"},
     {0},
 };
 
@@ -22,6 +26,7 @@ struct bench_text {
 
 struct bench {
     const struct tokenizer *tokenizer;
+    const struct tokenizer_noise *noise; /* NULL: none */
     struct q_buffer bytes;
     struct bench_text *texts;
     size_t text_count, text_capacity;
@@ -57,6 +62,16 @@ static q_status cut_tiles(struct bench *bench)
     return q_alloc_zero(bench->tile_count, sizeof(*bench->statuses), &bench->statuses);
 }
 
+static q_status encode_text(const struct bench *bench, struct tokenizer_scratch *scratch, q_string text,
+                            struct tokenizer_ids *ids)
+{
+    if (!bench->noise)
+        return tokenizer_encode(bench->tokenizer, scratch, text, TOKENIZER_SPECIAL_AS_TEXT, ids);
+    const struct text_document document = {.text = text};
+    const struct tokenizer_noise noise = document_noise(bench->noise, &document);
+    return tokenizer_encode_noisy(bench->tokenizer, scratch, text, TOKENIZER_SPECIAL_AS_TEXT, &noise, ids);
+}
+
 static void encode_tile(void *context, unsigned worker, size_t tile)
 {
     struct bench *bench = context;
@@ -68,7 +83,7 @@ static void encode_tile(void *context, unsigned worker, size_t tile)
     for (size_t i = bench->tiles[tile]; i < bench->tiles[tile + 1] && !status; i++) {
         q_string text = {bench->bytes.data + bench->texts[i].offset, bench->texts[i].size};
         ids->count = 0;
-        status = tokenizer_encode(bench->tokenizer, bench->scratch[worker], text, TOKENIZER_SPECIAL_AS_TEXT, ids);
+        status = encode_text(bench, bench->scratch[worker], text, ids);
         bench->tokens[tile] += ids->count;
     }
     bench->statuses[tile] = status;
@@ -151,6 +166,9 @@ q_status cmd_bench(void *given, const char *const *arguments, size_t count)
     struct text_source *source = NULL;
     struct bench bench = {0};
     q_status status;
+    Q_TRY(tokenizer_noise_check(&options->noise));
+    if (options->noise.dropout > 0 || options->noise.boundary_split > 0)
+        bench.noise = &options->noise;
     Q_TRY_GOTO(done, load_tokenizer(options->tokenizer, &tokenizer));
     Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &source));
     Q_TRY_GOTO(done, text_source_each(source, keep_text, &bench));

@@ -17,8 +17,19 @@ const struct q_option encode_table[] = {
     {"special", 0, Q_OPTION_TEXT, AT(special), "MODE",
      "what a special token's text is: text (standard), or parse: the token"},
     {"binary", 0, Q_OPTION_FLAG, AT(binary), NULL, "ids as u32, little-endian, documents end to end"},
+    {"dropout", 0, Q_OPTION_DOUBLE, AT(noise.dropout), "P", "leave merges out with this probability (BPE dropout)"},
+    {"boundary-split", 0, Q_OPTION_DOUBLE, AT(noise.boundary_split), "SHARE",
+     "split this share of the tokens that join punctuation with line breaks"},
+    {"seed", 0, Q_OPTION_U64, AT(noise.seed), "N", "of --dropout and --boundary-split (standard 0)"},
     {0},
 };
+
+struct tokenizer_noise document_noise(const struct tokenizer_noise *noise, const struct text_document *document)
+{
+    struct tokenizer_noise own = *noise;
+    own.document = q_hash_string(document->id.size ? document->id : document->text);
+    return own;
+}
 
 const struct q_option decode_table[] = {
     {"tokenizer", 't', Q_OPTION_TEXT, AT(tokenizer), "PATH", "a tokenizer.json, or a folder that holds one"},
@@ -44,6 +55,7 @@ struct encoding {
     struct text_source *source;
     struct encode_worker *workers;
     enum tokenizer_special_mode mode;
+    const struct tokenizer_noise *noise; /* NULL: none */
     bool binary;
 };
 
@@ -104,8 +116,15 @@ static q_status encode_document(void *context, const struct text_document *docum
     struct encode_one *one = context;
     struct tokenizer_ids *ids = &one->worker->ids;
     ids->count = 0;
-    Q_TRY(tokenizer_encode(one->encoding->tokenizer, one->worker->scratch, document->text, one->encoding->mode, ids));
-    return put_ids(ids, one->encoding->binary, one->out);
+    const struct encoding *encoding = one->encoding;
+    if (encoding->noise) {
+        const struct tokenizer_noise noise = document_noise(encoding->noise, document);
+        Q_TRY(tokenizer_encode_noisy(encoding->tokenizer, one->worker->scratch, document->text, encoding->mode, &noise,
+                                     ids));
+    } else {
+        Q_TRY(tokenizer_encode(encoding->tokenizer, one->worker->scratch, document->text, encoding->mode, ids));
+    }
+    return put_ids(ids, encoding->binary, one->out);
 }
 
 static q_status encode_work(void *context, unsigned index, void *slot)
@@ -165,6 +184,9 @@ q_status cmd_encode(void *given, const char *const *arguments, size_t count)
     struct tokenizer *tokenizer = NULL;
     q_status status;
     Q_TRY(parse_special(options->special, &encoding.mode));
+    Q_TRY(tokenizer_noise_check(&options->noise));
+    if (options->noise.dropout > 0 || options->noise.boundary_split > 0)
+        encoding.noise = &options->noise;
     Q_TRY_GOTO(done, load_tokenizer(options->tokenizer, &tokenizer));
     Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &encoding.source));
     encoding.tokenizer = tokenizer;

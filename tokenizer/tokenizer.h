@@ -70,7 +70,9 @@ struct tokenizer_noise {
     uint64_t position; /* of the text in its document, in bytes: for documents encoded in parts */
 };
 
-/* As tokenizer_encode, with noise. Q_ERR_USAGE: a share is not 0..1. */
+/* Q_ERR_USAGE: a share is not 0..1. */
+q_status tokenizer_noise_check(const struct tokenizer_noise *noise) Q_MUST_USE;
+/* As tokenizer_encode, with noise. Q_ERR_USAGE: as tokenizer_noise_check. */
 q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                 enum tokenizer_special_mode mode, const struct tokenizer_noise *noise,
                                 struct tokenizer_ids *out) Q_MUST_USE;

@@ -113,12 +113,20 @@ q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_sc
     return encode_parsed(tokenizer, scratch, text, mode == TOKENIZER_SPECIAL_PARSE ? 0 : 2, out);
 }
 
+q_status tokenizer_noise_check(const struct tokenizer_noise *noise)
+{
+    if (!(noise->dropout >= 0 && noise->dropout <= 1))
+        return q_fail(Q_ERR_USAGE, "a dropout of %g is not 0 to 1", noise->dropout);
+    if (!(noise->boundary_split >= 0 && noise->boundary_split <= 1))
+        return q_fail(Q_ERR_USAGE, "a share of %g of the boundaries to split is not 0 to 1", noise->boundary_split);
+    return Q_OK;
+}
+
 q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                 enum tokenizer_special_mode mode, const struct tokenizer_noise *noise,
                                 struct tokenizer_ids *out)
 {
-    if (!(noise->dropout >= 0 && noise->dropout <= 1 && noise->boundary_split >= 0 && noise->boundary_split <= 1))
-        return q_fail(Q_ERR_USAGE, "the dropout and the share of boundaries to split are 0 to 1");
+    Q_TRY(tokenizer_noise_check(noise));
     const size_t before = out->count;
     const struct bpe_dropout dropout = bpe_dropout_of(noise->dropout, noise->seed, noise->document);
     const struct boundary_split split = boundary_split_of(noise->boundary_split, noise->seed, noise->document);
