@@ -49,13 +49,18 @@ void q_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out
     out[3] = c3;
 }
 
-/* The two 64-bit words of draw `index`. */
-static void draw(q_random_key key, uint64_t index, uint64_t words[2])
+void q_random_words(q_random_key key, uint64_t index, uint32_t out[4])
 {
     const uint32_t counter[4] = {(uint32_t)index, (uint32_t)(index >> 32), 0, 0};
     const uint32_t halves[2] = {(uint32_t)key.value, (uint32_t)(key.value >> 32)};
-    uint32_t out[4];
     q_philox4x32(counter, halves, out);
+}
+
+/* The two 64-bit words of draw `index`. */
+static void draw(q_random_key key, uint64_t index, uint64_t words[2])
+{
+    uint32_t out[4];
+    q_random_words(key, index, out);
     words[0] = out[0] | (uint64_t)out[1] << 32;
     words[1] = out[2] | (uint64_t)out[3] << 32;
 }

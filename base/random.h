@@ -23,6 +23,8 @@ q_random_key q_random_key_of(uint64_t seed, const char *purpose, uint64_t a, uin
  * q_philox4x32(counter[4], key[2]). */
 void q_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
+/* The whole of draw `index`, for those who need many small numbers: q_random_u64 is out[0] + out[1] * 2^32. */
+void q_random_words(q_random_key key, uint64_t index, uint32_t out[4]);
 uint64_t q_random_u64(q_random_key key, uint64_t index);
 double q_random_unit(q_random_key key, uint64_t index);                     /* [0, 1), 53 bits */
 uint64_t q_random_below(q_random_key key, uint64_t index, uint64_t bound);  /* [0, bound), bound > 0; bias < 2^-64 * bound */

@@ -17,6 +17,36 @@ void bpe_dropout_workspace_release(struct bpe_dropout_workspace *workspace)
     *workspace = (struct bpe_dropout_workspace){0};
 }
 
+/* The numbers of the steps, four to a draw. */
+struct steps {
+    q_random_key key;
+    uint64_t next;
+    uint32_t words[4]; /* of the draw that `next` is in, but for next mod 4 = 0 */
+};
+
+static struct steps steps_from(q_random_key key, uint64_t position)
+{
+    struct steps steps = {.key = key, .next = position};
+    if (position % 4)
+        q_random_words(key, position / 4, steps.words);
+    return steps;
+}
+
+static double next_number(struct steps *steps)
+{
+    if (steps->next % 4 == 0)
+        q_random_words(steps->key, steps->next / 4, steps->words);
+    return steps->words[steps->next++ % 4] * 0x1p-32;
+}
+
+bool bpe_dropout_spares(const struct bpe_dropout *dropout, uint64_t position, size_t count)
+{
+    struct steps steps = steps_from(dropout->key, position);
+    while (count > 0 && next_number(&steps) >= dropout->rate)
+        count--;
+    return count == 0;
+}
+
 /* A pair's rank and id as one number, smaller is earlier; BPE_NO_MERGE. */
 static uint64_t worth(const struct tokenizer *tokenizer, uint32_t left, uint32_t right)
 {
@@ -24,13 +54,16 @@ static uint64_t worth(const struct tokenizer *tokenizer, uint32_t left, uint32_t
     return merge ? (uint64_t)merge->rank << 32 | merge->id : BPE_NO_MERGE;
 }
 
-/* The place of the first candidate, the leftmost of equals; `pairs` where there is none. */
+/* The place of the first candidate, the leftmost of equals; `pairs` where there is none. Ranks look random, so a branch in the loop would be guessed wrong
+ * too often: the least of rank * 2^32 + place is found without one. */
 static size_t first_candidate(const uint64_t *worths, size_t pairs)
 {
-    size_t place = 0;
-    for (size_t i = 1; i < pairs; i++)
-        place = worths[i] < worths[place] ? i : place;
-    return pairs == 0 || worths[place] == BPE_NO_MERGE ? pairs : place;
+    uint64_t first = BPE_NO_MERGE;
+    for (size_t i = 0; i < pairs; i++) {
+        uint64_t candidate = worths[i] >> 32 << 32 | i;
+        first = candidate < first ? candidate : first;
+    }
+    return first >> 32 == BPE_NO_RANK ? pairs : (uint32_t)first;
 }
 
 /* The same where the first ones are left out, as many as u says. */
@@ -57,8 +90,9 @@ size_t bpe_dropout_short(const struct tokenizer *tokenizer, const struct bpe_dro
         ids[i] = tokenizer->vocabulary.byte_id[piece[i]];
     for (size_t i = 0; i + 1 < size; i++)
         worths[i] = tokenizer->byte_pairs[piece[i] << 8 | piece[i + 1]];
-    for (uint64_t draw = position; count > 1; draw++) {
-        double u = q_random_unit(dropout->key, draw);
+    struct steps steps = steps_from(dropout->key, position);
+    while (count > 1) {
+        double u = next_number(&steps);
         size_t place = u < dropout->rate ? remaining_candidate(worths, count - 1, u, dropout->rate)
                                          : first_candidate(worths, count - 1);
         if (place == count - 1)
@@ -161,9 +195,8 @@ q_status bpe_dropout_long(const struct tokenizer *tokenizer, struct bpe_dropout_
         nodes[i] = (struct bpe_dropout_node){tokenizer->vocabulary.byte_id[piece[i]], BPE_NO_RANK, i + 1, i - 1};
     for (uint32_t i = 0; i + 1 < size; i++)
         queue_pair(tokenizer, nodes, &candidates, i, size);
-    for (uint64_t draw = position; candidates.queued > 0; draw++) {
-        if (!take(&candidates, nodes, size, q_random_unit(dropout->key, draw), dropout->rate, &slot))
-            break;
+    struct steps steps = steps_from(dropout->key, position);
+    while (candidates.queued > 0 && take(&candidates, nodes, size, next_number(&steps), dropout->rate, &slot)) {
         struct bpe_dropout_node *node = &nodes[slot], *taken = &nodes[node->next];
         node->id = bpe_find_merge(tokenizer, node->id, taken->id)->id;
         node->next = taken->next;

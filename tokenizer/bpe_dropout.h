@@ -11,10 +11,13 @@
  * So p = 0 is ordinary merging and p = 1 gives the bytes. In a piece with many candidates one that was left out soon has another turn: words change more than
  * long runs of Han do.
  *
- * The draws: step s (from 0) of the piece that begins at byte b of its document takes the number u in [0, 1) with index b + s under the key (seed, "bpe
- * dropout", document), and the candidates left out are as many as there are k >= 1 with u < p^k (at most all), the first ones. That has the distribution
- * of 3, with one number a step. A piece of n bytes takes less than n numbers, so no two pieces of a document share one, and the ids are a
- * pure function of (seed, document, place, piece, p).
+ * The draws: with i = b + s for step s (from 0) of the piece that begins at byte b of its document, u is word i mod 4 of draw i / 4 under the key (seed, "bpe
+ * dropout", document), over 2^32; the candidates left out are the first ones, as many as there are k >= 1 with u < p^k (at most all). That has the
+ * distribution of 3, with one number a step. A piece of n bytes takes no more than n numbers, so no two pieces of a document share one, and the
+ * ids are a pure function of (seed, document, place, piece, p).
+ *
+ * A piece of n bytes whose ordinary ids are m had n - m merges. Where none of the first n - m numbers is below p nothing was left out, and the ids are these: so
+ * most short pieces need no merging here either (bpe_dropout_spares).
  */
 #ifndef QUERN_TOKENIZER_BPE_DROPOUT_H
 #define QUERN_TOKENIZER_BPE_DROPOUT_H
@@ -40,6 +43,9 @@ struct bpe_dropout_workspace {
     uint64_t *heap;
     size_t heap_capacity;
 };
+
+/* Whether a piece at byte `position` is merged as ever in its first `steps` steps. */
+bool bpe_dropout_spares(const struct bpe_dropout *dropout, uint64_t position, size_t steps);
 
 void bpe_dropout_workspace_release(struct bpe_dropout_workspace *workspace);
 

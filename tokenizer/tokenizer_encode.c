@@ -14,6 +14,7 @@ struct tokenizer_scratch {
     const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
     uint64_t position;                 /* of the next piece in its document: for the dropout */
     struct bpe_dropout_workspace dropping;
+    struct bpe_workspace merging; /* of the pieces that the dropout spares */
     struct boundary_split_workspace splitting;
 };
 
@@ -37,6 +38,7 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
         return;
     pretokenize_scratch_release(&scratch->cut);
     bpe_dropout_workspace_release(&scratch->dropping);
+    bpe_workspace_release(&scratch->merging);
     boundary_split_workspace_release(&scratch->splitting);
     bpe_encoder_release(scratch->encoder);
     q_release(scratch);
@@ -56,17 +58,22 @@ static q_status append(struct tokenizer_ids *out, uint32_t id)
     return Q_OK;
 }
 
-/* Past all tables: what a piece becomes depends on its place. */
+/* What a piece becomes depends on its place; but at most places nothing is left out, which the number of merges tells. */
 static q_status encode_dropped(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
                                const uint8_t *piece, size_t size, struct tokenizer_ids *out)
 {
+    const bool may_be_spared = (double)size * scratch->dropout->rate < 2; /* else it hardly ever is */
+    const uint64_t position = scratch->position;
     size_t count, room;
     if (!q_add_size(out->count, size, &room))
         return q_fail(Q_ERR_MEMORY, "a text of %zu bytes is too long", size);
     if (room > out->capacity)
         Q_TRY(q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)));
-    Q_TRY(bpe_dropout_merge(tokenizer, &scratch->dropping, scratch->dropout, scratch->position, piece, size,
-                            out->ids + out->count, &count));
+    uint32_t *ids = out->ids + out->count;
+    if (may_be_spared)
+        Q_TRY(bpe_merge(tokenizer, &scratch->merging, piece, size, ids, &count));
+    if (!may_be_spared || !bpe_dropout_spares(scratch->dropout, position, size - count))
+        Q_TRY(bpe_dropout_merge(tokenizer, &scratch->dropping, scratch->dropout, position, piece, size, ids, &count));
     out->count += count;
     scratch->position += size;
     return Q_OK;

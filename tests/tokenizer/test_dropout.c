@@ -63,6 +63,13 @@ static size_t apply(const struct candidate *candidate, uint32_t *ids, size_t cou
     return count - 1;
 }
 
+static double number(const struct bpe_dropout *dropout, uint64_t index)
+{
+    uint32_t words[4];
+    q_random_words(dropout->key, index / 4, words);
+    return words[index % 4] * 0x1p-32;
+}
+
 /* The header's four steps, with the header's draws. */
 static size_t twin(const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
                    uint32_t *ids)
@@ -71,7 +78,7 @@ static size_t twin(const struct bpe_dropout *dropout, uint64_t position, const u
     size_t count = start_with_bytes(piece, size, ids);
     for (uint64_t step = 0;; step++) {
         size_t found = list_candidates(ids, count, candidates), left_out = 0;
-        double u = q_random_unit(dropout->key, position + step);
+        double u = number(dropout, position + step);
         for (double power = dropout->rate; left_out < found && u < power; power *= dropout->rate)
             left_out++;
         if (left_out == found)
@@ -95,6 +102,22 @@ static size_t paper(double rate, uint64_t *dice, const uint8_t *piece, size_t si
     }
 }
 
+/* Where the short cut says that nothing is left out, nothing is. */
+static void check_spared(const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
+                         const uint32_t *wanted, size_t wanted_count)
+{
+    static uint32_t ordinary[PIECE_MAX];
+    size_t count = bpe_merge_plain(tokenizer, piece, size, ordinary);
+    bool spared = true;
+    for (size_t step = 0; step < size - count; step++)
+        spared &= number(dropout, position + step) >= dropout->rate;
+    assert_int_equal(bpe_dropout_spares(dropout, position, size - count), spared);
+    if (spared) {
+        assert_int_equal(count, wanted_count);
+        assert_memory_equal(ordinary, wanted, count * sizeof(*ordinary));
+    }
+}
+
 static void check_piece(double rate, uint64_t position, const uint8_t *piece, size_t size)
 {
     static uint32_t wanted[PIECE_MAX], got[PIECE_MAX];
@@ -107,6 +130,7 @@ static void check_piece(double rate, uint64_t position, const uint8_t *piece, si
         assert_int_equal(bpe_dropout_short(tokenizer, &dropout, position, piece, size, got), wanted_count);
         assert_memory_equal(got, wanted, count * sizeof(*got));
     }
+    check_spared(&dropout, position, piece, size, wanted, wanted_count);
     memset(got, 0xFF, sizeof(got));
     assert_ok(bpe_dropout_merge(tokenizer, &workspace, &dropout, position, piece, size, got, &count));
     assert_int_equal(count, wanted_count);

@@ -2,7 +2,7 @@
  * documents may be encoded in parts. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/bpe_dropout.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,6 +100,44 @@ static void without_noise_ids_are_the_ordinary_ones(void **state)
     tokenizer_ids_release(&plain);
 }
 
+/* Piece by piece with bpe_dropout_merge alone, at the places where the pretokenizer cuts. */
+static void dropout_is_that_of_each_piece(void **state)
+{
+    struct tokenizer_ids ids = {0};
+    struct q_buffer text = {0};
+    struct pretokenize_scratch cut = {0};
+    struct bpe_dropout_workspace workspace = {0};
+    uint64_t dice = 15;
+    (void)state;
+    for (int round = 0; round < 1000; round++) {
+        struct tokenizer_noise noise = random_noise(&dice);
+        noise.boundary_split = 0;
+        noise.dropout = noise.dropout > 0 ? noise.dropout : 0.02;
+        struct bpe_dropout dropout = bpe_dropout_of(noise.dropout, noise.seed, noise.document);
+        random_text(&dice, 60, true, &text);
+        encode(scratch, q_buffer_string(&text), &noise, &ids);
+        size_t at = 0, start = 0, end, pieces, next = 0, count;
+        uint32_t wanted[1024];
+        for (;; start = end) {
+            assert_ok(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &cut, q_buffer_string(&text), &at, &end, 1,
+                                       &pieces));
+            if (pieces == 0)
+                break;
+            assert_true(end - start <= 1024);
+            assert_ok(bpe_dropout_merge(tokenizer, &workspace, &dropout, noise.position + start,
+                                        (const uint8_t *)text.data + start, end - start, wanted, &count));
+            assert_true(next + count <= ids.count);
+            assert_memory_equal(ids.ids + next, wanted, count * sizeof(*wanted));
+            next += count;
+        }
+        assert_int_equal(next, ids.count);
+    }
+    pretokenize_scratch_release(&cut);
+    bpe_dropout_workspace_release(&workspace);
+    q_buffer_release(&text);
+    tokenizer_ids_release(&ids);
+}
+
 /* A document cut where its pieces are cut anyway has the same ids in two parts as in one, if the second part's position is told. */
 static void a_document_may_be_encoded_in_parts(void **state)
 {
@@ -148,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_comes_back_and_the_thread_does_not_matter),
         cmocka_unit_test(without_noise_ids_are_the_ordinary_ones),
+        cmocka_unit_test(dropout_is_that_of_each_piece),
         cmocka_unit_test(a_document_may_be_encoded_in_parts),
         cmocka_unit_test(shares_out_of_range_are_refused),
     };
