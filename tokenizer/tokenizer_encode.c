@@ -14,7 +14,7 @@ struct tokenizer_scratch {
     const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
     uint64_t position;                 /* of the next piece in its document: for the dropout */
     struct bpe_dropout_workspace dropping;
-    struct bpe_workspace merging; /* of the pieces that the dropout spares */
+    struct tokenizer_ids ordinary; /* of a text, for the pieces that the dropout spares */
     struct boundary_split_workspace splitting;
 };
 
@@ -38,7 +38,7 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
         return;
     pretokenize_scratch_release(&scratch->cut);
     bpe_dropout_workspace_release(&scratch->dropping);
-    bpe_workspace_release(&scratch->merging);
+    tokenizer_ids_release(&scratch->ordinary);
     boundary_split_workspace_release(&scratch->splitting);
     bpe_encoder_release(scratch->encoder);
     q_release(scratch);
@@ -58,39 +58,68 @@ static q_status append(struct tokenizer_ids *out, uint32_t id)
     return Q_OK;
 }
 
-/* What a piece becomes depends on its place; but at most places nothing is left out, which the number of merges tells. */
+/* One piece with dropout. */
 static q_status encode_dropped(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
                                const uint8_t *piece, size_t size, struct tokenizer_ids *out)
 {
-    const bool may_be_spared = (double)size * scratch->dropout->rate < 2; /* else it hardly ever is */
-    const uint64_t position = scratch->position;
     size_t count, room;
     if (!q_add_size(out->count, size, &room))
         return q_fail(Q_ERR_MEMORY, "a text of %zu bytes is too long", size);
     if (room > out->capacity)
         Q_TRY(q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)));
-    uint32_t *ids = out->ids + out->count;
-    if (may_be_spared)
-        Q_TRY(bpe_merge(tokenizer, &scratch->merging, piece, size, ids, &count));
-    if (!may_be_spared || !bpe_dropout_spares(scratch->dropout, position, size - count))
-        Q_TRY(bpe_dropout_merge(tokenizer, &scratch->dropping, scratch->dropout, position, piece, size, ids, &count));
+    Q_TRY(bpe_dropout_merge(tokenizer, &scratch->dropping, scratch->dropout, scratch->position, piece, size,
+                            out->ids + out->count, &count));
     out->count += count;
-    scratch->position += size;
+    return Q_OK;
+}
+
+/* The ordinary ids of ordinary->ids[*next...] that are a piece of `size` bytes, taken over where the dropout spares it. */
+static q_status take_spared(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, size_t size,
+                            size_t *next, struct tokenizer_ids *out, bool *spared)
+{
+    const uint32_t *ids = scratch->ordinary.ids + *next;
+    size_t count = 0;
+    for (size_t bytes = 0; bytes < size; bytes += tokenizer->vocabulary.tokens[ids[count++]].size)
+        ;
+    *next += count;
+    *spared = bpe_dropout_spares(scratch->dropout, scratch->position, size - count);
+    if (!*spared)
+        return Q_OK;
+    Q_TRY(q_grow(&out->ids, &out->capacity, out->count + count, sizeof(*out->ids)));
+    for (size_t i = 0; i < count; i++)
+        out->ids[out->count++] = ids[i];
+    return Q_OK;
+}
+
+/* What a piece becomes depends on its place, so no table knows it. But at most places nothing is left out, which the ordinary ids tell. */
+static q_status encode_text_dropped(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                    struct tokenizer_ids *out)
+{
+    const bool ordinary = !tokenizer->vocabulary.ignore_merges; /* else ordinary ids are not what merging gives */
+    size_t at = 0, start = 0, next = 0, ends[ENDS], count;
+    scratch->ordinary.count = 0;
+    if (ordinary)
+        Q_TRY(bpe_encode(tokenizer, scratch->encoder, text, &scratch->ordinary));
+    do {
+        Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &scratch->cut, text, &at, ends, ENDS, &count));
+        for (size_t i = 0; i < count; start = ends[i++]) {
+            const size_t size = ends[i] - start;
+            bool spared = false;
+            if (ordinary)
+                Q_TRY(take_spared(tokenizer, scratch, size, &next, out, &spared));
+            if (!spared)
+                Q_TRY(encode_dropped(tokenizer, scratch, (const uint8_t *)text.data + start, size, out));
+            scratch->position += size;
+        }
+    } while (count > 0);
     return Q_OK;
 }
 
 static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                             struct tokenizer_ids *out)
 {
-    if (!scratch->dropout)
-        return bpe_encode(tokenizer, scratch->encoder, text, out);
-    size_t at = 0, start = 0, ends[ENDS], count;
-    do {
-        Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &scratch->cut, text, &at, ends, ENDS, &count));
-        for (size_t i = 0; i < count; start = ends[i++])
-            Q_TRY(encode_dropped(tokenizer, scratch, (const uint8_t *)text.data + start, ends[i] - start, out));
-    } while (count > 0);
-    return Q_OK;
+    return scratch->dropout ? encode_text_dropped(tokenizer, scratch, text, out)
+                            : bpe_encode(tokenizer, scratch->encoder, text, out);
 }
 
 /* Cuts the text at the literals of list `which`; what lies between goes to the next list, and in the end to the pretokenizer. */
