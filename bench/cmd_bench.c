@@ -16,7 +16,7 @@ struct run_options {
     const char *amount_of, *reported, *prepare;
     const char *peer, *peer_command, *peer_reported;
     uint64_t peer_runs;
-    double peer_per_second, wanted, wanted_memory;
+    double scale, peer_scale, peer_per_second, wanted, wanted_memory;
 };
 
 struct page_options {
@@ -35,6 +35,7 @@ static const struct q_option run_table[] = {
     {"amount-of", 0, Q_OPTION_TEXT, RUN(amount_of), "FILE:A.B",
      "the same, from a member of a JSON file (after the runs)"},
     {"reported", 0, Q_OPTION_TEXT, RUN(reported), "A.B", "the rate is this member of the JSON that the command prints"},
+    {"scale", 0, Q_OPTION_DOUBLE, RUN(scale), "X", "times this, where it is said in another unit: 1e6 for MB"},
     {"runs", 0, Q_OPTION_U64, RUN(runs), "N", "how often (standard: 3)"},
     {"prepare", 0, Q_OPTION_TEXT, RUN(prepare), "COMMAND", "a shell's command before each run, not measured"},
     {"peer", 0, Q_OPTION_TEXT, RUN(peer), "NAME", "what it is compared with"},
@@ -43,6 +44,7 @@ static const struct q_option run_table[] = {
      "a shell's command that is the peer: run in turn with ours; where it fails, it was not measured"},
     {"peer-reported", 0, Q_OPTION_TEXT, RUN(peer_reported), "A.B",
      "its rate is this member of the JSON that it prints"},
+    {"peer-scale", 0, Q_OPTION_DOUBLE, RUN(peer_scale), "X", "times this"},
     {"peer-runs", 0, Q_OPTION_U64, RUN(peer_runs), "N", "how often (standard: as --runs)"},
     {"wanted", 0, Q_OPTION_DOUBLE, RUN(wanted), "RATIO", "what our rate should be to the peer's, at least"},
     {"wanted-memory", 0, Q_OPTION_DOUBLE, RUN(wanted_memory), "RATIO",
@@ -149,12 +151,13 @@ static struct figure_runs runs_of(const struct series *series, const char *membe
 }
 
 /* One more run of it; `member` of what it prints is its rate where that is not NULL. */
-static q_status run_once(const char *const *arguments, const char *member, struct series *series)
+static q_status run_once(const char *const *arguments, const char *member, double scale, struct series *series)
 {
     struct q_buffer output = {0};
     q_status status = measure_run(arguments, member ? &output : NULL, &series->runs[series->count]);
     if (status == Q_OK && member)
         status = read_reported(&output, member, &series->reported[series->count]);
+    series->reported[series->count] *= scale;
     series->count += status == Q_OK;
     q_buffer_release(&output);
     return status;
@@ -170,9 +173,10 @@ static q_status run_all(const struct run_options *options, const char *const *ar
     for (size_t i = 0; i < Q_MAX(times, peer_times); i++) {
         if (i < times) {
             Q_TRY(prepare(options->prepare));
-            Q_TRY(run_once(arguments, options->reported, ours));
+            Q_TRY(run_once(arguments, options->reported, options->scale > 0 ? options->scale : 1, ours));
         }
-        if (i < peer_times && run_once(shell, options->peer_reported, peer) != Q_OK) {
+        if (i < peer_times &&
+            run_once(shell, options->peer_reported, options->peer_scale > 0 ? options->peer_scale : 1, peer) != Q_OK) {
             q_log_warning("%s: %s was not measured: %s", options->name, options->peer, q_error_text());
             peer_times = peer->count = 0;
         }
@@ -193,10 +197,12 @@ static q_status check_run(const struct run_options *options)
 {
     if (!options->common.out || !options->name || !options->what || !options->unit)
         return q_fail(Q_ERR_USAGE, "-o, --name, --what and --unit must be given");
-    if (!options->amount_of + !options->reported + !options->amount != 2 || options->runs > FIGURE_RUNS_MAX ||
-        options->peer_runs > FIGURE_RUNS_MAX)
-        return q_fail(Q_ERR_USAGE, "one of --amount, --amount-of and --reported must be given, and at most %d runs",
-                      FIGURE_RUNS_MAX);
+    if (options->amount && options->amount_of)
+        return q_fail(Q_ERR_USAGE, "only one of --amount and --amount-of can be given");
+    if (!options->amount && !options->amount_of && !options->reported)
+        return q_fail(Q_ERR_USAGE, "--amount, --amount-of or --reported must be given");
+    if (options->runs > FIGURE_RUNS_MAX || options->peer_runs > FIGURE_RUNS_MAX)
+        return q_fail(Q_ERR_USAGE, "at most %d runs", FIGURE_RUNS_MAX);
     if (!options->peer && (options->peer_command || options->wanted > 0 || options->wanted_memory > 0))
         return q_fail(Q_ERR_USAGE, "what is compared needs a name: --peer");
     return Q_OK;

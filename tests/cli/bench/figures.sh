@@ -3,6 +3,7 @@ bench=$QUERN_BUILD/bench/quern-bench
 run() { "$bench" run -o lines -q "$@"; }
 run --name a.b --what 'a command' --unit bytes --amount 1000 --runs 2 --prepare 'echo x >>prepared' -j 2 -- sh -c 'cat prepared'
 run --name a.c --what 'one that says its rate' --unit tokens --reported result.rate -j 1 --peer other -- echo '{"result": {"rate": 7}}'
+run --name a.e --what 'one that says it in thousands' --unit tokens --amount 90 --reported rate --scale 1e3 -j 1 --runs 1 -- echo '{"rate": 5}'
 echo '{"in": {"bytes": 12}}' >amount.json
 run --name a.d --what 'an amount from a file' --unit bytes --amount-of amount.json:in.bytes --runs 1 -j 1 -- true
 wc -l <prepared
@@ -15,7 +16,7 @@ echo 'A note.' >notes
 "$bench" page some lines -o results --title 'Some' --data 'nothing' --notes notes -q
 ls results
 # Whole values only: a rate that happens to begin with one of the numbers is not it.
-grep -oE '"(name|amount|peer|per_second)": ("[^"]*"|7\.0|12|1000|null)([,}]|$)' results/some.json | sed 's/[,}]$//'
+grep -oE '"(name|amount|peer|per_second)": ("[^"]*"|7\.0|5000\.0|12|1000|null)([,}]|$)' results/some.json | sed 's/[,}]$//'
 grep -E '^\| one|^- .*`' results/some.md | sed -E 's/[0-9.]+ s /T s /g; s/[0-9.]+ MB/N MB/'
 sed -n '/^Wanted/,/^A note/p' results/some.md | sed -E 's/ratio [^,]*/ratio N/'
 echo "# errors"
