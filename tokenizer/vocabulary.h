@@ -55,8 +55,8 @@ struct vocabulary {
         prefix_space; /* a space goes before each text (between added tokens) that does not begin with one: ByteLevel's add_prefix_space */
     bool ignore_merges; /* a piece that is a token (VOCABULARY_BYTES) is that token, whatever the merges say */
     const struct pretokenizer *pretokenizer; /* one owner of it */
-    q_string *tokens; /* [size]; an added token's bytes are its text */
-    uint8_t *kinds;   /* [size] */
+    q_string *tokens;                        /* [size]; an added token's bytes are its text */
+    uint8_t *kinds;                          /* [size] */
     uint32_t size;
     uint32_t byte_id[256]; /* the token of each byte: there is one for all */
     struct vocabulary_merge *merges;

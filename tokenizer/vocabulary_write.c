@@ -1,15 +1,14 @@
 /* tokenizer.json and tokenizer_config.json out, in the layout of Hugging Face's own writer: a line per token and per merge, so that they compare well. */
 #include "tokenizer/vocabulary.h"
 
-#include "base/json.h"
+#include "base/check.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary_pipeline.h"
 
-static q_status put_quoted(struct q_buffer *out, q_string text)
+static const char *said(bool value)
 {
-    struct q_json json = q_json_begin(out);
-    q_json_put_string(&json, NULL, text);
-    return q_json_end(&json);
+    return value ? "true" : "false";
 }
 
 static q_status put_added(const struct vocabulary *vocabulary, struct q_buffer *out)
@@ -18,53 +17,56 @@ static q_status put_added(const struct vocabulary *vocabulary, struct q_buffer *
     for (size_t i = 0; i < vocabulary->added_count; i++) {
         const struct vocabulary_added *added = &vocabulary->added[i];
         Q_TRY(q_buffer_printf(out, "%s\n    {\"id\": %u, \"content\": ", i ? "," : "", added->id));
-        Q_TRY(put_quoted(out, added->text));
+        Q_TRY(vocabulary_put_quoted(out, added->text));
         Q_TRY(q_buffer_printf(
-            out, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": %s, \"special\": %s}",
-            added->normalized ? "true" : "false", added->special ? "true" : "false"));
+            out, ", \"single_word\": %s, \"lstrip\": %s, \"rstrip\": %s, \"normalized\": %s, \"special\": %s}",
+            said(added->single_word), said(added->lstrip), said(added->rstrip), said(added->normalized),
+            said(added->special)));
     }
-    return q_buffer_printf(out, "\n  ],\n  \"normalizer\": null,\n");
+    return q_buffer_printf(out, "\n  ],\n");
 }
 
-static q_status put_pretokenizer(const struct pretokenizer *pretokenizer, struct q_buffer *out)
-{
-    Q_TRY(q_buffer_printf(out, "  \"pre_tokenizer\": {\n    \"type\": \"Sequence\",\n    \"pretokenizers\": [\n"));
-    for (size_t i = 0; i < pretokenizer->rule_count; i++) {
-        Q_TRY(q_buffer_printf(out, "      {\"type\": \"Split\", \"pattern\": {\"Regex\": "));
-        Q_TRY(put_quoted(out, pretokenizer->rules[i].pattern));
-        Q_TRY(q_buffer_printf(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"));
-    }
-    return q_buffer_printf(
-        out,
-        "      {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}\n"
-        "    ]\n  },\n  \"post_processor\": null,\n"
-        "  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
-        "\"use_regex\": true},\n");
-}
-
-/* A token as the vocabulary's key: an added token's text as it is, any other in ByteLevel's characters. */
+/* A token as the vocabulary's key: in ByteLevel's characters where it is of bytes, else an added token's text as it is. */
 static q_status put_token(const struct vocabulary *vocabulary, uint32_t id, struct q_buffer *scratch,
                           struct q_buffer *out)
 {
     q_string token = vocabulary->tokens[id];
-    if (!(vocabulary->kinds[id] & VOCABULARY_ADDED)) {
+    if (vocabulary->kinds[id] & VOCABULARY_BYTES) {
         q_buffer_clear(scratch);
         Q_TRY(byte_alphabet_write(token, scratch));
         token = q_buffer_string(scratch);
     }
-    return put_quoted(out, token);
+    return vocabulary_put_quoted(out, token);
+}
+
+/* Hugging Face's reader gives ids of its own to added tokens that the vocab does not have: the next ones. Where these would be others, the vocab
+ * is written with all of them. */
+static bool added_ids_follow(const struct vocabulary *vocabulary)
+{
+    uint32_t next = 0;
+    for (uint32_t id = 0; id < vocabulary->size; id++)
+        next += (vocabulary->kinds[id] & VOCABULARY_MODEL) != 0;
+    for (size_t i = 0; i < vocabulary->added_count; i++) {
+        uint32_t id = vocabulary->added[i].id;
+        if (!(vocabulary->kinds[id] & VOCABULARY_MODEL) && id != next)
+            return false;
+        next = Q_MAX(next, id + 1);
+    }
+    return true;
 }
 
 static q_status put_model(const struct vocabulary *vocabulary, struct q_buffer *scratch, struct q_buffer *out)
 {
     bool comma = false;
+    unsigned kinds = VOCABULARY_MODEL | (added_ids_follow(vocabulary) ? 0 : VOCABULARY_ADDED);
     Q_TRY(q_buffer_printf(
         out,
         "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
         "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
-        "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {"));
+        "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": %s,\n    \"vocab\": {",
+        said(vocabulary->ignore_merges)));
     for (uint32_t id = 0; id < vocabulary->size; id++) {
-        if (!(vocabulary->kinds[id] & VOCABULARY_MODEL))
+        if (!(vocabulary->kinds[id] & kinds))
             continue;
         Q_TRY(q_buffer_printf(out, "%s\n      ", comma ? "," : ""));
         Q_TRY(put_token(vocabulary, id, scratch, out));
@@ -90,7 +92,7 @@ q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *
     if (!status)
         status = put_added(vocabulary, out);
     if (!status)
-        status = put_pretokenizer(vocabulary->pretokenizer, out);
+        status = vocabulary_write_pipeline(vocabulary, out);
     if (!status)
         status = put_model(vocabulary, &scratch, out);
     q_buffer_release(&scratch);
@@ -110,7 +112,7 @@ q_status vocabulary_write_config(const struct vocabulary *vocabulary, struct q_b
             if (!q_string_equal(vocabulary->added[k].text, text))
                 continue;
             Q_TRY(q_buffer_printf(out, "  \"%s\": ", named[i].key));
-            Q_TRY(put_quoted(out, text));
+            Q_TRY(vocabulary_put_quoted(out, text));
             Q_TRY(q_buffer_printf(out, ",\n"));
         }
     }
