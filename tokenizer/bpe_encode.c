@@ -1,4 +1,4 @@
-/* Text to ids, without literals.
+/* Text to ids, without added tokens.
  *
  *     text --cut--> pieces --hard cuts--> shorter pieces --queue, 128 at a time--> cache --+--> ids
  *                                                                                          +-- (seldom) a token as it is, or merged
@@ -196,6 +196,12 @@ q_status bpe_encode(const struct tokenizer *tokenizer, struct bpe_encoder *encod
             return flush(tokenizer, encoder, out);
         for (size_t i = 0; i < count; start = ends[i++]) {
             size_t size = ends[i] - start;
+            uint32_t whole = tokenizer->wholes.count ? bpe_wholes_find(tokenizer, bytes + start, size) : UINT32_MAX;
+            if (whole != UINT32_MAX) {
+                Q_TRY(flush(tokenizer, encoder, out));
+                out->ids[out->count++] = whole; /* flush leaves room */
+                continue;
+            }
             if (size > UNCUT_BYTES && bytes[start + 1] >= 0x80) {
                 Q_TRY(encode_cut(tokenizer, encoder, text, start, ends[i], out));
                 continue;

@@ -4,13 +4,16 @@
  *     bytes   the same for two bytes, by these: where every piece begins, and a hundredth of the memory
  *     trees   the tokens that merging can give, each with its merges, and a trie over them (bpe_trees.h)
  *     borders  pairs of characters that stand in some token (bpe_borders.h)
- *     literals  added tokens by text, sorted, in two lists: those looked for first, and those marked `normalized`
+ *     wholes   tokens that only a whole piece can be (bpe_wholes.h)
+ *     added    the two automata of added tokens (added_tokens.h): those looked for first, and those marked `normalized`
  */
 #ifndef QUERN_TOKENIZER_BPE_INDEX_H
 #define QUERN_TOKENIZER_BPE_INDEX_H
 
+#include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_borders.h"
 #include "tokenizer/bpe_trees.h"
+#include "tokenizer/bpe_wholes.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
 
@@ -26,18 +29,6 @@ struct bpe_merge_slot {
     uint32_t id;
 };
 
-struct literal {
-    q_string text;
-    uint32_t id;
-};
-
-/* Sorted by text, so that the candidates at a place of the text are narrowed byte by byte. */
-struct literal_list {
-    struct literal *items;
-    size_t count;
-    bool starts[256]; /* some text begins with this byte */
-};
-
 struct tokenizer {
     struct vocabulary vocabulary;
     struct bpe_merge_slot *pairs;
@@ -45,7 +36,8 @@ struct tokenizer {
     uint64_t *byte_pairs; /* [left byte * 256 + right byte]: rank * 2^32 + id; BPE_NO_MERGE */
     struct bpe_trees trees;
     struct bpe_borders *borders;
-    struct literal_list literals[2];
+    struct bpe_wholes wholes;
+    struct added_tokens *added[2];
     uint32_t special_id[TOKENIZER_SPECIAL_COUNT];
     bool *is_special; /* [size] */
 };
@@ -92,8 +84,5 @@ enum { BPE_SHORT_MAX = 96 };
 size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
 q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                         size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
-
-/* The longest added token at `at`, NULL where there is none. */
-const struct literal *literal_at(const struct literal_list *list, q_string text, size_t at);
 
 #endif

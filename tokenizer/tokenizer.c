@@ -3,8 +3,6 @@
 #include "base/check.h"
 #include "tokenizer/bpe_index.h"
 
-#include <stdlib.h>
-
 void tokenizer_release(struct tokenizer *tokenizer)
 {
     if (!tokenizer)
@@ -14,8 +12,9 @@ void tokenizer_release(struct tokenizer *tokenizer)
     q_release(tokenizer->byte_pairs);
     bpe_trees_release(&tokenizer->trees);
     q_release(tokenizer->borders);
-    q_release(tokenizer->literals[0].items);
-    q_release(tokenizer->literals[1].items);
+    bpe_wholes_release(&tokenizer->wholes);
+    added_tokens_release(tokenizer->added[0]);
+    added_tokens_release(tokenizer->added[1]);
     q_release(tokenizer->is_special);
     q_release(tokenizer);
 }
@@ -73,49 +72,6 @@ static q_status index_borders(struct tokenizer *t)
     return Q_OK;
 }
 
-static int by_text(const void *left, const void *right)
-{
-    return q_string_compare(((const struct literal *)left)->text, ((const struct literal *)right)->text);
-}
-
-static q_status index_literals(struct tokenizer *t)
-{
-    const struct vocabulary *v = &t->vocabulary;
-    for (int normalized = 0; normalized < 2; normalized++) {
-        struct literal_list *list = &t->literals[normalized];
-        Q_TRY(q_alloc(v->added_count, sizeof(*list->items), &list->items));
-        for (size_t i = 0; i < v->added_count; i++) {
-            if (v->added[i].normalized != (normalized == 1))
-                continue;
-            list->items[list->count++] = (struct literal){v->added[i].text, v->added[i].id};
-            list->starts[(uint8_t)v->added[i].text.data[0]] = true;
-        }
-        qsort(list->items, list->count, sizeof(*list->items), by_text);
-    }
-    return Q_OK;
-}
-
-/* Narrows the list to the texts that go on as the input does, one byte at a time; a text that ends is the longest so far. */
-const struct literal *literal_at(const struct literal_list *list, q_string text, size_t at)
-{
-    const struct literal *found = NULL;
-    size_t low = 0, high = list->count;
-    for (size_t depth = 0; low < high; depth++) {
-        if (list->items[low].text.size == depth)
-            found = &list->items[low++];
-        if (at + depth == text.size)
-            break;
-        uint8_t byte = (uint8_t)text.data[at + depth];
-        while (low < high && (uint8_t)list->items[low].text.data[depth] != byte)
-            low++;
-        size_t end = low;
-        while (end < high && (uint8_t)list->items[end].text.data[depth] == byte)
-            end++;
-        high = end;
-    }
-    return found;
-}
-
 static q_status index_special(struct tokenizer *t)
 {
     const struct vocabulary *v = &t->vocabulary;
@@ -149,7 +105,9 @@ q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
     if (!status)
         status = index_borders(t);
     if (!status)
-        status = index_literals(t);
+        status = bpe_wholes_create(t, &t->wholes);
+    for (int normalized = 0; normalized < 2 && !status; normalized++)
+        status = added_tokens_create(&t->vocabulary, normalized == 1, &t->added[normalized]);
     if (!status)
         status = index_special(t);
     if (status)

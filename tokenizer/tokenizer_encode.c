@@ -16,6 +16,7 @@ struct tokenizer_scratch {
     struct bpe_dropout_workspace dropping;
     struct tokenizer_ids ordinary; /* of a text, for the pieces that the dropout spares */
     struct boundary_split_workspace splitting;
+    struct q_buffer normal, prefixed; /* copies of the text, where it is not encoded as it came */
 };
 
 q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct tokenizer_scratch **out)
@@ -40,6 +41,8 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
     bpe_dropout_workspace_release(&scratch->dropping);
     tokenizer_ids_release(&scratch->ordinary);
     boundary_split_workspace_release(&scratch->splitting);
+    q_buffer_release(&scratch->normal);
+    q_buffer_release(&scratch->prefixed);
     bpe_encoder_release(scratch->encoder);
     q_release(scratch);
 }
@@ -122,31 +125,59 @@ static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_
                             : bpe_encode(tokenizer, scratch->encoder, text, out);
 }
 
-/* Cuts the text at the literals of list `which`; what lies between goes to the next list, and in the end to the pretokenizer. */
-static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
-                              int which, struct tokenizer_ids *out)
+/* ByteLevel's add_prefix_space: a text that does not begin with a space gets one. */
+static q_status encode_prefixed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                struct tokenizer_ids *out)
 {
-    if (which == 2)
+    if (!text.size)
+        return Q_OK;
+    if (!tokenizer->vocabulary.prefix_space || text.data[0] == ' ')
         return encode_text(tokenizer, scratch, text, out);
-    const struct literal_list *list = &tokenizer->literals[which];
-    size_t start = 0;
-    for (size_t at = 0; at < text.size && list->count;) {
-        const struct literal *found = list->starts[(uint8_t)text.data[at]] ? literal_at(list, text, at) : NULL;
-        if (!found) {
-            at++;
-            continue;
-        }
-        Q_TRY(encode_parsed(tokenizer, scratch, q_string_slice(text, start, at), which + 1, out));
-        Q_TRY(append(out, found->id));
-        start = at += found->text.size;
+    q_buffer_clear(&scratch->prefixed);
+    Q_TRY(q_buffer_append_byte(&scratch->prefixed, ' '));
+    Q_TRY(q_buffer_append_string(&scratch->prefixed, text));
+    return encode_text(tokenizer, scratch, q_buffer_string(&scratch->prefixed), out);
+}
+
+static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                              bool normal, struct tokenizer_ids *out);
+
+/* A text without the added tokens that are looked for first: in its normal form, where the others are looked for. */
+static q_status encode_normalized(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                  bool parse, struct tokenizer_ids *out)
+{
+    enum normalization form = tokenizer->vocabulary.normalization;
+    if (normalization_normal_prefix(form, text) < text.size) {
+        q_buffer_clear(&scratch->normal);
+        Q_TRY(normalization_apply(form, text, &scratch->normal, NULL));
+        text = q_buffer_string(&scratch->normal);
     }
-    return encode_parsed(tokenizer, scratch, q_string_slice(text, start, text.size), which + 1, out);
+    return parse ? encode_parsed(tokenizer, scratch, text, true, out) : encode_prefixed(tokenizer, scratch, text, out);
+}
+
+/* Cuts the text at the added tokens of one list; what lies between goes to the next list, and in the end to the pretokenizer. */
+static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                              bool normal, struct tokenizer_ids *out)
+{
+    struct added_walk walk = {0};
+    struct added_match match;
+    for (bool more = true; more;) {
+        more = added_tokens_next(tokenizer->added[normal], text, &walk, &match);
+        q_string gap = more ? q_string_slice(text, match.gap, match.start) : q_string_slice(text, walk.done, text.size);
+        if (gap.size)
+            Q_TRY(normal ? encode_prefixed(tokenizer, scratch, gap, out)
+                         : encode_normalized(tokenizer, scratch, gap, true, out));
+        if (more)
+            Q_TRY(append(out, match.id));
+    }
+    return Q_OK;
 }
 
 q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                           enum tokenizer_special_mode mode, struct tokenizer_ids *out)
 {
-    return encode_parsed(tokenizer, scratch, text, mode == TOKENIZER_SPECIAL_PARSE ? 0 : 2, out);
+    return mode == TOKENIZER_SPECIAL_PARSE ? encode_parsed(tokenizer, scratch, text, false, out)
+                                           : encode_normalized(tokenizer, scratch, text, false, out);
 }
 
 q_status tokenizer_noise_check(const struct tokenizer_noise *noise)

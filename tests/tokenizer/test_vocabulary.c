@@ -101,22 +101,25 @@ static void refuse(const char *what, const char *with, const char *why)
 static void what_cannot_be_reproduced_is_refused_by_name(void **state)
 {
     (void)state;
-    refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFKC\"}", "'NFKC'");
-    refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}]}",
-           "normalizer");
-    refuse("{1,3}", "{1,2}", "'\\p{N}{1,2}'");
+    refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"Lowercase\"}", "'Lowercase'");
+    refuse("\"normalizer\": null",
+           "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Prepend\"}]}",
+           "'Prepend'");
     refuse("\"behavior\": \"Isolated\"", "\"behavior\": \"Removed\"", "'Removed'");
-    refuse("\"invert\": false", "\"invert\": true", "inverted");
-    refuse("\"add_prefix_space\": false", "\"add_prefix_space\": true", "'ByteLevel'");
-    refuse("{\"type\": \"Split\"", "{\"type\": \"Digits\"", "'Digits'");
+    refuse("\"add_prefix_space\": false", "\"add_prefix_space\": true", "'add_prefix_space'");
+    refuse("{\"type\": \"Split\"", "{\"type\": \"Metaspace\"", "'Metaspace'");
+    refuse("{\"type\": \"Split\"", "{\"type\": \"ByteLevel\"}, {\"type\": \"Split\"", "'Split'");
+    refuse("\"Regex\": \"\\\\p{N}{1,3}\"", "\"Regex\": \"\"", "empty pattern");
+    refuse("\"invert\": false", "\"invert\": 1", "'invert'");
     refuse("\"type\": \"BPE\"", "\"type\": \"Unigram\"", "'Unigram'");
     refuse("\"dropout\": null", "\"dropout\": 0.1", "'dropout'");
-    refuse("\"unk_token\": null", "\"unk_token\": \"?\"", "'unk_token'");
-    refuse("\"byte_fallback\": false", "\"byte_fallback\": true", "'byte_fallback'");
-    refuse("\"ignore_merges\": false", "\"ignore_merges\": true", "'ignore_merges'");
+    refuse("\"end_of_word_suffix\": null", "\"end_of_word_suffix\": \"</w>\"", "'end_of_word_suffix'");
+    refuse("\"ignore_merges\": false", "\"ignore_merges\": \"yes\"", "'ignore_merges'");
     refuse("\"truncation\": null", "\"truncation\": {\"max_length\": 5}", "'truncation'");
-    refuse("\"lstrip\": false", "\"lstrip\": true", "'lstrip'");
+    refuse("\"padding\": null", "\"padding\": {}", "'padding'");
+    refuse("\"lstrip\": false", "\"lstrip\": 0", "'lstrip'");
     refuse("\"decoder\": {\"type\": \"ByteLevel\"", "\"decoder\": {\"type\": \"Metaspace\"", "'Metaspace'");
+    refuse("\"decoder\": {\"type\": \"ByteLevel\"", "\"decoder\": {\"type\": \"Fuse\"", "no ByteLevel decoder");
 }
 
 static void malformed_files_are_refused(void **state)
@@ -126,22 +129,118 @@ static void malformed_files_are_refused(void **state)
     refuse("\"a\": 82", "\"a\": 83", "given to two tokens");
     refuse("\"a\": 82", "\"a\": -1", "no number below");
     refuse("\"a\": 82", "\"a\": 16777216", "no number below");
+    refuse("\"a\": 82", "\"a\": 99999999999999999999999999", "no number below");
+    refuse("\"a\": 82", "\"a\": 82.0", "no number below");
+    refuse("\"a\": 82", "\"a\": 082", "no number below");
     refuse("\"a\": 82", "\"a\": \"82\"", "no number below");
     refuse("\"a\": 82", "\"\": 82", "0 bytes");
-    refuse("\"a\": 82", "\"a\": 82, \"a\": 83", "changed");
+    refuse("\"a\": 82", "\"a\": 82, \"a\": 1300", "given twice");
+    refuse("\"a\": 82", "\"a\": 82, \"\\u0061\": 1300", "given twice");
+    refuse("\"a\": 82", "\"a\": 82; \"x\": 1300", "missing in the vocab");
+    refuse("\"a\": 82", "\"a\": 82 \"x\": 1300", "missing in the vocab");
+    refuse("\"a\": 82", "\"a\" 82", "no token and ':'");
+    refuse("\"a\": 82", "a: 82", "no token and ':'");
+    refuse("\"a\": 82", "\"a\t\": 82", "control character");
+    refuse("\"a\": 82", "\"\\x\": 82", "changed");
+    refuse("\"a\": 82", "\"\xFF\": 82", "not UTF-8");
+    refuse("\"a\": 82", "\"a: 82", "changed");
     refuse("[\"Ġ\", \"s\"]", "[\"Ġ\", \"sss\"]", "no token");
     refuse("[\"Ġ\", \"s\"]", "[\"Ġ\", \"!\"]", "no token"); /* the parts are tokens, the whole is not */
+    refuse("[\"Ġ\", \"s\"]", "[\"Ġ\", \"\"]", "no token");
     refuse("[\"Ġ\", \"s\"]", "[\"Ġ\"]", "not two tokens");
+    refuse("[\"Ġ\", \"s\"]", "[\"Ġ\", \"s\", \"s\"]", "not two tokens");
     refuse("[\"Ġ\", \"s\"]", "\"Ġs\"", "not two tokens");
     refuse("[\"Ġ\", \"s\"]", "\"Ġ s s\"", "not two tokens");
     refuse("[\"Ġ\", \"s\"]", "7", "not two tokens");
+    refuse("[\"Ġ\", \"s\"]", "[\"Ġ\", \"s\"] [\"Ġ\", \"s\"]", "missing in the merges");
     refuse("[\"Ġ\", \"s\"]", "[\"<｜User｜>\", \"s\"]", "ByteLevel");
-    refuse("\"id\": 6, ", "\"id\": 7, ", "gives otherwise");
+    refuse("\"id\": 6, ", "\"id\": 7, ", "gives it 6");
     refuse("\"id\": 6, ", "", "no number below");
+    refuse("\"id\": 6, ", "\"id\": -6, ", "no number below");
     refuse("\"content\": \"<｜User｜>\"", "\"content\": \"\"", "0 bytes");
+    refuse("\"id\": 7, \"content\": \"<｜Assistant｜>\"", "\"id\": 6, \"content\": \"<｜User｜>\"", "given twice");
     refuse("\"merges\": [", "\"merges\": {", "changed");
+    refuse("\"merges\": [", "\"merges\": 7, \"m\": [", "'merges' is missing");
+    refuse("\"vocab\": {", "\"vocab\": {}, \"vocab\": {", "changed");
     refuse("\"model\"", "\"modell\"", "model");
     refuse("\"vocab\"", "\"vokab\"", "vocab");
+}
+
+/* What is read, by the members of the vocabulary, and by writing it. */
+static void read_changed(const char *what, const char *with, struct vocabulary *out)
+{
+    struct q_buffer text = {0};
+    q_string all = q_buffer_string(&golden);
+    size_t at = q_string_find(all, q_string_of(what), 0);
+    assert_true(at != SIZE_MAX);
+    assert_ok(q_buffer_append_string(&text, q_string_slice(all, 0, at)));
+    assert_ok(q_buffer_append_string(&text, q_string_of(with)));
+    assert_ok(q_buffer_append_string(&text, q_string_slice(all, at + strlen(what), all.size)));
+    assert_ok(vocabulary_parse(q_buffer_string(&text), "changed", out));
+    q_buffer_release(&text);
+}
+
+static void assert_written(const struct vocabulary *vocabulary, const char *part)
+{
+    struct vocabulary again = {0};
+    struct q_buffer out = {0}, twice = {0};
+    assert_ok(vocabulary_write(vocabulary, &out));
+    if (q_string_find(q_buffer_string(&out), q_string_of(part), 0) == SIZE_MAX)
+        fail_msg("no %s in what is written", part);
+    assert_ok(vocabulary_parse(q_buffer_string(&out), "written", &again));
+    assert_ok(vocabulary_write(&again, &twice));
+    assert_true(q_string_equal(q_buffer_string(&out), q_buffer_string(&twice)));
+    vocabulary_release(&again);
+    q_buffer_release(&out);
+    q_buffer_release(&twice);
+}
+
+static void normalizers_are_read_and_written(void **state)
+{
+    static const struct {
+        const char *json, *written;
+        enum normalization form;
+    } cases[] = {
+        {"{\"type\": \"NFC\"}", "{\"type\": \"NFC\"}", NORMALIZATION_NFC},
+        {"{\"type\": \"NFKD\"}", "{\"type\": \"NFKD\"}", NORMALIZATION_NFKD},
+        {"{\"type\": \"Sequence\", \"normalizers\": []}", "\"normalizer\": null", NORMALIZATION_NONE},
+        {"{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFKD\"}, {\"type\": \"NFC\"}]}", "\"NFKC\"",
+         NORMALIZATION_NFKC},
+        {"{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"NFD\"}]}", "\"NFD\"",
+         NORMALIZATION_NFD},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct vocabulary vocabulary = {0};
+        char with[200];
+        (void)snprintf(with, sizeof(with), "\"normalizer\": %s", cases[i].json);
+        read_changed("\"normalizer\": null", with, &vocabulary);
+        assert_int_equal(vocabulary.normalization, cases[i].form);
+        assert_written(&vocabulary, cases[i].written);
+        vocabulary_release(&vocabulary);
+    }
+}
+
+static void flags_and_settings_are_read_and_written(void **state)
+{
+    struct vocabulary vocabulary = {0};
+    (void)state;
+    read_changed("\"ignore_merges\": false", "\"ignore_merges\": true", &vocabulary);
+    assert_true(vocabulary.ignore_merges);
+    assert_written(&vocabulary, "\"ignore_merges\": true");
+    vocabulary_release(&vocabulary);
+    read_changed("\"lstrip\": false, \"rstrip\": false, \"normalized\": false",
+                 "\"lstrip\": true, \"rstrip\": true, \"normalized\": true", &vocabulary);
+    assert_true(vocabulary.added[0].lstrip && vocabulary.added[0].rstrip && vocabulary.added[0].normalized);
+    assert_written(&vocabulary, "\"lstrip\": true, \"rstrip\": true, \"normalized\": true");
+    vocabulary_release(&vocabulary);
+    /* Without effect where all bytes are tokens. */
+    read_changed("\"unk_token\": null", "\"unk_token\": \"<unk>\"", &vocabulary);
+    vocabulary_release(&vocabulary);
+    read_changed("\"byte_fallback\": false", "\"byte_fallback\": true", &vocabulary);
+    vocabulary_release(&vocabulary);
+    read_changed("\"type\": \"BPE\",", "", &vocabulary);
+    vocabulary_release(&vocabulary);
 }
 
 static void a_merge_as_a_string_is_read_too(void **state)
@@ -192,6 +291,8 @@ int main(void)
         cmocka_unit_test(the_config_names_the_special_tokens),
         cmocka_unit_test(what_cannot_be_reproduced_is_refused_by_name),
         cmocka_unit_test(malformed_files_are_refused),
+        cmocka_unit_test(normalizers_are_read_and_written),
+        cmocka_unit_test(flags_and_settings_are_read_and_written),
         cmocka_unit_test(a_merge_as_a_string_is_read_too),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(deep_nesting_is_refused),
