@@ -124,9 +124,6 @@ static q_status place_token(struct reader *r, const struct entry *entry)
     struct vocabulary *out = r->out;
     uint32_t id = entry->id;
     bool spelled;
-    if (out->tokens[id].data)
-        return q_fail(Q_ERR_INPUT, "'%s': id %u is given to two tokens, '%.*s' the second", r->name, id,
-                      SHOW(entry->key));
     q_buffer_clear(&r->buffer);
     Q_TRY(byte_alphabet_read(entry->key, &r->buffer, &spelled));
     q_string bytes = spelled ? q_buffer_string(&r->buffer) : entry->key;
@@ -137,6 +134,9 @@ static q_status place_token(struct reader *r, const struct entry *entry)
     if (*place)
         return q_fail(Q_ERR_INPUT, "'%s': token '%.*s' is given twice, as %u and %u", r->name, SHOW(entry->key),
                       *place - 1, id);
+    if (out->tokens[id].data)
+        return q_fail(Q_ERR_INPUT, "'%s': id %u is given to two tokens, '%.*s' the second", r->name, id,
+                      SHOW(entry->key));
     *place = id + 1;
     out->kinds[id] = VOCABULARY_MODEL | (spelled ? VOCABULARY_BYTES : 0);
     return q_arena_string(&out->arena, bytes, &out->tokens[id]);

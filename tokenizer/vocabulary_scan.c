@@ -24,7 +24,7 @@ q_status vocabulary_scan_fail(const struct vocabulary_scan *scan, const char *wh
     size_t line = 1;
     for (const char *at = scan->begin; at < scan->at; at++)
         line += *at == '\n';
-    return q_fail(Q_ERR_INPUT, "'%s', line %zu: %s", scan->name, line, what);
+    return q_fail(Q_ERR_INPUT, "%s: line %zu: %s", scan->name, line, what);
 }
 
 /* Behind the quote that ends the string which begins at the scan's place; false where it does not end. */

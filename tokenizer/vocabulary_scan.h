@@ -39,7 +39,7 @@ bool vocabulary_scan_take(struct vocabulary_scan *scan, char c);
 q_status vocabulary_scan_string(struct vocabulary_scan *scan, q_string *out, bool *is_string) Q_MUST_USE;
 /* A whole number from 0 to `max`; false: something else is here. */
 bool vocabulary_scan_number(struct vocabulary_scan *scan, uint64_t max, uint64_t *out);
-/* Q_ERR_INPUT: "'NAME', line 7: WHAT". */
+/* Q_ERR_INPUT: "NAME: line 7: WHAT", as of base/json.h. */
 q_status vocabulary_scan_fail(const struct vocabulary_scan *scan, const char *what);
 
 #endif

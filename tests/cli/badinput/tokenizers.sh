@@ -11,14 +11,18 @@ change() { sed "$2" "$golden" | case_of "$1"; }
 : | case_of empty
 head -c 5000 "$golden" | case_of cut
 head -c 100000 /dev/zero | tr '\0' '[' | case_of nested
+{ printf '{"a": '; head -c 100000 /dev/zero | tr '\0' '['; } | case_of nested-inside
 printf '\001\002\003' | case_of binary
 echo '[1]' | case_of list
 echo '{"added_tokens": []}' | case_of no-model
 change unigram 's/"type": "BPE"/"type": "Unigram"/'
 change dropout 's/"dropout": null/"dropout": 0.5/'
-change byte-fallback 's/"byte_fallback": false/"byte_fallback": true/'
-change normalizer 's/"normalizer": .*,$/"normalizer": {"type": "NFKC"},/'
-change stripping '0,/"lstrip": false/s//"lstrip": true/'
+change suffix 's/"end_of_word_suffix": null/"end_of_word_suffix": "<\/w>"/'
+change normalizer 's/"normalizer": .*,$/"normalizer": {"type": "Lowercase"},/'
+change removing 's/"behavior": "Isolated"/"behavior": "Removed"/'
+change prefix 's/"add_prefix_space": false/"add_prefix_space": true/'
+change flag '0,/"lstrip": false/s//"lstrip": "no"/'
+change added-elsewhere '0,/"id": 6,/s//"id": 1300,/'
 change id-twice '0,/"!": [0-9]*/s//"!": 19/'
 change id-negative '0,/"!": [0-9]*/s//"!": -1/'
 change id-large '0,/"!": [0-9]*/s//"!": 4294967296/'
