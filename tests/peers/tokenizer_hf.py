@@ -35,21 +35,42 @@ def quern(*arguments, data=None):
 
 
 class Summary:
-    """What was compared, printed as it comes and kept as JSON."""
+    """What was compared, printed as it comes and kept as JSON, and in sum as a page that bench/subjects/tokenizer.sh quotes."""
 
-    def __init__(self, folder):
-        self.path = os.path.join(folder, "tokenizer.json") if folder else None
-        self.checks, self.failed, self.started = [], 0, time.time()
+    def __init__(self, folder, long):
+        self.path = os.path.join(folder, "tokenizer") if folder else None
+        self.checks, self.failed, self.started, self.long = [], 0, time.time(), long
 
-    def check(self, what, same, detail="", **counts):
+    def check(self, what, same, detail="", group=None, **counts):
         self.failed += not same
-        self.checks.append({"what": what, "same": same, "seconds": round(time.time() - self.started, 1), **counts})
+        self.checks.append({"what": what, "same": same, "group": group or what, "seconds": round(time.time() - self.started, 1), **counts})
         about = ", ".join(f"{value:,} {name}" for name, value in counts.items())
         print(f"{'same' if same else 'DIFFERENT'}: {what}{': ' + about if about else ''}" + (f"\n    {detail}" if not same and detail else ""), flush=True)
         if self.path:
-            with open(self.path + ".part", "w", encoding="utf-8") as file:
-                json.dump({"reference": "tokenizers " + tokenizers.__version__, "different": self.failed, "checks": self.checks}, file, indent=1)
-            os.replace(self.path + ".part", self.path)
+            about = {"reference": "tokenizers " + tokenizers.__version__, "long": self.long, "different": self.failed, "checks": self.checks}
+            write_whole(self.path + ".json", json.dumps(about, indent=1))
+            write_whole(self.path + ".md", self.page())
+
+    def page(self):
+        groups = {}
+        for check in self.checks:
+            row = groups.setdefault(check["group"], {"checks": 0, "different": 0, "texts": 0, "bytes": 0, "tokens": 0, "merges": 0})
+            row["checks"] += 1
+            row["different"] += not check["same"]
+            for name in ("texts", "bytes", "tokens", "merges"):
+                row[name] += check.get(name, 0)
+        lines = ["## Beside Hugging Face", "", f"`make check-peers{' LONG=1' if self.long else ''}` with tokenizers {tokenizers.__version__}: {len(self.checks)} comparisons, {self.failed} different.", "",
+                 "| compared | texts | bytes | tokens | merges | comparisons | different |", "|---|---|---|---|---|---|---|"]
+        for name, row in groups.items():
+            cells = [f"{row[key]:,}" if row[key] else "-" for key in ("texts", "bytes", "tokens", "merges")]
+            lines.append(f"| {name} | {' | '.join(cells)} | {row['checks']} | {row['different']} |")
+        return "\n".join(lines) + "\n"
+
+
+def write_whole(path, text):
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".part", path)
 
 
 def jsonl(texts):
@@ -84,7 +105,7 @@ class Vocabulary:
         make = lambda: hf.id_lines(self.tokenizer, texts)
         return self.run.kept.get([self.bytes, jsonl(texts)], make) if keep else make()
 
-    def compare(self, what, texts, keep=False):
+    def compare(self, what, texts, keep=False, group=None):
         """Ids of texts, in chunks; `texts` may be a generator."""
         count = size = tokens = 0
         detail = ""
@@ -97,7 +118,7 @@ class Vocabulary:
             if got != wanted:
                 detail = first_difference(chunk, wanted, got)
                 break
-        self.run.summary.check(f"{self.name}: ids of {what}", not detail, detail, texts=count, bytes=size, tokens=tokens)
+        self.run.summary.check(f"{self.name}: ids of {what}", not detail, detail, f"{self.name}: ids of {group or what}", texts=count, bytes=size, tokens=tokens)
 
     def compare_bytes(self, count, seed):
         """Bytes that are no UTF-8: the ids of the cut that the repaired text has, and every byte back."""
@@ -178,7 +199,7 @@ class Run:
 
     def __init__(self, options):
         self.long = options.long
-        self.summary = Summary(options.keep)
+        self.summary = Summary(options.keep, options.long)
         self.kept = hf.Kept(os.path.join(options.keep, "kept") if options.keep else None)
         self.folder = tempfile.TemporaryDirectory()
 
@@ -202,7 +223,7 @@ class Run:
     def bytes(self):
         Vocabulary("golden vocabulary", VOCABULARY, self).compare_bytes(20000 if self.long else 4000, 3)
 
-    def compare_training(self, what, texts, vocab_size, min_frequency=0, max_token_length=None, sources=None):
+    def compare_training(self, what, texts, vocab_size, min_frequency=0, max_token_length=None, sources=None, group=None):
         ours = quern_train(sources or texts, vocab_size, min_frequency, max_token_length)
         special = [token["content"] for token in ours["added_tokens"]]
         parameters = [special, vocab_size, min_frequency, max_token_length]
@@ -212,7 +233,7 @@ class Run:
         differ = next((i for i, (a, b) in enumerate(zip(our_merges, merges)) if list(a) != list(b)), min(len(merges), len(our_merges)))
         self.summary.check(f"{what}: vocabulary and merges", our_vocab == vocab and list(map(list, our_merges)) == list(map(list, merges)),
                            f"{len(our_merges)} merges for {len(merges)}, from {differ} on: {our_merges[differ:differ + 3]} for {merges[differ:differ + 3]}",
-                           merges=len(merges), bytes=sum(len(text.encode()) for text in texts))
+                           group=f"{group or what}: vocabulary and merges", merges=len(merges), bytes=sum(len(text.encode()) for text in texts))
 
     def training(self):
         with open(WORDS, encoding="utf-8") as file:
@@ -220,9 +241,9 @@ class Run:
         for seed in range(50):
             dice = random.Random(seed)
             self.compare_training(f"random corpus {seed}", random_corpus(dice), dice.choice([290, 320, 500, 800]), dice.choice([0, 0, 2, 3]),
-                                  dice.choice([None, None, 4, 6, 9]))
+                                  dice.choice([None, None, 4, 6, 9]), group="50 random small corpora with ties")
         for seed in range(4):
-            self.compare_training(f"random texts {seed}", random_texts(seed, 3000), 3000, seed, (None, 8)[seed % 2])
+            self.compare_training(f"random texts {seed}", random_texts(seed, 3000), 3000, seed, (None, 8)[seed % 2], group="4 corpora of random texts")
 
     def real(self, name, file):
         path = os.path.join(self.folder.name, file + ".json")
@@ -237,10 +258,10 @@ class Run:
         self.summary.check(f"{name}: ids of the golden texts", got == wanted, first_difference(texts, wanted, got) if got != wanted else "", texts=len(texts))
         vocabulary.compare_bytes(20000 if self.long else 1000, 4) if file == "deepseek" else None
         for seed in range(20 if self.long else 1):
-            vocabulary.compare(f"random texts, seed {seed}", random_texts(seed, 50000 if self.long else 20000, vocabulary.special), keep=True)
+            vocabulary.compare(f"random texts, seed {seed}", random_texts(seed, 50000 if self.long else 20000, vocabulary.special), keep=True, group="random texts")
         names = sorted(os.listdir(os.path.join(DATA, "text")))
         for language in names if self.long else ["th.jsonl.zst", "ar.jsonl.zst"]:
-            vocabulary.compare(f"data/text/{language}", data_texts([language]), keep=True)
+            vocabulary.compare(f"data/text/{language}", data_texts([language]), keep=True, group="all of data/text" if self.long else "two languages of data/text")
 
     def large(self):
         if self.long:
@@ -262,7 +283,10 @@ def main():
     if options.write:
         return write()
     run = Run(options)
-    for name, part in run.parts():
+    parts = dict(run.parts())
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"no part {', '.join(sorted(unknown))} (or QUERN_DATA is not set)")
+    for name, part in parts.items():
         if options.parts and name not in options.parts:
             continue
         try:
