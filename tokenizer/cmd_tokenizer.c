@@ -136,6 +136,21 @@ static const struct q_verb verbs[] = {
      .arguments_min = 1,
      .arguments_max = 100000,
      .run = cmd_compare},
+    {.name = "audit",
+     .synopsis = "-t TOKENIZER [FILE...]",
+     .summary = "what a vocabulary's tokens are, and which of them no text gives",
+     .details = "Layout of ids, scripts and how far their characters are tokens, parts of characters, digits, "
+                "punctuation that takes line breaks along, tokens that differ by case or a leading space, and for each "
+                "token whether a text exists that encodes to it. With texts also the tokens that these never use.\n\n"
+                "  quern-tokenizer audit -t tokenizer.json\n"
+                "  quern-tokenizer audit -t tokenizer.json --list unreachable\n"
+                "  quern-tokenizer audit -t tokenizer.json corpus/*.jsonl.zst --list unused\n",
+     .takes = Q_TAKES_THREADS | Q_TAKES_JSON | Q_TAKES_OUT,
+     .options = audit_table,
+     .options_size = sizeof(struct audit_options),
+     .arguments_min = 0,
+     .arguments_max = 100000,
+     .run = cmd_audit},
     {.name = "report",
      .synopsis = "DIR [-o FILE]",
      .summary = "what a trained vocabulary is like, as one HTML page",

@@ -38,7 +38,14 @@ struct compare_options {
     const char *figure;
 };
 
-extern const struct q_option compare_table[];
+struct audit_options {
+    struct q_common common;
+    const char *tokenizer;
+    const char *format;
+    const char *list;
+};
+
+extern const struct q_option compare_table[], audit_table[];
 extern const struct q_option train_table[], count_table[], encode_table[], decode_table[], bench_table[];
 
 q_status cmd_train(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
@@ -49,6 +56,7 @@ q_status cmd_encode(void *options, const char *const *arguments, size_t count) Q
 q_status cmd_decode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_bench(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_compare(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_audit(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_report(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 
 /* --format, --special and -t, checked. NULL is the default; -t must be given. */

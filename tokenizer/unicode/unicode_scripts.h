@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#define UNICODE_SCRIPTS_VERSION "16.0"
+
 enum {
     UNICODE_SCRIPT_UNKNOWN, /* unassigned, private, surrogates */
     UNICODE_SCRIPT_COMMON,

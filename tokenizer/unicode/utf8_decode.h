@@ -66,4 +66,18 @@ static inline const uint8_t *utf8_before(const uint8_t *begin, const uint8_t *en
     return lead + utf8_decode(lead, end).bytes == end ? lead : end - 1;
 }
 
+/* The other way: 1 to 4 bytes of a code point that is no surrogate; how many. */
+static inline size_t utf8_encode(uint32_t code, uint8_t bytes[4])
+{
+    if (code < 0x80) {
+        bytes[0] = (uint8_t)code;
+        return 1;
+    }
+    size_t size = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = size - 1; i > 0; i--, code >>= 6)
+        bytes[i] = (uint8_t)(0x80 | (code & 0x3F));
+    bytes[0] = (uint8_t)(0xF00u >> size | code);
+    return size;
+}
+
 #endif

@@ -13,7 +13,7 @@ try quern-tokenizer train t.txt -o t.json --set tokenizer.vocabsize=1000
 try quern-tokenizer train t.txt -o t.json --set tokenizer.pretokenizer=gpt2
 try quern-tokenizer train a b -o folder
 try quern-tokenizer train t.txt -o folder --vocab-size 1000
-try quern-tokenizer audit -t "$T"
+try quern-tokenizer polish -t "$T"
 echo "-- input: 3"
 try quern-tokenizer encode -t nowhere t.txt
 try quern-tokenizer encode -t t.txt t.txt
