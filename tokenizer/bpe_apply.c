@@ -1,220 +1,415 @@
 /* What a merge changes.
  *
- * At each place of the pair (a, b), between neighbours x and y, the piece goes from  x a b y  to  x c y:
+ * At each place of the pair (a, b), between neighbours x and y, the piece goes from  x a b y  to  x c y: a start is taken away, and the pairs (x, c) and
+ * (c, y) have come. Nothing is written down about the pairs (x, a) and (b, y), whose counts fell: that is seen when such a pair is next in the
+ * queue and its places are looked at.
  *
- *     (x, a) and (b, y) lose the piece's count; (x, c) and (c, y) gain it
+ *     look    the places that still hold the pair, and the sum of their counts: is it what the queue believed?
+ *     merge   the starts go; then, with all of them gone, the neighbours are summed by their bytes: few neighbours, many places
+ *     write   each new pair that is not below the floor gets the list of its places
  *
- * The changes are summed by neighbour while the places are walked, for there are few neighbours and many places; then each sum goes to the table of
- * pairs once, and each new pair with a count becomes a candidate with the list of its places.
+ * Each is a walk over the places, portion by portion where threads share a long list. When a portion's places fit a worker's chunk, they are read once
+ * for all three. A new token whose neighbour is a new token itself (x c c y) is noted by the one on its left only.
  */
 #include "tokenizer/bpe_trainer.h"
 
 #include "base/check.h"
 
-enum { PREFETCH = 12 }; /* places ahead */
+enum { BLOCK = 64, AHEAD = 16 };
 
-static q_status side_note(struct bpe_side *side, uint32_t id, uint32_t position, uint64_t count)
+static size_t chunk_of(const struct bpe_trainer *t)
 {
-    uint32_t index = side->index_of[id];
-    if (index == BPE_END) {
-        Q_TRY(q_grow(&side->neighbours, &side->capacity, side->count + 1, sizeof(*side->neighbours)));
-        index = (uint32_t)side->count++;
-        side->index_of[id] = index;
-        side->neighbours[index] = (struct bpe_neighbour){.id = id, .first = position};
-    }
-    side->neighbours[index].weight += (int64_t)count;
-    side->neighbours[index].places++;
-    if (side->record_count == side->record_capacity)
-        Q_TRY(q_grow(&side->records, &side->record_capacity, side->record_count + 1, sizeof(*side->records)));
-    side->records[side->record_count++] = (struct bpe_record){index, position};
-    return Q_OK;
+    return Q_MAX((size_t)t->tuning.chunk, (size_t)BLOCK);
 }
 
-static void side_clear(struct bpe_side *side)
+q_status bpe_apply_init(struct bpe_trainer *t)
 {
-    for (size_t i = 0; i < side->count; i++)
-        side->index_of[side->neighbours[i].id] = BPE_END;
-    side->count = side->record_count = 0;
-}
-
-/* Merges at one place, which must hold the pair. */
-static q_status merge_at(struct bpe_trainer *t, uint32_t position, bpe_pair pair, uint32_t made, uint64_t count)
-{
-    uint32_t *slots = t->words.slots;
-    uint32_t second = position + t->length[pair >> 32], after = second + t->length[(uint32_t)pair];
-    uint32_t x = slots[position - 1], y = slots[after];
-    if (x != BPE_END)
-        Q_TRY(side_note(&t->left, x, position - t->length[x], count));
-    if (y != BPE_END)
-        Q_TRY(side_note(&t->right, y, position, count));
-    slots[second - 1] = BPE_GAP;
-    slots[second] = BPE_GAP;
-    slots[position] = made;
-    slots[after - 1] = made;
-    return Q_OK;
-}
-
-static bool holds(const struct bpe_trainer *t, uint32_t position, bpe_pair pair)
-{
-    return t->words.slots[position] == pair >> 32 && t->words.slots[position + t->length[pair >> 32]] == (uint32_t)pair;
-}
-
-static q_status merge_places(struct bpe_trainer *t, const uint32_t *places, uint32_t count, bpe_pair pair,
-                             uint32_t made)
-{
-    size_t region = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i + PREFETCH < count)
-            __builtin_prefetch(&t->words.slots[places[i + PREFETCH]], 1);
-        if (!holds(t, places[i], pair))
-            continue;
-        region = bpe_words_region(&t->words, region, places[i]);
-        Q_TRY(merge_at(t, places[i], pair, made, t->words.regions[region].count));
+    size_t chunk = chunk_of(t);
+    Q_TRY(q_alloc_zero(t->words.segment_count, sizeof(*t->workers), &t->workers));
+    for (unsigned s = 0; s < t->words.segment_count; s++) {
+        struct bpe_worker *worker = &t->workers[s];
+        Q_TRY(q_alloc(chunk, sizeof(*worker->position), &worker->position));
+        Q_TRY(q_alloc(chunk, sizeof(*worker->count), &worker->count));
+        for (int side = 0; side < BPE_SIDES; side++)
+            Q_TRY(q_alloc(chunk, sizeof(*worker->record[side]), &worker->record[side]));
     }
     return Q_OK;
 }
 
-/* Whether the pair that a neighbour makes with the new token can come to be merged: the token that it would be must stay under the bound of length,
- * and its count, which only falls, must start at the least one. Other pairs are not counted at all. */
-static bool is_counted(const struct bpe_trainer *t, const struct bpe_neighbour *n, uint32_t made)
+void bpe_apply_release(struct bpe_trainer *t)
 {
-    uint64_t bound = t->options->max_token_length;
-    return n->weight >= t->least && (bound == 0 || (uint64_t)t->length[n->id] + t->length[made] < bound);
-}
-
-/* The pair that a neighbour makes with the new token. */
-static bpe_pair pair_with(uint32_t made, const struct bpe_neighbour *n, bool on_left)
-{
-    return on_left ? bpe_pair_of(n->id, made) : bpe_pair_of(made, n->id);
-}
-
-/* All gains first, then all losses: a pair may have both (a neighbour that is merged next). A pair that is not in the table is not counted and has
- * nothing to lose. */
-static q_status change_counts(struct bpe_trainer *t, bpe_pair pair, uint32_t made)
-{
-    Q_TRY(bpe_pairs_reserve(&t->pairs, t->left.count + t->right.count));
-    for (int on_left = 1; on_left >= 0; on_left--) {
-        struct bpe_side *side = on_left ? &t->left : &t->right;
-        for (size_t i = 0; i < side->count; i++) {
-            struct bpe_neighbour *n = &side->neighbours[i];
-            if (is_counted(t, n, made))
-                bpe_pairs_put(&t->pairs, pair_with(made, n, on_left))->count += n->weight;
+    for (unsigned s = 0; t->workers && s < t->words.segment_count; s++) {
+        struct bpe_worker *worker = &t->workers[s];
+        q_release(worker->position);
+        q_release(worker->count);
+        for (int side = 0; side < BPE_SIDES; side++) {
+            q_release(worker->record[side]);
+            bpe_side_release(&worker->sides[side]);
         }
     }
-    for (int on_left = 1; on_left >= 0; on_left--) {
-        struct bpe_side *side = on_left ? &t->left : &t->right;
-        for (size_t i = 0; i < side->count; i++) {
-            struct bpe_neighbour *n = &side->neighbours[i];
-            bpe_pair lost = on_left ? bpe_pair_of(n->id, (uint32_t)(pair >> 32)) : bpe_pair_of((uint32_t)pair, n->id);
-            struct bpe_count *slot = bpe_pairs_find(&t->pairs, lost);
-            if (slot)
-                slot->count -= n->weight;
+    q_release(t->workers);
+    for (int side = 0; side < BPE_SIDES; side++)
+        bpe_side_release(&t->totals[side]);
+}
+
+static void run_portion(void *context, unsigned thread, size_t portion)
+{
+    struct bpe_trainer *t = context;
+    struct bpe_reader reader = bpe_reader_of(t, (unsigned)portion, t->job.portions == 1);
+    (void)thread;
+    t->job.pass(t, &t->workers[portion], &reader);
+}
+
+/* One walk over all portions. */
+static q_status run(struct bpe_trainer *t, void (*pass)(struct bpe_trainer *, struct bpe_worker *, struct bpe_reader *))
+{
+    t->job.pass = pass;
+    if (t->job.portions == 1)
+        run_portion(t, 0, 0);
+    else
+        q_pool_for(t->pool, t->job.portions, run_portion, t);
+    for (unsigned k = 0; k < t->job.portions; k++)
+        if (t->workers[k].status)
+            return q_fail(Q_ERR_MEMORY, "no memory for the neighbours of a pair");
+    return Q_OK;
+}
+
+/* The new token stands nowhere but where this merge has put it. */
+static bool is_merged(const struct bpe_trainer *t, uint64_t position)
+{
+    return bpe_is_start(&t->words, position) && bpe_length(&t->words, position) == t->job.left + t->job.right;
+}
+
+/* Keeps those of the places that hold the pair (merged: that held it); returns how many. Nearly always the starts that must stand are within one word. */
+static size_t select_places(const struct bpe_trainer *t, bool merged, const uint64_t *places, size_t count,
+                            uint64_t *out)
+{
+    const struct bpe_words *words = &t->words;
+    const uint32_t left = t->job.left, right = t->job.right, both = left + right;
+    size_t used = 0;
+    if (both >= 64) {
+        for (size_t i = 0; i < count; i++) {
+            out[used] = places[i];
+            used += merged ? is_merged(t, places[i]) : bpe_holds(words, places[i], left, right);
         }
+        return used;
     }
-    return Q_OK;
+    const uint64_t pattern = 1 | 1ull << both | (merged ? 0 : 1ull << left), mask = 1ull << both | ((1ull << both) - 1);
+    for (size_t i = 0; i < count; i++) {
+        out[used] = places[i];
+        used += (bpe_starts(words, places[i]) & mask) == pattern;
+    }
+    return used;
 }
 
-/* Queues what a side made, and says where each list is to be written. */
-static q_status queue_new(struct bpe_trainer *t, struct bpe_side *side, uint32_t made, bool on_left)
+/* The next places that hold the pair (merged: that held it), up to a chunk. false: there are no more, and the chunk has what is left. */
+static bool fill(const struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_reader *reader, bool merged)
 {
-    for (size_t i = 0; i < side->count; i++) {
-        struct bpe_neighbour *n = &side->neighbours[i];
-        n->list = NULL;
-        if (!is_counted(t, n, made))
+    const size_t room = chunk_of(t);
+    uint64_t block[BLOCK];
+    size_t count = 1;
+    worker->used = 0;
+    while (count > 0 && worker->used + BLOCK <= room) {
+        count = bpe_reader_next(reader, t, block, BLOCK);
+        worker->read += count;
+        worker->used += select_places(t, merged, block, count, worker->position + worker->used);
+    }
+    return count > 0;
+}
+
+static void count_chunk(const struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_cursor *cursor)
+{
+    uint64_t weight = 0;
+    for (size_t i = 0; i < worker->used; i++)
+        weight += worker->count[i] = bpe_count_at(&t->words, cursor, worker->position[i]);
+    worker->weight += weight;
+}
+
+static void look_pass(struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_reader *reader)
+{
+    struct bpe_cursor cursor = {0};
+    bool more;
+    worker->read = worker->held = worker->weight = 0;
+    worker->complete = true;
+    do {
+        more = fill(t, worker, reader, false);
+        count_chunk(t, worker, &cursor);
+        if (worker->held == 0 && worker->used > 0)
+            worker->first_held = worker->position[0];
+        worker->held += worker->used;
+        worker->complete = worker->complete && !more;
+    } while (more);
+}
+
+/* Takes away the second token's start at the places of the chunk. Where the pair is of one token twice, a place may lie within the one before, and goes. */
+static void clear_starts(struct bpe_trainer *t, struct bpe_worker *worker)
+{
+    const uint32_t left = t->job.left, right = t->job.right;
+    struct bpe_marks *const marks = t->words.marks;
+    size_t used = 0;
+    for (size_t i = 0; !t->job.twice && i < worker->used; i++) {
+        uint64_t second = worker->position[i] + left;
+        marks[second >> 6].starts &= ~(1ull << (second & 63));
+    }
+    for (size_t i = 0; t->job.twice && i < worker->used; i++) {
+        uint64_t position = worker->position[i], second = position + left;
+        if (!bpe_holds(&t->words, position, left, right))
             continue;
-        const struct bpe_count *slot = bpe_pairs_find(&t->pairs, pair_with(made, n, on_left));
-        if (slot->count < t->least)
-            continue;
-        struct bpe_candidate candidate = {(uint64_t)slot->count, slot->pair, BPE_ONE_PLACE | n->first};
-        if (n->places > 1)
-            Q_TRY(bpe_places_add(&t->places, n->places, &candidate.places, &n->list));
-        Q_TRY(bpe_queue_add(&t->queue, candidate));
+        marks[second >> 6].starts &= ~(1ull << (second & 63));
+        worker->position[used] = position;
+        worker->count[used++] = worker->count[i];
     }
+    if (t->job.twice)
+        worker->used = used;
+}
+
+/* The neighbours at the places of the chunk, all of whose starts are gone; `sums`: they are summed, or else only recorded for writing. */
+static void note_neighbours(struct bpe_trainer *t, struct bpe_worker *worker, bool sums)
+{
+    const struct bpe_words *words = &t->words;
+    const uint32_t made = t->job.left + t->job.right;
+    struct bpe_side *left = &worker->sides[BPE_LEFT], *right = &worker->sides[BPE_RIGHT];
+    uint64_t previous_end = worker->previous_end;
+    bool failed = false;
+    for (size_t i = 0; i < worker->used; i++) {
+        const uint64_t position = worker->position[i], after = position + made;
+        uint32_t record = BPE_NONE;
+        if (i + AHEAD < worker->used)
+            __builtin_prefetch(words->text + worker->position[i + AHEAD]);
+        if (position != previous_end && !bpe_is_piece(words, position)) {
+            const uint32_t length = bpe_length_before(words, position);
+            record = bpe_side_find(left, words->text, position - length, length, 0);
+            if (record == BPE_NONE)
+                failed = true;
+            else if (sums)
+                bpe_sum_add(&left->sums[record], position - length, worker->count[i]);
+        }
+        worker->record[BPE_LEFT][i] = record;
+        record = BPE_NONE;
+        if (!bpe_is_piece(words, after)) {
+            record = bpe_side_find(right, words->text, after, bpe_length(words, after), made);
+            if (record == BPE_NONE)
+                failed = true;
+            else if (sums)
+                bpe_sum_add(&right->sums[record], position, worker->count[i]);
+        }
+        worker->record[BPE_RIGHT][i] = record;
+        previous_end = after;
+    }
+    worker->previous_end = previous_end;
+    if (failed)
+        worker->status = Q_ERR_MEMORY;
+}
+
+/* A chunk that has all places needs no second reading. Else all starts must go before neighbours are looked at, as the last place of a chunk may be beside
+ * the first of the next. */
+static void merge_pass(struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_reader *reader)
+{
+    worker->previous_end = UINT64_MAX;
+    if (worker->complete) {
+        clear_starts(t, worker);
+        note_neighbours(t, worker, true);
+        return;
+    }
+    struct bpe_reader again = *reader;
+    bool more;
+    do {
+        more = fill(t, worker, reader, false);
+        clear_starts(t, worker);
+    } while (more);
+    struct bpe_cursor cursor = {0};
+    do {
+        more = fill(t, worker, &again, true);
+        count_chunk(t, worker, &cursor);
+        note_neighbours(t, worker, true);
+    } while (more);
+}
+
+static void write_chunk(struct bpe_worker *worker)
+{
+    for (size_t i = 0; i < worker->used; i++) {
+        uint32_t left = worker->record[BPE_LEFT][i], right = worker->record[BPE_RIGHT][i];
+        if (left != BPE_NONE) {
+            struct bpe_sum *sum = &worker->sides[BPE_LEFT].sums[left];
+            bpe_sum_write(sum, worker->position[i] - sum->length);
+        }
+        if (right != BPE_NONE)
+            bpe_sum_write(&worker->sides[BPE_RIGHT].sums[right], worker->position[i]);
+    }
+}
+
+static void write_pass(struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_reader *reader)
+{
+    bool more = !worker->complete;
+    worker->previous_end = UINT64_MAX;
+    if (worker->complete)
+        write_chunk(worker);
+    while (more) {
+        more = fill(t, worker, reader, true);
+        note_neighbours(t, worker, false);
+        write_chunk(worker);
+    }
+}
+
+/* Writes the places that hold the pair over the list, from its beginning: what has been read is never less than what is written, since a difference that is
+ * the sum of two takes no more bytes than both. */
+static void compact_pass(struct bpe_trainer *t, struct bpe_worker *worker, struct bpe_reader *reader)
+{
+    uint64_t last = reader->table ? bpe_portion_base(&reader->table[reader->portion]) : 0;
+    const uint8_t *from = reader->table ? reader->next : reader->at;
+    uint8_t *start = (uint8_t *)(uintptr_t)from, *at = start; /* the arena's own bytes */
+    bool more = !worker->complete;
+    do {
+        if (!worker->complete)
+            more = fill(t, worker, reader, false);
+        for (size_t i = 0; i < worker->used; i++) {
+            at = bpe_place_put_exact(at, worker->position[i] - last);
+            last = worker->position[i];
+        }
+    } while (more);
+    worker->written = (uint64_t)(at - start);
+}
+
+q_status bpe_apply_look(struct bpe_trainer *t, const struct bpe_candidate *candidate, q_string bytes, uint64_t *count)
+{
+    struct bpe_job *job = &t->job;
+    uint64_t handle = candidate->places;
+    bool shared = handle == BPE_NO_LIST || (!(handle & BPE_ONE_PLACE) && bpe_places_is_indexed(&t->places, handle));
+    *job = (struct bpe_job){.candidate = *candidate,
+                            .left = t->length[candidate->pair >> 32],
+                            .right = t->length[(uint32_t)candidate->pair],
+                            .twice = candidate->pair >> 32 == (uint32_t)candidate->pair,
+                            .bytes = bytes,
+                            .portions = shared ? t->words.segment_count : 1};
+    Q_TRY(run(t, look_pass));
+    *count = 0;
+    for (unsigned k = 0; k < job->portions; k++)
+        *count += t->workers[k].weight;
     return Q_OK;
 }
 
-static void write_lists(struct bpe_side *side)
+/* The sizes of a list that was written anew. */
+static void shrink_list(struct bpe_trainer *t)
 {
-    for (size_t i = 0; i < side->record_count; i++) {
-        struct bpe_neighbour *n = &side->neighbours[side->records[i].neighbour];
-        if (n->list)
-            *n->list++ = side->records[i].position;
+    uint64_t handle = t->job.candidate.places, first = t->workers[0].first_held;
+    uint32_t bytes;
+    bool indexed;
+    uint8_t *list = bpe_places_get(&t->places, handle, &bytes, &indexed);
+    if (!indexed) {
+        if (t->workers[0].held == 1) {
+            bpe_places_drop(&t->places, handle);
+            t->job.candidate.places = BPE_ONE_PLACE | first;
+        } else {
+            bpe_places_shrink(&t->places, handle, (uint32_t)t->workers[0].written);
+        }
+        return;
     }
+    struct bpe_portion *table = (struct bpe_portion *)(void *)list;
+    uint8_t *from = list + t->job.portions * sizeof(*table), *to = from;
+    for (unsigned k = 0; k < t->job.portions; k++) {
+        table[k].bytes = (uint32_t)t->workers[k].written;
+        memmove(to, from, table[k].bytes);
+        from += table[k].room;
+        to += table[k].room = table[k].bytes;
+    }
+    bpe_places_shrink(&t->places, handle, (uint32_t)(to - list));
 }
 
-q_status bpe_apply(struct bpe_trainer *t, const struct bpe_candidate *candidate, uint32_t made)
+q_status bpe_apply_put_back(struct bpe_trainer *t, uint64_t count)
 {
-    uint32_t one, count;
-    const uint32_t *places = bpe_places_get(&t->places, candidate->places, &one, &count);
-    Q_TRY(merge_places(t, places, count, candidate->pair, made));
-    bpe_places_drop(&t->places, candidate->places);
-    Q_TRY(change_counts(t, candidate->pair, made));
-    Q_TRY(queue_new(t, &t->left, made, true));
-    Q_TRY(queue_new(t, &t->right, made, false));
-    write_lists(&t->left);
-    write_lists(&t->right);
-    side_clear(&t->left);
-    side_clear(&t->right);
-    return Q_OK;
+    uint64_t read = 0, held = 0;
+    for (unsigned k = 0; k < t->job.portions; k++) {
+        read += t->workers[k].read;
+        held += t->workers[k].held;
+    }
+    t->job.candidate.count = count;
+    if (!bpe_is_kept(t, count, t->job.candidate.pair)) {
+        bpe_places_drop(&t->places, t->job.candidate.places);
+        return Q_OK;
+    }
+    if (!(t->job.candidate.places & BPE_ONE_PLACE) && held < read) {
+        Q_TRY(run(t, compact_pass));
+        shrink_list(t);
+    }
+    return bpe_queue_add(&t->queue, t->job.candidate);
 }
 
-/* The tables of the first count: a row per left byte. */
-struct first_pairs {
-    uint64_t weight[256 * 256];
-    uint32_t places[256 * 256];
-    uint32_t *list[256 * 256];
-    uint8_t *byte_of; /* [vocab_size] */
+struct new_pairs {
+    int side;
+    uint32_t made, made_length;
 };
 
-/* The pair of bytes at a position, or -1 at the end of a piece or of the array. */
-static int first_pair_at(const struct bpe_words *words, const struct first_pairs *first, uint32_t position)
+static bpe_pair new_pair(const struct bpe_trainer *t, const void *context, const struct bpe_sum *sum)
 {
-    uint32_t left = words->slots[position], right = words->slots[position + 1];
-    return left == BPE_END || right == BPE_END ? -1 : first->byte_of[left] << 8 | first->byte_of[right];
+    const struct new_pairs *pairs = context;
+    uint64_t token = sum->first + (pairs->side == BPE_RIGHT ? pairs->made_length : 0);
+    uint32_t id = bpe_trainer_id(t, (q_string){(const char *)t->words.text + token, sum->length});
+    q_check(id != BPE_NONE);
+    return pairs->side == BPE_LEFT ? bpe_pair_of(id, pairs->made) : bpe_pair_of(pairs->made, id);
 }
 
-static q_status queue_first(struct bpe_trainer *t, struct first_pairs *first)
+/* The sums of all portions, in their order, joined by neighbour. */
+static q_status join(struct bpe_trainer *t, int side, uint32_t offset)
 {
-    const uint32_t *byte_id = t->out->byte_id;
-    const struct bpe_words *words = &t->words;
-    Q_TRY(bpe_pairs_reserve(&t->pairs, Q_COUNT_OF(first->weight)));
-    for (unsigned i = 0; i < Q_COUNT_OF(first->weight); i++) {
-        if (first->places[i] == 0 || first->weight[i] < (uint64_t)t->least)
-            continue;
-        struct bpe_candidate candidate = {first->weight[i], bpe_pair_of(byte_id[i >> 8], byte_id[i & 255]), 0};
-        /* A list of one place is written as any other: its handle would need the place. */
-        Q_TRY(bpe_places_add(&t->places, first->places[i], &candidate.places, &first->list[i]));
-        bpe_pairs_put(&t->pairs, candidate.pair)->count = (int64_t)first->weight[i];
-        Q_TRY(bpe_queue_add(&t->queue, candidate));
-    }
-    for (uint32_t p = 0; p + 1 < words->slot_count; p++) {
-        int pair = first_pair_at(words, first, p);
-        if (pair >= 0 && first->list[pair])
-            *first->list[pair]++ = p;
+    struct bpe_side *totals = &t->totals[side];
+    bpe_side_clear(totals);
+    for (unsigned k = 0; k < t->job.portions; k++) {
+        struct bpe_side *mine = &t->workers[k].sides[side];
+        for (size_t i = 0; i < mine->count; i++) {
+            struct bpe_sum *sum = &mine->sums[i];
+            uint32_t total = bpe_side_find(totals, t->words.text, sum->first + offset, sum->length, offset);
+            if (total == BPE_NONE)
+                return q_fail(Q_ERR_MEMORY, "no memory for the neighbours of a pair");
+            sum->total = total;
+            bpe_sum_join(&totals->sums[total], sum);
+        }
     }
     return Q_OK;
 }
 
-q_status bpe_apply_start(struct bpe_trainer *t)
+static void deal(struct bpe_trainer *t, int side)
 {
-    struct first_pairs *first;
-    Q_TRY(q_alloc_zero(1, sizeof(*first), &first));
-    q_status status = q_alloc_zero(t->options->vocab_size, 1, &first->byte_of);
-    if (!status) {
-        for (unsigned b = 0; b < 256; b++)
-            first->byte_of[t->out->byte_id[b]] = (uint8_t)b;
-        size_t region = 0;
-        for (uint32_t p = 0; p + 1 < t->words.slot_count; p++) {
-            int pair = first_pair_at(&t->words, first, p);
-            if (pair < 0)
-                continue;
-            region = bpe_words_region(&t->words, region, p);
-            first->weight[pair] += t->words.regions[region].count;
-            first->places[pair]++;
-        }
-        status = queue_first(t, first);
+    for (unsigned k = 0; k < t->job.portions; k++) {
+        struct bpe_side *mine = &t->workers[k].sides[side];
+        for (size_t i = 0; i < mine->count; i++)
+            bpe_sum_deal(&t->totals[side].sums[mine->sums[i].total], &mine->sums[i], k);
     }
-    q_release(first->byte_of);
-    q_release(first);
-    return status;
+}
+
+static q_status make_lists(struct bpe_trainer *t, uint32_t made, bool *any)
+{
+    const uint32_t length = t->job.left + t->job.right;
+    const unsigned portions = t->job.portions;
+    struct bpe_side *totals = portions == 1 ? t->workers[0].sides : t->totals;
+    const struct new_pairs pairs[BPE_SIDES] = {{BPE_LEFT, made, length}, {BPE_RIGHT, made, length}};
+    struct bpe_totals sets[BPE_SIDES];
+    for (int side = 0; side < BPE_SIDES; side++) {
+        if (portions > 1)
+            Q_TRY(join(t, side, side == BPE_RIGHT ? length : 0));
+        for (size_t i = 0; i < totals[side].count; i++)
+            if (!bpe_may_grow(t, totals[side].sums[i].length, length))
+                totals[side].sums[i].weight = 0;
+        sets[side] = (struct bpe_totals){totals[side].sums, totals[side].count, new_pair, &pairs[side]};
+    }
+    Q_TRY(bpe_lists_room(t, sets, BPE_SIDES));
+    for (int side = 0; side < BPE_SIDES; side++) {
+        Q_TRY(bpe_lists_make(t, &sets[side], portions, any));
+        if (portions > 1)
+            deal(t, side);
+    }
+    return Q_OK;
+}
+
+q_status bpe_apply_merge(struct bpe_trainer *t, uint32_t made)
+{
+    bool any = false;
+    Q_TRY(run(t, merge_pass));
+    Q_TRY(make_lists(t, made, &any));
+    if (any)
+        Q_TRY(run(t, write_pass));
+    bpe_places_drop(&t->places, t->job.candidate.places);
+    for (unsigned k = 0; k < t->job.portions; k++)
+        for (int side = 0; side < BPE_SIDES; side++)
+            bpe_side_clear(&t->workers[k].sides[side]);
+    return Q_OK;
 }

@@ -4,8 +4,10 @@
  * between two such borders does not depend on what is outside.
  *
  *   1. The same bytes, as a token, are always made of the same two tokens. So a merge makes a new token, one that no place holds yet (its bytes may
- *      be a special token's, but such a one is in no piece); and all places of a pair are made by one merge and known from then on.
- *   2. After that the pair's count only falls. So a pair that starts below the least count is never needed, and a lazy queue is exact.
+ *      be a special token's, but such a one is in no piece); a token is known by its bytes; and all places of a pair are made by one merge and known from
+ *      then on.
+ *   2. After that the pair's count only falls. So a queue that knows what the count once was is exact, if it looks again at the pair that comes first;
+ *      and a pair that starts below the least count is never needed.
  */
 #include "tokenizer/bpe_train.h"
 
@@ -20,16 +22,10 @@ enum { STOP_EVERY = 256 }; /* merges between two looks at whether we are to stop
 
 static void trainer_release(struct bpe_trainer *t)
 {
-    struct bpe_side *sides[] = {&t->left, &t->right};
-    for (size_t i = 0; i < Q_COUNT_OF(sides); i++) {
-        q_release(sides[i]->index_of);
-        q_release(sides[i]->neighbours);
-        q_release(sides[i]->records);
-    }
+    bpe_apply_release(t);
     q_release(t->length);
     q_release(t->by_bytes);
     bpe_words_release(&t->words);
-    bpe_pairs_release(&t->pairs);
     bpe_queue_release(&t->queue);
     bpe_places_release(&t->places);
 }
@@ -42,10 +38,6 @@ static q_status trainer_init(struct bpe_trainer *t)
         t->by_bytes_capacity *= 2;
     Q_TRY(q_alloc_zero(size, sizeof(*t->length), &t->length));
     Q_TRY(q_alloc_zero(t->by_bytes_capacity, sizeof(*t->by_bytes), &t->by_bytes));
-    Q_TRY(q_alloc(size, sizeof(uint32_t), &t->left.index_of));
-    Q_TRY(q_alloc(size, sizeof(uint32_t), &t->right.index_of));
-    for (size_t i = 0; i < size; i++)
-        t->left.index_of[i] = t->right.index_of[i] = BPE_END;
     return q_arena_alloc(&t->out->arena, size, sizeof(*t->out->tokens), &t->out->tokens);
 }
 
@@ -56,6 +48,11 @@ static uint32_t *entry_of(const struct bpe_trainer *t, q_string bytes)
     while (t->by_bytes[at] && !q_string_equal(t->out->tokens[t->by_bytes[at] - 1], bytes))
         at = (at + 1) & (t->by_bytes_capacity - 1);
     return &t->by_bytes[at];
+}
+
+uint32_t bpe_trainer_id(const struct bpe_trainer *t, q_string bytes)
+{
+    return *entry_of(t, bytes) - 1; /* 0 - 1 is BPE_NONE */
 }
 
 /* The token with these bytes, made where there is none. The vocabulary must have room. */
@@ -106,46 +103,58 @@ static q_status add_bytes(struct bpe_trainer *t)
     return Q_OK;
 }
 
-/* Writes the merge down and applies it. */
-static q_status merge(struct bpe_trainer *t, const struct bpe_candidate *candidate, struct q_buffer *bytes)
+/* Writes the merge in hand down and applies it. */
+static q_status merge(struct bpe_trainer *t)
 {
     struct vocabulary *out = t->out;
-    uint32_t left = (uint32_t)(candidate->pair >> 32), right = (uint32_t)candidate->pair, made;
+    uint32_t made;
     bool is_new;
-    q_buffer_clear(bytes);
-    Q_TRY(q_buffer_append_string(bytes, out->tokens[left]));
-    Q_TRY(q_buffer_append_string(bytes, out->tokens[right]));
-    Q_TRY(token_of(t, q_buffer_string(bytes), &made, &is_new));
+    Q_TRY(token_of(t, t->job.bytes, &made, &is_new));
     Q_TRY(q_grow(&out->merges, &t->merge_capacity, out->merge_count + 1, sizeof(*out->merges)));
-    out->merges[out->merge_count++] = (struct vocabulary_merge){left, right, made};
-    return bpe_apply(t, candidate, made);
+    bpe_pair pair = t->job.candidate.pair;
+    out->merges[out->merge_count++] = (struct vocabulary_merge){(uint32_t)(pair >> 32), (uint32_t)pair, made};
+    return bpe_apply_merge(t, made);
+}
+
+/* Looks at the first candidate: it is merged where its count is what the queue believed, or still the highest. */
+static q_status step(struct bpe_trainer *t, struct bpe_candidate *candidate, struct q_buffer *bytes)
+{
+    uint64_t count;
+    q_buffer_clear(bytes);
+    Q_TRY(q_buffer_append_string(bytes, t->out->tokens[candidate->pair >> 32]));
+    Q_TRY(q_buffer_append_string(bytes, t->out->tokens[(uint32_t)candidate->pair]));
+    Q_TRY(bpe_apply_look(t, candidate, q_buffer_string(bytes), &count));
+    q_check(count <= candidate->count);
+    bool is_first = count == candidate->count;
+    if (!is_first) {
+        candidate->count = count;
+        is_first = bpe_is_kept(t, count, candidate->pair) && bpe_queue_is_first(&t->queue, candidate);
+    }
+    Q_TRY(is_first ? merge(t) : bpe_apply_put_back(t, count));
+    t->job.candidate.places = BPE_NO_LIST; /* nothing is in hand */
+    if (is_first)
+        q_progress_add(1);
+    return bpe_lists_tidy(t);
 }
 
 static q_status merge_all(struct bpe_trainer *t)
 {
     struct q_buffer bytes = {0};
     q_status status = Q_OK;
-    while (t->out->size < t->options->vocab_size) {
+    for (uint64_t steps = 0; t->out->size < t->options->vocab_size; steps++) {
         struct bpe_candidate candidate;
         bool any;
-        Q_TRY_GOTO(done, bpe_queue_take(&t->queue, &candidate, &any));
-        if (!any)
-            break;
-        int64_t count = bpe_pairs_find(&t->pairs, candidate.pair)->count;
-        q_check(count >= 0 && (uint64_t)count <= candidate.count);
-        if (candidate.count != (uint64_t)count) {
-            candidate.count = (uint64_t)count;
-            if (count < t->least)
-                bpe_places_drop(&t->places, candidate.places);
-            else
-                Q_TRY_GOTO(done, bpe_queue_add(&t->queue, candidate));
-            continue;
-        }
-        Q_TRY_GOTO(done, merge(t, &candidate, &bytes));
-        q_progress_add(1);
-        if (t->out->merge_count % STOP_EVERY == 0 && q_stop_requested()) {
+        if (steps % STOP_EVERY == 0 && q_stop_requested()) {
             status = q_fail(Q_STOPPED, "stopped before the vocabulary was full");
             goto done;
+        }
+        Q_TRY_GOTO(done, bpe_queue_take(&t->queue, &candidate, &any));
+        if (any) {
+            Q_TRY_GOTO(done, step(t, &candidate, &bytes));
+        } else if (t->floor > t->least || t->floor_pair != BPE_NO_PAIR) {
+            Q_TRY_GOTO(done, bpe_scan(t));
+        } else {
+            break;
         }
     }
 done:
@@ -176,28 +185,57 @@ q_status bpe_train_check(const struct bpe_train_options *options)
     return Q_OK;
 }
 
+/* A floor that is hardly ever reached. The count of the last merges is about the text's bytes over 25 times the size of the vocabulary, on text in 35
+ * languages and on English alone; what lies far below is not worth keeping. */
+static uint64_t first_floor(const struct bpe_trainer *t)
+{
+    uint64_t guess = t->words.weight / t->options->vocab_size / t->tuning.floor_share;
+    return Q_MAX(guess, t->least);
+}
+
+static q_status train(struct bpe_trainer *t, struct bpe_source *source)
+{
+    Q_TRY(trainer_init(t));
+    Q_TRY(add_special(t));
+    Q_TRY(add_bytes(t));
+    Q_TRY(bpe_words_create(source, q_pool_threads(t->pool), &t->words));
+    Q_TRY(bpe_apply_init(t));
+    t->floor = first_floor(t);
+    Q_TRY(bpe_first_count(t));
+    Q_TRY(merge_all(t));
+    return vocabulary_complete(t->out);
+}
+
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
 {
-    struct bpe_trainer t = {
-        .options = options, .out = out, .least = (int64_t)Q_MIN(Q_MAX(options->min_frequency, 1), INT64_MAX)};
+    struct bpe_trainer t = {.options = options,
+                            .tuning = options->tuning,
+                            .out = out,
+                            .least = Q_MAX(options->min_frequency, 1),
+                            .floor_pair = BPE_NO_PAIR,
+                            .budget = UINT64_MAX};
+    struct bpe_table_source table;
+    struct bpe_source source;
     Q_TRY(bpe_train_check(options));
+    if (!t.tuning.chunk)
+        t.tuning.chunk = 1 << 16;
+    if (!t.tuning.shared_bytes)
+        t.tuning.shared_bytes = 1 << 13;
+    if (!t.tuning.floor_share)
+        t.tuning.floor_share = 64;
+    t.places.chunk_bytes = 1 << 20;
+    t.job.candidate.places = BPE_NO_LIST;
+    if (options->memory)
+        t.budget = options->memory, t.places.chunk_bytes = Q_MAX(Q_MIN(options->memory / 16, 1 << 20), 4096);
+    bpe_table_source_init(&table, counts, &source);
+    Q_TRY(q_pool_create(options->threads ? options->threads : 1, &t.pool));
     out->pretokenizer = pretokenizer_keep(counts->pretokenizer);
     q_progress_start("train", "tokens", options->vocab_size - options->special_count - 256);
-    q_status status = trainer_init(&t);
-    if (!status)
-        status = add_special(&t);
-    if (!status)
-        status = add_bytes(&t);
-    if (!status)
-        status = bpe_words_create(counts, out->byte_id, &t.words);
-    if (!status)
-        status = bpe_apply_start(&t);
-    if (!status)
-        status = merge_all(&t);
-    if (!status)
-        status = vocabulary_complete(out);
+    q_status status = train(&t, &source);
     q_status settled = settle(&t);
     q_progress_finish();
     trainer_release(&t);
+    q_pool_release(t.pool);
+    bpe_table_source_release(&table);
     return status ? status : settled;
 }

@@ -23,12 +23,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What decides over time and memory alone, never over the result; 0 is the standard. For tests, which want every path on small corpora. */
+struct bpe_train_tuning {
+    uint64_t chunk;        /* places that a thread keeps from one walk to the next */
+    uint64_t shared_bytes; /* of a list, from which threads share it */
+    uint64_t floor_share;  /* of the mean count of a token */
+};
+
 struct bpe_train_options {
     uint64_t vocab_size;        /* special tokens, bytes and merges; at most VOCABULARY_SIZE_MAX */
     uint64_t min_frequency;     /* of a pair that is merged; 0 and 1 are the same */
     uint64_t max_token_length;  /* bytes; a longer token is not made. 0: no bound */
     const char *const *special; /* texts of the special tokens, distinct */
     size_t special_count;
+    unsigned threads; /* 0: one */
+    uint64_t memory;  /* bytes for the queue and the lists of places; 0: no bound */
+    struct bpe_train_tuning tuning;
 };
 
 /* Whether there is room for special tokens and bytes, and the size is within bounds: Q_ERR_USAGE. What can be known before any text is read. */

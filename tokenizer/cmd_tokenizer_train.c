@@ -104,6 +104,7 @@ static q_status train_file(const struct train_options *options, const char *cons
     Q_TRY_GOTO(done, file_settings(options, &recipe, &settings));
     struct bpe_train_options train;
     Q_TRY_GOTO(done, tokenizer_train_options(&settings, &recipe.arena, &train));
+    train.threads = (unsigned)options->common.threads;
     counts.pretokenizer = pretokenizers[settings.pretokenizer];
     Q_TRY_GOTO(done, bpe_train_check(&train));
     Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));

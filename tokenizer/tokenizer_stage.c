@@ -295,6 +295,7 @@ static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *c
     struct q_part_file files[2];
     json_t *statistics;
     Q_TRY(tokenizer_train_options(&stage->settings, &stage->recipe.arena, &options));
+    options.threads = (unsigned)stage->common->threads;
     Q_TRY(bpe_train(counts, &options, vocabulary));
     Q_TRY(vocabulary_layout_apply((enum vocabulary_layout)stage->settings.layout, vocabulary));
     stage->build.tokens = vocabulary->size;

@@ -45,6 +45,11 @@ static void merges_are_those_of_the_twin(void **state)
         options.max_token_length = dice_roll(&dice) % 3 ? 0 : 2 + dice_roll(&dice) % 8;
         for (size_t k = 1 + dice_roll(&dice) % 3; k > 0; k--)
             random_corpus(&dice, &counts);
+        options.threads = 1 + (unsigned)(dice_roll(&dice) % 3);
+        options.tuning.chunk = dice_roll(&dice) % 2 ? 0 : 64 + dice_roll(&dice) % 64;
+        options.tuning.shared_bytes = dice_roll(&dice) % 2 ? 0 : 1 + dice_roll(&dice) % 64;
+        options.tuning.floor_share = dice_roll(&dice) % 2 ? 0 : 1;
+        options.memory = dice_roll(&dice) % 2 ? 0 : 8192 << dice_roll(&dice) % 6;
         size_t wanted = train_twin(&counts, &options, want);
         assert_ok(bpe_train(&counts, &options, &vocabulary));
         assert_int_equal(vocabulary.merge_count, wanted);
