@@ -19,7 +19,7 @@ change half-a-surrogate '0,/"vocab": {/s//"vocab": { "\\ud800": 1300,/'
 change merges-no-list '0,/"merges": \[/s//"merges": {"a": [/; $s/}$/}}/'
 change id-of-two-added '0,/"id": 1,/s//"id": 0,/'
 echo "== deep, long, endless"
-head -c 60M /dev/zero | tr '\0' '[' >deep.json
+{ printf '{"model": '; head -c 60M /dev/zero | tr '\0' '['; } >deep.json
 (ulimit -v 2000000; refused 3 quern-tokenizer encode -t deep.json hi.txt)
 rm deep.json
 truncate -s 1G long.json
