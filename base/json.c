@@ -23,10 +23,14 @@ static void *allocate(size_t size)
     return bytes;
 }
 
+/* There where this code is part of a library for other programs (quern_tokenizer_seams.c): jansson is theirs as well then, and its allocator stays. */
+extern const bool q_json_is_a_guest __attribute__((weak));
+
 /* Before main, and so before jansson allocates anything with another allocator. */
 __attribute__((constructor)) static void use_our_allocator(void)
 {
-    json_set_alloc_funcs(allocate, q_release);
+    if (!&q_json_is_a_guest)
+        json_set_alloc_funcs(allocate, q_release);
 }
 
 static q_status out_of_memory(void)
@@ -67,7 +71,7 @@ q_status q_json_parse(q_string text, const char *name, json_t **out)
     parsing = true;
     json_t *value = json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     parsing = false;
-    if (allocation_failed) {
+    if (allocation_failed || (!value && json_error_code(&error) == json_error_out_of_memory)) {
         json_decref(value);
         return out_of_memory();
     }
