@@ -96,6 +96,18 @@ q_status q_account_failed(struct q_accounting *accounting, const char *reason, u
     return account_lost(accounting, reason, true, in_bytes);
 }
 
+q_status q_account_more(struct q_accounting *accounting, const char *name, uint64_t in_bytes, uint64_t out_bytes)
+{
+    struct q_reason *reason;
+    if (name)
+        Q_TRY(find_reason(accounting, name, false, &reason));
+    struct q_tally *tally = name ? &reason->tally : &accounting->kept;
+    q_check(q_add_u64(tally->bytes, in_bytes, &tally->bytes) &&
+            q_add_u64(accounting->in.bytes, in_bytes, &accounting->in.bytes));
+    q_check(name || q_add_u64(accounting->out_bytes, out_bytes, &accounting->out_bytes));
+    return Q_OK;
+}
+
 q_status q_accounting_add(struct q_accounting *sum, const struct q_accounting *part)
 {
     struct q_reason *reason;

@@ -36,6 +36,9 @@ void q_accounting_release(struct q_accounting *accounting);
 q_status q_account_kept(struct q_accounting *accounting, uint64_t in_bytes, uint64_t out_bytes) Q_MUST_USE;
 q_status q_account_dropped(struct q_accounting *accounting, const char *reason, uint64_t in_bytes) Q_MUST_USE;
 q_status q_account_failed(struct q_accounting *accounting, const char *reason, uint64_t in_bytes) Q_MUST_USE;
+/* More bytes of a document that was counted by one of the first two calls: a text that came in parts. reason NULL: it was kept. */
+q_status q_account_more(struct q_accounting *accounting, const char *reason, uint64_t in_bytes,
+                        uint64_t out_bytes) Q_MUST_USE;
 q_status q_accounting_add(struct q_accounting *sum, const struct q_accounting *part) Q_MUST_USE;
 /* The law itself; aborts where it is broken, for only a defect of ours can. */
 void q_accounting_check(const struct q_accounting *accounting);

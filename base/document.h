@@ -67,6 +67,8 @@ q_status q_lines_open(const char *path, struct q_lines_reader **out) Q_MUST_USE;
 /* Refills `batch` with whole lines, about `bytes` of them, more where one line is longer; batch->size = 0 at the end. A line without an end at the
  * file's end counts. A line longer than Q_DOCUMENT_LINE_BYTES_MAX is Q_ERR_INPUT. */
 q_status q_lines_next(struct q_lines_reader *reader, size_t bytes, struct q_buffer *batch) Q_MUST_USE;
+/* A smaller bound on a line than Q_DOCUMENT_LINE_BYTES_MAX, for who has little memory: a longer one is Q_ERR_INPUT. */
+void q_lines_bound(struct q_lines_reader *reader, size_t line_bytes_max);
 uint64_t q_lines_position(const struct q_lines_reader *reader); /* bytes of the stored file consumed */
 void q_lines_close(struct q_lines_reader *reader);
 

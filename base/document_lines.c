@@ -17,6 +17,7 @@ struct q_lines_reader {
     char *stored;       /* PIECE_BYTES of the file, of which [stored_at, stored_size) are not used yet */
     size_t stored_at, stored_size;
     uint64_t position;    /* bytes of the stored file used */
+    size_t line_bytes_max;
     struct q_buffer rest; /* the beginning of a line whose end was not in the last batch */
 };
 
@@ -27,6 +28,7 @@ q_status q_lines_open(const char *path, struct q_lines_reader **out)
     size_t size = strlen(path) + 1;
     Q_TRY(q_alloc_zero(1, sizeof(*reader), &reader));
     reader->fd = -1;
+    reader->line_bytes_max = Q_DOCUMENT_LINE_BYTES_MAX;
     Q_TRY_GOTO(failed, q_alloc(size, 1, &reader->path));
     memcpy(reader->path, path, size);
     Q_TRY_GOTO(failed, q_alloc(PIECE_BYTES, 1, &reader->stored));
@@ -52,6 +54,11 @@ void q_lines_close(struct q_lines_reader *reader)
     q_release(reader->stored);
     q_release(reader->path);
     q_release(reader);
+}
+
+void q_lines_bound(struct q_lines_reader *reader, size_t line_bytes_max)
+{
+    reader->line_bytes_max = Q_MIN(line_bytes_max, (size_t)Q_DOCUMENT_LINE_BYTES_MAX);
 }
 
 uint64_t q_lines_position(const struct q_lines_reader *reader)
@@ -166,6 +173,9 @@ q_status q_lines_next(struct q_lines_reader *reader, size_t bytes, struct q_buff
         size_t line = batch->size - (end != SIZE_MAX ? end + 1 : 0);
         if (line > Q_DOCUMENT_LINE_BYTES_MAX)
             return q_fail(Q_ERR_INPUT, "'%s' has a line longer than 1 GiB", reader->path);
+        if (line > reader->line_bytes_max)
+            return q_fail(Q_ERR_INPUT, "'%s' has a line longer than %zu bytes, the bound here", reader->path,
+                          reader->line_bytes_max);
     }
     if (more) {
         Q_TRY(q_buffer_append(&reader->rest, batch->data + end + 1, batch->size - end - 1));

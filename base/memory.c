@@ -4,6 +4,9 @@
 #include "base/check.h"
 #include "base/fs.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -163,6 +166,14 @@ uint64_t q_memory_machine_bytes(void)
     if (q_parse_u64(q_string_trim(q_string_of(text)), &bound) == Q_OK && (bytes == 0 || bound < bytes))
         bytes = bound;
     return bytes;
+}
+
+void q_memory_return_blocks(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10); /* once set it stays, and so does M_TRIM_THRESHOLD */
+    (void)mallopt(M_TRIM_THRESHOLD, 512 << 10);
+#endif
 }
 
 q_status q_alloc_pages(size_t bytes, void *out_pointer)

@@ -44,6 +44,10 @@ uint64_t q_memory_resident_bytes(void);
 /* What this process may use at most: the machine's memory, or its container's (cgroup v2) where that is less. 0 where the system does not say. */
 uint64_t q_memory_machine_bytes(void);
 
+/* From now on blocks of 256 KiB and more go back to the system when they are released, where malloc would otherwise learn to keep them: for programs that
+ * promise a bound. Nothing where malloc cannot be told. */
+void q_memory_return_blocks(void);
+
 /* `bytes` > 0 of zeroed pages, which go back to the system when they are released: for what counts against a bound on memory, since blocks of malloc may
  * stay with the process. From 2 MiB on they are aligned for huge pages, and these are asked for: a table that is looked up at random lives by its TLB. */
 q_status q_alloc_pages(size_t bytes, void *out_pointer) Q_MUST_USE;

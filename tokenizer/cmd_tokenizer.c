@@ -69,7 +69,12 @@ static const struct q_verb verbs[] = {
     {.name = "count",
      .synopsis = "INPUT... -o FILE",
      .summary = "count the pieces of texts, for train --counts",
-     .details = "  quern-tokenizer count en/*.jsonl.zst -o en.counts\n",
+     .details =
+         "What does not fit into --memory waits in FILE.work, which is gone at the end. With --from-pairs the "
+         "input is JSON lines {\"piece\": \"the\", \"count\": 3}, as the verb counts prints them, which are taken "
+         "as they are.\n\n"
+         "  quern-tokenizer count en/*.jsonl.zst -o en.counts --memory 2G\n"
+         "  quern-tokenizer count corpus/ -o all.counts --weight lang:en=0.5 --weight source:wiki=3\n",
      .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
      .options = count_table,
      .options_size = sizeof(struct count_options),
@@ -80,11 +85,24 @@ static const struct q_verb verbs[] = {
      .synopsis = "FILE... -o FILE",
      .summary = "add files of counts up",
      .details = "  quern-tokenizer merge-counts en.counts de.counts -o all.counts\n",
-     .takes = Q_TAKES_OUT,
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
+     .options = merge_counts_table,
      .options_size = sizeof(struct count_options),
      .arguments_min = 1,
      .arguments_max = 100000,
      .run = cmd_merge_counts},
+    {.name = "counts",
+     .synopsis = "FILE...",
+     .summary = "print files of counts, added up, as JSON lines",
+     .details =
+         "A line for each piece: {\"piece\": \"the\", \"count\": 3}, or \"hex\" for bytes that are not UTF-8, in "
+         "the order of the pieces' bytes.\n\n"
+         "  quern-tokenizer counts en.counts | head\n",
+     .takes = 0,
+     .options_size = sizeof(struct count_options),
+     .arguments_min = 1,
+     .arguments_max = 100000,
+     .run = cmd_counts},
     {.name = "encode",
      .synopsis = "-t TOKENIZER [FILE...]",
      .summary = "text to ids, a line per document",

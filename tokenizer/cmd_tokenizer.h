@@ -20,6 +20,11 @@ struct count_options {
     struct q_common common;
     const char *format;
     const char *pretokenizer;
+    uint64_t memory;
+    struct q_texts weights;
+    double sample; /* 0: not given */
+    uint64_t seed;
+    bool from_pairs, fractions;
 };
 
 struct encode_options {
@@ -46,12 +51,14 @@ struct audit_options {
 };
 
 extern const struct q_option compare_table[], audit_table[];
-extern const struct q_option train_table[], count_table[], encode_table[], decode_table[], bench_table[];
+extern const struct q_option train_table[], count_table[], merge_counts_table[], encode_table[], decode_table[],
+    bench_table[];
 
 q_status cmd_train(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_plan(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_count(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_merge_counts(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_counts(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_encode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_decode(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_bench(void *options, const char *const *arguments, size_t count) Q_MUST_USE;

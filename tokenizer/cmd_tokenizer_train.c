@@ -25,24 +25,30 @@ const struct q_option train_table[] = {
     {0},
 };
 
-const struct q_option count_table[] = {
-    {"format", 0, Q_OPTION_TEXT, offsetof(struct count_options, format), "FORMAT", "auto (by name), text or jsonl"},
-    {"pretokenizer", 0, Q_OPTION_TEXT, offsetof(struct count_options, pretokenizer), "NAME",
-     "the setting tokenizer.pretokenizer"},
-    {0},
-};
+static q_status add_counted(struct counter *counter, struct counts *counts)
+{
+    struct count_stream *stream;
+    Q_TRY(counter_stream(counter, &stream));
+    q_status status = counts_add_stream(counts, stream);
+    count_stream_close(stream);
+    return status;
+}
 
-static q_status count_paths(const char *const *paths, size_t count, const char *format, uint64_t threads,
-                            struct counts *counts, struct q_accounting *accounting)
+static q_status count_paths(const char *const *paths, size_t count, const struct count_texts_options *options,
+                            uint64_t threads, struct counts *counts, struct q_accounting *accounting)
 {
     struct text_source *source;
     struct q_pool *pool;
-    Q_TRY(open_texts(paths, count, format, &source));
+    struct counter *counter = NULL;
+    Q_TRY(open_texts(paths, count, NULL, &source));
     q_status status = q_pool_create((unsigned)threads, &pool);
     if (!status) {
         q_progress_start("count", "bytes", text_source_bytes(source));
-        status = count_texts(source, pool, counts, accounting);
+        status = count_texts(source, pool, options, accounting, &counter);
         q_progress_finish();
+        if (!status)
+            status = add_counted(counter, counts);
+        counter_release(counter);
         q_pool_release(pool);
     }
     text_source_close(source);
@@ -72,12 +78,34 @@ static q_status file_settings(const struct train_options *options, struct q_reci
     return options->layout ? layout_named(options->layout, &settings->layout) : Q_OK;
 }
 
-static q_status gather_counts(const struct train_options *options, const char *const *arguments, size_t count,
-                              struct counts *counts, struct q_accounting *accounting)
+static q_status count_given(const struct train_options *options, const struct tokenizer_settings *settings,
+                            const char *const *arguments, size_t count, struct counts *counts,
+                            struct q_accounting *accounting)
+{
+    struct count_weights weights = {0};
+    struct work_folder folder = {0};
+    const struct count_texts_options counting = {.pretokenizer = counts->pretokenizer,
+                                                 .weights = &weights,
+                                                 .sample = settings->sample,
+                                                 .memory = settings->memory,
+                                                 .folder = &folder};
+    q_status status = count_weights_add(&weights, &settings->weights);
+    if (!status)
+        status = work_folder_open(&folder, options->common.out);
+    if (!status)
+        status = count_paths(arguments, count, &counting, options->common.threads, counts, accounting);
+    work_folder_close(&folder);
+    count_weights_release(&weights);
+    return status;
+}
+
+static q_status gather_counts(const struct train_options *options, const struct tokenizer_settings *settings,
+                              const char *const *arguments, size_t count, struct counts *counts,
+                              struct q_accounting *accounting)
 {
     for (size_t i = 0; i < options->counts.count; i++)
         Q_TRY(counts_read(counts, options->counts.items[i]));
-    return count ? count_paths(arguments, count, NULL, options->common.threads, counts, accounting) : Q_OK;
+    return count ? count_given(options, settings, arguments, count, counts, accounting) : Q_OK;
 }
 
 static q_status publish_file(const struct vocabulary *vocabulary, const char *path)
@@ -107,7 +135,7 @@ static q_status train_file(const struct train_options *options, const char *cons
     train.threads = (unsigned)options->common.threads;
     counts.pretokenizer = pretokenizers[settings.pretokenizer];
     Q_TRY_GOTO(done, bpe_train_check(&train));
-    Q_TRY_GOTO(done, gather_counts(options, arguments, count, &counts, &accounting));
+    Q_TRY_GOTO(done, gather_counts(options, &settings, arguments, count, &counts, &accounting));
     size_t distinct = counts.used;
     Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
     Q_TRY_GOTO(done, vocabulary_layout_apply((enum vocabulary_layout)settings.layout, &vocabulary));
@@ -182,46 +210,5 @@ q_status cmd_plan(void *given, const char *const *arguments, size_t count)
     if (!status)
         status = tokenizer_stage_plan(&stage);
     tokenizer_stage_release(&stage);
-    return status;
-}
-
-q_status cmd_count(void *given, const char *const *arguments, size_t count)
-{
-    const struct count_options *options = given;
-    struct q_accounting accounting = {0};
-    struct counts counts = {.pretokenizer = pretokenizers[0]};
-    double start = q_seconds();
-    if (!options->common.out)
-        return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
-    if (options->pretokenizer && !(counts.pretokenizer = pretokenizer_named(q_string_of(options->pretokenizer))))
-        return q_fail(Q_ERR_USAGE, "'--pretokenizer' is '%s'; quern knows %s", options->pretokenizer,
-                      pretokenizers[0]->name);
-    Q_TRY(q_publish_check(options->common.out));
-    q_status status = count_paths(arguments, count, options->format, options->common.threads, &counts, &accounting);
-    if (!status)
-        status = counts_write(&counts, options->common.out, NULL);
-    if (!status)
-        q_accounting_print(&accounting, "tokenizer count", q_seconds() - start);
-    counts_release(&counts);
-    q_accounting_release(&accounting);
-    return status;
-}
-
-q_status cmd_merge_counts(void *given, const char *const *arguments, size_t count)
-{
-    const struct count_options *options = given;
-    struct counts counts = {0};
-    q_status status = Q_OK;
-    if (!options->common.out)
-        return q_fail(Q_ERR_USAGE, "where to? give -o FILE");
-    Q_TRY(q_publish_check(options->common.out));
-    for (size_t i = 0; i < count && !status; i++)
-        status = counts_read(&counts, arguments[i]);
-    if (!status)
-        status = counts_write(&counts, options->common.out, NULL);
-    if (!status)
-        fprintf(stderr, "tokenizer merge-counts: %zu distinct pieces of %llu documents\n", counts.used,
-                (unsigned long long)counts.total.documents);
-    counts_release(&counts);
     return status;
 }

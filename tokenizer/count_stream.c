@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/seekable.h"
-#include "tokenizer/counts_format.h"
+#include "tokenizer/merge_tree.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,7 +17,7 @@ enum {
 /* What counts_file_write holds for each thread: two frames plain and stored, and zstd's tables. */
 #define WRITER_THREAD_BYTES (10ull << 20)
 
-/* A table's slots in order. The first eight bytes as a number decide nearly always. */
+/* A table's slots in order. */
 struct sorted_slot {
     uint64_t prefix;
     const struct counts_slot *slot;
@@ -29,9 +29,10 @@ struct stream_source {
     const struct counts *table;
     struct sorted_slot *sorted;
     size_t at;
+    struct count_source other; /* or; its own rewind */
+    void (*rewind)(void *context);
 
     uint64_t factor; /* to the stream's scale */
-    uint64_t prefix; /* of the head's piece */
     struct count_entry head;
 };
 
@@ -52,27 +53,18 @@ struct count_stream {
     struct stream_source *sources;
     size_t source_count, source_capacity;
     uint64_t memory; /* of the open readers */
-    size_t *tree;    /* [0] is the winner, [1..] the losers of the games above them */
+    struct merge_tree tree;
     bool started;
     struct q_buffer piece; /* the one given last, where several sources have it */
 };
 
-static uint64_t prefix_of(q_string piece)
+static q_status fill_head(struct count_stream *stream, size_t number)
 {
-    uint64_t prefix = 0;
-    if (piece.size >= 8) {
-        memcpy(&prefix, piece.data, 8);
-        return __builtin_bswap64(prefix);
-    }
-    for (size_t i = 0; i < piece.size; i++)
-        prefix |= (uint64_t)(uint8_t)piece.data[i] << (56 - 8 * i);
-    return prefix;
-}
-
-static q_status fill_head(struct count_stream *stream, struct stream_source *source)
-{
+    struct stream_source *source = &stream->sources[number];
     if (source->reader) {
         Q_TRY(counts_reader_next(source->reader, &source->head));
+    } else if (source->other.next) {
+        Q_TRY(source->other.next(source->other.context, &source->head));
     } else if (source->at < source->table->used) {
         const struct sorted_slot *sorted = &source->sorted[source->at++];
         source->head = (struct count_entry){counts_piece(source->table, sorted->slot), sorted->slot->count};
@@ -81,57 +73,44 @@ static q_status fill_head(struct count_stream *stream, struct stream_source *sou
     }
     if (!q_mul_u64(source->head.count, source->factor, &source->head.count))
         return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits in units of 1/%u", stream->info.scale);
-    source->prefix = prefix_of(source->head.piece);
     return Q_OK;
 }
 
-/* Whether source a's head comes before b's; one that is at its end comes last. */
-static bool comes_first(const struct count_stream *stream, size_t a, size_t b)
+/* The same in a merge. */
+static q_status fill_leaf(struct count_stream *stream, size_t number)
 {
-    const struct stream_source *left = &stream->sources[a], *right = &stream->sources[b];
-    if (!left->head.piece.data || !right->head.piece.data)
-        return left->head.piece.data != NULL;
-    if (left->prefix != right->prefix)
-        return left->prefix < right->prefix;
-    return q_string_compare(left->head.piece, right->head.piece) < 0;
+    Q_TRY(fill_head(stream, number));
+    const q_string piece = stream->sources[number].head.piece;
+    stream->tree.ended[number] = !piece.data;
+    stream->tree.prefix[number] = merge_tree_prefix(piece);
+    return Q_OK;
 }
 
-/* Plays source `at` up to the root (Knuth 5.4.1, tree of losers). While the tree is built, an empty node lets whoever comes first wait there. */
-static void play(struct count_stream *stream, size_t at)
+static bool head_before(const void *context, size_t a, size_t b)
 {
-    for (size_t node = (at + stream->source_count) / 2; node > 0; node /= 2) {
-        size_t *loser = &stream->tree[node];
-        if (*loser == SIZE_MAX) {
-            *loser = at;
-            return;
-        }
-        if (comes_first(stream, *loser, at)) {
-            size_t winner = *loser;
-            *loser = at;
-            at = winner;
-        }
-    }
-    stream->tree[0] = at;
+    const struct count_stream *stream = context;
+    return q_string_compare(stream->sources[a].head.piece, stream->sources[b].head.piece) < 0;
 }
 
 static q_status start(struct count_stream *stream)
 {
-    for (size_t i = 0; i < stream->source_count; i++) {
-        Q_TRY(fill_head(stream, &stream->sources[i]));
-        stream->tree[i] = SIZE_MAX;
-    }
+    merge_tree_release(&stream->tree);
+    Q_TRY(merge_tree_create(&stream->tree, stream->source_count));
+    stream->tree.context = stream;
+    stream->tree.before = head_before;
     for (size_t i = 0; i < stream->source_count; i++)
-        play(stream, i);
+        Q_TRY(fill_leaf(stream, i));
+    merge_tree_build(&stream->tree);
     stream->started = true;
     return Q_OK;
 }
 
-/* Takes the winner's entry out and lets the next one of its source play. */
+/* The winner's source gives its next entry. */
 static q_status replace_winner(struct count_stream *stream)
 {
-    size_t winner = stream->tree[0];
-    Q_TRY(fill_head(stream, &stream->sources[winner]));
-    play(stream, winner);
+    const size_t winner = merge_tree_first(&stream->tree);
+    Q_TRY(fill_leaf(stream, winner));
+    merge_tree_play(&stream->tree, winner);
     return Q_OK;
 }
 
@@ -139,7 +118,7 @@ q_status count_stream_next(struct count_stream *stream, struct count_entry *out)
 {
     *out = (struct count_entry){0};
     if (stream->source_count == 1) {
-        Q_TRY(fill_head(stream, &stream->sources[0]));
+        Q_TRY(fill_head(stream, 0));
         *out = stream->sources[0].head;
         return Q_OK;
     }
@@ -147,17 +126,16 @@ q_status count_stream_next(struct count_stream *stream, struct count_entry *out)
         return Q_OK;
     if (!stream->started)
         Q_TRY(start(stream));
-    const struct stream_source *winner = &stream->sources[stream->tree[0]];
+    const struct stream_source *winner = &stream->sources[merge_tree_first(&stream->tree)];
     if (!winner->head.piece.data)
         return Q_OK;
-    const uint64_t prefix = winner->prefix;
     uint64_t count = winner->head.count;
     q_buffer_clear(&stream->piece);
     Q_TRY(q_buffer_append_string(&stream->piece, winner->head.piece));
     for (;;) {
         Q_TRY(replace_winner(stream));
-        winner = &stream->sources[stream->tree[0]];
-        if (winner->prefix != prefix || !q_string_equal(winner->head.piece, q_buffer_string(&stream->piece)))
+        winner = &stream->sources[merge_tree_first(&stream->tree)];
+        if (!q_string_equal(winner->head.piece, q_buffer_string(&stream->piece)))
             break;
         if (!q_add_u64(count, winner->head.count, &count))
             return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits");
@@ -172,6 +150,8 @@ void count_stream_rewind(struct count_stream *stream)
         stream->sources[i].at = 0;
         if (stream->sources[i].reader)
             counts_reader_rewind(stream->sources[i].reader);
+        if (stream->sources[i].rewind)
+            stream->sources[i].rewind(stream->sources[i].other.context);
     }
     stream->started = false;
 }
@@ -203,7 +183,7 @@ void count_stream_close(struct count_stream *stream)
     remove_files(stream, stream->file_begin, stream->file_end);
     q_release(stream->sources);
     q_release(stream->files);
-    q_release(stream->tree);
+    merge_tree_release(&stream->tree);
     q_buffer_release(&stream->piece);
     q_arena_release(&stream->arena);
     q_release(stream);
@@ -212,6 +192,12 @@ void count_stream_close(struct count_stream *stream)
 const struct count_info *count_stream_info(const struct count_stream *stream)
 {
     return &stream->info;
+}
+
+void count_stream_add_total(struct count_stream *stream, const struct counts_total *total)
+{
+    stream->info.total.documents += total->documents;
+    stream->info.total.bytes += total->bytes;
 }
 
 static size_t files_open_max(void)
@@ -285,7 +271,6 @@ static q_status open_sources(struct count_stream *stream, uint64_t reserve)
         stream->sources[stream->source_count++] = source;
         Q_TRY(add_info(stream, counts_reader_info(source.reader), stream->files[i].path));
     }
-    Q_TRY(q_resize(&stream->tree, stream->source_count + 1, sizeof(*stream->tree)));
     return set_scale(stream);
 }
 
@@ -307,7 +292,8 @@ static q_status merge_open(struct count_stream *stream)
     const struct count_source source = {stream, next_entry};
     const size_t merged = stream->source_count;
     const char *path;
-    Q_TRY(q_arena_printf(&stream->arena, &path, "%s/pass-%05u.counts", stream->options.folder, stream->passes++));
+    Q_TRY(work_folder_make(stream->options.work));
+    Q_TRY(q_arena_printf(&stream->arena, &path, "%s/pass-%05u.counts", stream->options.work->path, stream->passes++));
     struct count_info info = stream->info;
     Q_TRY(counts_file_write(path, PASS_LEVEL, &source, stream->options.pool, &info, NULL));
     close_sources(stream);
@@ -325,7 +311,7 @@ static q_status open_files(struct count_stream *stream, const char *const *paths
         Q_TRY(open_sources(stream, threads * WRITER_THREAD_BYTES));
         if (stream->source_count == stream->file_end - stream->file_begin)
             return Q_OK;
-        if (!stream->options.folder)
+        if (!stream->options.work)
             return q_fail(Q_ERR_MEMORY, "%zu files of counts are more than can be read at once", count);
         Q_TRY(merge_open(stream));
     }
@@ -362,25 +348,44 @@ static q_status sort_table(const struct counts *counts, struct sorted_slot **out
     for (size_t i = 0; i < counts->capacity; i++) {
         const struct counts_slot *slot = &counts->slots[i];
         if (slot->count)
-            (*out)[count++] = (struct sorted_slot){prefix_of(counts_piece(counts, slot)), slot};
+            (*out)[count++] = (struct sorted_slot){merge_tree_prefix(counts_piece(counts, slot)), slot};
     }
     qsort_r(*out, count, sizeof(**out), by_bytes, (void *)counts);
     return Q_OK;
 }
 
-q_status count_stream_of(const struct counts *counts, struct count_stream **out)
+/* A stream of one source that is no file. */
+static q_status create_single(const struct stream_source *source, struct count_stream **out)
 {
     struct count_stream *stream;
-    q_status status;
     Q_TRY(q_alloc_zero(1, sizeof(*stream), &stream));
-    Q_TRY_GOTO(failed, q_grow(&stream->sources, &stream->source_capacity, 1, sizeof(*stream->sources)));
-    stream->sources[0] = (struct stream_source){.table = counts, .factor = 1};
-    Q_TRY_GOTO(failed, sort_table(counts, &stream->sources[0].sorted));
-    stream->source_count = 1;
-    counts_info(counts, &stream->info);
+    q_status status = q_grow(&stream->sources, &stream->source_capacity, 1, sizeof(*stream->sources));
+    if (status) {
+        count_stream_close(stream);
+        return status;
+    }
+    stream->sources[stream->source_count++] = *source;
     *out = stream;
     return Q_OK;
-failed:
-    count_stream_close(stream);
+}
+
+q_status count_stream_of(const struct counts *counts, struct count_stream **out)
+{
+    struct stream_source source = {.table = counts, .factor = 1};
+    Q_TRY(sort_table(counts, &source.sorted));
+    q_status status = create_single(&source, out);
+    if (status)
+        q_release(source.sorted);
+    else
+        counts_info(counts, &(*out)->info);
     return status;
+}
+
+q_status count_stream_of_source(const struct count_source *given, void (*rewind)(void *context),
+                                const struct count_info *info, struct count_stream **out)
+{
+    const struct stream_source source = {.other = *given, .rewind = rewind, .factor = 1};
+    Q_TRY(create_single(&source, out));
+    (*out)->info = *info;
+    return Q_OK;
 }

@@ -1,6 +1,6 @@
 /* Counts from any number of files, added up and in order, in little memory: what a merge writes and what training reads.
  *
- *     files --> readers --> the smallest piece first (a tree of losers), equal pieces added --> entries
+ *     files --> readers --> the smallest piece first (merge_tree.h), equal pieces added --> entries
  *
  * More files than may be open at once, or than the memory has room for, are first merged into fewer, in a folder that the caller gives.
  *
@@ -17,6 +17,7 @@
 #include "base/threads.h"
 #include "tokenizer/counts.h"
 #include "tokenizer/counts_file.h"
+#include "tokenizer/work_folder.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,8 +27,8 @@
 
 struct count_stream_options {
     uint64_t memory; /* bytes for all of the stream; 0: as many as it takes */
-    const char *
-        folder; /* an existing one, for files of earlier passes: they are removed when the stream is closed. NULL: every file must fit */
+    /* Opened, for files of earlier passes, removed as soon as they are read. NULL: every file must fit. */
+    struct work_folder *work;
     struct q_pool *pool; /* for earlier passes; NULL: the caller alone */
 };
 
@@ -39,6 +40,11 @@ q_status count_stream_open(const char *const *paths, size_t count, const struct 
                            struct count_stream **out) Q_MUST_USE;
 /* The entries of a table, sorted; the table is borrowed and must not change meanwhile. */
 q_status count_stream_of(const struct counts *counts, struct count_stream **out) Q_MUST_USE;
+/* What somebody else gives, who is asked to begin anew by rewind(source->context). */
+q_status count_stream_of_source(const struct count_source *source, void (*rewind)(void *context),
+                                const struct count_info *info, struct count_stream **out) Q_MUST_USE;
+/* Documents and bytes that the sources do not speak of, as the runs of a count do not. */
+void count_stream_add_total(struct count_stream *stream, const struct counts_total *total);
 void count_stream_close(struct count_stream *stream); /* NULL is allowed */
 
 /* info->entries: at most; the totals are exact. */

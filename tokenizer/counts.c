@@ -85,6 +85,7 @@ q_status counts_add_text(struct counts *counts, q_string text)
 
 q_status counts_add_all(struct counts *counts, const struct counts *more)
 {
+    q_check(Q_MAX(counts->scale, 1u) == Q_MAX(more->scale, 1u));
     if (counts->pretokenizer != more->pretokenizer)
         return q_fail(Q_ERR_INPUT, "counts of pretokenizer '%s' do not add to counts of '%s'", more->pretokenizer->name,
                       counts->pretokenizer->name);
@@ -113,7 +114,8 @@ uint64_t counts_of(const struct counts *counts, q_string piece)
 
 void counts_info(const struct counts *counts, struct count_info *out)
 {
-    *out = (struct count_info){.scale = 1, .entries = counts->used, .total = counts->total};
+    *out = (struct count_info){
+        .scale = counts->scale ? counts->scale : 1, .entries = counts->used, .total = counts->total};
     q_check(strlen(counts->pretokenizer->name) < sizeof(out->pretokenizer));
     memcpy(out->pretokenizer, counts->pretokenizer->name, strlen(counts->pretokenizer->name));
 }
@@ -137,7 +139,10 @@ q_status counts_write(const struct counts *counts, const char *path, struct q_fi
 
 static q_status take_info(struct counts *counts, const struct count_info *info, const char *path)
 {
-    const struct pretokenizer *pretokenizer = pretokenizer_named(q_string_of(info->pretokenizer));
+    const struct pretokenizer *pretokenizer =
+        counts->pretokenizer && !strcmp(counts->pretokenizer->name, info->pretokenizer)
+            ? counts->pretokenizer
+            : pretokenizer_named(q_string_of(info->pretokenizer));
     if (!pretokenizer)
         return q_fail(Q_ERR_INPUT, "'%s' counts pieces of pretokenizer '%s', which quern does not know", path,
                       info->pretokenizer);
@@ -152,14 +157,55 @@ static q_status take_info(struct counts *counts, const struct count_info *info, 
     return Q_OK;
 }
 
+/* Brings the table to a finer scale. */
+static q_status rescale(struct counts *counts, uint32_t scale)
+{
+    const uint64_t factor = scale / (counts->scale ? counts->scale : 1);
+    counts->scale = scale;
+    if (!q_mul_u64(counts->total.pieces, factor, &counts->total.pieces)) /* the sum bounds every count */
+        return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits in units of 1/%u", scale);
+    for (size_t i = 0; i < counts->capacity; i++)
+        counts->slots[i].count *= factor;
+    return Q_OK;
+}
+
+static q_status add_entry(struct counts *counts, const struct count_entry *entry, uint32_t scale)
+{
+    uint64_t count;
+    if (!q_mul_u64(entry->count, counts->scale / scale, &count))
+        return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits in units of 1/%u", counts->scale);
+    return counts_add(counts, entry->piece, count);
+}
+
+static q_status meet_scale(struct counts *counts, uint32_t scale)
+{
+    const uint32_t finer = Q_MAX(scale, Q_MAX(counts->scale, 1u));
+    return counts->scale == finer ? Q_OK : rescale(counts, finer);
+}
+
+q_status counts_add_stream(struct counts *counts, struct count_stream *stream)
+{
+    const struct count_info *info = count_stream_info(stream);
+    struct count_entry entry;
+    q_status status;
+    Q_TRY(take_info(counts, info, "the stream"));
+    Q_TRY(meet_scale(counts, info->scale));
+    while (!(status = count_stream_next(stream, &entry)) && entry.piece.data)
+        Q_TRY(add_entry(counts, &entry, info->scale));
+    return status;
+}
+
 q_status counts_read(struct counts *counts, const char *path)
 {
     struct counts_reader *reader;
     struct count_entry entry;
     Q_TRY(counts_reader_open(path, &reader));
-    q_status status = take_info(counts, counts_reader_info(reader), path);
+    const struct count_info *info = counts_reader_info(reader);
+    q_status status = take_info(counts, info, path);
+    if (!status)
+        status = meet_scale(counts, info->scale);
     while (!status && !(status = counts_reader_next(reader, &entry)) && entry.piece.data)
-        status = counts_add(counts, entry.piece, entry.count);
+        status = add_entry(counts, &entry, info->scale);
     counts_reader_close(reader);
     return status;
 }

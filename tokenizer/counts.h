@@ -32,6 +32,7 @@ struct counts_slot {
 /* Ready when zeroed but for the pretokenizer. */
 struct counts {
     const struct pretokenizer *pretokenizer;
+    uint32_t scale; /* counts are in units of 1/scale: COUNT_SCALE, else 1; 0 is the same as 1 */
     struct counts_total total;
     struct counts_slot *slots;
     size_t capacity;
@@ -56,12 +57,15 @@ static inline q_string counts_piece(const struct counts *counts, const struct co
     return (q_string){counts->bytes.data + slot->offset, slot->size};
 }
 
+struct count_stream;
+/* Adds all that a stream (count_stream.h) gives from where it is, with the same checks. Where one of both has the finer scale, the sum has. */
+q_status counts_add_stream(struct counts *counts, struct count_stream *stream) Q_MUST_USE;
 void counts_info(const struct counts *counts, struct count_info *out);
 
 /* Publishes the counts; the same bytes for the same counts, however they came together. identity may be NULL. */
 q_status counts_write(const struct counts *counts, const char *path, struct q_file_identity *identity) Q_MUST_USE;
 /* Adds what a file holds. Q_ERR_INPUT for a file that is cut, damaged, of another version or of another pretokenizer (where
- * counts->pretokenizer is NULL it is taken from the file). */
+ * counts->pretokenizer is NULL it is taken from the file). Scales as in counts_add_stream. */
 q_status counts_read(struct counts *counts, const char *path) Q_MUST_USE;
 
 #endif

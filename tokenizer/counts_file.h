@@ -50,6 +50,18 @@ struct count_source {
 q_status counts_file_write(const char *path, int level, const struct count_source *source, struct q_pool *pool,
                            struct count_info *info, struct q_file_identity *identity) Q_MUST_USE;
 
+/* The same entries as ranges, rising, that any thread may ask for on its own: each begins at a piece with which a frame begins (below), but the first. */
+struct count_ranges {
+    void *context;
+    size_t count;
+    q_status (*open)(void *context, size_t range, struct count_source *out);
+    void (*close)(void *context, struct count_source *source); /* what open gave */
+};
+
+/* As above, and the same file: here threads also pull. */
+q_status counts_file_write_ranges(const char *path, int level, const struct count_ranges *ranges, struct q_pool *pool,
+                                  struct count_info *info, struct q_file_identity *identity) Q_MUST_USE;
+
 struct counts_reader;
 
 /* Checks all but the entries: Q_ERR_INPUT for a file that is cut, damaged, of another version or of another Unicode. */

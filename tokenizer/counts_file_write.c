@@ -20,20 +20,38 @@ bool counts_piece_begins_frame(q_string piece)
     return (q_hash64(piece.data, piece.size, 0) & ((1u << FRAME_BITS) - 1)) == 0;
 }
 
-struct frame_job {
-    struct q_buffer plain, stored;
+/* Entries on their way from a source into frames. */
+struct framing {
+    struct count_source source;
+    struct q_buffer previous;   /* the piece before, in this frame */
+    struct count_entry pending; /* was taken and begins the next frame */
+    uint64_t entries, pieces;
+    bool at_end;
+};
+
+struct stored_frame {
+    size_t stored_bytes, plain_bytes;
     uint32_t checksum;
 };
 
+/* A job is a frame of the one source, or all frames of a range. */
+struct frame_job {
+    size_t range;
+    struct q_buffer plain, stored;
+    struct q_buffer bytes; /* of all frames, stored */
+    struct stored_frame *frames;
+    size_t frame_count, frame_capacity;
+    uint64_t entries, pieces;
+};
+
 struct counts_writing {
-    const struct count_source *source;
+    struct framing framing;            /* of the one source; or: */
+    const struct count_ranges *ranges; /* and */
+    size_t range;                      /* the next */
     struct q_seekable_writer *writer;
     struct q_compressor **compressors; /* one for each thread */
-    struct q_buffer previous;          /* the piece before, in this frame */
-    struct count_entry pending;        /* was taken and begins the next frame */
     uint64_t entries, pieces;
     int level;
-    bool at_end;
 };
 
 /* Seven bits a byte, the lowest first; the high bit says that more follow. */
@@ -59,43 +77,42 @@ static size_t common_bytes(q_string a, q_string b)
     return shared;
 }
 
-static q_status put_entry(struct counts_writing *writing, struct q_buffer *frame, const struct count_entry *entry)
+static q_status put_entry(struct framing *framing, struct q_buffer *frame, const struct count_entry *entry)
 {
-    q_string piece = entry->piece;
-    size_t shared = common_bytes(q_buffer_string(&writing->previous), piece), rest = piece.size - shared;
+    const q_string piece = entry->piece;
+    const size_t shared = common_bytes(q_buffer_string(&framing->previous), piece), rest = piece.size - shared;
     Q_TRY(q_buffer_reserve(frame, rest + 3 * COUNTS_VARINT_BYTES));
     char *at = put_varint(frame->data + frame->size, shared);
     at = put_varint(at, rest);
     memcpy(at, piece.data + shared, rest);
     at = put_varint(at + rest, entry->count);
     frame->size = (size_t)(at - frame->data);
-    writing->previous.size = shared;
-    writing->entries++;
-    if (!q_add_u64(writing->pieces, entry->count, &writing->pieces))
+    framing->previous.size = shared;
+    framing->entries++;
+    if (!q_add_u64(framing->pieces, entry->count, &framing->pieces))
         return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits");
-    return q_buffer_append(&writing->previous, piece.data + shared, rest);
+    return q_buffer_append(&framing->previous, piece.data + shared, rest);
 }
 
-/* Entries up to the frame's end. */
-static q_status fill_frame(struct counts_writing *writing, struct q_buffer *frame)
+/* Entries up to the frame's end; an empty frame is the end. */
+static q_status fill_frame(struct framing *framing, struct q_buffer *frame)
 {
     q_buffer_clear(frame);
-    q_buffer_clear(&writing->previous); /* each frame stands alone */
-    if (writing->pending.piece.data)
-        Q_TRY(put_entry(writing, frame, &writing->pending));
-    writing->pending = (struct count_entry){0};
-    while (frame->size < COUNTS_FRAME_BYTES) {
+    q_buffer_clear(&framing->previous); /* each frame stands alone */
+    if (framing->pending.piece.data)
+        Q_TRY(put_entry(framing, frame, &framing->pending));
+    framing->pending = (struct count_entry){0};
+    while (frame->size < COUNTS_FRAME_BYTES && !framing->at_end) {
         struct count_entry entry;
-        Q_TRY(writing->source->next(writing->source->context, &entry));
-        if (!entry.piece.data) {
-            writing->at_end = true;
+        Q_TRY(framing->source.next(framing->source.context, &entry));
+        framing->at_end = !entry.piece.data;
+        if (framing->at_end)
             return Q_OK;
-        }
         if (frame->size && counts_piece_begins_frame(entry.piece)) {
-            writing->pending = entry; /* stays where it is until the next call */
+            framing->pending = entry; /* stays where it is until the next call */
             return Q_OK;
         }
-        Q_TRY(put_entry(writing, frame, &entry));
+        Q_TRY(put_entry(framing, frame, &entry));
     }
     return Q_OK;
 }
@@ -107,33 +124,71 @@ static q_status next_frame(void *context, void **slot, bool *more)
     *more = false;
     if (q_stop_requested())
         return q_fail(Q_STOPPED, "stopped while counts were written");
-    if (writing->at_end)
-        return Q_OK;
     if (!job) {
         Q_TRY(q_alloc_zero(1, sizeof(*job), &job));
         *slot = job;
     }
-    Q_TRY(fill_frame(writing, &job->plain));
+    if (writing->ranges) {
+        job->range = writing->range++;
+        *more = job->range < writing->ranges->count;
+        return Q_OK;
+    }
+    Q_TRY(fill_frame(&writing->framing, &job->plain));
     *more = job->plain.size > 0;
     return Q_OK;
 }
 
-static q_status compress_frame(void *context, unsigned worker, void *slot)
+static q_status compress_frame(struct q_compressor *compressor, struct frame_job *job)
+{
+    struct stored_frame frame = {.plain_bytes = job->plain.size};
+    Q_TRY(q_seekable_compress(compressor, job->plain.data, job->plain.size, &job->stored, &frame.checksum));
+    frame.stored_bytes = job->stored.size;
+    Q_TRY(q_grow(&job->frames, &job->frame_capacity, job->frame_count + 1, sizeof(frame)));
+    job->frames[job->frame_count++] = frame;
+    return q_buffer_append_string(&job->bytes, q_buffer_string(&job->stored));
+}
+
+static q_status compress_range(const struct count_ranges *ranges, struct q_compressor *compressor,
+                               struct frame_job *job)
+{
+    struct framing framing = {0};
+    Q_TRY(ranges->open(ranges->context, job->range, &framing.source));
+    q_status status;
+    while (!(status = fill_frame(&framing, &job->plain)) && job->plain.size > 0)
+        Q_TRY_GOTO(done, compress_frame(compressor, job));
+    job->entries = framing.entries;
+    job->pieces = framing.pieces;
+done:
+    ranges->close(ranges->context, &framing.source);
+    q_buffer_release(&framing.previous);
+    return status;
+}
+
+static q_status work_frames(void *context, unsigned worker, void *slot)
 {
     struct counts_writing *writing = context;
     struct frame_job *job = slot;
     struct q_compressor **mine = &writing->compressors[worker];
     if (!*mine)
         Q_TRY(q_compressor_create(writing->level, mine));
-    return q_seekable_compress(*mine, job->plain.data, job->plain.size, &job->stored, &job->checksum);
+    job->frame_count = 0;
+    job->entries = job->pieces = 0;
+    q_buffer_clear(&job->bytes);
+    return writing->ranges ? compress_range(writing->ranges, *mine, job) : compress_frame(*mine, job);
 }
 
-static q_status put_frame(void *context, void *slot)
+static q_status put_frames(void *context, void *slot)
 {
     struct counts_writing *writing = context;
     const struct frame_job *job = slot;
-    return q_seekable_add_compressed(writing->writer, job->stored.data, job->stored.size, job->plain.size,
-                                     job->checksum);
+    const char *at = job->bytes.data;
+    for (size_t i = 0; i < job->frame_count; at += job->frames[i++].stored_bytes)
+        Q_TRY(q_seekable_add_compressed(writing->writer, at, job->frames[i].stored_bytes, job->frames[i].plain_bytes,
+                                        job->frames[i].checksum));
+    writing->entries += job->entries;
+    if (!q_add_u64(writing->pieces, job->pieces, &writing->pieces))
+        return q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits");
+    return Q_OK;
 }
 
 static void release_frame(void *context, void *slot)
@@ -142,6 +197,8 @@ static void release_frame(void *context, void *slot)
     (void)context;
     q_buffer_release(&job->plain);
     q_buffer_release(&job->stored);
+    q_buffer_release(&job->bytes);
+    q_release(job->frames);
     q_release(job);
 }
 
@@ -171,7 +228,7 @@ static q_status write_totals(struct q_seekable_writer *writer, const struct coun
 static q_status write_frames(struct counts_writing *writing, struct q_pool *pool)
 {
     const unsigned threads = pool ? q_pool_threads(pool) : 1;
-    const struct q_stream stream = {writing, next_frame, compress_frame, put_frame, release_frame};
+    const struct q_stream stream = {writing, next_frame, work_frames, put_frames, release_frame};
     q_status status;
     Q_TRY(q_alloc_zero(threads, sizeof(*writing->compressors), &writing->compressors));
     if (pool) {
@@ -190,24 +247,41 @@ static q_status write_frames(struct counts_writing *writing, struct q_pool *pool
     return status;
 }
 
+static q_status write_file(struct counts_writing *writing, const char *path, struct q_pool *pool,
+                           struct count_info *info, struct q_file_identity *identity)
+{
+    q_status status;
+    Q_TRY(q_seekable_create(path, writing->level, &writing->writer));
+    Q_TRY_GOTO(done, write_header(writing->writer, info));
+    Q_TRY_GOTO(done, write_frames(writing, pool));
+    writing->entries += writing->framing.entries;
+    Q_TRY_GOTO(done, q_add_u64(writing->pieces, writing->framing.pieces, &writing->pieces)
+                         ? Q_OK
+                         : q_fail(Q_ERR_INPUT, "the counts of all pieces do not fit 64 bits"));
+    if (info->total.pieces && info->total.pieces != writing->pieces)
+        Q_TRY_GOTO(done, q_fail(Q_ERR_INPUT, "the counts for '%s' add up to %llu, not to the %llu that were counted",
+                                path, (unsigned long long)writing->pieces, (unsigned long long)info->total.pieces));
+    info->entries = writing->entries;
+    info->total.pieces = writing->pieces;
+    Q_TRY_GOTO(done, write_totals(writing->writer, info));
+    status = q_seekable_commit(writing->writer, identity);
+    writing->writer = NULL;
+done:
+    q_seekable_abandon(writing->writer);
+    q_buffer_release(&writing->framing.previous);
+    return status;
+}
+
 q_status counts_file_write(const char *path, int level, const struct count_source *source, struct q_pool *pool,
                            struct count_info *info, struct q_file_identity *identity)
 {
-    struct counts_writing writing = {.source = source, .level = level};
-    q_status status;
-    Q_TRY(q_seekable_create(path, level, &writing.writer));
-    Q_TRY_GOTO(done, write_header(writing.writer, info));
-    Q_TRY_GOTO(done, write_frames(&writing, pool));
-    if (info->total.pieces && info->total.pieces != writing.pieces)
-        Q_TRY_GOTO(done, q_fail(Q_ERR_INPUT, "the counts for '%s' add up to %llu, not to the %llu that were counted",
-                                path, (unsigned long long)writing.pieces, (unsigned long long)info->total.pieces));
-    info->entries = writing.entries;
-    info->total.pieces = writing.pieces;
-    Q_TRY_GOTO(done, write_totals(writing.writer, info));
-    status = q_seekable_commit(writing.writer, identity);
-    writing.writer = NULL;
-done:
-    q_seekable_abandon(writing.writer);
-    q_buffer_release(&writing.previous);
-    return status;
+    struct counts_writing writing = {.framing = {.source = *source}, .level = level};
+    return write_file(&writing, path, pool, info, identity);
+}
+
+q_status counts_file_write_ranges(const char *path, int level, const struct count_ranges *ranges, struct q_pool *pool,
+                                  struct count_info *info, struct q_file_identity *identity)
+{
+    struct counts_writing writing = {.ranges = ranges, .level = level};
+    return write_file(&writing, path, pool, info, identity);
 }

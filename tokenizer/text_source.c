@@ -21,6 +21,10 @@ struct text_source {
     size_t at;                     /* the file whose turn it is */
     struct q_lines_reader *reader; /* of it, where it has lines and is open */
     uint64_t line, stored;         /* in it */
+    struct text_bounds bounds;
+    int fd;               /* of the plain text that comes in parts; -1: none is open */
+    struct q_buffer rest; /* of it: read, and not given yet */
+    bool continued;       /* a part of it was given */
 };
 
 static q_status add_file(struct text_source *source, struct text_file file)
@@ -64,11 +68,24 @@ static bool has_lines(const char *path, enum text_format format)
            q_string_find(name, Q_STRING(".ndjson"), 0) != SIZE_MAX;
 }
 
+static q_status create(struct text_source **out)
+{
+    Q_TRY(q_alloc_zero(1, sizeof(**out), out));
+    (*out)->bounds = (struct text_bounds){BATCH_BYTES, Q_DOCUMENT_LINE_BYTES_MAX, NULL};
+    (*out)->fd = -1;
+    return Q_OK;
+}
+
+void text_source_bound(struct text_source *source, const struct text_bounds *bounds)
+{
+    source->bounds = *bounds;
+}
+
 q_status text_source_open(const char *const *paths, size_t count, enum text_format format, struct text_source **out)
 {
     struct text_source *source;
     q_status status = Q_OK;
-    Q_TRY(q_alloc_zero(1, sizeof(*source), &source));
+    Q_TRY(create(&source));
     for (size_t i = 0; i < count && !status; i++) {
         if (q_fs_is_directory(paths[i]))
             status = add_folder(source, paths[i]);
@@ -85,7 +102,7 @@ q_status text_source_open(const char *const *paths, size_t count, enum text_form
 q_status text_source_open_part(const char *path, double held_out, uint64_t held_out_seed, struct text_source **out)
 {
     struct text_source *source;
-    Q_TRY(q_alloc_zero(1, sizeof(*source), &source));
+    Q_TRY(create(&source));
     struct text_file file = {.path = path, .lines = true, .held_out = held_out, .held_out_seed = held_out_seed};
     q_status status = add_file(source, file);
     if (status)
@@ -101,6 +118,9 @@ void text_source_close(struct text_source *source)
         return;
     if (source->reader)
         q_lines_close(source->reader);
+    if (source->fd > 0)
+        q_fs_close(source->fd);
+    q_buffer_release(&source->rest);
     q_release(source->files);
     q_arena_release(&source->arena);
     q_release(source);
@@ -131,15 +151,68 @@ static q_status next_lines(struct text_source *source, const struct text_file *f
 {
     if (!source->reader) {
         Q_TRY(q_lines_open(file->path, &source->reader));
+        q_lines_bound(source->reader, source->bounds.text_bytes_max);
         source->line = 1;
         source->stored = 0;
     }
-    Q_TRY(q_lines_next(source->reader, BATCH_BYTES, &batch->bytes));
+    Q_TRY(q_lines_next(source->reader, source->bounds.batch_bytes, &batch->bytes));
     uint64_t stored = q_lines_position(source->reader);
     batch->stored = stored - source->stored;
     source->stored = stored;
     batch->first_line = source->line;
     source->line += count_lines(q_buffer_string(&batch->bytes));
+    return Q_OK;
+}
+
+/* Reads on until some of the rest can be cut off, twice as much each time. *end: how much that is; *at_end: it is the last of the text. */
+static q_status read_part(struct text_source *source, const struct text_file *file, size_t *end, bool *at_end)
+{
+    struct q_buffer *rest = &source->rest;
+    size_t wanted = rest->size + source->bounds.batch_bytes, got = 1;
+    for (*end = 0; *end == 0; wanted *= 2) {
+        while (rest->size < wanted && got > 0) {
+            Q_TRY(q_buffer_reserve(rest, wanted - rest->size));
+            Q_TRY(q_fs_read_some(source->fd, file->path, rest->data + rest->size, wanted - rest->size, &got));
+            rest->size += got;
+        }
+        *at_end = got == 0;
+        *end = *at_end ? rest->size : pretokenizer_final(source->bounds.cut, q_buffer_string(rest));
+        if (rest->size > source->bounds.text_bytes_max)
+            return q_fail(Q_ERR_INPUT, "'%s' has a piece longer than %zu bytes, the bound here", file->path,
+                          source->bounds.text_bytes_max);
+        if (*at_end)
+            return Q_OK;
+    }
+    return Q_OK;
+}
+
+/* The next part of a plain text; no part left moves on to the next file. An empty text is one part. */
+static q_status next_part(struct text_source *source, const struct text_file *file, struct text_batch *batch)
+{
+    struct q_buffer *rest = &source->rest;
+    size_t end;
+    bool at_end;
+    if (source->fd < 0) {
+        source->fd = 0;
+        if (strcmp(file->path, "-") != 0)
+            Q_TRY(q_fs_open_read(file->path, &source->fd));
+        source->continued = false;
+    }
+    Q_TRY(read_part(source, file, &end, &at_end));
+    Q_TRY(q_buffer_append(&batch->bytes, rest->data, end));
+    rest->size -= end;
+    if (rest->size)
+        memmove(rest->data, rest->data + end, rest->size);
+    batch->continued = source->continued;
+    batch->stored = end;
+    source->continued = true;
+    if (at_end) {
+        if (source->fd > 0)
+            q_fs_close(source->fd);
+        source->fd = -1;
+        q_buffer_release(rest);
+        source->at++;
+    }
     return Q_OK;
 }
 
@@ -152,7 +225,10 @@ q_status text_source_next(struct text_source *source, struct text_batch *batch, 
         batch->name = file->path;
         batch->held_out = file->held_out;
         batch->held_out_seed = file->held_out_seed;
+        batch->continued = false;
         *more = true;
+        if (!file->lines && source->bounds.cut)
+            return next_part(source, file, batch);
         if (!file->lines) {
             source->at++;
             batch->stored = file->bytes;
@@ -191,6 +267,8 @@ static q_status parse_line(const struct text_batch *batch, struct q_jsonl_parser
             out->id = members[i].text;
         } else if (q_string_is(members[i].key, "lang")) {
             out->lang = members[i].text;
+        } else if (q_string_is(members[i].key, "source")) {
+            out->source = members[i].text;
         }
     }
     if (!has_text)
@@ -203,7 +281,7 @@ q_status text_batch_each(const struct text_batch *batch, struct q_jsonl_parser *
                          q_status (*document)(void *context, const struct text_document *document), void *context)
 {
     q_string rest = q_buffer_string(&batch->bytes), line;
-    struct text_document parsed = {.text = rest};
+    struct text_document parsed = {.text = rest, .continued = batch->continued};
     if (!batch->lines)
         return document(context, &parsed);
     for (uint64_t number = batch->first_line; q_string_next_line(&rest, &line); number++) {

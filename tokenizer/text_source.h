@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/string.h"
+#include "tokenizer/pretokenize.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,13 +29,15 @@ struct text_batch {
     const char *name;    /* of the file; the source's */
     uint64_t first_line; /* number of the batch's first line, from 1 */
     uint64_t stored;     /* bytes of the file that this batch came from: for progress */
+    bool continued;      /* a later part of a plain text that comes in parts */
     double held_out;     /* share and seed of the folder of documents; 0: none */
     uint64_t held_out_seed;
 };
 
 struct text_document {
-    q_string id, text, lang; /* empty where the line has none */
+    q_string id, text, lang, source; /* empty where the line has none */
     bool held_out;
+    bool continued; /* the document was seen before: this is more of its text */
 };
 
 struct text_source;
@@ -45,6 +48,14 @@ q_status text_source_open(const char *const *paths, size_t count, enum text_form
 /* One file of documents, with the share and seed of its folder. */
 q_status text_source_open_part(const char *path, double held_out, uint64_t held_out_seed,
                                struct text_source **out) Q_MUST_USE;
+/* For those who have little memory; before the first batch. batch_bytes: about so much in a batch. text_bytes_max: a longer line, or a longer text that cannot
+ * be cut, is Q_ERR_INPUT. cut: plain texts longer than a batch come in parts that end where this pretokenizer cuts whatever follows, so that the parts'
+ * pieces are the text's; NULL: whole. */
+struct text_bounds {
+    size_t batch_bytes, text_bytes_max;
+    const struct pretokenizer *cut;
+};
+void text_source_bound(struct text_source *source, const struct text_bounds *bounds);
 void text_source_close(struct text_source *source);
 uint64_t
 text_source_bytes(const struct text_source *source); /* of all files as stored; 0 where standard input is among them */

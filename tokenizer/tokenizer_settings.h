@@ -2,6 +2,7 @@
 #ifndef QUERN_TOKENIZER_TOKENIZER_SETTINGS_H
 #define QUERN_TOKENIZER_TOKENIZER_SETTINGS_H
 
+#include "base/options.h"
 #include "base/settings.h"
 #include "tokenizer/bpe_train.h"
 #include "tokenizer/pretokenize.h"
@@ -17,6 +18,9 @@ struct tokenizer_settings {
     int pretokenizer; /* index into pretokenizers[] */
     int layout;       /* enum vocabulary_layout */
     uint64_t sample_bytes;
+    struct q_texts weights; /* count_weights.h */
+    double sample;
+    uint64_t memory; /* bytes; 0: the standard (count_texts.h) */
 };
 
 extern const struct q_settings_table tokenizer_settings_table;

@@ -24,7 +24,9 @@ static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, c
 {
     json_t *settings;
     Q_TRY(q_settings_json(&tokenizer_settings_table, &stage->settings, Q_TAG_IDENTITY, bit, &settings));
-    Q_TRY(q_step_begin(step, "tokenizer", name, version, 0, settings));
+    /* The seed chooses the sample, and matters where there is one. */
+    const bool seeded = bit == TOKENIZER_STEP_COUNT && stage->settings.sample < 1;
+    Q_TRY(q_step_begin(step, "tokenizer", name, version, seeded ? stage->recipe.seed : 0, settings));
     step->threads = (unsigned)stage->common->threads;
     return q_step_add_input(step, stage->documents.stage, stage->documents.hash);
 }
@@ -35,6 +37,7 @@ q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_comm
     Q_TRY(q_recipe_load(common->recipe, &common->set, &stage->recipe));
     Q_TRY(q_settings_load(&tokenizer_settings_table, q_recipe_section(&stage->recipe, "tokenizer"),
                           &stage->recipe.arena, &stage->settings));
+    Q_TRY(count_weights_add(&stage->weights, &stage->settings.weights));
     if (!documents)
         return Q_OK;
     Q_TRY(q_manifest_read(documents, &stage->documents));
@@ -50,6 +53,7 @@ q_status tokenizer_stage_open(struct tokenizer_stage *stage, const struct q_comm
 void tokenizer_stage_release(struct tokenizer_stage *stage)
 {
     q_accounting_release(&stage->build.accounting);
+    count_weights_release(&stage->weights);
     q_step_release(&stage->count);
     q_step_release(&stage->train);
     q_manifest_release(&stage->documents);
@@ -63,6 +67,13 @@ q_status tokenizer_stage_plan(const struct tokenizer_stage *stage)
     return q_plan_print("tokenizer", steps, stage->documents.json ? Q_COUNT_OF(steps) : 0);
 }
 
+/* What a part gave. */
+struct counted {
+    struct count_info info;
+    struct q_accounting accounting;
+    struct q_file_identity file;
+};
+
 /* The documents of a part, those held out marked. */
 static q_status open_documents(struct tokenizer_stage *stage, size_t part, struct text_source **out)
 {
@@ -73,12 +84,17 @@ static q_status open_documents(struct tokenizer_stage *stage, size_t part, struc
     return text_source_open_part(path, stage->documents.held_out, stage->documents.held_out_seed, out);
 }
 
-static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool, struct counts *counts,
-                                struct q_accounting *accounting)
+/* The pieces of a part's documents, as a file. */
+static q_status count_documents(struct tokenizer_stage *stage, size_t part, struct q_pool *pool,
+                                const struct count_texts_options *options, const char *path, struct counted *out)
 {
     struct text_source *source;
+    struct counter *counter = NULL;
     Q_TRY(open_documents(stage, part, &source));
-    q_status status = count_texts(source, pool, counts, accounting);
+    q_status status = count_texts(source, pool, options, &out->accounting, &counter);
+    if (!status)
+        status = counter_write(counter, path, &out->info, &out->file);
+    counter_release(counter);
     text_source_close(source);
     return status;
 }
@@ -98,33 +114,42 @@ static q_status write_sample(struct tokenizer_stage *stage, size_t part, const c
     return status;
 }
 
-static q_status publish_part(struct tokenizer_stage *stage, size_t part, const struct counts *counts,
-                             const struct q_accounting *accounting)
+static q_status publish_part(struct tokenizer_stage *stage, size_t part, const char *path,
+                             const struct counted *counted)
 {
-    struct q_part_file files[2];
-    const char *paths[2];
-    Q_TRY(q_step_part_path(&stage->count, part, counts_suffix, &paths[0]));
-    Q_TRY(q_step_part_path(&stage->count, part, sample_suffix, &paths[1]));
-    Q_TRY(counts_write(counts, paths[0], &files[0].identity));
-    Q_TRY(write_sample(stage, part, paths[1], &files[1].identity));
-    for (size_t i = 0; i < Q_COUNT_OF(files); i++)
-        files[i].name = q_fs_base_name(paths[i]);
-    json_t *statistics =
-        json_pack("{s:I,s:I}", "pieces", (json_int_t)counts->total.pieces, "distinct_pieces", (json_int_t)counts->used);
+    const char *sample;
+    struct q_part_file files[2] = {{.identity = counted->file}};
+    Q_TRY(q_step_part_path(&stage->count, part, sample_suffix, &sample));
+    Q_TRY(write_sample(stage, part, sample, &files[1].identity));
+    files[0].name = q_fs_base_name(path);
+    files[1].name = q_fs_base_name(sample);
+    json_t *statistics = json_pack("{s:I,s:I}", "pieces", (json_int_t)counted->info.total.pieces, "distinct_pieces",
+                                   (json_int_t)counted->info.entries);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics of a part");
-    return q_step_part_publish(&stage->count, part, files, Q_COUNT_OF(files), accounting, statistics);
+    return q_step_part_publish(&stage->count, part, files, Q_COUNT_OF(files), &counted->accounting, statistics);
 }
 
 static q_status count_part(struct tokenizer_stage *stage, size_t part, struct q_pool *pool)
 {
-    struct counts counts = {.pretokenizer = pretokenizers[stage->settings.pretokenizer]};
-    struct q_accounting accounting = {0};
-    q_status status = count_documents(stage, part, pool, &counts, &accounting);
+    struct counted counted = {0};
+    struct work_folder folder = {0};
+    const struct count_texts_options options = {.pretokenizer = pretokenizers[stage->settings.pretokenizer],
+                                                .weights = &stage->weights,
+                                                .sample = stage->settings.sample,
+                                                .sample_seed = stage->recipe.seed,
+                                                .memory = stage->settings.memory,
+                                                .folder = &folder};
+    const char *path;
+    q_status status = q_step_part_path(&stage->count, part, counts_suffix, &path);
     if (!status)
-        status = publish_part(stage, part, &counts, &accounting);
-    counts_release(&counts);
-    q_accounting_release(&accounting);
+        status = work_folder_open(&folder, path);
+    if (!status)
+        status = count_documents(stage, part, pool, &options, path, &counted);
+    work_folder_close(&folder); /* before the record: a part that is done has left nothing */
+    if (!status)
+        status = publish_part(stage, part, path, &counted);
+    q_accounting_release(&counted.accounting);
     return status;
 }
 
@@ -170,6 +195,7 @@ static q_status build_count(struct tokenizer_stage *stage, const char *work)
     if (stage->count.done)
         return Q_OK;
     double start = q_seconds();
+    Q_TRY(count_memory_check(stage->settings.memory, (unsigned)stage->common->threads));
     Q_TRY(bytes_to_count(stage, &bytes));
     Q_TRY(q_pool_create((unsigned)stage->common->threads, &pool));
     q_progress_start("tokenizer count", "bytes", bytes);

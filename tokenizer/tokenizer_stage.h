@@ -10,6 +10,7 @@
 #include "base/manifest.h"
 #include "base/options.h"
 #include "base/recipe.h"
+#include "tokenizer/count_weights.h"
 #include "tokenizer/tokenizer_settings.h"
 
 /* What a build did, for the program to say. */
@@ -29,6 +30,7 @@ struct tokenizer_stage {
     const struct q_common *common;
     struct q_recipe recipe;
     struct tokenizer_settings settings;
+    struct count_weights weights;
     struct q_manifest documents;
     struct q_step count, train;
     struct tokenizer_build build;
