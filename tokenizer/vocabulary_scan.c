@@ -51,10 +51,12 @@ static q_status unescape(struct vocabulary_scan *scan, q_string quoted, q_string
     Q_TRY(q_buffer_append_byte(&scan->escaped, '['));
     Q_TRY(q_buffer_append_string(&scan->escaped, quoted));
     Q_TRY(q_buffer_append_byte(&scan->escaped, ']'));
-    Q_TRY(q_json_parse(q_buffer_string(&scan->escaped), scan->name, &array));
+    q_status status = q_json_parse(q_buffer_string(&scan->escaped), scan->name, &array);
+    if (status)
+        return status == Q_ERR_MEMORY ? status : vocabulary_scan_fail(scan, "a string with a broken escape");
     q_buffer_clear(&scan->escaped);
     const json_t *string = json_array_get(array, 0);
-    q_status status = q_buffer_append(&scan->escaped, json_string_value(string), json_string_length(string));
+    status = q_buffer_append(&scan->escaped, json_string_value(string), json_string_length(string));
     json_decref(array);
     *out = q_buffer_string(&scan->escaped);
     return status;
