@@ -104,13 +104,15 @@ static q_status add_bytes(struct bpe_trainer *t)
 }
 
 /* Writes the merge in hand down and applies it. */
-static q_status merge(struct bpe_trainer *t)
+static q_status merge(struct bpe_trainer *t, uint64_t count)
 {
     struct vocabulary *out = t->out;
     uint32_t made;
     bool is_new;
     Q_TRY(token_of(t, t->job.bytes, &made, &is_new));
     Q_TRY(q_grow(&out->merges, &t->merge_capacity, out->merge_count + 1, sizeof(*out->merges)));
+    Q_TRY(q_grow(&out->merge_counts, &t->merge_counts_capacity, out->merge_count + 1, sizeof(*out->merge_counts)));
+    out->merge_counts[out->merge_count] = count;
     bpe_pair pair = t->job.candidate.pair;
     out->merges[out->merge_count++] = (struct vocabulary_merge){(uint32_t)(pair >> 32), (uint32_t)pair, made};
     return bpe_apply_merge(t, made);
@@ -130,7 +132,7 @@ static q_status step(struct bpe_trainer *t, struct bpe_candidate *candidate, str
         candidate->count = count;
         is_first = bpe_is_kept(t, count, candidate->pair) && bpe_queue_is_first(&t->queue, candidate);
     }
-    Q_TRY(is_first ? merge(t) : bpe_apply_put_back(t, count));
+    Q_TRY(is_first ? merge(t, count) : bpe_apply_put_back(t, count));
     t->job.candidate.places = BPE_NO_LIST; /* nothing is in hand */
     if (is_first)
         q_progress_add(1);
@@ -162,18 +164,29 @@ done:
     return status;
 }
 
-/* The merges grew outside the arena, which is to own them. */
+/* An array that grew outside the arena, which is to own it; NULL on failure. */
+static q_status settle_array(struct q_arena *arena, size_t count, size_t size, void *grown, void *out_pointer)
+{
+    void *kept = NULL;
+    q_status status = q_arena_alloc(arena, count, size, &kept);
+    if (!status && count)
+        memcpy(kept, grown, count * size);
+    q_release(grown);
+    memcpy(out_pointer, &kept, sizeof(kept));
+    return status;
+}
+
 static q_status settle(struct bpe_trainer *t)
 {
-    struct vocabulary_merge *merges = NULL;
-    q_status status = q_arena_alloc(&t->out->arena, t->out->merge_count, sizeof(*merges), &merges);
-    if (!status && t->out->merge_count)
-        memcpy(merges, t->out->merges, t->out->merge_count * sizeof(*merges));
-    q_release(t->out->merges);
-    t->out->merges = merges;
-    if (status)
-        t->out->merge_count = 0;
-    return status;
+    struct vocabulary *out = t->out;
+    q_status merges =
+        settle_array(&out->arena, out->merge_count, sizeof(*out->merges), out->merges, (void *)&out->merges);
+    q_status counts = settle_array(&out->arena, out->merge_count, sizeof(*out->merge_counts), out->merge_counts,
+                                   (void *)&out->merge_counts);
+    out->counted_bytes = t->words.weight;
+    if (merges)
+        out->merge_count = 0;
+    return merges ? merges : counts;
 }
 
 q_status bpe_train_check(const struct bpe_train_options *options)

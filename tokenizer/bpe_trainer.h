@@ -97,7 +97,7 @@ struct bpe_trainer {
     struct q_pool *pool;
     struct bpe_worker *workers; /* [segments] */
     struct bpe_side totals[BPE_SIDES];
-    size_t merge_capacity;
+    size_t merge_capacity, merge_counts_capacity;
 };
 
 /* The id of the token with these bytes; BPE_NONE where there is none. */

@@ -61,6 +61,9 @@ struct vocabulary {
     uint32_t byte_id[256]; /* the token of each byte: there is one for all */
     struct vocabulary_merge *merges;
     size_t merge_count;
+    /* Of a vocabulary that was trained here, whether in one go or resumed; for reports, no part of tokenizer.json: */
+    uint64_t *merge_counts; /* [merge_count]: how often the pair was there when it was merged. NULL: not known */
+    uint64_t counted_bytes; /* of all pieces, times their counts: the tokens before the first merge */
     struct vocabulary_added *added; /* in the file's order */
     size_t added_count;
 };

@@ -206,6 +206,26 @@ static void every_failed_allocation_is_survived(void **state)
     }
 }
 
+/* What a report shows of a training. */
+static void counts_of_merges_are_kept(void **state)
+{
+    static const uint64_t wanted[] = {9, 7, 5}; /* "aa" of 7 "aab" and 2 "aa"; "aab"; "xy" */
+    struct counts counts = {.pretokenizer = pretokenizers[0]};
+    const struct bpe_train_options options = {.vocab_size = 1000};
+    struct vocabulary vocabulary = {0};
+    (void)state;
+    assert_ok(counts_add(&counts, Q_STRING("aab"), 7));
+    assert_ok(counts_add(&counts, Q_STRING("aa"), 2));
+    assert_ok(counts_add(&counts, Q_STRING("xy"), 5));
+    assert_ok(bpe_train(&counts, &options, &vocabulary));
+    assert_int_equal(vocabulary.merge_count, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(vocabulary.merge_counts[i], wanted[i]);
+    assert_int_equal(vocabulary.counted_bytes, 7 * 3 + 2 * 2 + 5 * 2);
+    vocabulary_release(&vocabulary);
+    counts_release(&counts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +237,7 @@ int main(void)
         cmocka_unit_test(nothing_to_merge_is_a_vocabulary_of_bytes),
         cmocka_unit_test(a_long_piece_trains_in_no_time),
         cmocka_unit_test(every_failed_allocation_is_survived),
+        cmocka_unit_test(counts_of_merges_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
