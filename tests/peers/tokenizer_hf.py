@@ -2,7 +2,7 @@
 
   tokenizer_hf.py [--long] [--keep FOLDER] [PART...]   compare. With QUERN_DATA set, on real text too. --long: a million random texts, all languages, a vocabulary of 128,000.
                                                        FOLDER gets the summary tokenizer.json and keeps what Hugging Face needs long for. PART: only the
-                                                       parts golden, bytes, training, DeepSeek-V3, Qwen2.5, large
+                                                       parts golden, bytes, training, configurations, DeepSeek-V3, Qwen2.5, large
   tokenizer_hf.py --write                              make tests/tokenizer/golden/ anew: the vocabulary by quern, the ids and pieces by Hugging Face
 
 quern-tokenizer is found in PATH, the source by its own place. tokenizers 0.23.3 is what the golden files were made with.
@@ -16,6 +16,7 @@ import zstandard
 from tokenizers import Tokenizer
 
 import hf_reference as hf
+from peer_configurations import about_configuration, random_configuration
 from peer_texts import random_bytes, random_texts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -207,6 +208,7 @@ class Run:
         yield "golden", self.golden
         yield "bytes", self.bytes
         yield "training", self.training
+        yield "configurations", self.configurations
         if DATA:
             yield "DeepSeek-V3", lambda: self.real("DeepSeek-V3", "deepseek")
             yield "Qwen2.5", lambda: self.real("Qwen2.5", "qwen2_5")
@@ -244,6 +246,34 @@ class Run:
                                   dice.choice([None, None, 4, 6, 9]), group="50 random small corpora with ties")
         for seed in range(4):
             self.compare_training(f"random texts {seed}", random_texts(seed, 3000), 3000, seed, (None, 8)[seed % 2], group="4 corpora of random texts")
+
+    def configurations(self):
+        """Random tokenizer.json files: ids as Hugging Face's, or refused by name (exit 3)."""
+        with open(VOCABULARY, encoding="utf-8") as file:
+            golden = json.load(file)
+        path, refused, crashes = os.path.join(self.folder.name, "made.json"), {}, 0
+        for seed in range(1500 if self.long else 150):
+            about, made = random_configuration(random.Random(seed), golden)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(made, file, ensure_ascii=False)
+            given = 240
+            texts = random_texts(seed, given, [token["content"] for token in made["added_tokens"]] or ["<tok>"])
+            texts, wanted = hf.id_lines_of_what_it_can(Tokenizer.from_file(path), texts)
+            crashes += given - len(texts)
+            try:
+                got = ids_by_quern(path, texts)
+            except RuntimeError as error:
+                if ": exit 3: " not in str(error):
+                    self.summary.check(f"configuration {seed}", False, str(error), group="random tokenizer.json files: ids")
+                why = str(error).split(": exit 3: ")[-1].split(": ", 2)[-1].strip()
+                refused.setdefault(why.replace(path, "made.json"), []).append(seed)
+                continue
+            self.summary.check(f"configuration {seed} ({about}): ids", got == wanted,
+                               "" if got == wanted else f"{json.dumps(about_configuration(made), ensure_ascii=True)}\n    {first_difference(texts, wanted, got)}",
+                               group="random tokenizer.json files: ids", texts=len(texts), tokens=wanted.count(b" "))
+        print(f"{crashes} texts were too much for the reference itself and were left out")
+        for why, seeds in refused.items():
+            print(f"refused: {len(seeds)} (first {seeds[0]}): {ascii(why)}")
 
     def real(self, name, file):
         path = os.path.join(self.folder.name, file + ".json")
