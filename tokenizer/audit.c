@@ -210,6 +210,6 @@ q_status audit_run(struct audit *audit, const struct tokenizer *tokenizer, struc
     if (!source)
         return Q_OK;
     audit->measured = true;
-    Q_TRY(text_measure(source, pool, &tokenizer, 1, &audit->measure));
+    Q_TRY(text_measure(source, pool, &tokenizer, 1, false, &audit->measure));
     return list_uses(audit);
 }

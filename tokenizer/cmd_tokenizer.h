@@ -41,6 +41,7 @@ struct compare_options {
     struct q_texts tokenizers;
     const char *format;
     const char *figure;
+    bool held_out;
 };
 
 struct audit_options {

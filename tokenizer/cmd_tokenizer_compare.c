@@ -15,6 +15,8 @@ const struct q_option compare_table[] = {
     {"format", 0, Q_OPTION_TEXT, AT(format), "FORMAT", "auto (by name), text or jsonl"},
     {"figure", 0, Q_OPTION_TEXT, AT(figure), "WHICH",
      "of the table: bytes (per token, standard), characters (per token) or words (tokens per word)"},
+    {"held-out", 0, Q_OPTION_FLAG, AT(held_out), NULL,
+     "of folders of documents only those that are held out of training"},
     {0},
 };
 
@@ -29,12 +31,12 @@ static q_status parse_figure(const char *value, enum compare_figure *out)
     return q_fail(Q_ERR_USAGE, "'--figure' is '%s'; it must be bytes, characters or words", value);
 }
 
-static q_status measure(struct comparison *comparison, struct text_source *source, uint64_t threads)
+static q_status measure(struct comparison *comparison, struct text_source *source, bool held_out, uint64_t threads)
 {
     struct q_pool *pool;
     Q_TRY(q_pool_create((unsigned)threads, &pool));
     q_progress_start("compare", "bytes", text_source_bytes(source));
-    q_status status = comparison_run(comparison, source, pool);
+    q_status status = comparison_run(comparison, source, held_out, pool);
     q_progress_finish();
     q_pool_release(pool);
     if (!status && comparison->measure.all.bytes == 0)
@@ -64,7 +66,7 @@ q_status cmd_compare(void *given, const char *const *arguments, size_t count)
     Q_TRY(parse_figure(options->figure, &figure));
     Q_TRY_GOTO(done, comparison_load(&comparison, options->tokenizers.items, options->tokenizers.count));
     Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &source));
-    Q_TRY_GOTO(done, measure(&comparison, source, options->common.threads));
+    Q_TRY_GOTO(done, measure(&comparison, source, options->held_out, options->common.threads));
     if (options->common.out)
         Q_TRY_GOTO(done, publish_page(&comparison, options->common.out));
     status = options->common.json ? comparison_json(&comparison, &text) : comparison_print(&comparison, figure, &text);

@@ -115,11 +115,12 @@ static q_status measure_overlaps(struct comparison *comparison)
     return status;
 }
 
-q_status comparison_run(struct comparison *comparison, struct text_source *source, struct q_pool *pool)
+q_status comparison_run(struct comparison *comparison, struct text_source *source, bool held_out_only,
+                        struct q_pool *pool)
 {
     Q_TRY(measure_overlaps(comparison));
     return text_measure(source, pool, (const struct tokenizer *const *)comparison->tokenizers, comparison->count,
-                        &comparison->measure);
+                        held_out_only, &comparison->measure);
 }
 
 double comparison_figure(const struct measured_language *language, size_t vocabulary, enum compare_figure figure)

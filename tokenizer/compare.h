@@ -26,8 +26,9 @@ struct comparison {
  * Q_ERR_USAGE for none, too many, or two of one name. Release also after a failure. */
 q_status comparison_load(struct comparison *comparison, const char *const *given, size_t count) Q_MUST_USE;
 void comparison_release(struct comparison *comparison);
-/* Measures the texts and the overlaps. */
-q_status comparison_run(struct comparison *comparison, struct text_source *source, struct q_pool *pool) Q_MUST_USE;
+/* Measures the texts, or only those held out of training, and the overlaps. */
+q_status comparison_run(struct comparison *comparison, struct text_source *source, bool held_out_only,
+                        struct q_pool *pool) Q_MUST_USE;
 
 /* The figure of a language; 0 where it makes no sense. */
 double comparison_figure(const struct measured_language *language, size_t vocabulary, enum compare_figure figure);

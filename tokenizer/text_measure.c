@@ -15,6 +15,7 @@ struct measure_worker {
     struct tokenizer_scratch *scratch[TEXT_MEASURE_VOCABULARIES_MAX];
     struct q_jsonl_parser *parser;
     struct tokenizer_ids ids;
+    bool held_out_only;
 };
 
 struct measuring {
@@ -108,6 +109,8 @@ static q_status measure_document(void *context, const struct text_document *docu
     struct measure_worker *worker = context;
     struct text_measure *sum = &worker->sum;
     struct measured_language *language;
+    if (worker->held_out_only && !document->held_out)
+        return Q_OK;
     Q_TRY(language_named(sum, document->lang, &language));
     language->documents++;
     language->bytes += document->text.size;
@@ -212,7 +215,7 @@ static void worker_release(struct measure_worker *worker)
 }
 
 q_status text_measure(struct text_source *source, struct q_pool *pool, const struct tokenizer *const *tokenizers,
-                      size_t count, struct text_measure *out)
+                      size_t count, bool held_out_only, struct text_measure *out)
 {
     unsigned threads = q_pool_threads(pool);
     struct measuring measuring = {.source = source};
@@ -221,8 +224,10 @@ q_status text_measure(struct text_source *source, struct q_pool *pool, const str
     Q_TRY(measure_init(out, tokenizers, count));
     Q_TRY(q_alloc_zero(threads, sizeof(*measuring.workers), &measuring.workers));
     q_status status = Q_OK;
-    for (unsigned i = 0; i < threads && !status; i++)
+    for (unsigned i = 0; i < threads && !status; i++) {
+        measuring.workers[i].held_out_only = held_out_only;
         status = worker_init(&measuring.workers[i], out);
+    }
     if (!status)
         status = q_pool_stream(pool, 2 * (size_t)threads, &stream);
     for (unsigned i = 0; i < threads; i++) {

@@ -43,10 +43,10 @@ struct text_measure {
     uint64_t changed[TEXT_MEASURE_VOCABULARIES_MAX];
 };
 
-/* Measures all that is left of the source. 1 <= count <= TEXT_MEASURE_VOCABULARIES_MAX. Progress is the caller's to start and finish, in stored bytes.
+/* Measures all that is left of the source, or only its held-out documents, which no vocabulary of the run was trained on. 1 <= count <= TEXT_MEASURE_VOCABULARIES_MAX. Progress is the caller's to start and finish, in stored bytes.
  * Q_STOPPED when asked to stop. Release also after a failure. */
 q_status text_measure(struct text_source *source, struct q_pool *pool, const struct tokenizer *const *tokenizers,
-                      size_t count, struct text_measure *out) Q_MUST_USE;
+                      size_t count, bool held_out_only, struct text_measure *out) Q_MUST_USE;
 void text_measure_release(struct text_measure *measure);
 
 /* Whether words may be counted in a language. */

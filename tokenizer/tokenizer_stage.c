@@ -9,15 +9,14 @@
 #include "tokenizer/bpe_index.h"
 #include "tokenizer/count_texts.h"
 #include "tokenizer/language_sample.h"
+#include "tokenizer/stage_statistics.h"
 
 #include <stdio.h>
 
 /* Raised by hand when a step's output changes for the same input and settings. */
-enum { COUNT_OUTPUT_VERSION = 2, TRAIN_OUTPUT_VERSION = 1 };
+enum { COUNT_OUTPUT_VERSION = 2, TRAIN_OUTPUT_VERSION = 2 };
 
 static const char counts_suffix[] = ".counts", sample_suffix[] = ".sample.jsonl.zst";
-/* All parts together give a language no more than this to encode. */
-enum { SAMPLE_BYTES_MAX = 1 << 26 };
 
 static q_status begin_step(struct tokenizer_stage *stage, struct q_step *step, const char *name, uint32_t version,
                            uint32_t bit)
@@ -104,12 +103,14 @@ static q_status write_sample(struct tokenizer_stage *stage, size_t part, const c
 {
     struct language_sample *sample;
     struct text_source *source;
-    Q_TRY(language_sample_create(stage->settings.sample_bytes, &sample));
+    Q_TRY(language_sample_create(path, &sample));
     q_status status = open_documents(stage, part, &source);
     if (!status) {
-        status = language_sample_copy(sample, source, path, identity);
+        status = language_sample_take(sample, source, stage->settings.sample_bytes);
         text_source_close(source);
     }
+    if (!status)
+        status = language_sample_commit(sample, identity);
     language_sample_release(sample);
     return status;
 }
@@ -260,65 +261,14 @@ static q_status publish_vocabulary(struct q_step *step, const struct vocabulary 
     return status;
 }
 
-struct sampling {
-    const struct tokenizer *tokenizer;
-    struct language_sample *sample;
-};
-
-static q_status encode_sample(void *context, const char *path)
-{
-    const struct sampling *sampling = context;
-    struct text_source *source;
-    Q_TRY(text_source_open_part(path, 0, 0, &source));
-    q_status status = language_sample_encode(sampling->sample, source, sampling->tokenizer);
-    text_source_close(source);
-    return status;
-}
-
-/* The parts' samples, encoded with the vocabulary, which is taken over. */
-static q_status encode_samples(struct q_manifest *counted, struct vocabulary *vocabulary, json_t **out)
-{
-    struct tokenizer *tokenizer;
-    struct sampling sampling = {0};
-    Q_TRY(tokenizer_create(vocabulary, &tokenizer));
-    sampling.tokenizer = tokenizer;
-    q_status status = language_sample_create(SAMPLE_BYTES_MAX, &sampling.sample);
-    if (!status)
-        status = each_file(counted, sample_suffix, encode_sample, &sampling);
-    if (!status)
-        status = language_sample_json(sampling.sample, out);
-    language_sample_release(sampling.sample);
-    tokenizer_release(tokenizer);
-    return status;
-}
-
-static q_status statistics_of(struct q_manifest *counted, const struct counts_total *total, uint64_t distinct,
-                              struct vocabulary *vocabulary, json_t **out)
-{
-    json_t *sample = NULL;
-    json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "vocabulary", (json_int_t)vocabulary->size, "merges",
-                                   (json_int_t)vocabulary->merge_count, "documents", (json_int_t)total->documents,
-                                   "text_bytes", (json_int_t)total->bytes, "pieces", (json_int_t)total->pieces,
-                                   "distinct_pieces", (json_int_t)distinct);
-    if (!statistics)
-        return q_fail(Q_ERR_MEMORY, "no memory for the statistics");
-    q_status status = encode_samples(counted, vocabulary, &sample);
-    if (!status)
-        status = q_json_set(statistics, "sample", sample);
-    if (status)
-        json_decref(statistics);
-    else
-        *out = statistics;
-    return status;
-}
-
 static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *counted, struct counts *counts,
                              struct vocabulary *vocabulary)
 {
     struct bpe_train_options options;
     struct counts_total total = counts->total;
     uint64_t distinct = counts->used;
-    struct q_part_file files[2];
+    struct q_part_file files[3] = {[2] = {.name = "sample.jsonl.zst"}};
+    const char *sample;
     json_t *statistics;
     Q_TRY(tokenizer_train_options(&stage->settings, &stage->recipe.arena, &options));
     options.threads = (unsigned)stage->common->threads;
@@ -329,7 +279,9 @@ static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *c
     stage->build.distinct_pieces = distinct;
     stage->build.text_bytes = total.bytes;
     Q_TRY(publish_vocabulary(&stage->train, vocabulary, files));
-    Q_TRY(statistics_of(counted, &total, distinct, vocabulary, &statistics));
+    Q_TRY(q_fs_join(&stage->train.arena, stage->train.folder, files[2].name, &sample));
+    Q_TRY(language_sample_join(counted, sample_suffix, sample, &files[2].identity));
+    Q_TRY(stage_statistics(vocabulary, &total, distinct, sample, (unsigned)stage->common->threads, &statistics));
     json_incref(statistics);
     q_status status = q_step_part_publish(&stage->train, 0, files, Q_COUNT_OF(files), NULL, statistics);
     if (status) {

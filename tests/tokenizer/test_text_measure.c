@@ -32,7 +32,7 @@ static void measure(const char *path, unsigned threads, struct text_measure *out
     struct q_pool *pool;
     assert_ok(text_source_open(&path, 1, TEXT_FORMAT_AUTO, &source));
     assert_ok(q_pool_create(threads, &pool));
-    assert_ok(text_measure(source, pool, both, 2, out));
+    assert_ok(text_measure(source, pool, both, 2, false, out));
     q_pool_release(pool);
     text_source_close(source);
 }
@@ -116,7 +116,7 @@ static void failing_allocations_leave_nothing_behind(void **state)
         assert_ok(text_source_open(&path, 1, TEXT_FORMAT_AUTO, &source));
         assert_ok(q_pool_create(1, &pool));
         q_memory_fail_at(k, 0);
-        q_status status = text_measure(source, pool, tokenizers, 1, &measured);
+        q_status status = text_measure(source, pool, tokenizers, 1, false, &measured);
         uint64_t made = q_memory_fail_at(0, 0);
         q_pool_release(pool);
         text_source_close(source);

@@ -100,8 +100,8 @@ static void assert_same_file(const char *left, const char *right)
 /* The folder holds what the first build made. */
 static void assert_as_first(const char *folder)
 {
-    static const char *const names[] = {"step.json", "tokenizer.json", "tokenizer_config.json", "part-00000.json",
-                                        "manifest.json"};
+    static const char *const names[] = {"step.json",        "tokenizer.json",  "tokenizer_config.json",
+                                        "sample.jsonl.zst", "part-00000.json", "manifest.json"};
     struct q_arena arena = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *a, *b;
@@ -125,7 +125,12 @@ static void the_first_build(void **state)
     assert_string_equal(manifest.step, "train");
     json_t *statistics = json_object_get(manifest.json, "statistics");
     assert_int_equal(json_integer_value(json_object_get(statistics, "vocabulary")), 600);
-    assert_int_equal(json_object_size(json_object_get(statistics, "sample")), 2);
+    json_t *sample = json_object_get(statistics, "sample"), *curve = json_object_get(statistics, "merge_counts");
+    assert_int_equal(json_object_size(sample), 2);
+    assert_true(json_integer_value(json_object_get(json_object_get(sample, "en"), "characters")) > 0);
+    assert_true(json_array_size(json_object_get(curve, "ranks")) > 10);
+    assert_int_equal(json_array_size(json_object_get(curve, "ranks")),
+                     json_array_size(json_object_get(curve, "per_million_bytes")));
     q_manifest_release(&manifest);
     assert_ok(tokenizer_load("first", &tokenizer));
     assert_int_equal(tokenizer_size(tokenizer), 600);
