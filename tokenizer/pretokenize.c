@@ -2,9 +2,11 @@
 #include "tokenizer/pretokenize.h"
 
 #include "base/check.h"
-#include "tokenizer/pretokenize_engine.h"
-#include "tokenizer/unicode/unicode_classes.h"
+#include "tokenizer/pretokenize_pattern.h"
 #include "tokenizer/unicode/utf8_decode.h"
+
+#include <pthread.h>
+#include <stdlib.h>
 
 #define REGEX(text)                                                                                                    \
     {                                                                                                                  \
@@ -17,11 +19,71 @@ static const struct pretokenize_rule deepseek_rules[] = {
     REGEX("[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
           "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"),
 };
-static const struct pretokenize_engine deepseek_engine = {.cut = pretokenize_deepseek};
-static const struct pretokenizer deepseek_v3 = {"deepseek-v3", deepseek_rules, Q_COUNT_OF(deepseek_rules),
-                                                &deepseek_engine};
+static const struct pretokenize_rule gpt2_rules[] = {
+    REGEX("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"),
+};
+static const struct pretokenize_rule cl100k_rules[] = {
+    REGEX("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$"
+          "|\\s*[\\r\\n]|\\s+(?!\\S)|\\s"),
+};
+static const struct pretokenize_rule o200k_rules[] = {
+    REGEX("[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+          "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+"
+          "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
+          "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
+};
+static const struct pretokenize_rule llama3_rules[] = {
+    REGEX("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+          "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
+};
+static const struct pretokenize_rule qwen2_rules[] = {
+    REGEX("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+          "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
+};
 
-const struct pretokenizer *const pretokenizers[] = {&deepseek_v3, NULL};
+/* engine is NULL: cut by the row of their own number in a struct pretokenize_way. */
+static const struct pretokenizer built_in[PRETOKENIZE_BUILT_INS] = {
+    [PRETOKENIZE_DEEPSEEK_V3] = {"deepseek-v3", deepseek_rules, Q_COUNT_OF(deepseek_rules), NULL},
+    [PRETOKENIZE_GPT2] = {"gpt2", gpt2_rules, Q_COUNT_OF(gpt2_rules), NULL},
+    [PRETOKENIZE_CL100K] = {"cl100k", cl100k_rules, Q_COUNT_OF(cl100k_rules), NULL},
+    [PRETOKENIZE_O200K] = {"o200k", o200k_rules, Q_COUNT_OF(o200k_rules), NULL},
+    [PRETOKENIZE_LLAMA3] = {"llama3", llama3_rules, Q_COUNT_OF(llama3_rules), NULL},
+    [PRETOKENIZE_QWEN2] = {"qwen2", qwen2_rules, Q_COUNT_OF(qwen2_rules), NULL},
+};
+
+const struct pretokenizer *const pretokenizers[] = {&built_in[0], &built_in[1], &built_in[2], &built_in[3],
+                                                    &built_in[4], &built_in[5], NULL};
+_Static_assert(Q_COUNT_OF(pretokenizers) == PRETOKENIZE_BUILT_INS + 1, "all of them");
+
+size_t pretokenize_ways(const struct pretokenize_way *ways[4])
+{
+    size_t count = 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+        ways[count++] = &pretokenize_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+        ways[count++] = &pretokenize_avx2;
+#elif defined(__aarch64__)
+    ways[count++] = &pretokenize_neon;
+#endif
+    ways[count++] = &pretokenize_plain;
+    return count;
+}
+
+static const struct pretokenize_way *way;
+
+/* QUERN_PRETOKENIZE names another way than the fastest, to compare them; a name that this processor does not know changes nothing. */
+static void choose_way(void)
+{
+    const struct pretokenize_way *ways[4];
+    size_t count = pretokenize_ways(ways);
+    const char *wanted = getenv("QUERN_PRETOKENIZE");
+    way = ways[0];
+    for (size_t i = 0; i < count && wanted; i++)
+        if (strcmp(wanted, ways[i]->name) == 0)
+            way = ways[i];
+}
 
 const struct pretokenizer *pretokenizer_named(q_string name)
 {
@@ -80,8 +142,10 @@ void pretokenize_scratch_release(struct pretokenize_scratch *scratch)
 q_status pretokenizer_cut(const struct pretokenizer *pretokenizer, struct pretokenize_scratch *scratch, q_string text,
                           size_t *at, size_t *ends, size_t max, size_t *count)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)scratch;
-    *count = pretokenizer->engine->cut(text, at, ends, max);
+    (void)pthread_once(&once, choose_way);
+    *count = way->cut[pretokenizer - built_in](text, at, ends, max);
     return Q_OK;
 }
 

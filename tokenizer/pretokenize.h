@@ -59,7 +59,7 @@ struct pretokenizer {
     const char *name;
     const struct pretokenize_rule *rules;
     size_t rule_count;
-    const struct pretokenize_engine *engine; /* pretokenize_engine.h */
+    const struct pretokenize_general *general; /* NULL: built in */
 };
 
 /* What a thread needs while it cuts; ready when zeroed, may serve one pretokenizer only, and one text at a time (at = 0 begins the next). */

@@ -3,7 +3,7 @@
 #include "tokenizer/tokenizer.h"
 
 /* The names of pretokenizers[], in its order (test_pretokenize.c compares them). */
-static const char *const pretokenizer_names[] = {"deepseek-v3", NULL};
+static const char *const pretokenizer_names[] = {"deepseek-v3", "gpt2", "cl100k", "o200k", "llama3", "qwen2", NULL};
 
 #define AT(member) offsetof(struct tokenizer_settings, member)
 

@@ -3,47 +3,50 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
 #include "tests/tokenizer/regex_twin.h"
-#include "tokenizer/pretokenize_engine.h"
+#include "tokenizer/pretokenize_pattern.h"
 #include "tokenizer/tokenizer_settings.h"
 #include "tokenizer/unicode/unicode_classes.h"
 #include "tokenizer/unicode/utf8_decode.h"
 
 #include <string.h>
 
-static void classes_are_unicode_16(void **state)
+static void categories_are_unicode_16(void **state)
 {
+    static const struct {
+        uint32_t code;
+        enum unicode_category category;
+    } known[] = {
+        {'a', UNICODE_LL},        {'A', UNICODE_LU},     {0x01C5, UNICODE_LT},
+        {0x02B0, UNICODE_LM},     {0x0E01, UNICODE_LO},  {0x0301, UNICODE_MN},
+        {'$', UNICODE_SC},        {'_', UNICODE_PC},     {0xBD, UNICODE_NO},
+        {0x2162, UNICODE_NL},     {0x3000, UNICODE_ZS},  {0x85, UNICODE_CC_SPACE},
+        {'\n', UNICODE_CC_SPACE}, {0xAD, UNICODE_CF}, /* soft hyphen */
+        {0x200B, UNICODE_CF},                         /* zero width space is none */
+        {0xD800, UNICODE_CS},     {0xE000, UNICODE_CO},  {0x10FFFF, UNICODE_CN},
+        {0x10D40, UNICODE_ND},                           /* Garay's digits and letters are new in 16.0 */
+        {0x10D4A, UNICODE_LO},    {0x10940, UNICODE_CN}, /* Sidetic comes with 17.0 */
+    };
     (void)state;
-    assert_int_equal(unicode_class('a'), UNICODE_LETTER | UNICODE_LOWER);
-    assert_int_equal(unicode_class('A'), UNICODE_LETTER | UNICODE_UPPER);
-    assert_int_equal(unicode_class(0x0E01), UNICODE_LETTER | UNICODE_UPPER | UNICODE_LOWER);
-    assert_int_equal(unicode_class(0x0301), UNICODE_MARK | UNICODE_UPPER | UNICODE_LOWER);
-    assert_int_equal(unicode_class('$'), UNICODE_SYMBOL);
-    assert_int_equal(unicode_class('_'), UNICODE_PUNCTUATION);
-    assert_int_equal(unicode_class(0xBD), UNICODE_NUMBER);
-    assert_int_equal(unicode_class(0x3000), UNICODE_SPACE);
-    assert_int_equal(unicode_class(0x85), UNICODE_SPACE);
-    assert_int_equal(unicode_class(0xAD), 0);   /* soft hyphen: Cf */
-    assert_int_equal(unicode_class(0x200B), 0); /* zero width space is none */
-    assert_int_equal(unicode_class(0x10FFFF), 0);
-    assert_int_equal(unicode_class(0x10D40), UNICODE_NUMBER); /* Garay's digits and letters are new in 16.0 */
-    assert_int_equal(unicode_class(0x10D4A), UNICODE_LETTER | UNICODE_UPPER | UNICODE_LOWER);
-    assert_int_equal(unicode_class(0x10940), 0); /* Sidetic comes with 17.0 */
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        assert_int_equal(unicode_entry(known[i].code), known[i].category);
+    assert_int_equal(unicode_entry(0x4E00), UNICODE_LO | UNICODE_CJK);
+    assert_int_equal(unicode_entry(0x9FA6), UNICODE_LO);
+    assert_int_equal(unicode_entry(0x30FB), UNICODE_PO | UNICODE_CJK);
 }
 
 static void the_number_of_each_class_is_known(void **state)
 {
-    size_t counts[8] = {0};
-    (void)state;
-    for (uint32_t code = 0; code < UNICODE_CODE_POINTS; code++)
-        for (int bit = 0; bit < 8; bit++)
-            counts[bit] += unicode_class(code) >> bit & 1;
     /* DerivedGeneralCategory.txt of 16.0: L, M, N, P, S; PropList.txt: White_Space. */
-    assert_int_equal(counts[0], 141028);
-    assert_int_equal(counts[1], 2501);
-    assert_int_equal(counts[2], 1911);
-    assert_int_equal(counts[3], 855);
-    assert_int_equal(counts[4], 8514);
-    assert_int_equal(counts[5], 25);
+    static const uint32_t classes[] = {UNICODE_LETTER,      UNICODE_MARK,   UNICODE_NUMBER,
+                                       UNICODE_PUNCTUATION, UNICODE_SYMBOL, UNICODE_SPACE};
+    static const int wanted[] = {141028, 2501, 1911, 855, 8514, 25};
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        int count = 0;
+        for (uint32_t code = 0; code < UNICODE_CODE_POINTS; code++)
+            count += (unicode_class(code) & classes[i]) != 0;
+        assert_int_equal(count, wanted[i]);
+    }
 }
 
 /* utf8_decode and q_utf8_repair agree on where a broken character ends. */
@@ -75,7 +78,7 @@ static void broken_utf8_decodes_as_its_repair(void **state)
 static size_t cut(q_string text, size_t batch, size_t *ends)
 {
     size_t at = 0, count = 0, got;
-    while ((got = pretokenize_deepseek(text, &at, ends + count, batch)) > 0) {
+    while ((got = pretokenize_plain.cut[0](text, &at, ends + count, batch)) > 0) {
         count += got;
         assert_int_equal(at, ends[count - 1]);
     }
@@ -178,17 +181,22 @@ static void broken_texts_are_cut_as_their_repair(void **state)
 static void what_is_final_stays(void **state)
 {
     static size_t whole[1 << 12], part[1 << 12];
+    struct pretokenize_scratch scratch = {0};
     struct q_buffer text = {0};
     uint64_t dice = 5;
     size_t finals = 0;
     (void)state;
     for (int round = 0; round < 3000; round++) {
+        const struct pretokenizer *pretokenizer = pretokenizers[round % PRETOKENIZE_BUILT_INS];
+        size_t at = 0, wholes, parts;
         random_text(&dice, 20, true, &text);
-        size_t wholes = cut(q_buffer_string(&text), 64, whole);
+        assert_ok(pretokenizer_cut(pretokenizer, &scratch, q_buffer_string(&text), &at, whole, 1 << 12, &wholes));
+        assert_int_equal(at, text.size);
         for (size_t size = 0; size <= text.size; size++) {
-            q_string begin = {text.data,
-                              pretokenizer_final(pretokenizers[0], q_string_slice(q_buffer_string(&text), 0, size))};
-            size_t parts = cut(begin, 64, part);
+            q_string begin = q_string_slice(q_buffer_string(&text), 0, size);
+            begin.size = pretokenizer_final(pretokenizer, begin);
+            at = 0;
+            assert_ok(pretokenizer_cut(pretokenizer, &scratch, begin, &at, part, 1 << 12, &parts));
             finals += parts;
             assert_true(parts <= wholes);
             if (parts)
@@ -217,7 +225,7 @@ static void names_of_the_setting_are_those_of_the_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_are_unicode_16),
+        cmocka_unit_test(categories_are_unicode_16),
         cmocka_unit_test(the_number_of_each_class_is_known),
         cmocka_unit_test(broken_utf8_decodes_as_its_repair),
         cmocka_unit_test(known_texts_are_cut_as_the_patterns_say),

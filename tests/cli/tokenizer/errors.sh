@@ -10,7 +10,7 @@ try quern-tokenizer train t.txt
 try quern-tokenizer train -o t.json
 try quern-tokenizer train t.txt -o t.json --vocab-size 100
 try quern-tokenizer train t.txt -o t.json --set tokenizer.vocabsize=1000
-try quern-tokenizer train t.txt -o t.json --set tokenizer.pretokenizer=gpt2
+try quern-tokenizer train t.txt -o t.json --set tokenizer.pretokenizer=gpt9
 try quern-tokenizer train a b -o folder
 try quern-tokenizer train t.txt -o folder --vocab-size 1000
 try quern-tokenizer polish -t "$T"
