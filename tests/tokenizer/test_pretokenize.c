@@ -212,12 +212,14 @@ static void names_of_the_setting_are_those_of_the_table(void **state)
     (void)state;
     for (const struct q_setting *row = tokenizer_settings_table.rows; row->name; row++) {
         size_t i = 0;
+        if (strcmp(row->name, "pretokenizer") != 0)
+            continue;
         for (; row->choices && row->choices[i]; i++) {
             assert_non_null(pretokenizers[i]);
             assert_string_equal(row->choices[i], pretokenizers[i]->name);
             assert_ptr_equal(pretokenizer_named(q_string_of(row->choices[i])), pretokenizers[i]);
         }
-        assert_true(!row->choices || !pretokenizers[i]);
+        assert_null(pretokenizers[i]);
     }
     assert_null(pretokenizer_named(Q_STRING("deepseek")));
 }
