@@ -1,34 +1,36 @@
-/* The cache of a thread: pieces that came before, with their ids. Direct-mapped, of a fixed size, so that it never grows; a piece that comes to a taken line
- * replaces what is there.
+/* The cache of a thread: pieces that came before, with their ids. Of a fixed size, so that it never grows.
  *
- *     line, 32 bytes        | the piece, up to 15 bytes, zeros behind | count << 4 | size | 4 ids |
- *     long line, 64 bytes   | the piece, 16 to 31 bytes, zeros        | count << 4 | size - 16 | 8 ids |
+ *     line, 32 bytes        | key (bpe_key.h), the count of ids in its four free bits | 4 ids |
+ *     set, 64 bytes         | the later line | the earlier line |
+ *     long line, 64 bytes   | the piece, 16 to 31 bytes, zeros behind | count << 4 | size - 16 in the last byte | 8 ids |
  *
- * The key is the bytes and the size as two (four) words, so that a comparison has no loop and no branch; the count shares the size's byte and is shifted out. An
- * empty line has the size 0 (long: the count 0), which no piece has.
+ * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0
+ * (long: the count 0), which no piece has.
  */
 #ifndef QUERN_TOKENIZER_BPE_CACHE_H
 #define QUERN_TOKENIZER_BPE_CACHE_H
 
-#include "base/bytes.h"
+#include "tokenizer/bpe_key.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
+#include <stdbool.h>
+
 enum {
-    BPE_CACHE_LOG = 15, /* lines: 1 MiB */
-    BPE_CACHE_BYTES = 15,
+    BPE_CACHE_LOG = 15, /* sets: 2 MiB, with room for what a language says in 25 MB but for 3% of its words */
     BPE_CACHE_IDS = 4,
-    BPE_LONG_LOG = 12, /* lines: 256 KiB */
+    BPE_LONG_LOG = 13, /* lines: 512 KiB */
     BPE_LONG_BYTES = 31,
     BPE_LONG_IDS = 8,
 };
 
-struct bpe_cache_line {
-    uint64_t low, high;
+struct bpe_line {
+    struct bpe_key key;
     uint32_t ids[BPE_CACHE_IDS];
+};
+
+struct bpe_set {
+    struct bpe_line lines[2];
 };
 
 struct bpe_long_line {
@@ -36,21 +38,28 @@ struct bpe_long_line {
     uint32_t ids[BPE_LONG_IDS];
 };
 
-/* The lowest 8 * size bits set, in two words. */
-static inline uint64_t bpe_mask(size_t size)
+_Static_assert(sizeof(struct bpe_set) == 64 && sizeof(struct bpe_long_line) == 64, "lines of the processor's cache");
+
+struct bpe_cache {
+    struct bpe_set *sets;
+    struct bpe_long_line *long_lines;
+};
+
+static inline bool bpe_line_holds(const struct bpe_line *line, struct bpe_key key)
 {
-    return size >= 8 ? UINT64_MAX : (1ull << 8 * size) - 1;
+    return ((line->key.low ^ key.low) | (line->key.high ^ key.high) << 4) == 0;
 }
 
-static inline size_t bpe_cache_index(uint64_t low, uint64_t high)
+static inline size_t bpe_line_count(const struct bpe_line *line)
 {
-    uint64_t mixed = low * 0x9E3779B97F4A7C15ull + (high ^ high >> 29) * 0xD6E8FEB86659FD93ull;
-    return (size_t)((mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15ull >> (64 - BPE_CACHE_LOG));
+    return line->key.high >> 60;
 }
 
-static inline bool bpe_cache_holds(const struct bpe_cache_line *line, uint64_t low, uint64_t high)
+static inline bool bpe_long_line_holds(const struct bpe_long_line *line, const uint64_t words[4])
 {
-    return ((line->low ^ low) | (line->high ^ high) << 4) == 0;
+    return ((line->words[0] ^ words[0]) | (line->words[1] ^ words[1]) | (line->words[2] ^ words[2]) |
+            (line->words[3] ^ words[3]) << 4) == 0 &&
+           line->words[3] >> 60 != 0;
 }
 
 #endif

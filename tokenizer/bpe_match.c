@@ -13,7 +13,7 @@ static size_t match(const struct bpe_trees *t, const uint8_t *piece, size_t size
     size_t at = 0, count = 0;
     uint32_t token = bpe_trie_longest(&t->trie, piece, size);
     for (;;) {
-        size_t end = at + t->sizes[token];
+        size_t end = at + t->trees[token].size;
         if (!(dead[end >> 6] >> (end & 63) & 1) && (count == 0 || bpe_trees_agree(t, stack[count - 1], token))) {
             stack[count++] = token;
             at = end;
@@ -26,7 +26,7 @@ static size_t match(const struct bpe_trees *t, const uint8_t *piece, size_t size
         if (token == BPE_NO_TREE) { /* back to the token before, for a shorter one in its place: its end is dead now */
             dead[at >> 6] |= 1ull << (at & 63);
             token = stack[--count];
-            at -= t->sizes[token];
+            at -= t->trees[token].size;
         }
     }
 }
@@ -44,6 +44,6 @@ q_status bpe_match(const struct tokenizer *tokenizer, struct bpe_workspace *work
     }
     *count = match(t, piece, size, dead, ids);
     for (size_t i = 0; i < *count; i++)
-        ids[i] = t->trees[ids[i]].id;
+        ids[i] = t->ids[ids[i]];
     return Q_OK;
 }

@@ -28,27 +28,31 @@ struct tokenizer;
 
 enum {
     BPE_TREES_FILTER_LOG = 20, /* bits: 128 KiB */
+    BPE_TREES_MAX = 0xFFFFFF,
 };
 
 struct bpe_tree {
     uint32_t left, right; /* numbers below its own; nothing for bytes */
     uint32_t shorter;     /* the longest token that is a beginning of this one; BPE_NO_TREE */
-    uint32_t id;
+    uint32_t size;        /* bytes */
 };
 
 struct bpe_trees {
     bool ordered; /* else nothing else is filled */
     uint32_t count;
-    struct bpe_tree *trees;
-    uint32_t *sizes;      /* bytes of each */
+    size_t capacity;
+    struct bpe_tree *trees; /* pages */
+    uint32_t *ids;
     struct bpe_trie trie; /* bytes to number */
-    uint32_t *pairs;      /* numbers, by the hash of their parts; BPE_NO_TREE: empty */
-    unsigned pairs_shift; /* 64 - log2 of the slots */
+    /* By the hash of the parts: number | 8 bits of the hash << 24; BPE_NO_TREE: empty. */
+    uint32_t *pairs; /* pages */
+    size_t pairs_count;
+    unsigned pairs_shift; /* 64 - log2 of it */
     uint64_t *filter;     /* the pairs, hashed to one bit each: nearly all pairs that are asked for have no merge */
 };
 
-/* From a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
-q_status bpe_trees_create(const struct tokenizer *tokenizer, struct bpe_trees *out) Q_MUST_USE;
+/* Fills `trees` of a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
+q_status bpe_trees_create(struct tokenizer *tokenizer) Q_MUST_USE;
 void bpe_trees_release(struct bpe_trees *trees);
 
 static inline uint64_t bpe_trees_hash(uint32_t left, uint32_t right)
@@ -63,11 +67,12 @@ static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, 
     uint64_t hash = bpe_trees_hash(left, right), bit = hash >> (64 - BPE_TREES_FILTER_LOG);
     if (!(t->filter[bit >> 6] >> (bit & 63) & 1))
         return BPE_NO_TREE;
-    size_t mask = ((size_t)1 << (64 - t->pairs_shift)) - 1;
-    for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & mask) {
-        uint32_t found = t->pairs[at];
-        if (found == BPE_NO_TREE || (t->trees[found].left == left && t->trees[found].right == right))
-            return found;
+    for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & (t->pairs_count - 1)) {
+        uint32_t slot = t->pairs[at], number = slot & BPE_TREES_MAX;
+        if (slot == BPE_NO_TREE)
+            return BPE_NO_TREE;
+        if (slot >> 24 == (hash & 255) && t->trees[number].left == left && t->trees[number].right == right)
+            return number;
     }
 }
 

@@ -65,7 +65,7 @@ static q_status index_borders(struct tokenizer *t)
     Q_TRY(q_alloc_zero(1, sizeof(*t->borders), &t->borders));
     if (t->trees.ordered)
         for (uint32_t i = 0; i < t->trees.count; i++)
-            bpe_borders_add(t->borders, v->tokens[t->trees.trees[i].id]);
+            bpe_borders_add(t->borders, v->tokens[t->trees.ids[i]]);
     else
         for (size_t i = 0; i < v->merge_count; i++)
             bpe_borders_add(t->borders, v->tokens[v->merges[i].id]);
@@ -101,7 +101,7 @@ q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
     if (!status)
         status = index_byte_pairs(t);
     if (!status)
-        status = bpe_trees_create(t, &t->trees);
+        status = bpe_trees_create(t);
     if (!status)
         status = index_borders(t);
     if (!status)
