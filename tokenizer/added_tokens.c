@@ -261,6 +261,9 @@ bool added_tokens_next(const struct added_tokens *added, q_string text, struct a
             start = Q_MAX(space_before(text, start), walk->done);
         if (token->rstrip)
             end = space_behind(text, end);
+        if (start >=
+            end) /* all of it was taken by an rstrip before (where more than all, Hugging Face's library panics) */
+            continue;
         *match = (struct added_match){walk->done, start, end, token->id};
         walk->done = end;
         return true;

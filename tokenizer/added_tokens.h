@@ -5,7 +5,8 @@
  *
  *     single_word   a word character (\w) beside it: it is passed over, and the search goes on behind it
  *     lstrip        it takes the white space on its left, up to the token before
- *     rstrip        it takes the white space on its right (a token that begins with white space may overlap what an rstrip before it took: both are given)
+ *     rstrip        it takes the white space on its right (a token that begins with white space may overlap what an rstrip before it took: both are given, unless nothing is
+ *                   left of it)
  *
  *     text      "Hi  <sep>  there"       <sep> with lstrip and rstrip
  *     matches       [2..........11)      between them: "Hi", "there"

@@ -113,7 +113,12 @@ def main():
             refused.setdefault(got.split(":", 3)[-1][:100], []).append(number)
             continue
         for text, ids in zip(texts, got, strict=True):
-            wanted = reference.encode(text, add_special_tokens=False).ids
+            try:
+                wanted = reference.encode(text, add_special_tokens=False).ids
+            except BaseException as failure:  # it panics where an lstrip token lies inside what an rstrip before it took
+                if "bad split" not in str(failure):
+                    raise
+                continue
             if ids != wanted:
                 print(f"seed {number}, {folder}/tokenizer.json\ntext   {text!a}\nwanted {wanted}\ngot    {ids}")
                 return 1
