@@ -16,8 +16,8 @@
  * distribution of 3, with one number a step. A piece of n bytes takes no more than n numbers, so no two pieces of a document share one, and the
  * ids are a pure function of (seed, document, place, piece, p).
  *
- * A piece of n bytes whose ordinary ids are m had n - m merges. Where none of the first n - m numbers is below p nothing was left out, and the ids are these: so
- * most short pieces need no merging here either (bpe_dropout_spares).
+ * A piece of n bytes whose ordinary ids are m had n - m merges. Where none of the first n - m numbers is below p nothing was left out, and the ids are
+ * these: so most short pieces need no merging here either (bpe_dropout_spares).
  */
 #ifndef QUERN_TOKENIZER_BPE_DROPOUT_H
 #define QUERN_TOKENIZER_BPE_DROPOUT_H

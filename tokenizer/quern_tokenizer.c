@@ -1,4 +1,5 @@
-/* The public face of the tokenizer: loading and the vocabulary. Encoding and decoding are in quern_tokenizer_context.c. What it says is in quern_tokenizer.h. */
+/* The public face of the tokenizer: loading and the vocabulary; encoding and decoding are in quern_tokenizer_context.c. quern_tokenizer.h is the
+ * manual. */
 #include "tokenizer/quern_tokenizer.h"
 
 #include "tokenizer/bpe_index.h"
@@ -27,6 +28,15 @@ const char *quern_tokenizer_version(void)
 const char *quern_tokenizer_error(void)
 {
     return q_error_text();
+}
+
+q_status quern_tokenizer_check_tail(const void *given, size_t known, size_t size)
+{
+    for (size_t i = known; i < size; i++)
+        if (((const unsigned char *)given)[i])
+            return q_fail(Q_ERR_USAGE, "an option is set that this library (version %s) does not know yet",
+                          QUERN_VERSION);
+    return Q_OK;
 }
 
 /* The slot of a token's bytes, or the empty one where it would go. */

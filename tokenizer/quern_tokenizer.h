@@ -28,22 +28,23 @@
  *     quern_tokenizer           a vocabulary made ready. Never changes: any number of threads may use one at the same time.
  *     quern_tokenizer_context   what encoding and decoding need to work with, and their results. For one thread at a time: each thread of yours makes its own
  *                               (some 4 MB). Its tokenizer must outlive it.
+ *     quern_tokenizer_trainer   counts of pieces, and the vocabulary made of them. For one thread at a time.
  *
  * Memory. What a function gives through `const` pointers belongs to the object it was given by and is not to be freed: a token's bytes live as long as the
- * tokenizer; ids and text from a context live until the next call with that context, or its release. Objects are released by the function of
+ * tokenizer; what a context or a trainer gives lives until the next call with it, or its release. Objects are released by the function of
  * their name, which takes NULL too. The library allocates with malloc; no allocation of yours is ever freed or kept.
  *
  * Errors. A function that can fail returns a status: 0, or who has to act. The reason is quern_tokenizer_error(), one line of English in memory of the
  * calling thread, good until this thread's next failure. After a failure the `out` arguments are as they were, and objects can be used
- * as if the call had not been made. Out of memory is an error like any other. The library never prints, never exits, changes no signal handler, no locale and no
- * environment, and has no state outside its objects and that text.
+ * as if the call had not been made. Out of memory is an error like any other. The library never prints and never exits, changes no signal handler, no
+ * locale and no environment, and has no state outside its objects and that text.
  *
- * Threads. Only quern_tokenizer_encode_batch uses threads of its own, and only as many as its context was created with (less one: yours is among
- * them). Results never depend on their number. A context with more than one thread does not survive fork() in the child.
+ * Threads. Only quern_tokenizer_encode_batch and quern_tokenizer_trainer_train use threads of their own, and only as many as they were given (less one: yours is
+ * among them). Results never depend on their number. A context with more than one thread does not survive fork() in the child.
  *
- * Input that is not to be trusted. Texts and ids may come from anywhere. A tokenizer.json may, too: it is read within bounds of size and depth, and refused with the
- * reason where it is broken or asks for something this library cannot reproduce exactly. Encoding needs memory for 4 bytes per byte of text, and up to
- * some 40 bytes per byte of the longest piece that a pattern does not cut.
+ * Input that is not to be trusted. Texts and ids may come from anywhere. A tokenizer.json may, too: it is read within bounds of size and depth, and
+ * refused with the reason where it is broken or asks for something this library cannot reproduce exactly. Encoding needs memory for up to 4 bytes per byte of
+ * text, and some 40 bytes per byte of the longest piece that a pattern does not cut.
  *
  * Stability. Functions and values of this header keep their meaning as long as the soname (libquern_tokenizer.so.0) stays the same; structures that the caller
  * fills begin with their size and may grow at the end.
@@ -106,8 +107,8 @@ QUERN_TOKENIZER_API void quern_tokenizer_release(struct quern_tokenizer *tokeniz
 /* How many ids there are, of all kinds: the highest + 1. Some may be unused. */
 QUERN_TOKENIZER_API uint32_t quern_tokenizer_size(const struct quern_tokenizer *tokenizer);
 
-/* The bytes that an id decodes to (any bytes: a token may be a part of a character), and in *size their number. NULL, and 0, where the id stands for nothing. Not
- * terminated. */
+/* The bytes that an id decodes to (any bytes: a token may be a part of a character), and in *size their number; no NUL stands behind them. NULL, and 0,
+ * where the id stands for nothing. */
 QUERN_TOKENIZER_API const char *quern_tokenizer_token(const struct quern_tokenizer *tokenizer, uint32_t id,
                                                       size_t *size);
 
@@ -204,6 +205,42 @@ struct quern_tokenizer_text {
 QUERN_TOKENIZER_API enum quern_tokenizer_status
 quern_tokenizer_decode(struct quern_tokenizer_context *context, const uint32_t *ids, size_t count, int skip_special,
                        struct quern_tokenizer_text *out) QUERN_TOKENIZER_MUST_USE;
+
+/* ---- Training ---- */
+
+/* Counts of pieces on their way to a vocabulary. For one thread at a time. */
+struct quern_tokenizer_trainer;
+
+/* pretokenizer: which cuts texts into pieces: "deepseek-v3" (NULL, too), or another that this library has built in. ERR_USAGE: it has no such. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_trainer_create(const char *pretokenizer, struct quern_tokenizer_trainer **out) QUERN_TOKENIZER_MUST_USE;
+QUERN_TOKENIZER_API void quern_tokenizer_trainer_release(struct quern_tokenizer_trainer *trainer);
+
+/* Counts the pieces of a text, which is not kept. Memory is that of the distinct pieces, some 40 bytes and their own for each. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_trainer_add_text(struct quern_tokenizer_trainer *trainer, const char *text,
+                                 size_t size) QUERN_TOKENIZER_MUST_USE;
+/* A piece that occurs `count` > 0 times: for those who count themselves. It is not cut. The sum of all counts must stay below 2^60. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_trainer_add_piece(struct quern_tokenizer_trainer *trainer, const char *piece, size_t size,
+                                  uint64_t count) QUERN_TOKENIZER_MUST_USE;
+
+struct quern_tokenizer_training {
+    size_t size;                /* sizeof(struct quern_tokenizer_training); the rest may be zero but for vocab_size */
+    uint64_t vocab_size;        /* ids in all: special tokens, the 256 bytes and merges; at most 2^24 */
+    uint64_t min_frequency;     /* of a pair that is merged; 0 and 1 are the same */
+    uint64_t max_token_length;  /* bytes; tokens stay shorter than this. 0: no bound */
+    const char *const *special; /* [special_count] texts of special tokens, distinct, UTF-8: ids from 0 on */
+    size_t special_count;
+    unsigned threads; /* 0: one. The result does not depend on it */
+};
+
+/* Trains a vocabulary with exactly the merges of Hugging Face's BpeTrainer, and gives it as the bytes of a tokenizer.json (for a file, or
+ * quern_tokenizer_load_memory), which belong to the trainer. The counts are used up, after a failure, too; then others may be added. The vocabulary is smaller than
+ * asked for where no pair is left. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_trainer_train(struct quern_tokenizer_trainer *trainer, const struct quern_tokenizer_training *training,
+                              struct quern_tokenizer_text *out_json) QUERN_TOKENIZER_MUST_USE;
 
 #ifdef __cplusplus
 }

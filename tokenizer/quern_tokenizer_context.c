@@ -1,10 +1,9 @@
-/* The public face of the tokenizer: encoding and decoding. What it says is in quern_tokenizer.h. */
+/* The public face of the tokenizer: encoding and decoding. quern_tokenizer.h is the manual. */
 #include "base/check.h"
 #include "base/threads.h"
 #include "tokenizer/quern_tokenizer_private.h"
 
 enum {
-    THREADS_MAX = 1024,
     TILE_BYTES = 1 << 18, /* texts of a batch are handed to threads in tiles of about this many bytes */
 };
 
@@ -40,8 +39,9 @@ enum quern_tokenizer_status quern_tokenizer_context_create(const struct quern_to
     struct quern_tokenizer_context *context;
     if (!tokenizer || !out)
         return FACE(q_fail(Q_ERR_USAGE, "the tokenizer or the place for the context is NULL"));
-    if (threads < 1 || threads > THREADS_MAX)
-        return FACE(q_fail(Q_ERR_USAGE, "%u threads were asked for; it is 1 to %d", threads, THREADS_MAX));
+    if (threads < 1 || threads > QUERN_TOKENIZER_THREADS_MAX)
+        return FACE(
+            q_fail(Q_ERR_USAGE, "%u threads were asked for; it is 1 to %d", threads, QUERN_TOKENIZER_THREADS_MAX));
     q_status status = q_alloc_zero(1, sizeof(*context), &context);
     if (status)
         return FACE(status);
@@ -84,10 +84,7 @@ static q_status read_options(const struct quern_tokenizer_options *given, struct
     if (given->size < sizeof(*out))
         return q_fail(Q_ERR_USAGE, "options.size is %zu; it must be sizeof(struct quern_tokenizer_options)",
                       given->size);
-    for (size_t i = sizeof(*out); i < given->size; i++)
-        if (((const unsigned char *)given)[i])
-            return q_fail(Q_ERR_USAGE, "an option is set that this library (version %s) does not know yet",
-                          quern_tokenizer_version());
+    Q_TRY(quern_tokenizer_check_tail(given, sizeof(*given), given->size));
     *out = *given;
     if (!out->document && out->document_size)
         return q_fail(Q_ERR_USAGE, "options.document is NULL, and options.document_size is not 0");

@@ -1,5 +1,6 @@
 /* The public functions against the ones they stand for, and with any arguments: random bytes, random options, ids of all kinds, no memory. */
 #include "base/fs.h"
+#include "base/log.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
 #include "tokenizer/quern_tokenizer.h"
@@ -278,6 +279,75 @@ static void arguments_out_of_range_are_refused(void **state)
     quern_tokenizer_context_release(NULL);
 }
 
+/* The golden vocabulary, from the text it is made of, at once and in parts, and from pieces with counts. */
+static void a_vocabulary_is_trained(void **state)
+{
+    struct quern_tokenizer_trainer *trainer;
+    struct quern_tokenizer_training training = {.size = sizeof(training),
+                                                .vocab_size = 1200,
+                                                .special = tokenizer_special_texts,
+                                                .special_count = tokenizer_special_texts_count};
+    struct quern_tokenizer_text json;
+    struct quern_tokenizer *trained;
+    struct q_buffer words = {0}, wanted = {0};
+    (void)state;
+    q_log_set_level(Q_LOG_ERROR);
+    assert_ok(q_fs_read_file(GOLDEN "words.txt", 1 << 24, &words));
+    assert_ok(q_fs_read_file(GOLDEN "tokenizer.json", 1 << 24, &wanted));
+    assert_fine(quern_tokenizer_trainer_create(NULL, &trainer));
+    for (int turn = 0; turn < 2; turn++) { /* again: the counts of before are used up */
+        training.threads = turn ? 2 : 0;
+        assert_fine(quern_tokenizer_trainer_add_text(trainer, words.data, words.size));
+        assert_fine(quern_tokenizer_trainer_train(trainer, &training, &json));
+        assert_int_equal(json.size, wanted.size);
+        assert_memory_equal(json.bytes, wanted.data, wanted.size);
+    }
+    training = (struct quern_tokenizer_training){.size = sizeof(training), .vocab_size = 258};
+    assert_fine(quern_tokenizer_trainer_add_piece(trainer, "abab", 4, 1ull << 40));
+    assert_fine(quern_tokenizer_trainer_add_piece(trainer, "cd", 2, 3));
+    assert_fine(quern_tokenizer_trainer_train(trainer, &training, &json));
+    assert_fine(quern_tokenizer_load_memory(json.bytes, json.size, &trained));
+    assert_int_equal(quern_tokenizer_find(trained, "ab", 2), 256);
+    assert_int_equal(quern_tokenizer_find(trained, "abab", 4), 257);
+    assert_int_equal(quern_tokenizer_size(trained), 258);
+    quern_tokenizer_release(trained);
+    quern_tokenizer_trainer_release(trainer);
+    q_buffer_release(&words);
+    q_buffer_release(&wanted);
+}
+
+static void training_out_of_range_is_refused(void **state)
+{
+    const char *const special[] = {"<a>", NULL};
+    struct quern_tokenizer_trainer *trainer, *none = NULL;
+    struct quern_tokenizer_training training = {.size = 3};
+    struct quern_tokenizer_text json = {NULL, 9};
+    const enum quern_tokenizer_status usage = QUERN_TOKENIZER_ERR_USAGE;
+    (void)state;
+    assert_refused(quern_tokenizer_trainer_create("no such", &none), usage, "no such");
+    assert_refused(quern_tokenizer_trainer_create(NULL, NULL), usage, "NULL");
+    assert_fine(quern_tokenizer_trainer_create("deepseek-v3", &trainer));
+    assert_refused(quern_tokenizer_trainer_add_text(trainer, NULL, 1), usage, "NULL");
+    assert_refused(quern_tokenizer_trainer_add_piece(trainer, "a", 0, 1), usage, "empty");
+    assert_refused(quern_tokenizer_trainer_add_piece(trainer, "a", 1, 0), usage, "no count");
+    assert_refused(quern_tokenizer_trainer_train(trainer, NULL, &json), usage, "training.size");
+    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "training.size");
+    training.size = sizeof(training);
+    assert_int_equal(quern_tokenizer_trainer_train(trainer, &training, &json), usage); /* no room for the bytes */
+    training.vocab_size = 300;
+    training.special_count = 1;
+    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "NULL");
+    training.special = special;
+    training.special_count = 2;
+    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "token 1 is NULL");
+    training.special_count = 1;
+    training.threads = 5000;
+    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "threads");
+    assert_true(!json.bytes && json.size == 9);
+    quern_tokenizer_trainer_release(trainer);
+    quern_tokenizer_trainer_release(NULL);
+}
+
 static void the_versions_agree(void **state)
 {
     char version[32];
@@ -348,6 +418,8 @@ int main(void)
         cmocka_unit_test(ids_decode_with_and_without_special_ones),
         cmocka_unit_test(a_vocabulary_is_loaded_from_memory),
         cmocka_unit_test(arguments_out_of_range_are_refused),
+        cmocka_unit_test(a_vocabulary_is_trained),
+        cmocka_unit_test(training_out_of_range_is_refused),
         cmocka_unit_test(the_versions_agree),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
