@@ -72,3 +72,36 @@ void bpe_table_source_release(struct bpe_table_source *table)
     q_release(table->order);
     table->order = NULL;
 }
+
+static q_status stream_rewind(void *context)
+{
+    struct bpe_stream_source *source = context;
+    count_stream_rewind(source->stream);
+    source->pieces = 0;
+    return Q_OK;
+}
+
+static q_status stream_next(void *context, q_string *piece, uint64_t *count, bool *any)
+{
+    struct bpe_stream_source *source = context;
+    struct count_entry entry;
+    Q_TRY(count_stream_next(source->stream, &entry));
+    *piece = entry.piece;
+    *count = entry.count;
+    *any = entry.piece.data != NULL;
+    source->pieces += *any;
+    return Q_OK;
+}
+
+static void stream_finish(void *context)
+{
+    struct bpe_stream_source *source = context;
+    if (source->release)
+        source->release(source->context);
+    source->release = NULL;
+}
+
+void bpe_stream_source_init(struct bpe_stream_source *source, struct bpe_source *out)
+{
+    *out = (struct bpe_source){source, stream_rewind, stream_next, stream_finish};
+}

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "base/string.h"
+#include "tokenizer/count_stream.h"
 #include "tokenizer/counts.h"
 
 #include <stdbool.h>
@@ -27,5 +28,15 @@ struct bpe_table_source {
 
 void bpe_table_source_init(struct bpe_table_source *table, struct counts *counts, struct bpe_source *out);
 void bpe_table_source_release(struct bpe_table_source *table);
+
+/* A stream. finish calls `release` (may be NULL), behind which the stream is not used any more. */
+struct bpe_stream_source {
+    struct count_stream *stream;
+    void (*release)(void *context);
+    void *context;
+    uint64_t pieces; /* given since the last rewind */
+};
+
+void bpe_stream_source_init(struct bpe_stream_source *source, struct bpe_source *out);
 
 #endif

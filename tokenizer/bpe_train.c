@@ -219,7 +219,8 @@ static q_status train(struct bpe_trainer *t, struct bpe_source *source)
     return vocabulary_complete(t->out);
 }
 
-q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
+q_status bpe_train_source(struct bpe_source *source, const struct pretokenizer *pretokenizer, uint32_t scale,
+                          const struct bpe_train_options *options, struct vocabulary *out)
 {
     struct bpe_trainer t = {.options = options,
                             .tuning = options->tuning,
@@ -227,9 +228,9 @@ q_status bpe_train(struct counts *counts, const struct bpe_train_options *option
                             .least = Q_MAX(options->min_frequency, 1),
                             .floor_pair = BPE_NO_PAIR,
                             .budget = UINT64_MAX};
-    struct bpe_table_source table;
-    struct bpe_source source;
     Q_TRY(bpe_train_check(options));
+    if (!q_mul_u64(t.least, scale, &t.least))
+        return q_fail(Q_ERR_USAGE, "a pair never occurs %llu times", (unsigned long long)options->min_frequency);
     if (!t.tuning.chunk)
         t.tuning.chunk = 1 << 16;
     if (!t.tuning.shared_bytes)
@@ -240,15 +241,23 @@ q_status bpe_train(struct counts *counts, const struct bpe_train_options *option
     t.job.candidate.places = BPE_NO_LIST;
     if (options->memory)
         t.budget = options->memory, t.places.chunk_bytes = Q_MAX(Q_MIN(options->memory / 16, 1 << 20), 4096);
-    bpe_table_source_init(&table, counts, &source);
     Q_TRY(q_pool_create(options->threads ? options->threads : 1, &t.pool));
-    out->pretokenizer = pretokenizer_keep(counts->pretokenizer);
+    out->pretokenizer = pretokenizer_keep(pretokenizer);
     q_progress_start("train", "tokens", options->vocab_size - options->special_count - 256);
-    q_status status = train(&t, &source);
+    q_status status = train(&t, source);
     q_status settled = settle(&t);
     q_progress_finish();
     trainer_release(&t);
     q_pool_release(t.pool);
-    bpe_table_source_release(&table);
     return status ? status : settled;
+}
+
+q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out)
+{
+    struct bpe_table_source table;
+    struct bpe_source source;
+    bpe_table_source_init(&table, counts, &source);
+    q_status status = bpe_train_source(&source, counts->pretokenizer, Q_MAX(counts->scale, 1u), options, out);
+    bpe_table_source_release(&table);
+    return status;
 }

@@ -17,6 +17,7 @@
 #define QUERN_TOKENIZER_BPE_TRAIN_H
 
 #include "base/status.h"
+#include "tokenizer/bpe_source.h"
 #include "tokenizer/counts.h"
 #include "tokenizer/vocabulary.h"
 
@@ -48,5 +49,10 @@ q_status bpe_train_check(const struct bpe_train_options *options) Q_MUST_USE;
  * zeroed before and released after a failure too. Q_ERR_USAGE: as bpe_train_check. Q_ERR_MEMORY: also
  * for more than 4 GiB of distinct pieces. Q_STOPPED: asked to stop; nothing is kept. */
 q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
+
+/* The same from a source: pieces of this pretokenizer, counts in units of 1/scale (count_stream.h), by which min_frequency is multiplied. source->finish is
+ * called as soon as the source is not needed any more, and where it was not by the time of a failure, never. */
+q_status bpe_train_source(struct bpe_source *source, const struct pretokenizer *pretokenizer, uint32_t scale,
+                          const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
 
 #endif

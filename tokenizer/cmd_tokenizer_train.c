@@ -7,8 +7,8 @@
 #include "base/progress.h"
 #include "base/recipe.h"
 #include "base/threads.h"
-#include "tokenizer/count_texts.h"
 #include "tokenizer/tokenizer_stage.h"
+#include "tokenizer/train_counts.h"
 
 #include <stdio.h>
 
@@ -24,36 +24,6 @@ const struct q_option train_table[] = {
     {"work", 0, Q_OPTION_TEXT, AT(work), "DIR", "folder of the step before the last; OUT/work where not given"},
     {0},
 };
-
-static q_status add_counted(struct counter *counter, struct counts *counts)
-{
-    struct count_stream *stream;
-    Q_TRY(counter_stream(counter, &stream));
-    q_status status = counts_add_stream(counts, stream);
-    count_stream_close(stream);
-    return status;
-}
-
-static q_status count_paths(const char *const *paths, size_t count, const struct count_texts_options *options,
-                            uint64_t threads, struct counts *counts, struct q_accounting *accounting)
-{
-    struct text_source *source;
-    struct q_pool *pool;
-    struct counter *counter = NULL;
-    Q_TRY(open_texts(paths, count, NULL, &source));
-    q_status status = q_pool_create((unsigned)threads, &pool);
-    if (!status) {
-        q_progress_start("count", "bytes", text_source_bytes(source));
-        status = count_texts(source, pool, options, accounting, &counter);
-        q_progress_finish();
-        if (!status)
-            status = add_counted(counter, counts);
-        counter_release(counter);
-        q_pool_release(pool);
-    }
-    text_source_close(source);
-    return status;
-}
 
 static q_status layout_named(const char *name, int *out)
 {
@@ -78,34 +48,28 @@ static q_status file_settings(const struct train_options *options, struct q_reci
     return options->layout ? layout_named(options->layout, &settings->layout) : Q_OK;
 }
 
-static q_status count_given(const struct train_options *options, const struct tokenizer_settings *settings,
-                            const char *const *arguments, size_t count, struct counts *counts,
-                            struct q_accounting *accounting)
+static q_status gather_counts(const struct train_options *options, const struct tokenizer_settings *settings,
+                              const struct q_recipe *recipe, const char *const *arguments, size_t count,
+                              struct train_counts *counts)
 {
     struct count_weights weights = {0};
-    struct work_folder folder = {0};
-    const struct count_texts_options counting = {.pretokenizer = counts->pretokenizer,
-                                                 .weights = &weights,
-                                                 .sample = settings->sample,
-                                                 .memory = settings->memory,
-                                                 .folder = &folder};
+    struct train_counts_options given = {.files = options->counts.items,
+                                         .file_count = options->counts.count,
+                                         .counting = {.pretokenizer = pretokenizers[settings->pretokenizer],
+                                                      .weights = &weights,
+                                                      .sample = settings->sample,
+                                                      .sample_seed = recipe->seed,
+                                                      .memory = settings->memory},
+                                         .beside = options->common.out,
+                                         .threads = (unsigned)options->common.threads};
     q_status status = count_weights_add(&weights, &settings->weights);
+    if (!status && count)
+        status = open_texts(arguments, count, NULL, &given.texts);
     if (!status)
-        status = work_folder_open(&folder, options->common.out);
-    if (!status)
-        status = count_paths(arguments, count, &counting, options->common.threads, counts, accounting);
-    work_folder_close(&folder);
+        status = train_counts_open(counts, &given);
+    text_source_close(given.texts);
     count_weights_release(&weights);
     return status;
-}
-
-static q_status gather_counts(const struct train_options *options, const struct tokenizer_settings *settings,
-                              const char *const *arguments, size_t count, struct counts *counts,
-                              struct q_accounting *accounting)
-{
-    for (size_t i = 0; i < options->counts.count; i++)
-        Q_TRY(counts_read(counts, options->counts.items[i]));
-    return count ? count_given(options, settings, arguments, count, counts, accounting) : Q_OK;
 }
 
 static q_status publish_file(const struct vocabulary *vocabulary, const char *path)
@@ -123,9 +87,8 @@ static q_status train_file(const struct train_options *options, const char *cons
 {
     struct q_recipe recipe = {0};
     struct tokenizer_settings settings;
-    struct counts counts = {0};
+    struct train_counts counts = {0};
     struct vocabulary vocabulary = {0};
-    struct q_accounting accounting = {0};
     double start = q_seconds();
     q_status status;
     Q_TRY_GOTO(done, q_publish_check(options->common.out));
@@ -133,21 +96,19 @@ static q_status train_file(const struct train_options *options, const char *cons
     struct bpe_train_options train;
     Q_TRY_GOTO(done, tokenizer_train_options(&settings, &recipe.arena, &train));
     train.threads = (unsigned)options->common.threads;
-    counts.pretokenizer = pretokenizers[settings.pretokenizer];
     Q_TRY_GOTO(done, bpe_train_check(&train));
-    Q_TRY_GOTO(done, gather_counts(options, &settings, arguments, count, &counts, &accounting));
-    size_t distinct = counts.used;
-    Q_TRY_GOTO(done, bpe_train(&counts, &train, &vocabulary));
+    Q_TRY_GOTO(done, gather_counts(options, &settings, &recipe, arguments, count, &counts));
+    Q_TRY_GOTO(done, bpe_train_source(&counts.source, pretokenizers[settings.pretokenizer], counts.info.scale, &train,
+                                      &vocabulary));
     Q_TRY_GOTO(done, vocabulary_layout_apply((enum vocabulary_layout)settings.layout, &vocabulary));
     Q_TRY_GOTO(done, publish_file(&vocabulary, options->common.out));
     if (count)
-        q_accounting_print(&accounting, "tokenizer", q_seconds() - start);
-    fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %zu distinct pieces; %.1f s\n", vocabulary.size,
-            vocabulary.merge_count, distinct, q_seconds() - start);
+        q_accounting_print(&counts.accounting, "tokenizer", q_seconds() - start);
+    fprintf(stderr, "tokenizer: %u tokens, %zu merges, from %llu distinct pieces; %.1f s\n", vocabulary.size,
+            vocabulary.merge_count, (unsigned long long)counts.from_stream.pieces, q_seconds() - start);
 done:
     vocabulary_release(&vocabulary);
-    counts_release(&counts);
-    q_accounting_release(&accounting);
+    train_counts_close(&counts);
     q_recipe_release(&recipe);
     return status;
 }

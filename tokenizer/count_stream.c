@@ -196,7 +196,7 @@ const struct count_info *count_stream_info(const struct count_stream *stream)
 
 void count_stream_add_total(struct count_stream *stream, const struct counts_total *total)
 {
-    stream->info.total.documents += total->documents;
+    stream->info.total.documents += total->documents; /* of texts that were counted here: no wrap in any lifetime */
     stream->info.total.bytes += total->bytes;
 }
 

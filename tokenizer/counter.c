@@ -46,6 +46,7 @@ void counter_release(struct counter *counter)
 {
     if (!counter)
         return;
+    counter_release_reading(counter);
     for (unsigned i = 0; counter->parts && i < COUNTER_PARTS; i++) {
         counter_release_part(counter, &counter->parts[i]);
         (void)pthread_mutex_destroy(&counter->parts[i].lock);

@@ -71,8 +71,9 @@ uint32_t counter_runs(const struct counter *counter);
 /* What all threads have counted, as a file; the tables are gone then. *info (may be NULL): what it holds. */
 q_status counter_write(struct counter *counter, const char *path, struct count_info *info,
                        struct q_file_identity *identity) Q_MUST_USE;
-/* The same as a stream, which borrows from the counter. Where nothing was spilled its pieces come in the order of the tables, unsorted: the same each time
- * the stream is rewound. */
-q_status counter_stream(struct counter *counter, struct count_stream **out) Q_MUST_USE;
+/* The same as a stream, with the counts of these files, which may have another scale; it borrows from the counter. Where there are no files and nothing was
+ * spilled, it comes from memory. */
+q_status counter_stream(struct counter *counter, const char *const *paths, size_t count,
+                        struct count_stream **out) Q_MUST_USE;
 
 #endif

@@ -58,8 +58,7 @@ struct counter {
     pthread_mutex_t runs_lock;
     uint32_t runs;
 
-    unsigned at_part; /* of the stream that reads the tables */
-    size_t at_slot;
+    struct counter_reading *reading; /* counter_stream.c: of the tables */
 };
 
 /* counter_table.c: adds the slots of a batch, whose long pieces' bytes are copied, and empties it. */
@@ -70,7 +69,12 @@ void counter_release_part(struct counter *counter, struct counter_part *part);
 /* counter_sort.c: every part's slots in order, in place; the parts cannot be added to any more. */
 void counter_sort(struct counter *counter);
 
-/* counter_run.c: one piece as a run. */
+/* counter_stream.c */
+void counter_release_reading(struct counter *counter);
+
+/* counter_run.c: all runs and these files as one stream; one piece as a run. */
+q_status counter_stream_runs(struct counter *counter, const char *const *paths, size_t count,
+                             struct count_stream **out) Q_MUST_USE;
 q_status counter_write_piece(struct counter *counter, q_string piece, uint64_t count) Q_MUST_USE;
 
 /* counter.c: all that waits in fronts and batches, into the parts. */

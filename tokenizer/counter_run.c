@@ -1,165 +1,24 @@
-/* What the tables hold, as files: runs where the memory is used up, and the end of counting.
- *
- * Sorted parts are merged by ranges: from one piece with which a frame begins to the next, in each part from a binary search on. So all threads merge, and none
- * waits for another. */
+/* What the tables hold, as files: runs where the memory is used up, and the end of counting. */
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/seekable.h"
 #include "tokenizer/counter_private.h"
-#include "tokenizer/merge_tree.h"
-
-#include <stdlib.h>
+#include "tokenizer/counter_ranges.h"
 
 enum { RUN_LEVEL = 1 /* zstd's: a run is read once */ };
-
-/* The pieces with which ranges begin. */
-struct borders {
-    const struct piece_slot **slots;
-    size_t count, capacity;
-};
-
-struct part_ranges {
-    const struct counter *counter;
-    struct borders borders;
-    struct borders found[COUNTER_PARTS]; /* of each part */
-    q_status status[COUNTER_PARTS];
-};
-
-/* A range of all parts, merged. */
-struct range_source {
-    const struct counter *counter;
-    size_t at[COUNTER_PARTS], end[COUNTER_PARTS];
-    struct merge_tree tree;
-};
-
-static void find_borders(void *context, unsigned worker, size_t number)
-{
-    struct part_ranges *ranges = context;
-    const struct counter_part *part = &ranges->counter->parts[number];
-    struct borders *found = &ranges->found[number];
-    (void)worker;
-    for (size_t i = 0; i < part->used; i++) {
-        if (!counts_piece_begins_frame(piece_of(&part->slots[i])))
-            continue;
-        ranges->status[number] = q_grow(&found->slots, &found->capacity, found->count + 1, sizeof(*found->slots));
-        if (ranges->status[number])
-            return;
-        found->slots[found->count++] = &part->slots[i];
-    }
-}
-
-static int by_piece(const void *left, const void *right)
-{
-    return piece_compare(*(const struct piece_slot *const *)left, *(const struct piece_slot *const *)right);
-}
-
-static q_status gather_borders(struct part_ranges *ranges)
-{
-    struct borders *all = &ranges->borders;
-    for (unsigned i = 0; i < COUNTER_PARTS; i++) {
-        const struct borders *found = &ranges->found[i];
-        if (ranges->status[i]) /* its text stayed with the thread that failed */
-            return q_fail(ranges->status[i], "out of memory for the borders of a part of the counts");
-        Q_TRY(q_grow(&all->slots, &all->capacity, all->count + found->count, sizeof(*all->slots)));
-        if (found->count)
-            memcpy(all->slots + all->count, found->slots, found->count * sizeof(*found->slots));
-        all->count += found->count;
-    }
-    if (all->count)
-        qsort(all->slots, all->count, sizeof(*all->slots), by_piece);
-    return Q_OK;
-}
-
-/* The first slot of a sorted part that is not before the piece. */
-static size_t lower_bound(const struct counter_part *part, const struct piece_slot *piece)
-{
-    size_t low = 0, high = part->used;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (piece_compare(&part->slots[middle], piece) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool slot_before(const void *context, size_t a, size_t b)
-{
-    const struct range_source *source = context;
-    const struct counter_part *parts = source->counter->parts;
-    return piece_compare(&parts[a].slots[source->at[a]], &parts[b].slots[source->at[b]]) < 0;
-}
-
-static void set_leaf(struct range_source *source, size_t i)
-{
-    source->tree.ended[i] = source->at[i] == source->end[i];
-    if (!source->tree.ended[i])
-        source->tree.prefix[i] = __builtin_bswap64(source->counter->parts[i].slots[source->at[i]].word[0]);
-}
-
-static q_status next_in_range(void *context, struct count_entry *out)
-{
-    struct range_source *source = context;
-    const size_t part = merge_tree_first(&source->tree);
-    *out = (struct count_entry){0};
-    if (source->tree.ended[part])
-        return Q_OK;
-    const struct piece_slot *slot = &source->counter->parts[part].slots[source->at[part]++];
-    *out = (struct count_entry){piece_of(slot), slot->count};
-    set_leaf(source, part);
-    merge_tree_play(&source->tree, part);
-    return Q_OK;
-}
-
-static void close_range(void *context, struct count_source *given)
-{
-    struct range_source *source = given->context;
-    (void)context;
-    merge_tree_release(&source->tree);
-    q_release(source);
-}
-
-static q_status open_range(void *context, size_t range, struct count_source *out)
-{
-    const struct part_ranges *ranges = context;
-    const struct borders *borders = &ranges->borders;
-    struct range_source *source;
-    Q_TRY(q_alloc_zero(1, sizeof(*source), &source));
-    *out = (struct count_source){source, next_in_range};
-    q_status status = merge_tree_create(&source->tree, COUNTER_PARTS);
-    if (status) {
-        close_range(NULL, out);
-        return status;
-    }
-    source->counter = ranges->counter;
-    source->tree.context = source;
-    source->tree.before = slot_before;
-    for (size_t i = 0; i < COUNTER_PARTS; i++) {
-        const struct counter_part *part = &ranges->counter->parts[i];
-        source->at[i] = range ? lower_bound(part, borders->slots[range - 1]) : 0;
-        source->end[i] = range < borders->count ? lower_bound(part, borders->slots[range]) : part->used;
-        set_leaf(source, i);
-    }
-    merge_tree_build(&source->tree);
-    return Q_OK;
-}
 
 /* All that the tables hold, as one file; they are sorted by it. */
 static q_status write_tables(struct counter *counter, const char *path, int level, struct count_info *info,
                              struct q_file_identity *identity)
 {
-    struct part_ranges ranges = {.counter = counter};
+    struct counter_ranges ranges;
     counter_sort(counter);
-    q_pool_for(counter->options.pool, COUNTER_PARTS, find_borders, &ranges);
-    q_status status = gather_borders(&ranges);
+    q_status status = counter_ranges_create(&ranges, counter);
     if (!status) {
-        const struct count_ranges given = {&ranges, ranges.borders.count + 1, open_range, close_range};
+        const struct count_ranges given = {&ranges, ranges.count + 1, counter_range_open, counter_range_close};
         status = counts_file_write_ranges(path, level, &given, counter->options.pool, info, identity);
     }
-    for (unsigned i = 0; i < COUNTER_PARTS; i++)
-        q_release(ranges.found[i].slots);
-    q_release(ranges.borders.slots);
+    counter_ranges_release(&ranges);
     return status;
 }
 
@@ -228,18 +87,19 @@ q_status counter_write_piece(struct counter *counter, q_string piece, uint64_t c
     return status;
 }
 
-/* All runs as one stream. */
-static q_status stream_runs(struct counter *counter, struct count_stream **out)
+q_status counter_stream_runs(struct counter *counter, const char *const *files, size_t count, struct count_stream **out)
 {
     const struct count_stream_options options = {counter->options.merge_bytes, counter->options.folder,
                                                  counter->options.pool};
     const char **paths;
     q_status status = Q_OK;
-    Q_TRY(q_alloc(counter->runs, sizeof(*paths), &paths));
+    Q_TRY(q_alloc(counter->runs + count, sizeof(*paths), &paths));
     for (uint32_t i = 0; i < counter->runs && !status; i++)
         status = q_arena_printf(&counter->arena, &paths[i], "%s/run-%06u.counts", counter->options.folder->path, i);
+    if (count)
+        memcpy(paths + counter->runs, files, count * sizeof(*paths));
     if (!status)
-        status = count_stream_open(paths, counter->runs, &options, out);
+        status = count_stream_open(paths, counter->runs + count, &options, out);
     q_release(paths);
     return status;
 }
@@ -262,7 +122,7 @@ q_status counter_write(struct counter *counter, const char *path, struct count_i
     } else {
         Q_TRY(counter_spill(counter));
         counter_info(counter, &own);
-        Q_TRY(stream_runs(counter, &stream));
+        Q_TRY(counter_stream_runs(counter, NULL, 0, &stream));
         const struct count_source source = {stream, next_of_stream};
         q_status status = counts_file_write(path, Q_SEEKABLE_LEVEL, &source, counter->options.pool, &own, identity);
         count_stream_close(stream);
@@ -271,45 +131,4 @@ q_status counter_write(struct counter *counter, const char *path, struct count_i
     if (info)
         *info = own;
     return Q_OK;
-}
-
-static void rewind_tables(void *context)
-{
-    struct counter *counter = context;
-    counter->at_part = 0;
-    counter->at_slot = 0;
-}
-
-static q_status next_in_tables(void *context, struct count_entry *out)
-{
-    struct counter *counter = context;
-    for (; counter->at_part < COUNTER_PARTS; counter->at_part++, counter->at_slot = 0) {
-        const struct counter_part *part = &counter->parts[counter->at_part];
-        while (counter->at_slot < part->capacity) {
-            const struct piece_slot *slot = &part->slots[counter->at_slot++];
-            if (!slot->count)
-                continue;
-            *out = (struct count_entry){piece_of(slot), slot->count};
-            return Q_OK;
-        }
-    }
-    *out = (struct count_entry){0};
-    return Q_OK;
-}
-
-q_status counter_stream(struct counter *counter, struct count_stream **out)
-{
-    const struct count_source tables = {counter, next_in_tables};
-    struct count_info info;
-    counter_info(counter, &info);
-    if (counter->runs) {
-        Q_TRY(counter_spill(counter));
-        Q_TRY(stream_runs(counter, out));
-        count_stream_add_total(*out, &info.total);
-        return Q_OK;
-    }
-    Q_TRY(counter_flush(counter));
-    info.entries = pieces_in_tables(counter);
-    rewind_tables(counter);
-    return count_stream_of_source(&tables, rewind_tables, &info, out);
 }

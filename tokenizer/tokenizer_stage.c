@@ -10,6 +10,7 @@
 #include "tokenizer/count_texts.h"
 #include "tokenizer/language_sample.h"
 #include "tokenizer/stage_statistics.h"
+#include "tokenizer/train_counts.h"
 
 #include <stdio.h>
 
@@ -231,9 +232,18 @@ static q_status each_file(struct q_manifest *counted, const char *suffix,
     return Q_OK;
 }
 
-static q_status read_counts(void *context, const char *path)
+/* The paths of the count files. */
+struct count_files {
+    const char **paths;
+    size_t count, capacity;
+};
+
+static q_status add_count_file(void *context, const char *path)
 {
-    return counts_read(context, path);
+    struct count_files *files = context;
+    Q_TRY(q_grow(&files->paths, &files->capacity, files->count + 1, sizeof(*files->paths)));
+    files->paths[files->count++] = path;
+    return Q_OK;
 }
 
 static q_status publish_text(struct q_step *step, const char *name, const struct q_buffer *text,
@@ -261,18 +271,19 @@ static q_status publish_vocabulary(struct q_step *step, const struct vocabulary 
     return status;
 }
 
-static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *counted, struct counts *counts,
-                             struct vocabulary *vocabulary)
+static q_status train_counted(struct tokenizer_stage *stage, struct q_manifest *counted, struct train_counts *counts,
+                              struct vocabulary *vocabulary)
 {
     struct bpe_train_options options;
-    struct counts_total total = counts->total;
-    uint64_t distinct = counts->used;
+    const struct counts_total total = counts->info.total;
     struct q_part_file files[3] = {[2] = {.name = "sample.jsonl.zst"}};
     const char *sample;
     json_t *statistics;
     Q_TRY(tokenizer_train_options(&stage->settings, &stage->recipe.arena, &options));
     options.threads = (unsigned)stage->common->threads;
-    Q_TRY(bpe_train(counts, &options, vocabulary));
+    Q_TRY(bpe_train_source(&counts->source, pretokenizers[stage->settings.pretokenizer], counts->info.scale, &options,
+                           vocabulary));
+    const uint64_t distinct = counts->from_stream.pieces;
     Q_TRY(vocabulary_layout_apply((enum vocabulary_layout)stage->settings.layout, vocabulary));
     stage->build.tokens = vocabulary->size;
     stage->build.merges = vocabulary->merge_count;
@@ -298,19 +309,34 @@ static q_status train_counts(struct tokenizer_stage *stage, struct q_manifest *c
     return Q_OK;
 }
 
-/* `folder` holds the finished count. */
-static q_status train_counted(struct tokenizer_stage *stage, const char *folder)
+static q_status open_counted(struct tokenizer_stage *stage, struct q_manifest *counted, struct count_files *files,
+                             struct train_counts *counts)
 {
-    struct counts counts = {.pretokenizer = pretokenizers[stage->settings.pretokenizer]};
+    struct train_counts_options options = {
+        .counting = {.pretokenizer = pretokenizers[stage->settings.pretokenizer], .memory = stage->settings.memory},
+        .threads = (unsigned)stage->common->threads};
+    Q_TRY(each_file(counted, counts_suffix, add_count_file, files));
+    Q_TRY(q_fs_join(&stage->train.arena, stage->train.folder, "counts", &options.beside));
+    options.files = files->paths;
+    options.file_count = files->count;
+    return train_counts_open(counts, &options);
+}
+
+/* `folder` holds the finished count. */
+static q_status train_folder(struct tokenizer_stage *stage, const char *folder)
+{
+    struct train_counts counts = {0};
+    struct count_files files = {0};
     struct vocabulary vocabulary = {0};
     struct q_manifest counted = {0};
     double start = q_seconds();
     q_status status = q_manifest_read(folder, &counted);
     if (!status)
-        status = each_file(&counted, counts_suffix, read_counts, &counts);
+        status = open_counted(stage, &counted, &files, &counts);
     if (!status)
-        status = train_counts(stage, &counted, &counts, &vocabulary);
-    counts_release(&counts);
+        status = train_counted(stage, &counted, &counts, &vocabulary);
+    train_counts_close(&counts);
+    q_release(files.paths);
     vocabulary_release(&vocabulary);
     q_manifest_release(&counted);
     stage->build.train_seconds = q_seconds() - start;
@@ -325,7 +351,7 @@ static q_status build_train(struct tokenizer_stage *stage, const char *work)
     Q_TRY(q_manifest_done(folder, &done));
     if (!done)
         return q_fail(Q_ERR_INPUT, "the step count is not done in '%s'; build it first with --step count", folder);
-    return train_counted(stage, folder);
+    return train_folder(stage, folder);
 }
 
 q_status tokenizer_stage_build(struct tokenizer_stage *stage, const char *work)
