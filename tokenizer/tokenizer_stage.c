@@ -125,8 +125,9 @@ static q_status publish_part(struct tokenizer_stage *stage, size_t part, const c
     Q_TRY(write_sample(stage, part, sample, &files[1].identity));
     files[0].name = q_fs_base_name(path);
     files[1].name = q_fs_base_name(sample);
-    json_t *statistics = json_pack("{s:I,s:I}", "pieces", (json_int_t)counted->info.total.pieces, "distinct_pieces",
-                                   (json_int_t)counted->info.entries);
+    json_t *statistics =
+        json_pack("{s:I,s:I}", "pieces", (json_int_t)(counted->info.total.pieces / counted->info.scale),
+                  "distinct_pieces", (json_int_t)counted->info.entries);
     if (!statistics)
         return q_fail(Q_ERR_MEMORY, "no memory for the statistics of a part");
     return q_step_part_publish(&stage->count, part, files, Q_COUNT_OF(files), &counted->accounting, statistics);
@@ -275,7 +276,8 @@ static q_status train_counted(struct tokenizer_stage *stage, struct q_manifest *
                               struct vocabulary *vocabulary)
 {
     struct bpe_train_options options;
-    const struct counts_total total = counts->info.total;
+    struct counts_total total = counts->info.total;
+    total.pieces /= counts->info.scale; /* occurrences */
     struct q_part_file files[3] = {[2] = {.name = "sample.jsonl.zst"}};
     const char *sample;
     json_t *statistics;
