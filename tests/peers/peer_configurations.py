@@ -8,9 +8,13 @@ QWEN2 = CL100K.replace(r"\p{N}{1,3}", r"\p{N}")
 O200K = "|".join([r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
                   r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
                   r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
-BUILT_IN = {"gpt2": GPT2, "cl100k": CL100K, "qwen2": QWEN2, "o200k": O200K}
+TIKTOKEN = CL100K_POSSESSIVE.replace("{1,3}+", "{1,3}")  # as tiktoken means it; {1,3}+ is any number to Oniguruma
+BUILT_IN = {"gpt2": GPT2, "llama3": CL100K, "cl100k": TIKTOKEN, "qwen2": QWEN2, "o200k": O200K}
 OTHERS = [r"\s+", r"\p{L}+", r"\d", r"[0-9]{1,2}", r"[\p{P}\p{S}]+", r"[^\s]+\s?", r"\b", r"(?i)the|mill", r"\p{Lu}\p{Ll}*|\p{Ll}+", r"[\r\n]+", r"\w+|\W", r"(?=\p{Lu})", r"x*", r".{1,4}",
-          r"[a-zA-Z]+'?[a-z]*", r"\p{Han}|\p{Hiragana}+|\p{Katakana}+", CL100K_POSSESSIVE]
+          r"[a-zA-Z]+'?[a-z]*", r"\p{Han}|\p{Hiragana}+|\p{Katakana}+", CL100K_POSSESSIVE,
+          # What means one thing to Oniguruma and another to PCRE2 or Rust.
+          r"\p{N}{1,2}+", r"^.", r".$", r"\h+", r"\R", r"(?m)a.", r"[a-z&&[^aeiou]]+", r"[[a-c]m]+", r"[[:alpha:]]+", r"\p{Alpha}+", r"\w++", r"\S{2,}?", r"(?<!\S)\p{L}", r"\Ga", r"\x41|B", r"(?i)\x{17f}|K", r"[^\p{Ll}]{1,3}",
+          r"\p{^L}+", r"a{,2}", r"\X", r"(a)\1", r"(?>a+)l|mill", r"\Z", r"\A\s?", r"[\s\S]{1,7}", r"\p{Greek}+|\p{Thai}", r"\p{Lo}\p{M}*"]
 STRINGS = [" ", "\n", "the", "'", "\u6587", "--", "a"]
 BEHAVIORS = ["Isolated"] * 6 + ["MergedWithPrevious", "MergedWithNext", "Contiguous"]
 ADDED = ["<tok>", "<tok", "tok>", "the", " a", "a ", "\n", "\n\n", "caf\u00e9", "cafe\u0301", "\ufb01", "mill", "ill", "<|end|>", "<|END|>", "\u6587", "\uff21", "  ", "x", "grinds", "\u0301", "[MASK]"]
