@@ -39,8 +39,8 @@
  * as if the call had not been made. Out of memory is an error like any other. The library never prints and never exits, changes no signal handler, no
  * locale and no environment, and has no state outside its objects and that text.
  *
- * Threads. Only quern_tokenizer_encode_batch and quern_tokenizer_trainer_train use threads of their own, and only as many as they were given (less one: yours is
- * among them). Results never depend on their number. A context with more than one thread does not survive fork() in the child.
+ * Threads. Only quern_tokenizer_encode_batch and quern_tokenizer_trainer_train use threads of their own, and only as many as they were given (less one: yours
+ * is among them). Results never depend on their number. A context with more than one thread does not survive fork() in the child.
  *
  * Input that is not to be trusted. Texts and ids may come from anywhere. A tokenizer.json may, too: it is read within bounds of size and depth, and
  * refused with the reason where it is broken or asks for something this library cannot reproduce exactly. Encoding needs memory for up to 4 bytes per byte of
@@ -236,8 +236,8 @@ struct quern_tokenizer_training {
 };
 
 /* Trains a vocabulary with exactly the merges of Hugging Face's BpeTrainer, and gives it as the bytes of a tokenizer.json (for a file, or
- * quern_tokenizer_load_memory), which belong to the trainer. The counts are used up, after a failure, too; then others may be added. The vocabulary is smaller than
- * asked for where no pair is left. */
+ * quern_tokenizer_load_memory), which belong to the trainer. The counts are used up, after a failure, too; then others may be added. The vocabulary is
+ * smaller than asked for where no pair is left. */
 QUERN_TOKENIZER_API enum quern_tokenizer_status
 quern_tokenizer_trainer_train(struct quern_tokenizer_trainer *trainer, const struct quern_tokenizer_training *training,
                               struct quern_tokenizer_text *out_json) QUERN_TOKENIZER_MUST_USE;
