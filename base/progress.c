@@ -37,6 +37,7 @@ static struct {
     char what[32], unit[24], note[NOTE_BYTES];
     uint64_t total;
     double started, last_time, rate; /* seconds, seconds, units per second */
+    double left_s, left_at;          /* what q_progress_left said, and when; < 0: nothing */
     uint64_t last_done;
 } line = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -83,6 +84,10 @@ static void update_rate(uint64_t done, double now)
 /* < 0 where it cannot be told. */
 static double seconds_left(uint64_t done)
 {
+    if (line.left_s > 1e300)
+        return -1.0;
+    if (line.left_s >= 0.0)
+        return Q_MAX(line.left_s - (q_seconds() - line.left_at), 0.0);
     if (line.total == 0 || line.rate <= 0.0)
         return -1.0;
     return done >= line.total ? 0.0 : (double)(line.total - done) / line.rate;
@@ -227,6 +232,7 @@ void q_progress_start(const char *what, const char *unit, uint64_t total)
     line.total = total;
     line.started = line.last_time = q_seconds();
     line.rate = 0.0;
+    line.left_s = -1.0;
     line.last_done = 0;
     atomic_store(&done_count, 0);
     atomic_store(&due, line.started + (line.terminal ? REDRAW_S : REPORT_S));
@@ -258,6 +264,14 @@ void q_progress_note(const char *format, ...)
     va_end(arguments);
     (void)pthread_mutex_lock(&line.lock);
     memcpy(line.note, note, sizeof(note));
+    (void)pthread_mutex_unlock(&line.lock);
+}
+
+void q_progress_left(double seconds)
+{
+    (void)pthread_mutex_lock(&line.lock);
+    line.left_s = seconds;
+    line.left_at = q_seconds();
     (void)pthread_mutex_unlock(&line.lock);
 }
 

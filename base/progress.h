@@ -13,6 +13,9 @@ void q_progress_start(const char *what, const char *unit, uint64_t total);
 void q_progress_add(uint64_t done);
 /* A short remark behind the bar ("loss 4.213"), for the terminal and the JSON line ("note"). */
 void q_progress_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* How long it will still take from now on, for who knows better than the rate; INFINITY: nobody can tell yet; < 0: the rate again. Until the next progress
+ * starts. */
+void q_progress_left(double seconds);
 void q_progress_finish(void);
 /* The line is wiped / drawn again: log.c calls these around its output. */
 void q_progress_hide(void);

@@ -36,6 +36,11 @@ q_status bpe_apply_init(struct bpe_trainer *t)
     return Q_OK;
 }
 
+uint64_t bpe_apply_memory(const struct bpe_trainer *t)
+{
+    return t->words.segment_count * chunk_of(t) * (2 * sizeof(uint64_t) + BPE_SIDES * sizeof(uint32_t));
+}
+
 void bpe_apply_release(struct bpe_trainer *t)
 {
     for (unsigned s = 0; t->workers && s < t->words.segment_count; s++) {

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 enum {
-    FLOOR_FALLS_BY = 4,
     TABLE_FIRST = 1 << 10,
     TABLE_SHARE = 4, /* of the budget for tables, and as much for what is found */
     PARTS_MAX = 1 << 20,
@@ -34,6 +33,7 @@ struct scan {
     unsigned threads;
     uint64_t parts, first_part; /* thread k counts part first_part + k */
     size_t table_max;           /* slots of one table */
+    uint64_t wanted;
     struct bpe_sum *found;
     size_t found_count, found_capacity, found_max;
     uint32_t *index; /* found pair + 1 by hash */
@@ -182,11 +182,11 @@ static int by_falling(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
-/* A floor below the old one that leaves something above it, and about as much as there is room for. The counts of the first parts stand for all. */
-static q_status choose_floor(struct scan *scan, uint64_t old_floor)
+/* The floor that is wanted, or one that leaves something above it, and about as much as there is room for. The counts of the first parts stand for all. */
+static q_status choose_floor(struct scan *scan)
 {
     struct bpe_trainer *t = scan->trainer;
-    uint64_t *counts, wanted = Q_MAX(old_floor / FLOOR_FALLS_BY, t->least);
+    uint64_t *counts;
     size_t total = 0, used = 0;
     for (unsigned k = 0; k < scan->threads; k++)
         total += scan->tables[k].used;
@@ -201,7 +201,7 @@ static q_status choose_floor(struct scan *scan, uint64_t old_floor)
                 counts[used++] = scan->tables[k].slots[i].weight;
     qsort(counts, used, sizeof(*counts), by_falling);
     size_t room = scan->found_max / 2 / (scan->parts / scan->threads);
-    t->floor = Q_MAX(Q_MIN(wanted, counts[0]), t->least);
+    t->floor = Q_MAX(Q_MIN(scan->wanted, counts[0]), t->least);
     if (room < used)
         t->floor = Q_MAX(t->floor, Q_MAX(counts[room], t->least));
     q_release(counts);
@@ -234,7 +234,6 @@ static q_status count_round(struct scan *scan, bool *full)
 
 static q_status count_all(struct scan *scan)
 {
-    const uint64_t old_floor = scan->trainer->floor;
     scan->parts = scan->threads;
     for (scan->first_part = 0; scan->first_part < scan->parts;) {
         bool full;
@@ -246,7 +245,7 @@ static q_status count_all(struct scan *scan)
             continue;
         }
         if (scan->first_part == 0)
-            Q_TRY(choose_floor(scan, old_floor));
+            Q_TRY(choose_floor(scan));
         for (unsigned k = 0; k < scan->threads; k++)
             Q_TRY(find_pairs(scan, &scan->tables[k]));
         scan->first_part += scan->threads;
@@ -326,10 +325,13 @@ static q_status scan_words(struct scan *scan)
     return Q_OK;
 }
 
-q_status bpe_scan(struct bpe_trainer *t)
+q_status bpe_scan(struct bpe_trainer *t, uint64_t wanted)
 {
-    struct scan scan = {
-        .trainer = t, .threads = q_pool_threads(t->pool), .table_max = SIZE_MAX, .found_max = BPE_NONE / 2};
+    struct scan scan = {.trainer = t,
+                        .wanted = wanted,
+                        .threads = q_pool_threads(t->pool),
+                        .table_max = SIZE_MAX,
+                        .found_max = BPE_NONE / 2};
     if (t->budget != UINT64_MAX) {
         uint64_t share = t->budget / TABLE_SHARE / sizeof(struct bpe_sum);
         scan.table_max = Q_MAX((size_t)share / scan.threads, (size_t)TABLE_FIRST);

@@ -29,7 +29,12 @@ struct bpe_train_tuning {
     uint64_t chunk;        /* places that a thread keeps from one walk to the next */
     uint64_t shared_bytes; /* of a list, from which threads share it */
     uint64_t floor_share;  /* of the mean count of a token */
+    uint64_t budget;       /* bytes for the queue and the lists of places, whatever `memory` is */
+    uint64_t stop_after;   /* merges, as if asked to stop then */
 };
+
+/* Whether to begin with the merges of the checkpoint, if there is one. One of another training is a failure, or is left alone. */
+enum bpe_resume { BPE_RESUME_NO, BPE_RESUME, BPE_RESUME_IF_SAME };
 
 struct bpe_train_options {
     uint64_t vocab_size;        /* special tokens, bytes and merges; at most VOCABULARY_SIZE_MAX */
@@ -37,22 +42,29 @@ struct bpe_train_options {
     uint64_t max_token_length;  /* bytes; a longer token is not made. 0: no bound */
     const char *const *special; /* texts of the special tokens, distinct */
     size_t special_count;
+    const struct vocabulary *base; /* extended: its ids, special tokens and merges come first. NULL: none */
+    /* How it is done, which the result does not depend on. */
     unsigned threads; /* 0: one */
-    uint64_t memory;  /* bytes for the queue and the lists of places; 0: no bound */
+    uint64_t memory;  /* bytes that the process may have resident at its peak; 0: no bound */
+    const char *
+        checkpoint; /* where the merges so far are written from time to time, and where there is a stop. NULL: nowhere */
+    double checkpoint_s;
+    enum bpe_resume resume;
     struct bpe_train_tuning tuning;
 };
 
 /* Whether there is room for special tokens and bytes, and the size is within bounds: Q_ERR_USAGE. What can be known before any text is read. */
 q_status bpe_train_check(const struct bpe_train_options *options) Q_MUST_USE;
 
-/* Takes the counts apart on the way (their memory is released as soon as it is not needed). Reports progress as "train", in merges. *out is to be
- * zeroed before and released after a failure too. Q_ERR_USAGE: as bpe_train_check. Q_ERR_MEMORY: also
- * for more than 4 GiB of distinct pieces. Q_STOPPED: asked to stop; nothing is kept. */
-q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
-
-/* The same from a source: pieces of this pretokenizer, counts in units of 1/scale (count_stream.h), by which min_frequency is multiplied. source->finish is
- * called as soon as the source is not needed any more, and where it was not by the time of a failure, never. */
+/* Reads the source twice: pieces of this pretokenizer, counts in units of 1/scale (count_stream.h), by which min_frequency is multiplied. source->finish is
+ * called as soon as the source is not needed any more, and where it was not by the time of a failure, never. Reports progress as "train", in merges. *out is to
+ * be zeroed before and released after a failure too. Q_ERR_USAGE: as bpe_train_check; the memory is too little (the text says the least that would do).
+ * Q_ERR_INPUT: counts that stand for more than 2^60 bytes; a checkpoint that is damaged or belongs to another training; a base that cannot be extended.
+ * Q_STOPPED: asked to stop; the checkpoint has all merges so far. */
 q_status bpe_train_source(struct bpe_source *source, const struct pretokenizer *pretokenizer, uint32_t scale,
                           const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
+
+/* The same from a table, which is released on the way. */
+q_status bpe_train(struct counts *counts, const struct bpe_train_options *options, struct vocabulary *out) Q_MUST_USE;
 
 #endif

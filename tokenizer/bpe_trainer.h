@@ -5,6 +5,8 @@
  *     bpe_lists.c    which of the new pairs are kept, and where their places go; the bound on memory
  *     bpe_first.c    the first count, of pairs of bytes
  *     bpe_scan.c     a count of all pairs, when the floor has to fall
+ *     bpe_tokens.c   the tokens and what they are called
+ *     bpe_replay.c   merges that are known already
  */
 #ifndef QUERN_TOKENIZER_BPE_TRAINER_H
 #define QUERN_TOKENIZER_BPE_TRAINER_H
@@ -98,6 +100,9 @@ struct bpe_trainer {
     struct bpe_worker *workers; /* [segments] */
     struct bpe_side totals[BPE_SIDES];
     size_t merge_capacity, merge_counts_capacity;
+    struct q_buffer scratch;
+    q_hash identity; /* of the counts and the options (docs/formats/merges.md) */
+    uint32_t scale;  /* counts are in units of 1/scale */
 };
 
 /* The id of the token with these bytes; BPE_NONE where there is none. */
@@ -150,6 +155,7 @@ void bpe_side_release(struct bpe_side *side);
 
 /* Room for the workers' chunks. */
 q_status bpe_apply_init(struct bpe_trainer *trainer) Q_MUST_USE;
+uint64_t bpe_apply_memory(const struct bpe_trainer *trainer); /* bytes of these */
 void bpe_apply_release(struct bpe_trainer *trainer);
 /* Takes a candidate in hand and looks at all its places: *count is what they sum up to now. bytes: of the token that the pair would be. */
 q_status bpe_apply_look(struct bpe_trainer *trainer, const struct bpe_candidate *candidate, q_string bytes,
@@ -195,7 +201,15 @@ q_status bpe_lists_tidy(struct bpe_trainer *trainer) Q_MUST_USE;
 
 /* Counts the first pairs, those of two bytes, and queues them. */
 q_status bpe_first_count(struct bpe_trainer *trainer) Q_MUST_USE;
-/* Counts all pairs that the words hold, lowers the floor, and queues those that are not below it. The queue must be empty. */
-q_status bpe_scan(struct bpe_trainer *trainer) Q_MUST_USE;
+/* Counts all pairs that the words hold and queues those that are not below a new floor: `wanted`, or less where nothing is above it, or more where there is
+ * no room. The queue must be empty. */
+q_status bpe_scan(struct bpe_trainer *trainer, uint64_t wanted) Q_MUST_USE;
+
+/* Does known merges on words that have none, in their order. whole_tokens: a piece that is a token is that token (ignore_merges). Q_ERR_INPUT where a merge
+ * joins what a later one makes. */
+q_status bpe_replay(struct bpe_trainer *trainer, const struct vocabulary_merge *merges, size_t count,
+                    bool whole_tokens) Q_MUST_USE;
+/* Bytes that bpe_replay takes at most. */
+uint64_t bpe_replay_memory(const struct bpe_trainer *trainer, size_t merge_count);
 
 #endif

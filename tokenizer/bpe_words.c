@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,7 @@ static q_status each_piece(struct bpe_source *source, struct layout *layout, str
 static void add_size(struct bpe_words *words, struct count_class *class, q_string piece)
 {
     words->pieces++;
+    words->identity += q_hash64(piece.data, piece.size, class->count); /* a sum: the order does not matter */
     class->bytes += piece.size;
 }
 
@@ -186,6 +188,21 @@ static void set_starts(struct bpe_marks *marks, const struct bpe_segment *segmen
     marks[segment->end >> 6].pieces |= 1ull << (segment->end & 63);
 }
 
+/* What the words take is known before a byte of it is allocated. */
+static q_status check_room(const struct bpe_words *words, uint64_t memory)
+{
+    uint64_t regions = 0, needed = words->size + words->size / 4 + (words->size >> BPE_BLOCK_BITS) * sizeof(uint32_t);
+    for (unsigned s = 0; s < words->segment_count; s++)
+        regions += words->segments[s].region_count * sizeof(struct bpe_region);
+    needed += q_memory_resident_bytes() + regions + BPE_WORKING_BYTES_MIN;
+    if (needed <= memory)
+        return Q_OK;
+    return q_fail(Q_ERR_USAGE,
+                  "a memory of %llu MB is too little to train on %llu MB of distinct pieces; at least %llu MB",
+                  (unsigned long long)memory / 1000000, (unsigned long long)words->bytes / 1000000,
+                  (unsigned long long)needed / 1000000 + 1);
+}
+
 static q_status make_room(struct bpe_words *words)
 {
     words->text_room = (size_t)words->size + 2 * BPE_TEXT_PAD;
@@ -201,7 +218,7 @@ static q_status make_room(struct bpe_words *words)
     return Q_OK;
 }
 
-static q_status create(struct bpe_source *source, struct layout *layout, struct bpe_words *out)
+static q_status create(struct bpe_source *source, struct layout *layout, uint64_t memory, struct bpe_words *out)
 {
     struct count_class **classes = NULL;
     size_t count;
@@ -213,17 +230,19 @@ static q_status create(struct bpe_source *source, struct layout *layout, struct 
     q_status status = place_classes(classes, count, out);
     q_release(classes);
     if (!status)
+        status = check_room(out, memory);
+    if (!status)
         status = make_room(out);
     return status ? status : each_piece(source, layout, out, put_piece);
 }
 
-q_status bpe_words_create(struct bpe_source *source, unsigned segments, struct bpe_words *out)
+q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory, struct bpe_words *out)
 {
     struct layout layout = {.segments = segments};
     *out = (struct bpe_words){0};
-    q_status status = create(source, &layout, out);
+    q_status status = create(source, &layout, memory, out);
     layout_release(&layout);
-    if (source->finish)
+    if (!status && source->finish)
         source->finish(source->context);
     if (status)
         bpe_words_release(out);

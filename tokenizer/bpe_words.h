@@ -27,6 +27,9 @@
 
 #define BPE_SUM_MAX (1ull << 60)
 
+/* What training needs besides the words, at the least. */
+#define BPE_WORKING_BYTES_MIN (48ull << 20)
+
 enum {
     BPE_BLOCK_BITS = 12, /* a table gives the first region of each block of 4 KiB */
     BPE_TEXT_PAD = 64,   /* bytes before and behind the text that may be loaded */
@@ -53,7 +56,8 @@ struct bpe_words {
     struct bpe_marks *marks;
     uint64_t size; /* positions, with the gaps between segments */
     uint64_t bytes, pieces;
-    uint64_t weight; /* bytes times counts */
+    uint64_t weight;   /* bytes times counts */
+    uint64_t identity; /* a hash of pieces and counts, whatever their order */
     struct bpe_segment *segments;
     unsigned segment_count;
     void *text_pages, *mark_pages;
@@ -61,8 +65,9 @@ struct bpe_words {
 };
 
 /* Reads the source twice: sizes by count, then the pieces. `segments` is at least 1; empty ones may come. Pieces of one byte are left out, as they have
- * no pair. Q_ERR_INPUT for counts that stand for more than 2^60 bytes. */
-q_status bpe_words_create(struct bpe_source *source, unsigned segments, struct bpe_words *out) Q_MUST_USE;
+ * no pair. Q_ERR_INPUT for counts that stand for more than 2^60 bytes. memory: what the process may take; Q_ERR_USAGE says the least that would do. */
+q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory,
+                          struct bpe_words *out) Q_MUST_USE;
 void bpe_words_release(struct bpe_words *words);
 
 /* The starts of the 64 positions from `position` on: bit i is of position + i. A position down to -64 is allowed. */

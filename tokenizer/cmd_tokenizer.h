@@ -14,6 +14,10 @@ struct train_options {
     const char *layout;
     struct q_texts counts;
     const char *work;
+    uint64_t memory;
+    struct q_texts special;
+    const char *extend;
+    bool resume;
 };
 
 struct count_options {

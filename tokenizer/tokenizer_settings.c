@@ -82,6 +82,15 @@ static const struct q_setting rows[] = {
      .min = 0,
      .max = 0x1p50,
      .meaning = "what the process takes at most; what does not fit goes to disk. 0 is half of the machine's memory"},
+    {.name = "checkpoint_s",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(checkpoint_s),
+     .unit = "seconds",
+     .standard = "60",
+     .min = 0,
+     .max = 1e9,
+     .meaning = "how often training writes its merges, to go on from after a kill. 0: only when asked to stop"},
     {0},
 };
 

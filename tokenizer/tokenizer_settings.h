@@ -20,6 +20,7 @@ struct tokenizer_settings {
     uint64_t sample_bytes;
     struct q_texts weights; /* count_weights.h */
     double sample;
+    double checkpoint_s;
     uint64_t memory; /* bytes; 0: the standard (count_texts.h) */
 };
 

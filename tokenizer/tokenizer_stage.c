@@ -272,21 +272,34 @@ static q_status publish_vocabulary(struct q_step *step, const struct vocabulary 
     return status;
 }
 
+/* The vocabulary from the counts of all parts. A run that was stopped or killed left its merges; they are gone on from where they are of this training. */
+static q_status make_vocabulary(struct tokenizer_stage *stage, struct train_counts *counts,
+                                struct vocabulary *vocabulary)
+{
+    const struct tokenizer_settings *settings = &stage->settings;
+    struct bpe_train_options options;
+    Q_TRY(tokenizer_train_options(settings, &stage->recipe.arena, &options));
+    options.threads = (unsigned)stage->common->threads;
+    options.memory = settings->memory ? settings->memory : count_memory_standard();
+    options.checkpoint_s = settings->checkpoint_s;
+    options.resume = BPE_RESUME_IF_SAME;
+    Q_TRY(q_fs_join(&stage->train.arena, stage->train.folder, "merges.checkpoint", &options.checkpoint));
+    Q_TRY(bpe_train_source(&counts->source, pretokenizers[settings->pretokenizer], counts->info.scale, &options,
+                           vocabulary));
+    Q_TRY(vocabulary_layout_apply((enum vocabulary_layout)settings->layout, vocabulary));
+    return q_fs_unlink(options.checkpoint);
+}
+
 static q_status train_counted(struct tokenizer_stage *stage, struct q_manifest *counted, struct train_counts *counts,
                               struct vocabulary *vocabulary)
 {
-    struct bpe_train_options options;
     struct counts_total total = counts->info.total;
     total.pieces /= counts->info.scale; /* occurrences */
     struct q_part_file files[3] = {[2] = {.name = "sample.jsonl.zst"}};
     const char *sample;
     json_t *statistics;
-    Q_TRY(tokenizer_train_options(&stage->settings, &stage->recipe.arena, &options));
-    options.threads = (unsigned)stage->common->threads;
-    Q_TRY(bpe_train_source(&counts->source, pretokenizers[stage->settings.pretokenizer], counts->info.scale, &options,
-                           vocabulary));
+    Q_TRY(make_vocabulary(stage, counts, vocabulary));
     const uint64_t distinct = counts->from_stream.pieces;
-    Q_TRY(vocabulary_layout_apply((enum vocabulary_layout)stage->settings.layout, vocabulary));
     stage->build.tokens = vocabulary->size;
     stage->build.merges = vocabulary->merge_count;
     stage->build.distinct_pieces = distinct;

@@ -1,6 +1,7 @@
 #include "tokenizer/train_counts.h"
 
 #include "base/progress.h"
+#include "tokenizer/bpe_words.h"
 
 /* All but the accounting and the figures, which are wanted when the source is long gone. */
 static void release(void *context)
@@ -22,6 +23,15 @@ void train_counts_close(struct train_counts *counts)
     *counts = (struct train_counts){0};
 }
 
+/* Training lays its words out while the counts are still there. Where there is no room for both, they go to disk. */
+static q_status make_way(struct train_counts *counts, uint64_t memory)
+{
+    const uint64_t words = counter_table_bytes(counts->counter) / 2 + BPE_WORKING_BYTES_MIN / 2;
+    if (memory == 0 || q_memory_resident_bytes() + words <= memory)
+        return Q_OK;
+    return counter_spill(counts->counter);
+}
+
 static q_status count_given(struct train_counts *counts, const struct train_counts_options *options)
 {
     struct count_texts_options counting = options->counting;
@@ -29,6 +39,8 @@ static q_status count_given(struct train_counts *counts, const struct train_coun
     q_progress_start("count", "bytes", text_source_bytes(options->texts));
     q_status status = count_texts(options->texts, counts->pool, &counting, &counts->accounting, &counts->counter);
     q_progress_finish();
+    if (!status)
+        status = make_way(counts, options->counting.memory);
     if (!status)
         status = counter_stream(counts->counter, options->files, options->file_count, &counts->stream);
     return status;

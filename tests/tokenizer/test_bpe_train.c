@@ -49,7 +49,7 @@ static void merges_are_those_of_the_twin(void **state)
         options.tuning.chunk = dice_roll(&dice) % 2 ? 0 : 64 + dice_roll(&dice) % 64;
         options.tuning.shared_bytes = dice_roll(&dice) % 2 ? 0 : 1 + dice_roll(&dice) % 64;
         options.tuning.floor_share = dice_roll(&dice) % 2 ? 0 : 1;
-        options.memory = dice_roll(&dice) % 2 ? 0 : 8192 << dice_roll(&dice) % 6;
+        options.tuning.budget = dice_roll(&dice) % 2 ? 0 : 8192 << dice_roll(&dice) % 6;
         size_t wanted = train_twin(&counts, &options, want);
         assert_ok(bpe_train(&counts, &options, &vocabulary));
         assert_int_equal(vocabulary.merge_count, wanted);
