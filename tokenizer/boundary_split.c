@@ -71,6 +71,18 @@ static q_status find_joined(const struct vocabulary *vocabulary, uint64_t **out)
     return Q_OK;
 }
 
+/* The ids of a part, as if the pretokenizer had cut it out. */
+static q_status encode_part(const struct tokenizer *tokenizer, struct bpe_workspace *merging, const uint8_t *part,
+                            size_t size, uint32_t *ids, size_t *count)
+{
+    uint32_t whole = bpe_wholes_find(tokenizer, part, size);
+    if (whole == UINT32_MAX)
+        return bpe_merge(tokenizer, merging, part, size, ids, count);
+    ids[0] = whole;
+    *count = 1;
+    return Q_OK;
+}
+
 /* Appends the ids of the two parts. */
 static q_status split_token(const struct tokenizer *tokenizer, struct boundary_split_workspace *workspace,
                             q_string token, size_t place)
@@ -80,8 +92,8 @@ static q_status split_token(const struct tokenizer *tokenizer, struct boundary_s
     size_t first, second;
     Q_TRY(q_grow(&parts->ids, &parts->capacity, parts->count + token.size, sizeof(*parts->ids)));
     uint32_t *ids = parts->ids + parts->count;
-    Q_TRY(bpe_merge(tokenizer, &workspace->merging, bytes, place, ids, &first));
-    Q_TRY(bpe_merge(tokenizer, &workspace->merging, bytes + place, token.size - place, ids + first, &second));
+    Q_TRY(encode_part(tokenizer, &workspace->merging, bytes, place, ids, &first));
+    Q_TRY(encode_part(tokenizer, &workspace->merging, bytes + place, token.size - place, ids + first, &second));
     parts->count += first + second;
     return Q_OK;
 }

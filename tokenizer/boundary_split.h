@@ -11,7 +11,7 @@
  *   the draws      the joined token with index i among the ids of a text that begins at byte b of its document takes two numbers under the key (seed,
  *                  "boundary split", document): it is split where number 2 (b + i) is below the share, and at place number
  *                  [2 (b + i) + 1] x places, rounded down
- *   the split      the bytes before the place and those from it on are each merged as a piece on its own (without dropout)
+ *   the split      the bytes before the place and those from it on are each encoded as a piece on its own (without dropout)
  *
  * A text has no more ids than bytes, so no two tokens of a document share a draw, and the ids are a pure function of (seed, document, place, text,
  * share). The text they decode to stays the same.

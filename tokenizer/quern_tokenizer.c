@@ -30,12 +30,19 @@ const char *quern_tokenizer_error(void)
     return q_error_text();
 }
 
-q_status quern_tokenizer_check_tail(const void *given, size_t known, size_t size)
+q_status quern_tokenizer_read_struct(const void *given, const char *name, size_t first, size_t known, void *out)
 {
+    const unsigned char *bytes = given;
+    size_t size;
+    memcpy(&size, given, sizeof(size));
+    if (size < first)
+        return q_fail(Q_ERR_USAGE, "the size of %s is %zu; set it to sizeof(%s)", name, size, name);
     for (size_t i = known; i < size; i++)
-        if (((const unsigned char *)given)[i])
-            return q_fail(Q_ERR_USAGE, "an option is set that this library (version %s) does not know yet",
+        if (bytes[i])
+            return q_fail(Q_ERR_USAGE, "%s has an option that this library (version %s) does not know yet", name,
                           QUERN_VERSION);
+    memset(out, 0, known);
+    memcpy(out, given, size < known ? size : known);
     return Q_OK;
 }
 

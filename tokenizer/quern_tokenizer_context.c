@@ -4,6 +4,7 @@
 #include "tokenizer/quern_tokenizer_private.h"
 
 enum {
+    OPTIONS_FIRST_BYTES = offsetof(struct quern_tokenizer_options, position) + sizeof(uint64_t),
     TILE_BYTES = 1 << 18, /* texts of a batch are handed to threads in tiles of about this many bytes */
 };
 
@@ -81,11 +82,7 @@ static q_status read_options(const struct quern_tokenizer_options *given, struct
     *out = (struct quern_tokenizer_options){.size = sizeof(*out)};
     if (!given)
         return Q_OK;
-    if (given->size < sizeof(*out))
-        return q_fail(Q_ERR_USAGE, "options.size is %zu; it must be sizeof(struct quern_tokenizer_options)",
-                      given->size);
-    Q_TRY(quern_tokenizer_check_tail(given, sizeof(*given), given->size));
-    *out = *given;
+    Q_TRY(quern_tokenizer_read_struct(given, "struct quern_tokenizer_options", OPTIONS_FIRST_BYTES, sizeof(*out), out));
     if (!out->document && out->document_size)
         return q_fail(Q_ERR_USAGE, "options.document is NULL, and options.document_size is not 0");
     const struct tokenizer_noise noise = {.dropout = out->dropout, .boundary_split = out->boundary_split};

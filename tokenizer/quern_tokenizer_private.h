@@ -11,8 +11,10 @@
 
 enum { QUERN_TOKENIZER_THREADS_MAX = 1024 };
 
-/* A structure of the caller that is larger than ours comes from a later header: Q_ERR_USAGE where what we do not know is not zero. */
-q_status quern_tokenizer_check_tail(const void *given, size_t known, size_t size) Q_MUST_USE;
+/* Reads a structure that begins with its size. A smaller one than ours (`known` bytes) comes from an earlier header: what it lacks is zero; less than `first`, the
+ * size in soname 0's first version, is Q_ERR_USAGE, as is a larger one in which something that we do not know is not zero. */
+q_status quern_tokenizer_read_struct(const void *given, const char *name, size_t first, size_t known,
+                                     void *out) Q_MUST_USE;
 
 struct quern_tokenizer {
     struct tokenizer *core;

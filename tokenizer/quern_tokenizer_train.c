@@ -52,26 +52,28 @@ enum quern_tokenizer_status quern_tokenizer_trainer_add_piece(struct quern_token
 }
 
 /* The caller's wishes as training has them. */
-static q_status read_training(const struct quern_tokenizer_training *given, struct bpe_train_options *out)
+static q_status read_training(const struct quern_tokenizer_training *training, struct bpe_train_options *out)
 {
-    if (!given || given->size < sizeof(*given))
-        return q_fail(Q_ERR_USAGE, "training.size must be sizeof(struct quern_tokenizer_training)");
-    Q_TRY(quern_tokenizer_check_tail(given, sizeof(*given), given->size));
-    if (given->threads > QUERN_TOKENIZER_THREADS_MAX)
-        return q_fail(Q_ERR_USAGE, "%u threads were asked for; it is at most %d", given->threads,
+    const size_t first = offsetof(struct quern_tokenizer_training, threads) + sizeof(unsigned);
+    struct quern_tokenizer_training given;
+    if (!training)
+        return q_fail(Q_ERR_USAGE, "the training is NULL");
+    Q_TRY(quern_tokenizer_read_struct(training, "struct quern_tokenizer_training", first, sizeof(given), &given));
+    if (given.threads > QUERN_TOKENIZER_THREADS_MAX)
+        return q_fail(Q_ERR_USAGE, "%u threads were asked for; it is at most %d", given.threads,
                       QUERN_TOKENIZER_THREADS_MAX);
-    if (!given->special && given->special_count)
+    if (!given.special && given.special_count)
         return q_fail(Q_ERR_USAGE, "the special tokens are NULL, and their number is not 0");
-    for (size_t i = 0; i < given->special_count; i++)
-        if (!given->special[i])
+    for (size_t i = 0; i < given.special_count; i++)
+        if (!given.special[i])
             return q_fail(Q_ERR_USAGE, "special token %zu is NULL", i);
     *out = (struct bpe_train_options){
-        .vocab_size = given->vocab_size,
-        .min_frequency = given->min_frequency,
-        .max_token_length = given->max_token_length,
-        .special = given->special,
-        .special_count = given->special_count,
-        .threads = given->threads,
+        .vocab_size = given.vocab_size,
+        .min_frequency = given.min_frequency,
+        .max_token_length = given.max_token_length,
+        .special = given.special,
+        .special_count = given.special_count,
+        .threads = given.threads,
     };
     return bpe_train_check(out);
 }

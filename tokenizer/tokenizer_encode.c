@@ -98,7 +98,7 @@ static q_status take_spared(const struct tokenizer *tokenizer, struct tokenizer_
 static q_status encode_text_dropped(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                     struct tokenizer_ids *out)
 {
-    const bool ordinary = !tokenizer->vocabulary.ignore_merges; /* else ordinary ids are not what merging gives */
+    const bool ordinary = tokenizer->wholes.count == 0; /* else ordinary ids are not what merging gives */
     size_t at = 0, start = 0, next = 0, ends[ENDS], count;
     scratch->ordinary.count = 0;
     if (ordinary)

@@ -265,7 +265,8 @@ static void arguments_out_of_range_are_refused(void **state)
     assert_refused(quern_tokenizer_encode(NULL, "a", 1, NULL, &ids), usage, "NULL");
     assert_refused(quern_tokenizer_encode(context, NULL, 1, NULL, &ids), usage, "NULL");
     assert_refused(quern_tokenizer_encode(context, "a", 1, NULL, NULL), usage, "NULL");
-    assert_refused(quern_tokenizer_encode(context, "a", 1, &older, &ids), usage, "options.size is 4");
+    assert_refused(quern_tokenizer_encode(context, "a", 1, &older, &ids), usage,
+                   "is 4; set it to sizeof(struct quern_tokenizer_options)");
     assert_fine(quern_tokenizer_encode(context, "a", 1, &newer.options, &ids));
     newer.later[7] = 1;
     assert_refused(quern_tokenizer_encode(context, "a", 1, &newer.options, &ids), usage, "does not know");
@@ -330,8 +331,8 @@ static void training_out_of_range_is_refused(void **state)
     assert_refused(quern_tokenizer_trainer_add_text(trainer, NULL, 1), usage, "NULL");
     assert_refused(quern_tokenizer_trainer_add_piece(trainer, "a", 0, 1), usage, "empty");
     assert_refused(quern_tokenizer_trainer_add_piece(trainer, "a", 1, 0), usage, "no count");
-    assert_refused(quern_tokenizer_trainer_train(trainer, NULL, &json), usage, "training.size");
-    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "training.size");
+    assert_refused(quern_tokenizer_trainer_train(trainer, NULL, &json), usage, "NULL");
+    assert_refused(quern_tokenizer_trainer_train(trainer, &training, &json), usage, "is 3; set it");
     training.size = sizeof(training);
     assert_int_equal(quern_tokenizer_trainer_train(trainer, &training, &json), usage); /* no room for the bytes */
     training.vocab_size = 300;
@@ -346,6 +347,34 @@ static void training_out_of_range_is_refused(void **state)
     assert_true(!json.bytes && json.size == 9);
     quern_tokenizer_trainer_release(trainer);
     quern_tokenizer_trainer_release(NULL);
+}
+
+/* What programs linked with libquern_tokenizer.so.0 have built in; on machines with 64-bit pointers. A change here is a new soname. */
+static void the_structures_are_those_of_soname_0(void **state)
+{
+    (void)state;
+    if (sizeof(void *) != 8)
+        skip();
+    assert_true(sizeof(struct quern_tokenizer_options) >= 64); /* it may grow, and begins so: */
+    assert_int_equal(offsetof(struct quern_tokenizer_options, parse_special), 8);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, dropout), 16);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, boundary_split), 24);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, seed), 32);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, document), 40);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, document_size), 48);
+    assert_int_equal(offsetof(struct quern_tokenizer_options, position), 56);
+    assert_true(sizeof(struct quern_tokenizer_training) >= 56);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, vocab_size), 8);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, min_frequency), 16);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, max_token_length), 24);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, special), 32);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, special_count), 40);
+    assert_int_equal(offsetof(struct quern_tokenizer_training, threads), 48);
+    assert_int_equal(sizeof(struct quern_tokenizer_ids), 16);
+    assert_int_equal(sizeof(struct quern_tokenizer_batch), 16);
+    assert_int_equal(sizeof(struct quern_tokenizer_text), 16);
+    assert_int_equal(QUERN_TOKENIZER_FIM_END, 5);
+    assert_int_equal(QUERN_TOKENIZER_ERR_MEMORY, 4);
 }
 
 static void the_versions_agree(void **state)
@@ -420,6 +449,7 @@ int main(void)
         cmocka_unit_test(arguments_out_of_range_are_refused),
         cmocka_unit_test(a_vocabulary_is_trained),
         cmocka_unit_test(training_out_of_range_is_refused),
+        cmocka_unit_test(the_structures_are_those_of_soname_0),
         cmocka_unit_test(the_versions_agree),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
