@@ -169,6 +169,20 @@ static const struct q_verb verbs[] = {
      .arguments_min = 0,
      .arguments_max = 100000,
      .run = cmd_audit},
+    {.name = "export",
+     .synopsis = "-t TOKENIZER -o DIR|FILE.tiktoken",
+     .summary = "a vocabulary in the formats of other tools",
+     .details = "huggingface: a folder with tokenizer.json, tokenizer_config.json and special_tokens_map.json. gpt2: "
+                "these and vocab.json and merges.txt, for older tools. tiktoken: the ranks, and FILE.tiktoken.json "
+                "with the pattern and the special tokens.\n\n"
+                "  quern-tokenizer export -t run/tokenizer/KEY --format tiktoken -o ours.tiktoken\n"
+                "  quern-tokenizer export -t theirs.tiktoken --pattern cl100k -o theirs/\n",
+     .takes = Q_TAKES_OUT,
+     .options = export_table,
+     .options_size = sizeof(struct export_options),
+     .arguments_min = 0,
+     .arguments_max = 0,
+     .run = cmd_export},
     {.name = "report",
      .synopsis = "DIR [-o FILE]",
      .summary = "what a trained vocabulary is like, as one HTML page",

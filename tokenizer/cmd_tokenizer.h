@@ -56,6 +56,14 @@ struct audit_options {
 };
 
 extern const struct q_option compare_table[], audit_table[];
+struct export_options {
+    struct q_common common;
+    const char *tokenizer;
+    const char *format;
+    const char *pattern;
+};
+
+extern const struct q_option export_table[];
 extern const struct q_option train_table[], count_table[], merge_counts_table[], encode_table[], decode_table[],
     bench_table[];
 
@@ -69,6 +77,7 @@ q_status cmd_decode(void *options, const char *const *arguments, size_t count) Q
 q_status cmd_bench(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_compare(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_audit(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
+q_status cmd_export(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 q_status cmd_report(void *options, const char *const *arguments, size_t count) Q_MUST_USE;
 
 /* --format, --special and -t, checked. NULL is the default; -t must be given. */

@@ -73,13 +73,19 @@ void vocabulary_release(struct vocabulary *vocabulary);
 /* Fills `kinds`, and `match` of the added tokens, of a vocabulary made in memory: every token is in the model, added ones too. */
 q_status vocabulary_complete(struct vocabulary *vocabulary) Q_MUST_USE;
 
-/* Reads FILE, or FOLDER/tokenizer.json. Q_ERR_INPUT names what is broken or what this build cannot reproduce. *out is to be zeroed before, and released
+/* Reads FILE, a tokenizer.json or a .tiktoken (by its name: vocabulary_tiktoken.h), or FOLDER/tokenizer.json. Q_ERR_INPUT names what is broken or what this build cannot reproduce. *out is to be zeroed before, and released
  * after a failure too. */
 q_status vocabulary_read(const char *path, struct vocabulary *out) Q_MUST_USE;
 /* The same from the bytes of the file; `name` is for the errors. */
 q_status vocabulary_parse(q_string text, const char *name, struct vocabulary *out) Q_MUST_USE;
 /* The tokenizer.json, appended. The same bytes for the same vocabulary. */
 q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *out) Q_MUST_USE;
+/* The parts of older layouts: vocab.json, merges.txt (GPT-2's two files), special_tokens_map.json. */
+q_status vocabulary_write_vocab(const struct vocabulary *vocabulary, struct q_buffer *out) Q_MUST_USE;
+q_status vocabulary_write_merges(const struct vocabulary *vocabulary, struct q_buffer *out) Q_MUST_USE;
+q_status vocabulary_write_special_map(const struct vocabulary *vocabulary, struct q_buffer *out) Q_MUST_USE;
+/* Q_ERR_INPUT where readers of vocab.json and merges.txt, which all cut by GPT-2's pattern, would give other ids. */
+q_status vocabulary_check_gpt2(const struct vocabulary *vocabulary, const char *name) Q_MUST_USE;
 /* The tokenizer_config.json beside it, by which transformers finds class and special tokens. */
 q_status vocabulary_write_config(const struct vocabulary *vocabulary, struct q_buffer *out) Q_MUST_USE;
 

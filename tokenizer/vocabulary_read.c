@@ -9,6 +9,7 @@
 #include "tokenizer/piece_hash.h"
 #include "tokenizer/vocabulary_pipeline.h"
 #include "tokenizer/vocabulary_scan.h"
+#include "tokenizer/vocabulary_tiktoken.h"
 
 enum { FILE_BYTES_MAX = 1 << 28, ADDED_BYTES_MAX = 1 << 24 };
 
@@ -359,6 +360,8 @@ q_status vocabulary_read(const char *path, struct vocabulary *out)
     struct q_buffer bytes = {0};
     struct q_arena arena = {0};
     q_status status = Q_OK;
+    if (vocabulary_is_tiktoken(path))
+        return vocabulary_read_tiktoken(path, NULL, out);
     if (q_fs_is_directory(path))
         status = q_fs_join(&arena, path, "tokenizer.json", &path);
     if (!status)

@@ -55,9 +55,28 @@ static bool added_ids_follow(const struct vocabulary *vocabulary)
     return true;
 }
 
+/* The members of a vocab, one on a line: the tokens that are one of these kinds. */
+static q_status put_vocab(const struct vocabulary *vocabulary, unsigned kinds, const char *indent, struct q_buffer *out)
+{
+    struct q_buffer scratch = {0};
+    q_status status = Q_OK;
+    bool comma = false;
+    for (uint32_t id = 0; id < vocabulary->size && !status; id++) {
+        if (!(vocabulary->kinds[id] & kinds))
+            continue;
+        status = q_buffer_printf(out, "%s\n%s", comma ? "," : "", indent);
+        if (!status)
+            status = put_token(vocabulary, id, &scratch, out);
+        if (!status)
+            status = q_buffer_printf(out, ": %u", id);
+        comma = true;
+    }
+    q_buffer_release(&scratch);
+    return status;
+}
+
 static q_status put_model(const struct vocabulary *vocabulary, struct q_buffer *scratch, struct q_buffer *out)
 {
-    bool comma = false;
     unsigned kinds = VOCABULARY_MODEL | (added_ids_follow(vocabulary) ? 0 : VOCABULARY_ADDED);
     Q_TRY(q_buffer_printf(
         out,
@@ -65,14 +84,7 @@ static q_status put_model(const struct vocabulary *vocabulary, struct q_buffer *
         "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n"
         "    \"fuse_unk\": false,\n    \"byte_fallback\": false,\n    \"ignore_merges\": %s,\n    \"vocab\": {",
         said(vocabulary->ignore_merges)));
-    for (uint32_t id = 0; id < vocabulary->size; id++) {
-        if (!(vocabulary->kinds[id] & kinds))
-            continue;
-        Q_TRY(q_buffer_printf(out, "%s\n      ", comma ? "," : ""));
-        Q_TRY(put_token(vocabulary, id, scratch, out));
-        Q_TRY(q_buffer_printf(out, ": %u", id));
-        comma = true;
-    }
+    Q_TRY(put_vocab(vocabulary, kinds, "      ", out));
     Q_TRY(q_buffer_printf(out, "\n    },\n    \"merges\": ["));
     for (size_t i = 0; i < vocabulary->merge_count; i++) {
         Q_TRY(q_buffer_printf(out, "%s\n      [", i ? "," : ""));
@@ -99,23 +111,70 @@ q_status vocabulary_write(const struct vocabulary *vocabulary, struct q_buffer *
     return status;
 }
 
-q_status vocabulary_write_config(const struct vocabulary *vocabulary, struct q_buffer *out)
+q_status vocabulary_write_vocab(const struct vocabulary *vocabulary, struct q_buffer *out)
+{
+    Q_TRY(q_buffer_append_byte(out, '{'));
+    Q_TRY(put_vocab(vocabulary, VOCABULARY_MODEL | VOCABULARY_ADDED, "  ", out));
+    return q_buffer_printf(out, "\n}\n");
+}
+
+q_status vocabulary_write_merges(const struct vocabulary *vocabulary, struct q_buffer *out)
+{
+    Q_TRY(q_buffer_printf(out, "#version: 0.2\n"));
+    for (size_t i = 0; i < vocabulary->merge_count; i++) {
+        Q_TRY(byte_alphabet_write(vocabulary->tokens[vocabulary->merges[i].left], out));
+        Q_TRY(q_buffer_append_byte(out, ' '));
+        Q_TRY(byte_alphabet_write(vocabulary->tokens[vocabulary->merges[i].right], out));
+        Q_TRY(q_buffer_append_byte(out, '\n'));
+    }
+    return Q_OK;
+}
+
+q_status vocabulary_check_gpt2(const struct vocabulary *vocabulary, const char *name)
+{
+    if (strcmp(vocabulary->pretokenizer->name, "gpt2") != 0)
+        return q_fail(Q_ERR_INPUT, "'%s' cuts by the pretokenizer '%s', and who reads vocab.json cuts by 'gpt2'", name,
+                      vocabulary->pretokenizer->name);
+    if (vocabulary->normalization != NORMALIZATION_NONE || vocabulary->prefix_space || vocabulary->ignore_merges)
+        return q_fail(Q_ERR_INPUT,
+                      "'%s' has a normalizer, a prefix space or ignore_merges, which vocab.json and merges.txt cannot "
+                      "say",
+                      name);
+    return Q_OK;
+}
+
+/* "bos_token": "...", and so on, for the special tokens that the vocabulary has. */
+static q_status put_named(const struct vocabulary *vocabulary, const char *after, struct q_buffer *out)
 {
     static const struct {
         const char *key;
         enum tokenizer_special special;
     } named[] = {{"bos_token", TOKENIZER_BEGIN}, {"eos_token", TOKENIZER_END}, {"pad_token", TOKENIZER_PADDING}};
-    Q_TRY(q_buffer_printf(out, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"));
-    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+    bool comma = false;
+    for (size_t i = 0; i < Q_COUNT_OF(named); i++) {
         q_string text = q_string_of(tokenizer_special_texts[named[i].special]);
         for (size_t k = 0; k < vocabulary->added_count; k++) {
             if (!q_string_equal(vocabulary->added[k].text, text))
                 continue;
-            Q_TRY(q_buffer_printf(out, "  \"%s\": ", named[i].key));
+            Q_TRY(q_buffer_printf(out, "%s  \"%s\": ", comma ? ",\n" : "", named[i].key));
             Q_TRY(vocabulary_put_quoted(out, text));
-            Q_TRY(q_buffer_printf(out, ",\n"));
+            comma = true;
         }
     }
+    return comma ? q_buffer_printf(out, "%s", after) : Q_OK;
+}
+
+q_status vocabulary_write_special_map(const struct vocabulary *vocabulary, struct q_buffer *out)
+{
+    Q_TRY(q_buffer_printf(out, "{\n"));
+    Q_TRY(put_named(vocabulary, "\n", out));
+    return q_buffer_printf(out, "}\n");
+}
+
+q_status vocabulary_write_config(const struct vocabulary *vocabulary, struct q_buffer *out)
+{
+    Q_TRY(q_buffer_printf(out, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"));
+    Q_TRY(put_named(vocabulary, ",\n", out));
     return q_buffer_printf(out, "  \"add_bos_token\": false,\n  \"add_eos_token\": false,\n"
                                 "  \"clean_up_tokenization_spaces\": false\n}\n");
 }
