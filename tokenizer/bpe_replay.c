@@ -43,7 +43,7 @@ struct replay_window {
     uint32_t *next, *previous; /* [capacity]; previous = NOWHERE: in no list */
     size_t capacity;
     uint64_t begin, end;
-    q_status status;
+    struct q_error error;
 };
 
 static uint32_t rank_of(const struct replay *replay, uint32_t left, uint32_t right)
@@ -262,7 +262,9 @@ static void replay_one(void *context, unsigned thread, size_t k)
     struct replay *replay = context;
     struct replay_window *window = &replay->windows[k];
     (void)thread;
-    window->status = replay_segment(replay, &replay->trainer->words.segments[k], window);
+    q_status status = replay_segment(replay, &replay->trainer->words.segments[k], window);
+    if (status)
+        q_error_take(&window->error, status);
 }
 
 /* A piece's length is told by its mark and the next one. */
@@ -300,8 +302,8 @@ q_status bpe_replay(struct bpe_trainer *t, const struct vocabulary_merge *merges
     q_progress_finish();
     for (unsigned k = 0; k < segments; k++) {
         struct replay_window *window = &replay.windows[k];
-        if (window->status && !status)
-            status = window->status;
+        if (window->error.status && !status)
+            status = q_error_put(&window->error);
         q_release(window->first);
         q_release(window->id);
         q_release(window->next);

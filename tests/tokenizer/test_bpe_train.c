@@ -15,23 +15,6 @@ static struct bpe_train_options options_of(uint64_t vocab_size)
         .vocab_size = vocab_size, .min_frequency = 1, .special = three, .special_count = 3};
 }
 
-/* Words of few letters, so that equal counts are common. */
-static void random_corpus(uint64_t *dice, struct counts *counts)
-{
-    static const char *const letters[] = {"ab", "abc", "a", "abcdefgh", "a\xC3\xA9", "ab\xE4\xB8\x80"};
-    const char *alphabet = letters[dice_roll(dice) % 6];
-    size_t words = 1 + dice_roll(dice) % 40, longest = 1 + dice_roll(dice) % 40;
-    struct q_buffer text = {0};
-    for (size_t w = 0; w < words; w++) {
-        if (w)
-            assert_ok(q_buffer_append_byte(&text, ' '));
-        for (size_t k = 1 + dice_roll(dice) % longest; k > 0; k--)
-            assert_ok(q_buffer_append_byte(&text, alphabet[dice_roll(dice) % strlen(alphabet)]));
-    }
-    assert_ok(counts_add_text(counts, q_buffer_string(&text)));
-    q_buffer_release(&text);
-}
-
 static void merges_are_those_of_the_twin(void **state)
 {
     static struct vocabulary_merge want[1024];
@@ -44,12 +27,8 @@ static void merges_are_those_of_the_twin(void **state)
         options.min_frequency = dice_roll(&dice) % 4;
         options.max_token_length = dice_roll(&dice) % 3 ? 0 : 2 + dice_roll(&dice) % 8;
         for (size_t k = 1 + dice_roll(&dice) % 3; k > 0; k--)
-            random_corpus(&dice, &counts);
-        options.threads = 1 + (unsigned)(dice_roll(&dice) % 3);
-        options.tuning.chunk = dice_roll(&dice) % 2 ? 0 : 64 + dice_roll(&dice) % 64;
-        options.tuning.shared_bytes = dice_roll(&dice) % 2 ? 0 : 1 + dice_roll(&dice) % 64;
-        options.tuning.floor_share = dice_roll(&dice) % 2 ? 0 : 1;
-        options.tuning.budget = dice_roll(&dice) % 2 ? 0 : 8192 << dice_roll(&dice) % 6;
+            train_twin_corpus(&dice, &counts);
+        train_twin_tune(&dice, &options);
         size_t wanted = train_twin(&counts, &options, want);
         assert_ok(bpe_train(&counts, &options, &vocabulary));
         assert_int_equal(vocabulary.merge_count, wanted);
@@ -190,7 +169,7 @@ static void every_failed_allocation_is_survived(void **state)
         struct vocabulary vocabulary = {0};
         struct bpe_train_options options = options_of(280);
         uint64_t dice = 2;
-        random_corpus(&dice, &counts);
+        train_twin_corpus(&dice, &counts);
         q_memory_fail_at(k, 0);
         q_status status = bpe_train(&counts, &options, &vocabulary);
         uint64_t calls = q_memory_fail_at(0, 0);
