@@ -1,9 +1,15 @@
 /* Text to ids, without added tokens.
  *
  *     text --cut--> pieces --hard cuts--> shorter pieces --queue, 128 at a time--> cache --+--> ids
- *                                                                                          +-- (seldom) bpe_merge
+ *                                                                                          +-- (seldom) bpe_match, bpe_merge
  *
- * All pieces of a queue are hashed and their lines fetched before the first is looked at, so that the latencies of memory overlap.
+ * A queue goes through in steps, so that neither the latencies of memory nor a piece that is new hold up the others:
+ *
+ *     fill      each piece is hashed, and its line of the cache fetched
+ *     look up   all keys are compared; those not found are listed, without a branch
+ *     find      the ids of those listed: in the long lines, or by matching
+ *     put out   all ids in the order of the pieces
+ *     keep      what was found goes into the cache
  */
 #include "tokenizer/bpe_encode.h"
 
@@ -25,15 +31,18 @@ struct queued {
     struct bpe_key key; /* of pieces up to BPE_KEY_BYTES; else such as no line has */
     union {
         struct bpe_set *set;
-        struct bpe_long_line
-            *long_line; /* of pieces above BPE_KEY_BYTES, which have no set: any may be read in its place */
+        struct bpe_long_line *long_line; /* of longer pieces, which have no set: any memory may be read in its place */
     };
+    const uint32_t *ids; /* when looked up */
+    size_t count;
 };
 
 struct bpe_encoder {
     struct bpe_cache cache;
     struct bpe_workspace workspace;
     struct pretokenize_scratch cut;
+    uint32_t *found; /* ids of the new pieces of a queue */
+    size_t found_capacity;
     size_t queued;
     struct queued queue[QUEUE];
 };
@@ -63,6 +72,7 @@ void bpe_encoder_release(struct bpe_encoder *encoder)
         return;
     bpe_workspace_release(&encoder->workspace);
     pretokenize_scratch_release(&encoder->cut);
+    q_release(encoder->found);
     q_release_pages(encoder->cache.sets, SETS_BYTES);
     q_release_pages(encoder->cache.long_lines, LONG_BYTES);
     q_release(encoder);
@@ -74,6 +84,12 @@ static q_status reserve(struct tokenizer_ids *out, size_t more)
     if (!q_add_size(out->count, more, &room))
         return q_fail(Q_ERR_MEMORY, "a text of more than %zu tokens is too long", out->count);
     return room > out->capacity ? q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)) : Q_OK;
+}
+
+/* Keeps the compiler from making a branch of what depends on a value that no processor foresees. */
+static inline void unforeseen(size_t *value)
+{
+    __asm__("" : "+r"(*value));
 }
 
 /* Appends a piece to the queue, which has room, and has its line fetched. `readable`: bytes of memory from `at` on. */
@@ -97,86 +113,112 @@ __attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder
     }
 }
 
-static q_status encode_short(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const struct queued *piece,
-                             struct tokenizer_ids *out)
+/* Lists the pieces that no set has. */
+static size_t look_up(struct bpe_encoder *encoder, size_t queued, uint8_t new_ones[QUEUE])
 {
-    size_t count;
-    uint32_t *ids = out->ids + out->count;
-    Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, ids, &count));
-    out->count += count;
-    if (count > BPE_CACHE_IDS)
-        return Q_OK;
-    struct bpe_set *set = piece->set;
-    set->lines[1] = set->lines[0];
-    set->lines[0].key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)count << 60};
-    memcpy(set->lines[0].ids, ids, sizeof(set->lines[0].ids));
-    return Q_OK;
-}
-
-static q_status encode_long(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const struct queued *piece,
-                            struct tokenizer_ids *out)
-{
-    size_t count;
-    uint32_t *ids = out->ids + out->count;
-    struct bpe_long_line *line = piece->long_line;
-    uint64_t words[4] = {0};
-    if (piece->size <= BPE_LONG_BYTES) {
-        memcpy(words, piece->at, piece->size);
-        words[3] |= (uint64_t)(piece->size - 16) << 56;
-        if (bpe_long_line_holds(line, words)) {
-            memcpy(ids, line->ids, sizeof(line->ids));
-            out->count += line->words[3] >> 60;
-            return Q_OK;
-        }
+    size_t count = 0;
+    for (size_t i = 0; i < queued; i++) {
+        struct queued *piece = &encoder->queue[i];
+        size_t earlier = !bpe_line_holds(&piece->set->lines[0], piece->key);
+        unforeseen(&earlier);
+        const struct bpe_line *line = &piece->set->lines[earlier];
+        piece->ids = line->ids;
+        piece->count = bpe_line_count(line);
+        new_ones[count] = (uint8_t)i;
+        count += !bpe_line_holds(line, piece->key);
     }
-    Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, ids, &count));
-    out->count += count;
-    if (piece->size > BPE_LONG_BYTES || count > BPE_LONG_IDS)
-        return Q_OK;
-    memcpy(line->words, words, sizeof(words));
-    line->words[3] |= (uint64_t)count << 60;
-    memcpy(line->ids, ids, sizeof(line->ids));
+    return count;
+}
+
+static void long_key(const struct queued *piece, uint64_t words[4])
+{
+    memset(words, 0, 4 * sizeof(*words));
+    memcpy(words, piece->at, piece->size);
+    words[3] |= (uint64_t)(piece->size - 16) << 56;
+}
+
+static bool look_up_long(struct queued *piece)
+{
+    const struct bpe_long_line *line = piece->long_line;
+    uint64_t words[4];
+    if (piece->size <= BPE_KEY_BYTES || piece->size > BPE_LONG_BYTES)
+        return false;
+    long_key(piece, words);
+    piece->ids = line->ids;
+    piece->count = line->words[3] >> 60;
+    return bpe_long_line_holds(line, words);
+}
+
+/* The ids of the pieces listed. */
+static q_status find(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const uint8_t *new_ones,
+                     size_t count)
+{
+    size_t room = BPE_LONG_IDS; /* that many may be read behind the last */
+    for (size_t i = 0; i < count; i++)
+        room += encoder->queue[new_ones[i]].size;
+    Q_TRY(q_grow(&encoder->found, &encoder->found_capacity, room, sizeof(*encoder->found)));
+    uint32_t *found = encoder->found;
+    for (size_t i = 0; i < count; i++) {
+        struct queued *piece = &encoder->queue[new_ones[i]];
+        if (look_up_long(piece))
+            continue;
+        piece->ids = found;
+        Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, found, &piece->count));
+        found += piece->count;
+    }
     return Q_OK;
 }
 
-/* A piece that no set has; afterwards there is room for the rest of the queue. */
-static q_status encode_new(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const struct queued *piece,
-                           struct tokenizer_ids *out)
+static q_status put_out(const struct bpe_encoder *encoder, size_t queued, struct tokenizer_ids *out)
 {
-    Q_TRY(reserve(out, piece->size + BPE_LONG_IDS));
-    Q_TRY(piece->size <= BPE_KEY_BYTES ? encode_short(tokenizer, encoder, piece, out)
-                                       : encode_long(tokenizer, encoder, piece, out));
-    return reserve(out, QUEUE * BPE_CACHE_IDS);
+    Q_TRY(reserve(out, QUEUE * BPE_CACHE_IDS));
+    uint32_t *to = out->ids + out->count;
+    for (size_t i = 0; i < queued; i++) {
+        const struct queued *piece = &encoder->queue[i];
+        if (piece->count <= BPE_CACHE_IDS) {
+            memcpy(to, piece->ids, BPE_CACHE_IDS * sizeof(*to)); /* all of them: one size for the compiler */
+        } else {
+            out->count = (size_t)(to - out->ids);
+            Q_TRY(reserve(out, piece->count + QUEUE * BPE_CACHE_IDS));
+            to = out->ids + out->count;
+            memcpy(to, piece->ids, piece->count * sizeof(*to));
+        }
+        to += piece->count;
+    }
+    out->count = (size_t)(to - out->ids);
+    return Q_OK;
 }
 
-/* Keeps the compiler from making a branch of what depends on a value that no processor foresees. */
-static inline void unforeseen(size_t *value)
+static void keep(const struct queued *piece)
 {
-    __asm__("" : "+r"(*value));
+    if (piece->size <= BPE_KEY_BYTES && piece->count <= BPE_CACHE_IDS) {
+        struct bpe_set *set = piece->set;
+        if (bpe_line_holds(&set->lines[0], piece->key)) /* it was in the queue twice */
+            return;
+        set->lines[1] = set->lines[0];
+        set->lines[0].key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)piece->count << 60};
+        memcpy(set->lines[0].ids, piece->ids, sizeof(set->lines[0].ids));
+    } else if (piece->size > BPE_KEY_BYTES && piece->size <= BPE_LONG_BYTES && piece->count <= BPE_LONG_IDS) {
+        struct bpe_long_line *line = piece->long_line;
+        if (piece->ids == line->ids) /* it was found there */
+            return;
+        long_key(piece, line->words);
+        line->words[3] |= (uint64_t)piece->count << 60;
+        memcpy(line->ids, piece->ids, sizeof(line->ids));
+    }
 }
 
 /* The ids of all pieces in the queue, and an empty queue. */
 static q_status flush(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, struct tokenizer_ids *out)
 {
-    const struct queued *end = encoder->queue + encoder->queued;
+    uint8_t new_ones[QUEUE];
+    size_t queued = encoder->queued, count = look_up(encoder, queued, new_ones);
     encoder->queued = 0;
-    Q_TRY(reserve(out, QUEUE * BPE_CACHE_IDS));
-    uint32_t *to = out->ids + out->count;
-    for (const struct queued *piece = encoder->queue; piece < end; piece++) {
-        const struct bpe_line *lines = piece->set->lines;
-        size_t which = !bpe_line_holds(&lines[0], piece->key);
-        unforeseen(&which);
-        const struct bpe_line *line = &lines[which];
-        if (bpe_line_holds(line, piece->key)) {
-            memcpy(to, line->ids, sizeof(line->ids)); /* all of them: one size for the compiler */
-            to += bpe_line_count(line);
-            continue;
-        }
-        out->count = (size_t)(to - out->ids);
-        Q_TRY(encode_new(tokenizer, encoder, piece, out));
-        to = out->ids + out->count;
-    }
-    out->count = (size_t)(to - out->ids);
+    if (count)
+        Q_TRY(find(tokenizer, encoder, new_ones, count));
+    Q_TRY(put_out(encoder, queued, out));
+    for (size_t i = 0; i < count; i++)
+        keep(&encoder->queue[new_ones[i]]);
     return Q_OK;
 }
 

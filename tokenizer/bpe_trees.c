@@ -32,7 +32,7 @@ static q_status allocate(struct growing *g)
     Q_TRY(q_alloc_pages(t->capacity * sizeof(*t->trees), &t->trees));
     Q_TRY(q_alloc_pages(t->pairs_count * sizeof(*t->pairs), &t->pairs));
     Q_TRY(q_alloc(t->capacity, sizeof(*t->ids), &t->ids));
-    Q_TRY(q_alloc_zero((1u << BPE_TREES_FILTER_LOG) / 64, sizeof(*t->filter), &t->filter));
+    Q_TRY(q_alloc_zero(1u << BPE_TREES_FILTER_LOG, sizeof(*t->filter), &t->filter));
     Q_TRY(q_alloc(v->size, sizeof(*g->number), &g->number));
     for (size_t i = 0; i < t->pairs_count; i++)
         t->pairs[i] = BPE_NO_TREE;
@@ -46,14 +46,14 @@ static void add_tree(struct growing *g, uint32_t left, uint32_t right, uint32_t 
     struct bpe_trees *t = g->out;
     g->number[id] = t->count;
     t->ids[t->count] = id;
-    t->trees[t->count++] = (struct bpe_tree){left, right, BPE_NO_TREE, size};
+    t->trees[t->count++] = (struct bpe_tree){{left, right}, BPE_NO_TREE, size};
 }
 
 static void add_pair(struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t number)
 {
-    uint64_t hash = bpe_trees_hash(left, right), bit = hash >> (64 - BPE_TREES_FILTER_LOG);
+    uint64_t hash = bpe_trees_hash(left, right);
     size_t at = (size_t)(hash >> t->pairs_shift);
-    t->filter[bit >> 6] |= 1ull << (bit & 63);
+    t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] |= bpe_trees_bits(hash);
     while (t->pairs[at] != BPE_NO_TREE)
         at = (at + 1) & (t->pairs_count - 1);
     t->pairs[at] = number | (uint32_t)(hash & 255) << 24;

@@ -27,14 +27,14 @@ struct tokenizer;
 #define BPE_NO_TREE UINT32_MAX
 
 enum {
-    BPE_TREES_FILTER_LOG = 20, /* bits: 128 KiB */
+    BPE_TREES_FILTER_LOG = 14, /* words: 128 KiB */
     BPE_TREES_MAX = 0xFFFFFF,
 };
 
 struct bpe_tree {
-    uint32_t left, right; /* numbers below its own; nothing for bytes */
-    uint32_t shorter;     /* the longest token that is a beginning of this one; BPE_NO_TREE */
-    uint32_t size;        /* bytes */
+    uint32_t parts[2]; /* left and right: numbers below its own; nothing for bytes */
+    uint32_t shorter;  /* the longest token that is a beginning of this one; BPE_NO_TREE */
+    uint32_t size;     /* bytes */
 };
 
 struct bpe_trees {
@@ -48,7 +48,7 @@ struct bpe_trees {
     uint32_t *pairs; /* pages */
     size_t pairs_count;
     unsigned pairs_shift; /* 64 - log2 of it */
-    uint64_t *filter;     /* the pairs, hashed to one bit each: nearly all pairs that are asked for have no merge */
+    uint64_t *filter; /* the pairs, hashed to two bits of a word: nearly all pairs that are asked for have no merge */
 };
 
 /* Fills `trees` of a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
@@ -61,42 +61,62 @@ static inline uint64_t bpe_trees_hash(uint32_t left, uint32_t right)
            ((uint64_t)right << 32 | left) * 0xD6E8FEB86659FD93ull;
 }
 
+/* Its two bits in a word of the filter. */
+static inline uint64_t bpe_trees_bits(uint64_t hash)
+{
+    return 1ull << (hash >> 8 & 63) | 1ull << (hash >> 14 & 63);
+}
+
 /* The tree of these parts; BPE_NO_TREE. */
 static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, uint32_t right)
 {
-    uint64_t hash = bpe_trees_hash(left, right), bit = hash >> (64 - BPE_TREES_FILTER_LOG);
-    if (!(t->filter[bit >> 6] >> (bit & 63) & 1))
+    uint64_t hash = bpe_trees_hash(left, right), bits = bpe_trees_bits(hash);
+    if ((t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] & bits) != bits)
         return BPE_NO_TREE;
     for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & (t->pairs_count - 1)) {
         uint32_t slot = t->pairs[at], number = slot & BPE_TREES_MAX;
         if (slot == BPE_NO_TREE)
             return BPE_NO_TREE;
-        if (slot >> 24 == (hash & 255) && t->trees[number].left == left && t->trees[number].right == right)
+        if (slot >> 24 == (hash & 255) && t->trees[number].parts[0] == left && t->trees[number].parts[1] == right)
             return number;
     }
 }
 
-/* Two tokens stay as they are side by side (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes before the
+/* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes before the
  * merge across, should both be the same pair, and one of the right part after it. */
+struct bpe_facing {
+    uint32_t left, right, limit;
+};
+
+enum bpe_agreement { BPE_UNDECIDED, BPE_AGREE, BPE_DISAGREE };
+
+static inline struct bpe_facing bpe_facing_of(uint32_t left, uint32_t right)
+{
+    return (struct bpe_facing){left, right, BPE_NO_TREE};
+}
+
+/* One step: is there a merge across, and else what is there before the later of the two came about. Which side that is, and when the end comes, no processor
+ * foresees: there is no branch but the one for a pair that the filter knows. */
+static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, struct bpe_facing *f)
+{
+    uint64_t of_left = f->left > f->right;
+    uint32_t later = of_left ? f->left : f->right;
+    bool across = bpe_trees_find(t, f->left, f->right) < f->limit;
+    uint32_t part = t->trees[later].parts[of_left];
+    f->limit = later + 1 - (uint32_t)of_left;
+    f->left = of_left ? part : f->left;
+    f->right = of_left ? f->right : part;
+    return across ? BPE_DISAGREE : later < 256 ? BPE_AGREE : BPE_UNDECIDED;
+}
+
+/* Two tokens stay as they are side by side. */
 static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right)
 {
-    uint32_t limit = BPE_NO_TREE;
-    for (;;) {
-        uint32_t across = bpe_trees_find(t, left, right);
-        if (across < limit)
-            return false;
-        if (left > right) {
-            if (left < 256)
-                return true;
-            limit = left;
-            left = t->trees[left].right;
-        } else {
-            if (right < 256)
-                return true;
-            limit = right + 1;
-            right = t->trees[right].left;
-        }
-    }
+    struct bpe_facing facing = bpe_facing_of(left, right);
+    enum bpe_agreement agreement;
+    while ((agreement = bpe_facing_step(t, &facing)) == BPE_UNDECIDED)
+        ;
+    return agreement == BPE_AGREE;
 }
 
 #endif
