@@ -34,6 +34,8 @@ enum {
 /* Of the memory: what malloc may lose, and what the vocabulary still takes. */
 #define SLACK_BYTES (6ull << 20)
 #define BYTES_OF_TOKEN 96
+/* For the queue and the lists, at the least. */
+#define BUDGET_MIN (4ull << 20)
 
 static void trainer_release(struct bpe_trainer *t)
 {
@@ -219,7 +221,7 @@ static void set_budget(struct bpe_trainer *t)
         uint64_t taken = q_memory_resident_bytes() + SLACK_BYTES + options->memory / 32 +
                          (options->vocab_size - t->out->size) * BYTES_OF_TOKEN + bpe_apply_memory(t);
         t->budget = options->memory > taken ? options->memory - taken : 0;
-        t->budget = Q_MAX(t->budget, BPE_WORKING_BYTES_MIN / 4);
+        t->budget = Q_MAX(t->budget, BUDGET_MIN);
     }
     if (t->tuning.budget)
         t->budget = t->tuning.budget;
@@ -227,11 +229,21 @@ static void set_budget(struct bpe_trainer *t)
         (size_t)Q_MAX(Q_MIN(t->budget / CHUNKS_LEAST, (uint64_t)CHUNK_BYTES), (uint64_t)CHUNK_BYTES_MIN);
 }
 
+/* What is taken besides the words at the least, whatever comes. */
+static uint64_t others(const struct bpe_trainer *t)
+{
+    const uint64_t threads = q_pool_threads(t->pool);
+    return SLACK_BYTES + BUDGET_MIN + t->options->memory / 32 + t->options->vocab_size * BYTES_OF_TOKEN +
+           threads * t->tuning.chunk * (2 * sizeof(uint64_t) + BPE_SIDES * sizeof(uint32_t)) +
+           (threads + 1) * 256 * 256 * sizeof(struct bpe_sum); /* bpe_first.c */
+}
+
 static q_status train(struct bpe_trainer *t, struct bpe_source *source)
 {
     const struct bpe_train_options *options = t->options;
     bool known;
-    Q_TRY(bpe_words_create(source, q_pool_threads(t->pool), options->memory ? options->memory : UINT64_MAX, &t->words));
+    Q_TRY(bpe_words_create(source, q_pool_threads(t->pool), options->memory ? options->memory : UINT64_MAX, others(t),
+                           &t->words));
     Q_TRY(bpe_tokens_init(t));
     Q_TRY(identify(t));
     Q_TRY(begin_with_known(t, &known));

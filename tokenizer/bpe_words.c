@@ -189,12 +189,12 @@ static void set_starts(struct bpe_marks *marks, const struct bpe_segment *segmen
 }
 
 /* What the words take is known before a byte of it is allocated. */
-static q_status check_room(const struct bpe_words *words, uint64_t memory)
+static q_status check_room(const struct bpe_words *words, uint64_t memory, uint64_t others)
 {
     uint64_t regions = 0, needed = words->size + words->size / 4 + (words->size >> BPE_BLOCK_BITS) * sizeof(uint32_t);
     for (unsigned s = 0; s < words->segment_count; s++)
         regions += words->segments[s].region_count * sizeof(struct bpe_region);
-    needed += q_memory_resident_bytes() + regions + BPE_WORKING_BYTES_MIN;
+    needed += q_memory_resident_bytes() + regions + others;
     if (needed <= memory)
         return Q_OK;
     return q_fail(Q_ERR_USAGE,
@@ -218,7 +218,8 @@ static q_status make_room(struct bpe_words *words)
     return Q_OK;
 }
 
-static q_status create(struct bpe_source *source, struct layout *layout, uint64_t memory, struct bpe_words *out)
+static q_status create(struct bpe_source *source, struct layout *layout, uint64_t memory, uint64_t others,
+                       struct bpe_words *out)
 {
     struct count_class **classes = NULL;
     size_t count;
@@ -230,17 +231,18 @@ static q_status create(struct bpe_source *source, struct layout *layout, uint64_
     q_status status = place_classes(classes, count, out);
     q_release(classes);
     if (!status)
-        status = check_room(out, memory);
+        status = check_room(out, memory, others);
     if (!status)
         status = make_room(out);
     return status ? status : each_piece(source, layout, out, put_piece);
 }
 
-q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory, struct bpe_words *out)
+q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory, uint64_t others,
+                          struct bpe_words *out)
 {
     struct layout layout = {.segments = segments};
     *out = (struct bpe_words){0};
-    q_status status = create(source, &layout, memory, out);
+    q_status status = create(source, &layout, memory, others, out);
     layout_release(&layout);
     if (!status && source->finish)
         source->finish(source->context);

@@ -27,9 +27,6 @@
 
 #define BPE_SUM_MAX (1ull << 60)
 
-/* What training needs besides the words, at the least. */
-#define BPE_WORKING_BYTES_MIN (48ull << 20)
-
 enum {
     BPE_BLOCK_BITS = 12, /* a table gives the first region of each block of 4 KiB */
     BPE_TEXT_PAD = 64,   /* bytes before and behind the text that may be loaded */
@@ -65,8 +62,9 @@ struct bpe_words {
 };
 
 /* Reads the source twice: sizes by count, then the pieces. `segments` is at least 1; empty ones may come. Pieces of one byte are left out, as they have
- * no pair. Q_ERR_INPUT for counts that stand for more than 2^60 bytes. memory: what the process may take; Q_ERR_USAGE says the least that would do. */
-q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory,
+ * no pair. Q_ERR_INPUT for counts that stand for more than 2^60 bytes. memory: what the process may take, of which
+ * `others` are to be left for all that comes later; Q_ERR_USAGE says the least that would do. */
+q_status bpe_words_create(struct bpe_source *source, unsigned segments, uint64_t memory, uint64_t others,
                           struct bpe_words *out) Q_MUST_USE;
 void bpe_words_release(struct bpe_words *words);
 

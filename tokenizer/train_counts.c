@@ -1,7 +1,9 @@
 #include "tokenizer/train_counts.h"
 
 #include "base/progress.h"
-#include "tokenizer/bpe_words.h"
+
+/* What training takes besides its words. */
+#define BESIDES_BYTES (24ull << 20)
 
 /* All but the accounting and the figures, which are wanted when the source is long gone. */
 static void release(void *context)
@@ -26,7 +28,7 @@ void train_counts_close(struct train_counts *counts)
 /* Training lays its words out while the counts are still there. Where there is no room for both, they go to disk. */
 static q_status make_way(struct train_counts *counts, uint64_t memory)
 {
-    const uint64_t words = counter_table_bytes(counts->counter) / 2 + BPE_WORKING_BYTES_MIN / 2;
+    const uint64_t words = counter_table_bytes(counts->counter) / 2 + BESIDES_BYTES;
     if (memory == 0 || q_memory_resident_bytes() + words <= memory)
         return Q_OK;
     return counter_spill(counts->counter);

@@ -41,7 +41,7 @@ for round in $(seq "$rounds"); do
     until_through count quern-tokenizer count texts.jsonl -o killed.counts -q -j $threads $(memory count 64M)
     same killed.counts whole.counts
     # shellcheck disable=SC2046
-    until_through train quern-tokenizer train --counts killed.counts -o killed.json --vocab-size 4000 -q -j $threads $(memory train 64M)
+    until_through train quern-tokenizer train --counts killed.counts -o killed.json --vocab-size 4000 -q -j $threads --resume --set tokenizer.checkpoint_s=0.02 $(memory train 64M)
     same killed.json whole.json
     rm killed.counts killed.json
     left=$(ls | grep -vE '^(texts.jsonl|whole.counts|whole.json|count.log|train.log)$')
