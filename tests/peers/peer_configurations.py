@@ -1,5 +1,5 @@
 """Random tokenizer.json files: the tokens and merges of one, with any pretokenizer, normalizer, added tokens and flags of those that quern means to read."""
-import copy
+import copy, unicodedata
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -59,6 +59,8 @@ def normalizer(dice):
 def added_tokens(dice, vocab):
     """A content that is a token of the model has its id; others follow behind."""
     contents = dice.sample(ADDED, dice.choice((0, 1, 2, 4)))
+    # Of two with the same normal form Hugging Face's library takes now one, now the other: the order of a hash table with a seed of its own.
+    contents = list({unicodedata.normalize("NFKC", content): content for content in contents}.values())
     flag = lambda: dice.random() < 0.25
     new = [content for content in contents if content not in vocab]
     return [{"id": vocab[content] if content in vocab else len(vocab) + new.index(content), "content": content, "single_word": flag(), "lstrip": flag(), "rstrip": flag(), "normalized": dice.random() < 0.4, "special": dice.random() < 0.5}
