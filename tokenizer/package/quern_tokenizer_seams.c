@@ -23,6 +23,11 @@ void q_progress_note(const char *format, ...)
     (void)format;
 }
 
+void q_progress_left(double seconds)
+{
+    (void)seconds;
+}
+
 void q_progress_finish(void)
 {
 }
