@@ -2,6 +2,7 @@
 #include "tokenizer/pretokenize.h"
 
 #include "base/check.h"
+#include "tokenizer/pretokenize_general.h"
 #include "tokenizer/pretokenize_pattern.h"
 #include "tokenizer/unicode/utf8_decode.h"
 
@@ -42,7 +43,7 @@ static const struct pretokenize_rule qwen2_rules[] = {
           "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
 };
 
-/* engine is NULL: cut by the row of their own number in a struct pretokenize_way. */
+/* Cut by the row of their own number in a struct pretokenize_way. */
 static const struct pretokenizer built_in[PRETOKENIZE_BUILT_INS] = {
     [PRETOKENIZE_DEEPSEEK_V3] = {"deepseek-v3", deepseek_rules, Q_COUNT_OF(deepseek_rules), NULL},
     [PRETOKENIZE_GPT2] = {"gpt2", gpt2_rules, Q_COUNT_OF(gpt2_rules), NULL},
@@ -100,51 +101,50 @@ static bool same_rule(const struct pretokenize_rule *a, const struct pretokenize
            a->invert == b->invert && a->individual_digits == b->individual_digits;
 }
 
-/* How many rules at the start of both are the same. */
-static size_t same_rules(const struct pretokenizer *pretokenizer, const struct pretokenize_rule *rules, size_t count)
+static bool same_rules(const struct pretokenizer *pretokenizer, const struct pretokenize_rule *rules, size_t count)
 {
-    size_t same = 0;
-    while (same < count && same < pretokenizer->rule_count && same_rule(&rules[same], &pretokenizer->rules[same]))
-        same++;
-    return same;
+    for (size_t i = 0; i < count && i < pretokenizer->rule_count; i++)
+        if (!same_rule(&rules[i], &pretokenizer->rules[i]))
+            return false;
+    return count == pretokenizer->rule_count;
 }
 
 q_status pretokenizer_create(const struct pretokenize_rule *rules, size_t count, const struct pretokenizer **out)
 {
-    size_t best = 0;
     for (size_t i = 0; pretokenizers[i]; i++) {
-        size_t same = same_rules(pretokenizers[i], rules, count);
-        if (same == count && same == pretokenizers[i]->rule_count) {
+        if (same_rules(pretokenizers[i], rules, count)) {
             *out = pretokenizers[i];
             return Q_OK;
         }
-        best = Q_MAX(best, same);
     }
-    q_string pattern = best < count ? rules[best].pattern : (q_string){"", 0};
-    return q_fail(Q_ERR_INPUT, "the pretokenizer's pattern '%.*s' is not one that quern knows",
-                  (int)Q_MIN(pattern.size, (size_t)200), pattern.data);
+    return pretokenize_general_create(rules, count, out);
 }
 
 const struct pretokenizer *pretokenizer_keep(const struct pretokenizer *pretokenizer)
 {
+    if (pretokenizer->general)
+        pretokenize_general_keep(pretokenizer->general);
     return pretokenizer;
 }
 
 void pretokenizer_release(const struct pretokenizer *pretokenizer)
 {
-    (void)pretokenizer;
+    if (pretokenizer && pretokenizer->general)
+        pretokenize_general_release(pretokenizer->general);
 }
 
 void pretokenize_scratch_release(struct pretokenize_scratch *scratch)
 {
-    (void)scratch;
+    pretokenize_passes_release(scratch->passes);
+    scratch->passes = NULL;
 }
 
 q_status pretokenizer_cut(const struct pretokenizer *pretokenizer, struct pretokenize_scratch *scratch, q_string text,
                           size_t *at, size_t *ends, size_t max, size_t *count)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)scratch;
+    if (pretokenizer->general)
+        return pretokenize_general_cut(pretokenizer->general, &scratch->passes, text, at, ends, max, count);
     (void)pthread_once(&once, choose_way);
     *count = way->cut[pretokenizer - built_in](text, at, ends, max);
     return Q_OK;
@@ -175,8 +175,7 @@ static bool is_border(uint32_t before, uint32_t behind)
 
 size_t pretokenizer_final(const struct pretokenizer *pretokenizer, q_string text)
 {
-    (void)pretokenizer;
-    if (text.size == 0)
+    if (text.size == 0 || pretokenizer->general)
         return 0;
     const uint8_t *start = (const uint8_t *)text.data, *end = start + text.size;
     for (const uint8_t *at = end - 1; at > start; at--) {

@@ -34,6 +34,12 @@ endif()
 quern_feature(cld2 "" required)
 
 # Optional ones: found or not, the build works and says so.
+pkg_check_modules(PCRE2 IMPORTED_TARGET GLOBAL libpcre2-8>=10.34)
+if(PCRE2_FOUND)
+  quern_feature(pcre2 "${PCRE2_VERSION}" "pretokenizers with patterns of their own")
+else()
+  quern_feature(pcre2 "" "not found: pretokenizers with patterns of their own are refused")
+endif()
 find_program(QUERN_NVCC nvcc HINTS $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
 find_library(QUERN_NCCL nccl)
 find_program(QUERN_MPICC mpicc)

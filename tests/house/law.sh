@@ -8,7 +8,7 @@ declare -A may=(
     [train]="base shards tokenizer train" [orchestrate]="base orchestrate" [slurm]="base orchestrate slurm")
 # A library's headers are included by its owners only; everybody else uses the owner's face.
 declare -A owner=(
-    [zstd.h]="base" [xxhash.h]="base" [jansson.h]="base" [yaml.h]="base" [simdjson.h]="base" [archive.h]="corpus"
+    [zstd.h]="base" [xxhash.h]="base" [jansson.h]="base" [yaml.h]="base" [simdjson.h]="base" [archive.h]="corpus" [pcre2.h]="tokenizer"
     [archive_entry.h]="corpus" [cld2/public/compact_lang_det.h]="corpus")
 
 while IFS=: read -r file _ line; do
