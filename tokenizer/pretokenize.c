@@ -23,9 +23,10 @@ static const struct pretokenize_rule deepseek_rules[] = {
 static const struct pretokenize_rule gpt2_rules[] = {
     REGEX("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"),
 };
-/* tiktoken writes {1,3}+ for the digits, which Hugging Face's Oniguruma reads as any number of them: without the + it is the same to both. */
+/* tiktoken writes {1,3}+ for the digits, which Hugging Face's Oniguruma reads as any number of them, and $ for the end, which there is that of a line: without
+ * the + and by \z it is the same to both. */
 static const struct pretokenize_rule cl100k_rules[] = {
-    REGEX("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$"
+    REGEX("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++\\z"
           "|\\s*[\\r\\n]|\\s+(?!\\S)|\\s"),
 };
 static const struct pretokenize_rule o200k_rules[] = {
