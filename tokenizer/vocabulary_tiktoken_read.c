@@ -177,11 +177,12 @@ q_status vocabulary_parse_tiktoken(q_string text, const char *name, struct vocab
     struct ranks ranks = {.name = name};
     struct token_table table = {0};
     q_status status = read_lines(&ranks, out, text);
-    out->ignore_merges = true;
     if (!status)
         status = place_tokens(&ranks, &table, out);
     if (!status)
         status = place_merges(&table, out);
+    /* Where each token is what merging its bytes gives, to look the whole piece up first changes nothing. */
+    out->ignore_merges = ranks.count > 256 + out->merge_count;
     token_table_release(&table);
     q_release(ranks.items);
     q_buffer_release(&ranks.scratch);
