@@ -51,8 +51,8 @@ struct counter;
 q_status counter_create(const struct counter_options *options, struct counter **out) Q_MUST_USE;
 void counter_release(struct counter *counter); /* NULL is allowed */
 
-/* Counts pieces of the text from *at on, each `weight` (> 0) times, and moves *at behind the last one: to the text's end, unless the table became full. Then the
- * caller lets all threads return, calls counter_spill, and goes on with the same text and *at. worker: below the pool's threads, one thread at a time. */
+/* Counts pieces of the text from *at on, each `weight` (> 0) times, and moves *at behind the last one: to the text's end, unless the table became full. Then
+ * the caller lets all threads return, calls counter_spill, and goes on with the same text and *at. worker: below the pool's threads, one thread at a time. */
 q_status counter_add_text(struct counter *counter, unsigned worker, q_string text, uint64_t weight,
                           size_t *at) Q_MUST_USE;
 /* Counts a piece that was cut elsewhere. */

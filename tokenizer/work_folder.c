@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/fs.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,8 +87,7 @@ void work_folder_close(struct work_folder *folder)
     if (folder->lock) {
         struct q_error kept;
         q_error_take(&kept, Q_ERR_SYSTEM);
-        if (remove_all(folder) != Q_OK)
-            q_log_warning("what is left in '%s' is removed the next time", folder->path);
+        (void)(remove_all(folder) == Q_OK); /* what is left is removed the next time */
         (void)q_error_put(&kept);
         q_fs_close(folder->lock);
     }
