@@ -46,6 +46,7 @@ static void add_tree(struct growing *g, uint32_t left, uint32_t right, uint32_t 
     struct bpe_trees *t = g->out;
     g->number[id] = t->count;
     t->ids[t->count] = id;
+    t->longest = Q_MAX(t->longest, size);
     t->trees[t->count++] = (struct bpe_tree){{left, right}, BPE_NO_TREE, size};
 }
 

@@ -40,6 +40,7 @@ struct bpe_tree {
 struct bpe_trees {
     bool ordered; /* else nothing else is filled */
     uint32_t count;
+    uint32_t longest; /* bytes of the longest token */
     size_t capacity;
     struct bpe_tree *trees; /* pages */
     uint32_t *ids;
