@@ -1,4 +1,5 @@
 /* The one-pass pretokenizer against its literal twin, and the tables that both stand on. */
+#include "base/fs.h"
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
@@ -140,6 +141,33 @@ static void known_texts_are_cut_as_the_patterns_say(void **state)
     }
 }
 
+/* golden/pretokenizers.jsonl: a text, and for each pretokenizer the bytes of the pieces that Hugging Face gives (tests/peers/pretokenizers.py wrote it). */
+static void pieces_are_hugging_faces(void **state)
+{
+    struct q_buffer file = {0};
+    q_string rest, line, text;
+    size_t lines = 0;
+    (void)state;
+    assert_ok(q_fs_read_file(QUERN_SOURCE "/tests/tokenizer/golden/pretokenizers.jsonl", 1 << 24, &file));
+    for (rest = q_buffer_string(&file); q_string_next_line(&rest, &line); lines++) {
+        json_t *row, *sizes;
+        assert_ok(q_json_parse(line, "a line", &row));
+        assert_ok(q_json_get_string(row, "a line", "text", &text));
+        for (size_t i = 0; pretokenizers[i]; i++) {
+            struct pretokenize_scratch scratch = {0};
+            size_t at = 0, start = 0, ends[512], count;
+            assert_ok(q_json_get_array(row, "a line", pretokenizers[i]->name, &sizes));
+            assert_ok(pretokenizer_cut(pretokenizers[i], &scratch, text, &at, ends, 512, &count));
+            assert_int_equal(count, json_array_size(sizes));
+            for (size_t k = 0; k < count; start = ends[k++])
+                assert_int_equal(ends[k] - start, json_integer_value(json_array_get(sizes, k)));
+        }
+        json_decref(row);
+    }
+    assert_int_equal(lines, 80);
+    q_buffer_release(&file);
+}
+
 static void random_texts_are_cut_as_by_the_twin(void **state)
 {
     struct q_buffer text = {0};
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test(the_number_of_each_class_is_known),
         cmocka_unit_test(broken_utf8_decodes_as_its_repair),
         cmocka_unit_test(known_texts_are_cut_as_the_patterns_say),
+        cmocka_unit_test(pieces_are_hugging_faces),
         cmocka_unit_test(random_texts_are_cut_as_by_the_twin),
         cmocka_unit_test(broken_texts_are_cut_as_their_repair),
         cmocka_unit_test(what_is_final_stays),
