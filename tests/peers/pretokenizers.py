@@ -27,7 +27,7 @@ TIKTOKEN = {
 GOLDEN_TEXTS = [
     "It's the miller's; we'll see, they'VE said 'twas I'D 'S'ſ 'lll don't's", "HTTPServer camelCase ǅungla ʰX ÀÉßà naïve e\u0301tude E\u0301A", "x=1234567;  y = 12 345 6789\t0",
     "a  b \n c\r\n\r\n  d\t\n ", "end. \n\n  \nnext/\n/x //\n!", "  ", "\n \n", "!!\u0301a !\u0301a \u0301a", "石磨转动得很慢。“慢”，是的！ABC中文Def", "窓の外。石臼ガ回る・・ー々〇", "โรงสี ๑๒๓ หมุน",
-    "맷돌이 돌아간다 가나다", "мельница Мелет МЕЛЬ", "½²Ⅷ٣१२३४", "\u3000全角　空白\u00a0nb\u200b\u00ad", "\x00\x01 a\x7fb", "😀😀 👨‍👩‍👧 ok", "''s '' ' s's's", "_a __b $x .y -1 +2", "\U00010D4A\U00010940\uFFFD\U0010FFFF",
+    "맷돌이 돌아간다 가나다", "мельница Мелет МЕЛЬ", "½²Ⅷ٣१२३४", "\u3000全角　空白\u00a0nb\u200b\u00ad", "\x02\x01 a\x7fb", "😀😀 👨‍👩‍👧 ok", "''s '' ' s's's", "_a __b $x .y -1 +2", "\U00010D4A\U00010940\uFFFD\U0010FFFF",
 ]
 
 
