@@ -3,6 +3,9 @@
  * Pairs are dealt by hash to parts, and a thread counts one part at a time, exactly, in a table of its own; each walks all the words for that. Where a table
  * has no room, there are twice as many parts. The first parts are a sample of all pairs, and say how low the floor may fall within the bound on memory.
  *
+ * Where memory is bounded, a sketch comes first: an array of sums, each of all pairs with the same low bits of their hash. A pair whose sum is below the floor
+ * is below it too, and takes no room in a table. As many sums as a table has room for say how high the floor is to be.
+ *
  *     count   part after part: pairs that are not below the floor are found
  *     choose  bpe_lists_make, as for new pairs
  *     write   one more walk: the places of those that have lists
@@ -36,7 +39,11 @@ struct scan {
     uint64_t wanted;
     struct bpe_sum *found;
     size_t found_count, found_capacity, found_max;
-    uint32_t *index; /* found pair + 1 by hash */
+    uint64_t *sketch; /* NULL: none */
+    uint64_t sketch_mask;
+    unsigned sketch_shift; /* of an index, to 32 bits */
+    uint64_t sketch_floor; /* what is below it is not in the tables */
+    uint32_t *index;       /* found pair + 1 by hash */
     size_t index_capacity;
 };
 
@@ -48,6 +55,12 @@ static uint64_t token_hash(const struct bpe_words *words, uint64_t position, uin
 static uint64_t pair_hash(uint64_t left, uint64_t right)
 {
     return piece_hash_fold(left ^ 0x8EBC6AF09C88C6E3ull, right ^ 0x589965CC75374CC3ull);
+}
+
+/* Parts of the same size, by the hash's high half; a division would cost as much as the rest. */
+static uint64_t part_of(uint64_t hash, uint64_t parts)
+{
+    return (hash >> 32) * parts >> 32;
 }
 
 static bool same_pair(const struct bpe_words *words, const struct bpe_sum *sum, uint64_t place, uint32_t left,
@@ -112,8 +125,10 @@ static void count_pair(const struct scan *scan, void *mine, uint64_t hash, uint6
 {
     struct pair_table *table = mine;
     const struct bpe_words *words = &scan->trainer->words;
-    if (table->full || (hash >> 32) % scan->parts != scan->first_part + (uint64_t)(table - scan->tables) ||
+    if (table->full || part_of(hash, scan->parts) != scan->first_part + (uint64_t)(table - scan->tables) ||
         !bpe_may_grow(scan->trainer, left, right))
+        return;
+    if (scan->sketch && scan->sketch[hash & scan->sketch_mask] < scan->sketch_floor)
         return;
     if (4 * table->used >= 3 * table->capacity && (2 * table->capacity > scan->table_max || grow(table))) {
         table->full = true;
@@ -135,6 +150,44 @@ static void count_part(void *context, unsigned thread, size_t k)
     const struct scan *scan = context;
     (void)thread;
     each_pair(scan, &scan->tables[k], count_pair);
+}
+
+/* Each thread adds to the sums that are its own. */
+static void sketch_pair(const struct scan *scan, void *mine, uint64_t hash, uint64_t place, uint32_t left,
+                        uint32_t right, struct bpe_cursor *cursor)
+{
+    const uint64_t at = hash & scan->sketch_mask;
+    if (part_of(at << (32 + scan->sketch_shift), scan->threads) == *(const size_t *)mine &&
+        bpe_may_grow(scan->trainer, left, right))
+        scan->sketch[at] += bpe_count_at(&scan->trainer->words, cursor, place);
+}
+
+static void sketch_part(void *context, unsigned thread, size_t k)
+{
+    (void)thread;
+    each_pair(context, &k, sketch_pair);
+}
+
+/* The lowest floor, from the wanted one on and in powers of two, with no more sums on it or above than the tables have room for. */
+static q_status make_sketch(struct scan *scan, uint64_t bytes)
+{
+    uint64_t sums = 64, above[65] = {0};
+    const uint64_t room = (uint64_t)scan->table_max * scan->threads / 2;
+    while (2 * sums * sizeof(*scan->sketch) <= bytes && sums < 1ull << 31)
+        sums *= 2;
+    scan->sketch_mask = sums - 1;
+    scan->sketch_shift = 32 - (unsigned)__builtin_ctzll(sums);
+    Q_TRY(q_alloc_pages(sums * sizeof(*scan->sketch), &scan->sketch));
+    q_pool_for(scan->trainer->pool, scan->threads, sketch_part, scan);
+    for (uint64_t i = 0; i < sums; i++)
+        for (unsigned k = 0; k < 64 && scan->wanted << k >> k == scan->wanted && scan->sketch[i] >= scan->wanted << k;
+             k++)
+            above[k]++;
+    unsigned level = 0;
+    while (above[level] > room && above[level + 1] > 0)
+        level++;
+    scan->sketch_floor = scan->wanted << level;
+    return Q_OK;
 }
 
 static int by_order(const void *left, const void *right)
@@ -192,8 +245,10 @@ static q_status choose_floor(struct scan *scan)
         total += scan->tables[k].used;
     t->floor_pair = BPE_NO_PAIR;
     t->floor = t->least;
-    if (total == 0)
+    if (total == 0) {
+        t->floor = Q_MAX(t->floor, scan->sketch_floor);
         return Q_OK;
+    }
     Q_TRY(q_alloc(total, sizeof(*counts), &counts));
     for (unsigned k = 0; k < scan->threads; k++)
         for (size_t i = 0; i < scan->tables[k].capacity; i++)
@@ -202,6 +257,7 @@ static q_status choose_floor(struct scan *scan)
     qsort(counts, used, sizeof(*counts), by_falling);
     size_t room = scan->found_max / 2 / (scan->parts / scan->threads);
     t->floor = Q_MAX(Q_MIN(scan->wanted, counts[0]), t->least);
+    t->floor = Q_MAX(t->floor, scan->sketch_floor);
     if (room < used)
         t->floor = Q_MAX(t->floor, Q_MAX(counts[room], t->least));
     q_release(counts);
@@ -283,7 +339,7 @@ static void write_pair(const struct scan *scan, void *mine, uint64_t hash, uint6
                        uint32_t right, struct bpe_cursor *cursor)
 {
     (void)cursor;
-    if ((hash >> 32) % scan->threads != *(const size_t *)mine)
+    if (part_of(hash, scan->threads) != *(const size_t *)mine)
         return;
     for (size_t at = hash & (scan->index_capacity - 1); scan->index[at]; at = (at + 1) & (scan->index_capacity - 1)) {
         struct bpe_sum *sum = &scan->found[scan->index[at] - 1];
@@ -306,6 +362,8 @@ static void release_tables(struct scan *scan)
         q_release_pages(scan->tables[k].slots, scan->tables[k].capacity * sizeof(*scan->tables[k].slots));
     q_release(scan->tables);
     scan->tables = NULL;
+    q_release_pages(scan->sketch, (scan->sketch_mask + 1) * sizeof(*scan->sketch));
+    scan->sketch = NULL;
 }
 
 static q_status scan_words(struct scan *scan)
@@ -313,6 +371,8 @@ static q_status scan_words(struct scan *scan)
     struct bpe_trainer *t = scan->trainer;
     bool any = false;
     Q_TRY(q_alloc_zero(scan->threads, sizeof(*scan->tables), &scan->tables));
+    if (t->budget != UINT64_MAX)
+        Q_TRY(make_sketch(scan, t->budget / TABLE_SHARE));
     Q_TRY(count_all(scan));
     release_tables(scan);
     const struct bpe_totals totals = {scan->found, scan->found_count, found_pair, NULL};

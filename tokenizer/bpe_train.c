@@ -104,6 +104,20 @@ static q_status look_up(struct bpe_trainer *t, struct train_pace *pace, double *
     return Q_OK;
 }
 
+/* A floor that is hardly ever reached. The count of the last merges is about the text's bytes over 25 times the size of the vocabulary, on text in 35
+ * languages; what lies far below is not worth keeping. */
+static uint64_t first_floor(const struct bpe_trainer *t)
+{
+    uint64_t guess = t->words.weight / t->options->vocab_size / t->tuning.floor_share;
+    return Q_MAX(guess, t->least);
+}
+
+/* The floor that a new count should have: at once the first one, if it was the bound on memory that raised it; the scan keeps to what there is room for. */
+static uint64_t next_floor(const struct bpe_trainer *t)
+{
+    return Q_MAX(Q_MIN(t->floor / FLOOR_FALLS_BY, first_floor(t)), t->least);
+}
+
 static q_status merge_all(struct bpe_trainer *t)
 {
     struct q_buffer bytes = {0};
@@ -119,7 +133,7 @@ static q_status merge_all(struct bpe_trainer *t)
         if (any) {
             Q_TRY_GOTO(done, step(t, &candidate, &bytes));
         } else if (t->floor > t->least || t->floor_pair != BPE_NO_PAIR) {
-            Q_TRY_GOTO(done, bpe_scan(t, Q_MAX(t->floor / FLOOR_FALLS_BY, t->least)));
+            Q_TRY_GOTO(done, bpe_scan(t, next_floor(t)));
         } else {
             break;
         }
@@ -142,14 +156,6 @@ q_status bpe_train_check(const struct bpe_train_options *options)
                       (unsigned long long)least - options->special_count, options->base ? "others" : "bytes",
                       VOCABULARY_SIZE_MAX);
     return Q_OK;
-}
-
-/* A floor that is hardly ever reached. The count of the last merges is about the text's bytes over 25 times the size of the vocabulary, on text in 35
- * languages; what lies far below is not worth keeping. */
-static uint64_t first_floor(const struct bpe_trainer *t)
-{
-    uint64_t guess = t->words.weight / t->options->vocab_size / t->tuning.floor_share;
-    return Q_MAX(guess, t->least);
 }
 
 /* What the merges follow from: docs/formats/merges.md. */
