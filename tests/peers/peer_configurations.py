@@ -8,7 +8,7 @@ QWEN2 = CL100K.replace(r"\p{N}{1,3}", r"\p{N}")
 O200K = "|".join([r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
                   r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
                   r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
-TIKTOKEN = CL100K_POSSESSIVE.replace("{1,3}+", "{1,3}")  # as tiktoken means it; {1,3}+ is any number to Oniguruma
+TIKTOKEN = CL100K_POSSESSIVE.replace("{1,3}+", "{1,3}").replace("$", r"\z")  # as tiktoken means it; to Oniguruma {1,3}+ is any number, and $ the end of a line
 BUILT_IN = {"gpt2": GPT2, "llama3": CL100K, "cl100k": TIKTOKEN, "qwen2": QWEN2, "o200k": O200K}
 OTHERS = [r"\s+", r"\p{L}+", r"\d", r"[0-9]{1,2}", r"[\p{P}\p{S}]+", r"[^\s]+\s?", r"\b", r"(?i)the|mill", r"\p{Lu}\p{Ll}*|\p{Ll}+", r"[\r\n]+", r"\w+|\W", r"(?=\p{Lu})", r"x*", r".{1,4}",
           r"[a-zA-Z]+'?[a-z]*", r"\p{Han}|\p{Hiragana}+|\p{Katakana}+", CL100K_POSSESSIVE,
@@ -82,3 +82,32 @@ def random_configuration(dice, golden):
 def about_configuration(made):
     return {"pre_tokenizer": made["pre_tokenizer"], "normalizer": made["normalizer"], "added_tokens": [{k: v for k, v in token.items() if v} for token in made["added_tokens"]],
             "ignore_merges": made["model"]["ignore_merges"]}
+
+
+def token(id, content, *flags):
+    return {"id": id, "content": content, **{flag: flag in flags for flag in ("single_word", "lstrip", "rstrip", "normalized", "special")}}
+
+
+def golden_configurations(golden):
+    """The few that are committed with their ids (tests/tokenizer/golden/configurations.jsonl): what differs from the golden tokenizer.json."""
+    size = len(golden["model"]["vocab"])
+    behind = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    rules = lambda pattern: {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}, behind]}
+    added = [token(size, "<tok>", "special"), token(size + 1, "caf\u00e9", "normalized", "lstrip"), token(size + 2, "\n\n", "rstrip", "special"),
+             token(size + 3, "<|END|>", "lstrip", "rstrip", "special"), token(size + 4, "\u2460", "normalized"), token(golden["model"]["vocab"]["mill"], "mill", "single_word")]
+    return [
+        ("qwen2, NFC", {"pre_tokenizer": rules(QWEN2), "normalizer": {"type": "NFC"}, "added_tokens": added}),
+        ("llama3, ignore_merges", {"pre_tokenizer": rules(CL100K), "added_tokens": added[:1], "ignore_merges": True}),
+        ("cl100k", {"pre_tokenizer": rules(TIKTOKEN), "added_tokens": []}),
+        ("o200k", {"pre_tokenizer": rules(O200K), "added_tokens": added[:4] + added[5:]}),
+        ("gpt2, prefix space", {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}, "added_tokens": added}),
+        ("deepseek-v3, NFKC", {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}, "added_tokens": added}),
+    ]
+
+
+def changed(golden, change):
+    """The tokenizer.json of such a configuration."""
+    made = copy.deepcopy(golden)
+    made.update({key: value for key, value in change.items() if key != "ignore_merges"})
+    made["model"]["ignore_merges"] = change.get("ignore_merges", False)
+    return made

@@ -16,12 +16,12 @@ import zstandard
 from tokenizers import Tokenizer
 
 import hf_reference as hf
-from peer_configurations import about_configuration, random_configuration
+from peer_configurations import about_configuration, changed, golden_configurations, random_configuration
 from peer_texts import random_bytes, random_texts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "tokenizer", "golden")
-WORDS, VOCABULARY, TEXTS = (os.path.join(GOLDEN, name) for name in ("words.txt", "tokenizer.json", "texts.jsonl"))
+WORDS, VOCABULARY, TEXTS, CONFIGURATIONS = (os.path.join(GOLDEN, name) for name in ("words.txt", "tokenizer.json", "texts.jsonl", "configurations.jsonl"))
 GOLDEN_VOCAB_SIZE = 1200
 DATA = os.environ.get("QUERN_DATA")
 # Texts that one call of quern gets; a difference is looked for inside of them.
@@ -182,10 +182,36 @@ def hf_golden(tokenizer_path, texts):
                    for text in texts)
 
 
+def hf_golden_configurations(cases):
+    """A line for each (configuration, texts): what differs from the golden vocabulary, the texts and their ids, special tokens parsed."""
+    with open(VOCABULARY, encoding="utf-8") as file:
+        golden = json.load(file)
+    out = []
+    for (name, change), texts in cases:
+        tokenizer = Tokenizer.from_str(json.dumps(changed(golden, change)))
+        texts, _ = hf.id_lines_of_what_it_can(tokenizer, texts)
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+        out.append(json.dumps({"name": name, "change": change, "texts": texts, "ids": ids}, ensure_ascii=False) + "\n")
+    return "".join(out)
+
+
+def write_configurations():
+    with open(VOCABULARY, encoding="utf-8") as file:
+        golden = json.load(file)
+    cases = []
+    for seed, (name, change) in enumerate(golden_configurations(golden)):
+        # Without U+0000, which the test's reader of JSON does not take.
+        texts = [text[:120].replace("\x00", "\x01") for text in random_texts(seed, 48, [token["content"] for token in change["added_tokens"]] * 2 + ["cafe\u0301", " mill "])]
+        cases.append(((name, change), texts + ["<tok> a mill  <|END|>  caf\u00e9 cafe\u0301\n\n \n x \u2460"]))
+    with open(CONFIGURATIONS, "w", encoding="utf-8") as file:
+        file.write(hf_golden_configurations(cases))
+
+
 def write():
     quern("train", WORDS, "-o", VOCABULARY, "--vocab-size", str(GOLDEN_VOCAB_SIZE))
     with open(TEXTS, "w", encoding="utf-8") as file:
         file.write(hf_golden(VOCABULARY, golden_texts()))
+    write_configurations()
 
 
 def data_texts(names):
@@ -219,6 +245,10 @@ class Run:
             lines = file.read()
         texts = [json.loads(line)["text"] for line in lines.split("\n")[:-1]]
         self.summary.check("the committed golden ids and pieces", lines == hf_golden(VOCABULARY, texts), texts=len(texts))
+        with open(CONFIGURATIONS, encoding="utf-8") as file:
+            lines = file.read()
+        cases = [((case["name"], case["change"]), case["texts"]) for case in map(json.loads, lines.split("\n")[:-1])]
+        self.summary.check("the committed ids of other configurations", lines == hf_golden_configurations(cases), texts=sum(len(texts) for _, texts in cases))
         golden = Vocabulary("golden vocabulary", VOCABULARY, self)
         golden.compare("random texts", random_texts(7, 20000, golden.special))
 
