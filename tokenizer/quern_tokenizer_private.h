@@ -11,8 +11,8 @@
 
 enum { QUERN_TOKENIZER_THREADS_MAX = 1024 };
 
-/* Reads a structure that begins with its size. A smaller one than ours (`known` bytes) comes from an earlier header: what it lacks is zero; less than `first`, the
- * size in soname 0's first version, is Q_ERR_USAGE, as is a larger one in which something that we do not know is not zero. */
+/* Reads a structure that begins with its size. A smaller one than ours (`known` bytes) comes from an earlier header: what it lacks is zero; less than
+ * `first`, the size in soname 0's first version, is Q_ERR_USAGE. So is a larger one in which something that we do not know is not zero. */
 q_status quern_tokenizer_read_struct(const void *given, const char *name, size_t first, size_t known,
                                      void *out) Q_MUST_USE;
 
