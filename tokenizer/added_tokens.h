@@ -1,12 +1,14 @@
 /* Added tokens found in a text, with Hugging Face's rules.
  *
- * An automaton (Aho and Corasick 1975, with the failures of leftmost-longest search: a state at which some token has ended fails to nothing, so that only longer
- * tokens from the same start go on) gives the tokens from left to right: the leftmost, of these the longest, never two that overlap. Then, for each:
+ * An automaton (Aho and Corasick 1975, with the failures of leftmost-longest search: a state at which some token has ended fails to
+ * nothing, so that only longer tokens from the same start go on) gives the tokens from left to right: the leftmost, of these the longest,
+ * never two that overlap. Then, for each:
  *
  *     single_word   a word character (\w) beside it: it is passed over, and the search goes on behind it
  *     lstrip        it takes the white space on its left, up to the token before
- *     rstrip        it takes the white space on its right (a token that begins with white space may overlap what an rstrip before it took: both are given, unless nothing is
- *                   left of it)
+ *     rstrip        it takes the white space on its right
+ *
+ * A token that begins with white space may lie in what an rstrip before it took: both are given, unless nothing is left of it.
  *
  *     text      "Hi  <sep>  there"       <sep> with lstrip and rstrip
  *     matches       [2..........11)      between them: "Hi", "there"

@@ -34,7 +34,8 @@ struct form_rules {
     bool composes, compatible;
 };
 
-/* U+00C0 (0xC3 0x80) is the first that decomposes, U+00A0 (0xC2 0xA0) the first that does so in a compatible way, U+0300 (0xCC 0x80) the first that joins. */
+/* U+00C0 (0xC3 0x80) is the first that decomposes, U+00A0 (0xC2 0xA0) the first that does so in a compatible way, U+0300 (0xCC 0x80) the
+ * first that joins. */
 static const struct form_rules rules_of[] = {
     [NORMALIZATION_NONE] = {0, 0, 0xFF, false, false},
     [NORMALIZATION_NFC] = {UNICODE_NOT_C, UNICODE_INSIDE, 0xCC, true, false},
@@ -79,7 +80,8 @@ static block load(const uint8_t *at)
     return bytes;
 }
 
-/* Which bytes of a block are no reason to look closer (0xFF). A character is judged by its lead byte, so that tails, and bytes that are never UTF-8, pass:
+/* Which bytes of a block are no reason to look closer (0xFF). A character is judged by its lead byte, so that tails, and bytes that are
+ * never UTF-8, pass:
  *
  *     below `plain`        scripts before the first that the form changes
  *     0xE4-0xE9            U+4000..U+9FFF
@@ -110,8 +112,8 @@ static inline block plain_ones(const struct form_rules *rules, const uint8_t *at
            ((block)(lead == 0xEA) & (block)(second >= 0xB0)) | ((block)(lead == 0xEF) & (block)(second >= 0xBC));
 }
 
-/* The bytes from `at` on that belong, whatever they are joined to, to characters that the form leaves alone and that join nothing: whole blocks and the start of one.
- * 0.4 cycles a byte. */
+/* The bytes from `at` on that belong, whatever they are joined to, to characters that the form leaves alone and that join nothing: whole
+ * blocks and the start of one. 0.4 cycles a byte. */
 static size_t plain_bytes(const struct form_rules *rules, const uint8_t *at, const uint8_t *end)
 {
     const uint8_t *from = at;

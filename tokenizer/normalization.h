@@ -1,7 +1,8 @@
 /* Unicode normalization (UAX #15): the forms that a tokenizer.json may ask for before its pretokenizer.
  *
- * The forms are those of the Unicode version that Hugging Face's library has (unicode/unicode_normal.h), never the machine's. Bytes that are not UTF-8 stay as they
- * are: a broken byte is a starter that composes with nothing, so the text left of it and right of it are normalized by themselves.
+ * The forms are those of the Unicode version that Hugging Face's library has (unicode/unicode_normal.h), never the machine's. Bytes that
+ * are not UTF-8 stay as they are: a broken byte is a starter that composes with nothing, so the text left of it and right of it are
+ * normalized by themselves.
  *
  * A text falls into segments: a segment begins at a starter that no text on its left can change. So a text can be normalized piece by piece
  * at such borders, and only segments that are not normal already cost anything:
@@ -41,21 +42,21 @@ struct normalization_edits {
 };
 void normalization_edits_release(struct normalization_edits *edits);
 
-/* The longest prefix, as far as the quick check sees, that is normal and that no text behind it can change; text.size where the whole text is normal. One
- * pass, next to nothing for ASCII: a caller who gets text.size back uses the text as it is. */
+/* The longest prefix, as far as the quick check sees, that is normal and that no text behind it can change; text.size where the whole text
+ * is normal. One pass, next to nothing for ASCII: a caller who gets text.size back uses the text as it is. */
 size_t normalization_normal_prefix(enum normalization form, q_string text);
 
-/* The longest prefix whose normal form is final whatever follows, for texts that come in blocks: normalize(prefix), then normalize(rest + next block). 0 where all of it hangs
- * on what follows (a run of marks has no bound). */
+/* The longest prefix whose normal form is final whatever follows, for texts that come in blocks: normalize(prefix), then normalize(rest +
+ * next block). 0 where all of it hangs on what follows (a run of marks has no bound). */
 size_t normalization_final_prefix(enum normalization form, q_string text);
 
-/* Appends the normal form of a whole text to `out`; to `edits`, where it is not NULL, what changed: offsets in `text` and, for the result, from the first byte
- * appended. Linear but for runs of marks, which cost n log n. Q_ERR_MEMORY only. */
+/* Appends the normal form of a whole text to `out`; to `edits`, where it is not NULL, what changed: offsets in `text` and, for the result,
+ * from the first byte appended. Linear, for any run of marks. Q_ERR_MEMORY only. */
 q_status normalization_apply(enum normalization form, q_string text, struct q_buffer *out,
                              struct normalization_edits *edits) Q_MUST_USE;
 
-/* The range of the original that [from, to) of the result came from; an offset inside an edit stands for all of the edit. `*hint` (begin with 0) makes calls with
- * rising offsets cost nothing. */
+/* The range of the original that [from, to) of the result came from; an offset inside an edit stands for all of the edit. `*hint` (begin
+ * with 0) makes calls with rising offsets cost nothing. */
 void normalization_original(const struct normalization_edits *edits, size_t *hint, size_t from, size_t to,
                             size_t *original_from, size_t *original_to);
 

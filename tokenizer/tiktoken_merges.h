@@ -8,8 +8,8 @@
 
 enum { TIKTOKEN_TOKEN_BYTES_MAX = 1024 /* of one token: what is done with it goes with the square */ };
 
-/* The merges of the tokens in the table, in the order of their ids, appended to *merges (q_grow's, the caller's). A token that merging never gives, since its bytes
- * come to more than two parts, has none. */
+/* The merges of the tokens in the table, in the order of their ids, appended to *merges (q_grow's, the caller's). A token that merging
+ * never gives, since its bytes come to more than two parts, has none. */
 q_status tiktoken_merges(const struct token_table *table, uint32_t size, struct vocabulary_merge **merges,
                          size_t *count, size_t *capacity) Q_MUST_USE;
 

@@ -28,8 +28,8 @@ struct vocabulary_merge {
     uint32_t left, right, id;
 };
 
-/* A token outside BPE, found by its text, with Hugging Face's flags (docs/formats/tokenizer.md has the rules). Those without `normalized` are looked for in the text
- * as it came; those with it after the others, in the normal form of what these leave. */
+/* A token outside BPE, found by its text, with Hugging Face's flags (docs/formats/tokenizer.md has the rules). Those without `normalized`
+ * are looked for in the text as it came; those with it after the others, in the normal form of what these leave. */
 struct vocabulary_added {
     q_string text;  /* what it decodes to */
     q_string match; /* what is looked for: the text, in its normal form where `normalized` */
@@ -73,8 +73,8 @@ void vocabulary_release(struct vocabulary *vocabulary);
 /* Fills `kinds`, and `match` of the added tokens, of a vocabulary made in memory: every token is in the model, added ones too. */
 q_status vocabulary_complete(struct vocabulary *vocabulary) Q_MUST_USE;
 
-/* Reads FILE, a tokenizer.json or a .tiktoken (by its name: vocabulary_tiktoken.h), or FOLDER/tokenizer.json. Q_ERR_INPUT names what is broken or what this build cannot reproduce. *out is to be zeroed before, and released
- * after a failure too. */
+/* Reads FILE, a tokenizer.json or a .tiktoken (by its name: vocabulary_tiktoken.h), or FOLDER/tokenizer.json. Q_ERR_INPUT names what is
+ * broken or what this build cannot reproduce. *out is to be zeroed before, and released after a failure too. */
 q_status vocabulary_read(const char *path, struct vocabulary *out) Q_MUST_USE;
 /* The same from the bytes of the file; `name` is for the errors. */
 q_status vocabulary_parse(q_string text, const char *name, struct vocabulary *out) Q_MUST_USE;

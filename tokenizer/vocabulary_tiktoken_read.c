@@ -6,15 +6,9 @@
 
 enum { FILE_BYTES_MAX = 32 << 20, COMPANION_BYTES_MAX = 16 << 20, SPECIAL_MAX = 5 };
 
-/* Not quite the built-in "cl100k", which is what Hugging Face's copies have: at the end of a text this one leaves "\n  " whole. */
-#define CL100K_BASE                                                                                                    \
-    "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| "                                             \
-    "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$|\\s*[\\r\\n]|"                                                             \
-    "\\s+(?!\\S)|\\s"
-
 /* What tiktoken itself knows of the files that OpenAI has published (tiktoken_ext/openai_public.py of 0.14). */
 static const struct known {
-    const char *file, *pattern;
+    const char *file, *pretokenizer;
     struct {
         const char *text;
         uint32_t id;
@@ -23,7 +17,7 @@ static const struct known {
     {"r50k_base.tiktoken", "gpt2", {{"<|endoftext|>", 50256}}},
     {"p50k_base.tiktoken", "gpt2", {{"<|endoftext|>", 50256}}},
     {"cl100k_base.tiktoken",
-     CL100K_BASE,
+     "cl100k",
      {{"<|endoftext|>", 100257},
       {"<|fim_prefix|>", 100258},
       {"<|fim_middle|>", 100259},
@@ -290,7 +284,7 @@ static q_status use_known(const char *path, const char *pattern, struct vocabula
         const struct known *known = &known_files[i];
         if (strcmp(slash ? slash + 1 : path, known->file) != 0)
             continue;
-        Q_TRY(set_pattern(out, path, q_string_of(pattern ? pattern : known->pattern)));
+        Q_TRY(set_pattern(out, path, q_string_of(pattern ? pattern : known->pretokenizer)));
         Q_TRY(q_arena_alloc(&out->arena, SPECIAL_MAX, sizeof(*out->added), &out->added));
         for (size_t k = 0; k < SPECIAL_MAX && known->special[k].text; k++)
             Q_TRY(add_special(out, path, q_string_of(known->special[k].text), known->special[k].id));

@@ -5,9 +5,9 @@
 
 /* The characters that rule 2 of DeepSeek-V3's pretokenizer makes runs of. */
 #define CJK "\\u4E00-\\u9FA5\\u3040-\\u309F\\u30A0-\\u30FF"
-/* tiktoken has one pattern and drops what it does not match, where DeepSeek-V3 has three in sequence and keeps everything. This is one that cuts alike: numbers and
- * CJK are hard borders, so each alternative stays on one side of them, a border counts as white space to (?!\S), and what nothing matches is matched at
- * the end (pretokenize_deepseek.c says why one pass is enough). */
+/* tiktoken has one pattern and drops what it does not match, where DeepSeek-V3 has three in sequence and keeps everything. This is one
+ * that cuts alike: numbers and CJK are hard borders, so each alternative stays on one side of them, a border counts as white space to
+ * (?!\S), and what nothing matches is matched at the end (pretokenize_deepseek.c says why one pass is enough). */
 static const char deepseek_pattern[] =
     "\\p{N}{1,3}"
     "|[!-/:-@\\[-`{-~][A-Za-z]+"

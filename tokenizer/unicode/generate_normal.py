@@ -1,6 +1,6 @@
-"""Makes normal_tables.c: what normalization (UAX #15) needs to know of every code point, as of Unicode 9.0.
+"""Makes normal_form_tables.c: what normalization (UAX #15) needs to know of every code point, as of Unicode 9.0.
 
-Run by hand, never by the build:  pip install unicodedata2==16.0.0 && python3 generate_normal.py > normal_tables.c
+Run by hand, never by the build:  pip install unicodedata2==16.0.0 && python3 generate_normal.py > normal_form_tables.c
 The version is that of the normalizers of Hugging Face tokenizers 0.23.3 (found by asking it for all code points; its patterns are of Unicode 16.0, its
 normal forms are not). What a character decomposes to never changes once it is assigned, so the data of 16.0 without the characters that came
 after 9.0 is the data of 9.0.
