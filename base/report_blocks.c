@@ -83,7 +83,7 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* A word of digits: "12", "-3.5e-4", "1,204", "60%", "3/12", "14.8T". */
+/* A word of digits: "12", "-3.5e-4", "1,204", "60%", "3/12", "14.8T", "4.7*" (marked, say as the best). */
 static bool is_number_word(q_string word)
 {
     size_t i = word.size && (word.data[0] == '-' || word.data[0] == '+');
@@ -92,7 +92,7 @@ static bool is_number_word(q_string word)
     for (; i < word.size; i++) {
         char c = word.data[i];
         bool last = i + 1 == word.size;
-        if (is_digit(c) || c == ',' || c == '.' || c == '/' || (last && (c == '%' || is_letter(c))))
+        if (is_digit(c) || c == ',' || c == '.' || c == '/' || (last && (c == '%' || c == '*' || is_letter(c))))
             continue;
         bool sign = !last && (word.data[i + 1] == '-' || word.data[i + 1] == '+');
         if (c != 'e' || i + 1 + sign >= word.size || !is_digit(word.data[i + 1 + sign]))

@@ -187,22 +187,39 @@ static q_status put_journal(struct page *page)
     return status;
 }
 
+/* What makes a stage's own report. */
+static q_status report_command(struct graph *graph, size_t stage, struct graph_command *out)
+{
+    const char *program;
+    if (stages[stage].report_reads_recipe) {
+        Q_TRY(graph_command(graph, stage, "report", false, out));
+    } else {
+        *out = (struct graph_command){0};
+        Q_TRY(launch_find(&graph->arena, stages[stage].program, &program));
+        Q_TRY(graph_command_add(graph, out, program));
+        Q_TRY(graph_command_add(graph, out, "report"));
+    }
+    Q_TRY(graph_command_add(graph, out, graph->stages[stage].folder));
+    Q_TRY(graph_command_add(graph, out, "--fragment"));
+    if (stages[stage].report_decodes) {
+        Q_TRY(graph_command_add(graph, out, "-t"));
+        Q_TRY(graph_command_add(graph, out, graph->stages[STAGE_TOKENIZER].folder));
+    }
+    return Q_OK;
+}
+
 /* A stage's own report, as its program makes it. */
 static q_status put_chapter(struct page *page, size_t stage)
 {
     struct graph *graph = page->graph;
-    const char *program, *anchor;
-    Q_TRY(launch_find(&graph->arena, stages[stage].program, &program));
+    struct graph_command command;
+    const char *anchor;
+    Q_TRY(report_command(graph, stage, &command));
     Q_TRY(anchor_of(&graph->arena, stage, &anchor));
-    const char *arguments[] = {program, "report", graph->stages[stage].folder, "--fragment", NULL, NULL, NULL};
-    if (stages[stage].report_decodes) {
-        arguments[4] = "-t";
-        arguments[5] = graph->stages[STAGE_TOKENIZER].folder;
-    }
     struct q_buffer out = {0}, error = {0};
     struct launch_end end = {0};
     q_report_anchor(page->report, anchor);
-    q_status status = launch_capture(arguments, &out, &error, &end);
+    q_status status = launch_capture(command.arguments, &out, &error, &end);
     if (status == Q_OK && end.code == 0) {
         q_report_insert(page->report, q_buffer_string(&out));
     } else {

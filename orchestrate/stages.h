@@ -46,7 +46,8 @@ struct stage {
     size_t input_count;
     struct stage_step steps[STAGE_STEPS_MAX]; /* what to expect while the plan is not known; the plan decides */
     size_t step_count;
-    bool report_decodes; /* its report shows texts out of ids: it is given -t TOKENIZER */
+    bool report_decodes;      /* its report shows texts out of ids: it is given -t TOKENIZER */
+    bool report_reads_recipe; /* its report has settings: it is given --recipe R and the overrides */
 };
 
 extern const struct stage stages[STAGE_COUNT];

@@ -80,7 +80,7 @@ static q_status join(struct reach_worker *worker, q_string left, q_string token,
  * pattern has U+4E00 to U+9FA5 apart from the rest of Han.) */
 static uint32_t kind_of(uint32_t code)
 {
-    return (uint32_t)unicode_script(code) << 24 | (uint32_t)unicode_class(code) << 16 | code >> 10;
+    return (uint32_t)unicode_script(code) << 24 | (uint32_t)unicode_entry(code) << 16 | code >> 10;
 }
 
 static q_status keep_context(struct contexts *contexts, q_string text, uint32_t kind, size_t of_a_kind_max)

@@ -2,7 +2,6 @@
 #include "tokenizer/cmd_tokenizer.h"
 
 #include "base/check.h"
-#include "base/report_verb.h"
 #include "tokenizer/tokenizer_settings.h"
 
 q_status parse_format(const char *value, enum text_format *out)
@@ -184,11 +183,15 @@ static const struct q_verb verbs[] = {
      .arguments_max = 0,
      .run = cmd_export},
     {.name = "report",
-     .synopsis = "DIR [-o FILE]",
+     .synopsis = "DIR [-o FILE] [-t [NAME=]OTHER...]",
      .summary = "what a trained vocabulary is like, as one HTML page",
-     .takes = Q_TAKES_OUT,
-     .options = q_report_option_table,
-     .options_size = sizeof(struct q_report_options),
+     .details =
+         "Bytes per token by language, beside other vocabularies where -t or the recipe's tokenizer.compare name "
+         "some; what its size is worth; the audit.\n\n"
+         "  quern-tokenizer report run/tokenizer/KEY -o page.html -t deepseek-v3.json\n",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE,
+     .options = report_table,
+     .options_size = sizeof(struct tokenizer_report_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = cmd_report},

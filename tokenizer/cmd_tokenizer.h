@@ -3,6 +3,7 @@
 #define QUERN_TOKENIZER_CMD_TOKENIZER_H
 
 #include "base/options.h"
+#include "base/report_verb.h"
 #include "tokenizer/text_source.h"
 #include "tokenizer/tokenizer.h"
 
@@ -48,6 +49,12 @@ struct compare_options {
     bool held_out;
 };
 
+/* The options of all reports come first. */
+struct tokenizer_report_options {
+    struct q_report_options report;
+    struct q_texts others;
+};
+
 struct audit_options {
     struct q_common common;
     const char *tokenizer;
@@ -55,7 +62,6 @@ struct audit_options {
     const char *list;
 };
 
-extern const struct q_option compare_table[], audit_table[];
 struct export_options {
     struct q_common common;
     const char *tokenizer;
@@ -63,7 +69,7 @@ struct export_options {
     const char *pattern;
 };
 
-extern const struct q_option export_table[];
+extern const struct q_option compare_table[], audit_table[], report_table[], export_table[];
 extern const struct q_option train_table[], count_table[], merge_counts_table[], encode_table[], decode_table[],
     bench_table[];
 

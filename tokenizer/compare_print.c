@@ -13,9 +13,11 @@ static const struct {
     [COMPARE_TOKENS_PER_WORD] = {"tokens per word", "tokens_per_word", "less is better"},
 };
 
+/* `padded`: a blank where there is no mark, so that digits line up on a terminal. */
 static q_status put_language(const struct comparison *comparison, const struct measured_language *language,
-                             enum compare_figure figure, struct text_table *table)
+                             enum compare_figure figure, bool padded, struct text_table *table)
 {
+    const char *none = padded ? " " : "";
     char text[32];
     Q_TRY(text_table_put(table, "%.*s", Q_STRING_ARGS(language->name)));
     Q_TRY(text_table_put(table, "%s", text_grouped(text, language->documents)));
@@ -24,15 +26,15 @@ static q_status put_language(const struct comparison *comparison, const struct m
         double value = comparison_figure(language, i, figure);
         bool best = comparison_is_best(comparison, language, value, figure);
         if (value > 0)
-            Q_TRY(text_table_put(table, "%.2f%s", value, best ? "*" : comparison->count > 1 ? " " : ""));
+            Q_TRY(text_table_put(table, "%.2f%s", value, best ? "*" : none));
         else
-            Q_TRY(text_table_put(table, comparison->count > 1 ? "- " : "-"));
+            Q_TRY(text_table_put(table, "-%s", none));
     }
     return Q_OK;
 }
 
 /* Languages by rows, vocabularies by columns. Words are not summed over languages that have none. */
-static q_status fill_languages(const struct comparison *comparison, enum compare_figure figure,
+static q_status fill_languages(const struct comparison *comparison, enum compare_figure figure, bool padded,
                                struct text_table *table)
 {
     const struct text_measure *measure = &comparison->measure;
@@ -41,18 +43,42 @@ static q_status fill_languages(const struct comparison *comparison, enum compare
     Q_TRY(text_table_put(table, "documents"));
     Q_TRY(text_table_put(table, "MB"));
     for (size_t i = 0; i < comparison->count; i++)
-        Q_TRY(text_table_put(table, comparison->count > 1 ? "%s " : "%s", comparison->names[i]));
+        Q_TRY(text_table_put(table, "%s%s", comparison->names[i], padded ? " " : ""));
     for (size_t i = 0; i < measure->language_count; i++)
-        Q_TRY(put_language(comparison, &measure->languages[i], figure, table));
+        Q_TRY(put_language(comparison, &measure->languages[i], figure, padded, table));
     bool summed = figure != COMPARE_TOKENS_PER_WORD || measured_words_make_sense(&measure->all);
-    return summed ? put_language(comparison, &measure->all, figure, table) : Q_OK;
+    return summed ? put_language(comparison, &measure->all, figure, padded, table) : Q_OK;
+}
+
+/* Languages by rows, all figures of the only vocabulary by columns. */
+static q_status fill_alone(const struct comparison *comparison, struct text_table *table)
+{
+    static const char *const header[] = {"language", "documents", "MB"};
+    const struct text_measure *measure = &comparison->measure;
+    char text[32];
+    table->columns = Q_COUNT_OF(header) + Q_COUNT_OF(figures);
+    for (size_t i = 0; i < Q_COUNT_OF(header); i++)
+        Q_TRY(text_table_put(table, "%s", header[i]));
+    for (size_t i = 0; i < Q_COUNT_OF(figures); i++)
+        Q_TRY(text_table_put(table, "%s", figures[i].title));
+    for (size_t i = 0; i <= measure->language_count; i++) {
+        const struct measured_language *language = i < measure->language_count ? &measure->languages[i] : &measure->all;
+        Q_TRY(text_table_put(table, "%.*s", Q_STRING_ARGS(language->name)));
+        Q_TRY(text_table_put(table, "%s", text_grouped(text, language->documents)));
+        Q_TRY(text_table_put(table, "%.2f", (double)language->bytes / 1e6));
+        for (size_t k = 0; k < Q_COUNT_OF(figures); k++) {
+            double value = comparison_figure(language, 0, (enum compare_figure)k);
+            Q_TRY(value > 0 ? text_table_put(table, "%.2f", value) : text_table_put(table, "-"));
+        }
+    }
+    return Q_OK;
 }
 
 /* Vocabularies by rows: what does not depend on a language. */
 static q_status fill_vocabularies(const struct comparison *comparison, struct text_table *table)
 {
-    static const char *const header[] = {"vocabulary",  "size", "tokens",   "bytes per token",  "tokens to first",
-                                         "by language", "used", "evenness", "texts that change"};
+    static const char *const header[] = {"vocabulary",  "size", "tokens",   "bytes per token", "to first",
+                                         "by language", "used", "evenness", "changed"};
     const struct text_measure *measure = &comparison->measure;
     char text[32];
     table->columns = Q_COUNT_OF(header);
@@ -113,7 +139,7 @@ q_status comparison_print(const struct comparison *comparison, enum compare_figu
     bool several = comparison->count > 1;
     (void)snprintf(title, sizeof(title), "%s (%s%s)", figures[figure].title, figures[figure].note,
                    several ? ", * is best" : "");
-    q_status status = fill_languages(comparison, figure, &languages);
+    q_status status = fill_languages(comparison, figure, several, &languages);
     status = print_table(&languages, title, status, out);
     if (!status)
         status = fill_vocabularies(comparison, &vocabularies);
@@ -205,30 +231,41 @@ static q_status report_table(struct q_report *report, const struct text_table *t
     return status;
 }
 
+/* What only makes sense for several. */
+static q_status report_summary(const struct comparison *comparison, struct q_report *report)
+{
+    struct text_table vocabularies = {0}, overlaps = {0};
+    q_status status = report_table(report, &vocabularies, fill_vocabularies(comparison, &vocabularies));
+    q_report_text(
+        report,
+        "To first: tokens relative to those of the first vocabulary, for all texts; by language: the mean of that "
+        "with every language counted the same. Evenness: Renyi entropy of order 2.5 of the tokens' "
+        "frequencies, relative to that of an even use of the whole vocabulary. Changed: texts that do not "
+        "come back byte for byte, because a normaliser changes them.");
+    q_report_text(report, "Tokens that two vocabularies share, by their bytes; special tokens are left out.");
+    if (!status)
+        status = report_table(report, &overlaps, fill_overlaps(comparison, &overlaps));
+    text_table_release(&vocabularies);
+    text_table_release(&overlaps);
+    return status;
+}
+
 q_status comparison_report(const struct comparison *comparison, struct q_report *report)
 {
-    struct text_table tables[2 + Q_COUNT_OF(figures)] = {0};
-    bool several = comparison->count > 1;
+    struct text_table tables[Q_COUNT_OF(figures)] = {0};
     q_status status = Q_OK;
-    q_report_heading(report, several ? "Compared with other vocabularies" : "Texts by language");
-    if (several) {
-        status = report_table(report, &tables[0], fill_vocabularies(comparison, &tables[0]));
-        q_report_text(report,
-                      "Tokens to first: relative to those of the first vocabulary, for all texts; by language: the "
-                      "mean of that with every language counted the same. Evenness: Renyi entropy of order 2.5 of the "
-                      "tokens' frequencies, relative to that of an even use of the whole vocabulary. Texts that "
-                      "change: those that do not come back byte for byte, because a normaliser changes them.");
+    if (comparison->count == 1) {
+        status = report_table(report, &tables[0], fill_alone(comparison, &tables[0]));
+        text_table_release(&tables[0]);
+        return status;
     }
+    q_report_heading(report, "Compared with other vocabularies");
+    status = report_summary(comparison, report);
     for (size_t k = 0; k < Q_COUNT_OF(figures) && !status; k++) {
-        q_report_text(report, "%c%s by language: %s%s.", figures[k].title[0] - 'a' + 'A', figures[k].title + 1,
-                      figures[k].note, several ? ", * is best" : "");
+        q_report_text(report, "%c%s by language: %s, * is best.", figures[k].title[0] - 'a' + 'A', figures[k].title + 1,
+                      figures[k].note);
         status =
-            report_table(report, &tables[1 + k], fill_languages(comparison, (enum compare_figure)k, &tables[1 + k]));
-    }
-    if (several && !status) {
-        q_report_text(report, "Tokens that two vocabularies share, by their bytes; special tokens are left out.");
-        status = report_table(report, &tables[Q_COUNT_OF(tables) - 1],
-                              fill_overlaps(comparison, &tables[Q_COUNT_OF(tables) - 1]));
+            report_table(report, &tables[k], fill_languages(comparison, (enum compare_figure)k, false, &tables[k]));
     }
     for (size_t i = 0; i < Q_COUNT_OF(tables); i++)
         text_table_release(&tables[i]);

@@ -246,7 +246,7 @@ q_status text_measure(struct text_source *source, struct q_pool *pool, const str
 
 bool measured_words_make_sense(const struct measured_language *language)
 {
-    return language->words > 0 && language->unspaced * 2 <= language->letters;
+    return language->words > 0 && language->unspaced * 5 <= language->letters;
 }
 
 uint32_t measured_used(const struct text_measure *measure, size_t vocabulary)

@@ -6,8 +6,8 @@
  *     language   documents  bytes  characters  words    tokens[vocabulary 0], [1], ...
  *     de         12         81,204 80,011      11,930   20,102                19,377
  *
- * A character is a code point. A word is a run of characters other than white space that holds a letter or a number; languages most of whose letters
- * are of scripts written without blanks (Han, kana, Thai, Lao, Khmer, Myanmar, Tibetan) have no count of words worth showing.
+ * A character is a code point. A word is a run of characters other than white space that holds a letter or a number; languages a fifth of whose
+ * letters are of scripts written without blanks (Han, kana, Thai, Lao, Khmer, Myanmar, Tibetan) have no count of words worth showing.
  */
 #ifndef QUERN_TOKENIZER_TEXT_MEASURE_H
 #define QUERN_TOKENIZER_TEXT_MEASURE_H
@@ -43,7 +43,8 @@ struct text_measure {
     uint64_t changed[TEXT_MEASURE_VOCABULARIES_MAX];
 };
 
-/* Measures all that is left of the source, or only its held-out documents, which no vocabulary of the run was trained on. 1 <= count <= TEXT_MEASURE_VOCABULARIES_MAX. Progress is the caller's to start and finish, in stored bytes.
+/* Measures all that is left of the source, or only its held-out documents, which no vocabulary of the run was trained on.
+ * 1 <= count <= TEXT_MEASURE_VOCABULARIES_MAX. Progress is the caller's to start and finish, in stored bytes.
  * Q_STOPPED when asked to stop. Release also after a failure. */
 q_status text_measure(struct text_source *source, struct q_pool *pool, const struct tokenizer *const *tokenizers,
                       size_t count, bool held_out_only, struct text_measure *out) Q_MUST_USE;

@@ -73,7 +73,8 @@ q_status token_show(q_string token, size_t bytes_max, struct q_buffer *out)
             Q_TRY(q_buffer_append_string(out, Q_STRING("␣")));
         else if (decoded.code == '\n' || decoded.code == '\t' || decoded.code == '\r')
             Q_TRY(q_buffer_printf(out, "\\%c", decoded.code == '\n' ? 'n' : decoded.code == '\t' ? 't' : 'r'));
-        else if (whole && class != 0 && class != UNICODE_SPACE)
+        else if (whole &&
+                 class & (UNICODE_LETTER | UNICODE_MARK | UNICODE_NUMBER | UNICODE_PUNCTUATION | UNICODE_SYMBOL))
             Q_TRY(q_buffer_append(out, at, decoded.bytes));
         else if (whole && decoded.code >= 0x80)
             Q_TRY(q_buffer_printf(out, "\\u{%x}", decoded.code));

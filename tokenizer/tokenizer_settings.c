@@ -59,6 +59,13 @@ static const struct q_setting rows[] = {
      .max = 1e12,
      .steps = TOKENIZER_STEP_COUNT,
      .meaning = "text of each language that a part gives for the report's bytes per token"},
+    {.name = "compare",
+     .type = Q_SETTING_TEXTS,
+     .offset = AT(compare),
+     .tag = Q_TAG_OPERATIONAL,
+     .meaning =
+         "other vocabularies, as [NAME=]PATH relative to the recipe, that the report sets against this one on the "
+         "same sample"},
     {.name = "weights",
      .type = Q_SETTING_TEXTS,
      .offset = AT(weights),

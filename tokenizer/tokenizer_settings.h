@@ -18,6 +18,7 @@ struct tokenizer_settings {
     int pretokenizer; /* index into pretokenizers[] */
     int layout;       /* enum vocabulary_layout */
     uint64_t sample_bytes;
+    struct q_texts compare; /* [NAME=]PATH, relative to the recipe */
     struct q_texts weights; /* count_weights.h */
     double sample;
     double checkpoint_s;
