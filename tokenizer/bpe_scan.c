@@ -371,8 +371,9 @@ static q_status scan_words(struct scan *scan)
     struct bpe_trainer *t = scan->trainer;
     bool any = false;
     Q_TRY(q_alloc_zero(scan->threads, sizeof(*scan->tables), &scan->tables));
-    if (t->budget != UINT64_MAX)
-        Q_TRY(make_sketch(scan, t->budget / TABLE_SHARE));
+    /* There are no more pairs than bytes: if all of them had room, a sketch would be wasted. */
+    if (t->words.bytes > (uint64_t)scan->table_max / 2 * scan->threads)
+        Q_TRY(make_sketch(scan, Q_MIN(t->budget / TABLE_SHARE, 2 * sizeof(uint64_t) * t->words.bytes)));
     Q_TRY(count_all(scan));
     release_tables(scan);
     const struct bpe_totals totals = {scan->found, scan->found_count, found_pair, NULL};
@@ -390,7 +391,7 @@ q_status bpe_scan(struct bpe_trainer *t, uint64_t wanted)
     struct scan scan = {.trainer = t,
                         .wanted = wanted,
                         .threads = q_pool_threads(t->pool),
-                        .table_max = SIZE_MAX,
+                        .table_max = (size_t)1 << 40,
                         .found_max = BPE_NONE / 2};
     if (t->budget != UINT64_MAX) {
         uint64_t share = t->budget / TABLE_SHARE / sizeof(struct bpe_sum);

@@ -28,7 +28,10 @@ enum {
     FLOOR_FALLS_BY = 4,
     CHUNK_BYTES = 1 << 20, /* of the arena of places */
     CHUNK_BYTES_MIN = 1 << 12,
-    CHUNKS_LEAST = 16, /* of the budget */
+    CHUNKS_LEAST = 16,       /* of the budget */
+    WALK_STANDARD = 1 << 18, /* places that a thread keeps, 24 bytes each */
+    WALK_MIN = 1 << 14,
+    WALK_SHARE = 1 << 11, /* of the memory: a place for each so many bytes */
 };
 
 /* Of the memory: what malloc may lose, and what the vocabulary still takes. */
@@ -264,14 +267,20 @@ static q_status train(struct bpe_trainer *t, struct bpe_source *source)
     return status;
 }
 
+static uint64_t walk_places(uint64_t memory)
+{
+    uint64_t places = memory ? memory / WALK_SHARE : WALK_STANDARD;
+    return Q_MAX(Q_MIN(places, (uint64_t)WALK_STANDARD), (uint64_t)WALK_MIN);
+}
+
 static void set_tuning(struct bpe_trainer *t)
 {
     if (!t->tuning.chunk)
-        t->tuning.chunk = 1 << 16;
+        t->tuning.chunk = walk_places(t->options->memory);
     if (!t->tuning.shared_bytes)
         t->tuning.shared_bytes = 1 << 13;
     if (!t->tuning.floor_share)
-        t->tuning.floor_share = 64;
+        t->tuning.floor_share = 48;
 }
 
 q_status bpe_train_source(struct bpe_source *source, const struct pretokenizer *pretokenizer, uint32_t scale,
