@@ -45,6 +45,21 @@ static ALWAYS_INLINE struct pair set_bits(struct pair p, uint8_t bits)
     return (struct pair){_mm256_or_si256(p.low, set), _mm256_or_si256(p.high, set)};
 }
 
+/* The byte of the set by the upper three of the six bits, the bit in it by the lower three. */
+static ALWAYS_INLINE __m256i low_six(__m256i x, __m256i set)
+{
+    const __m256i seven = _mm256_set1_epi8(7), bits = _mm256_set1_epi64x((long long)0x8040201008040201ull);
+    __m256i bit = _mm256_shuffle_epi8(bits, _mm256_and_si256(x, seven));
+    __m256i byte = _mm256_shuffle_epi8(set, _mm256_and_si256(_mm256_srli_epi16(x, 3), seven));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit);
+}
+
+static ALWAYS_INLINE uint64_t low_six_in(struct pair p, uint64_t set)
+{
+    __m256i table = _mm256_set1_epi64x((long long)set);
+    return top_bits(low_six(p.low, table), low_six(p.high, table));
+}
+
 #include "tokenizer/pretokenize_windows.h"
 
 PRETOKENIZE_WAY(avx2);

@@ -42,6 +42,19 @@ static ALWAYS_INLINE uint8x16x4_t set_bits(uint8x16x4_t x, uint8_t bits)
     return x;
 }
 
+/* The byte of the set by the upper three of the six bits, the bit in it by the lower three. */
+static ALWAYS_INLINE uint64_t low_six_in(uint8x16x4_t x, uint64_t set)
+{
+    const uint8x16_t seven = vdupq_n_u8(7), one = vdupq_n_u8(1);
+    uint8x16_t table = vreinterpretq_u8_u64(vdupq_n_u64(set));
+    for (int i = 0; i < 4; i++) {
+        uint8x16_t byte = vqtbl1q_u8(table, vandq_u8(vshrq_n_u8(x.val[i], 3), seven));
+        uint8x16_t bit = vshlq_u8(one, vreinterpretq_s8_u8(vandq_u8(x.val[i], seven)));
+        x.val[i] = vtstq_u8(byte, bit);
+    }
+    return gather(x);
+}
+
 #include "tokenizer/pretokenize_windows.h"
 
 PRETOKENIZE_WAY(neon);

@@ -4,6 +4,7 @@
  *     range(x, first, last)            a mask with a bit per byte: which are first..last
  *     equal(x, byte)
  *     set_bits(x, bits)                every byte | bits
+ *     low_six_in(x, set)               of which bytes the low six bits are in the set of 64
  *
  * A window begins where a piece begins, or inside a word that goes on. Every byte of a character has the character's classes, so that runs are runs of bits:
  *
@@ -149,6 +150,44 @@ static ALWAYS_INLINE struct utf8_code decode_high(const uint8_t *at, const uint8
     return utf8_decode(at, end);
 }
 
+/* A block that several characters of a window are in, as those of most scripts are: looks at all of them at once. `leads` are characters that are not told yet;
+ * at: the first of them. Returns those of its block; puts those that are letters or marks (and whole) into the classes, adds their
+ * first bytes to *told and all their bytes to *covered. */
+static ALWAYS_INLINE uint64_t put_block(const struct pretokenize_pattern *pattern, struct window *w, uint64_t leads,
+                                        unsigned at, uint64_t one, uint64_t two, uint64_t *told, uint64_t *covered)
+{
+    __typeof__(load(w->bytes)) x = load(w->bytes);
+    uint8_t lead = w->bytes[at], second = w->bytes[at + 1]; /* a window has bytes behind it */
+    bool long_one = lead >= 0xE0;
+    uint64_t same = leads & equal(x, lead);
+    if (long_one)
+        same &= equal(x, second) >> 1;
+    if (lead < 0xC2 || lead >= 0xF0 || __builtin_popcountll(same) < 3)
+        return same | 1ull << at;
+    uint32_t number = long_one ? (lead & 0x0Fu) << 6 | (second & 0x3Fu) : lead & 0x1Fu;
+    const struct unicode_words *words = &unicode_block_words[unicode_block_of[number]];
+    const uint8_t *entries = unicode_blocks[unicode_block_of[number]];
+    if (pattern->borders && (entries[0] ^ entries[UNICODE_BLOCK - 1]) & UNICODE_CJK)
+        return same;
+    uint64_t wanted =
+        words->other | (pattern->cases ? 0 : words->cased) | (pattern->word & UNICODE_MARK ? words->marks : 0);
+    uint64_t found = low_six_in(x, wanted);
+    found = same & (long_one ? two & found >> 2 : one & found >> 1);
+    if (lead == 0xE0 && second < 0xA0) /* an overlong form; surrogates are not in `wanted` */
+        found = 0;
+    *told |= found;
+    uint64_t bits = found | found << 1 | (long_one ? found << 2 : 0);
+    *covered |= bits;
+    w->word |= bits;
+    if (pattern->borders && entries[0] & UNICODE_CJK)
+        w->cjk |= bits;
+    if (pattern->cases) {
+        w->both |= bits;
+        w->mark |= words->marks ? bits : 0; /* some of them */
+    }
+    return same;
+}
+
 /* The classes of all characters above U+007F. */
 static ALWAYS_INLINE void put_high(const struct pretokenize_pattern *pattern, struct window *w, const uint8_t *end)
 {
@@ -169,8 +208,11 @@ static ALWAYS_INLINE void put_high(const struct pretokenize_pattern *pattern, st
         w->lower |= lower | lower << 1;
         w->both |= three | three << 1 | three << 2;
     }
-    for (uint64_t leads = w->high & ~tail & ~covered; leads; leads &= leads - 1) {
-        unsigned at = lowest(leads);
+    uint64_t rest = w->high & ~tail & ~covered, told = 0;
+    for (uint64_t leads = rest; __builtin_popcountll(leads) >= 3;)
+        leads &= ~put_block(pattern, w, leads, lowest(leads), one, two, &told, &covered);
+    for (rest &= ~told; rest; rest &= rest - 1) {
+        unsigned at = lowest(rest);
         struct utf8_code decoded = decode_high(w->bytes + at, end);
         uint64_t bits = low_bits(decoded.bytes) << at;
         covered |= bits;

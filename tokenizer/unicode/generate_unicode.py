@@ -34,7 +34,7 @@ def main():
     for start in range(0, len(flat), BLOCK):
         index.append(blocks.setdefault(tuple(flat[start:start + BLOCK]), len(blocks)))
     print("/* Categories of Unicode %s, made by generate_unicode.py: do not edit. %d bytes. */"
-          % (VERSION, 2 * len(index) + BLOCK * len(blocks)))
+          % (VERSION, 2 * len(index) + (BLOCK + 24) * len(blocks)))
     print('#include "tokenizer/unicode/unicode_classes.h"\n')
     print("// clang-format off")
     print("const uint16_t unicode_block_of[UNICODE_CODE_POINTS / UNICODE_BLOCK] = {")
@@ -45,6 +45,11 @@ def main():
         print("    {")
         print("\n".join(rows(block)))
         print("    },")
+    print("};\n")
+    print("const struct unicode_words unicode_block_words[] = {")
+    for block in blocks:
+        sets = [sum(1 << i for i, value in enumerate(block) if CATEGORIES[value % CJK] in names) for names in (("Lu", "Ll", "Lt"), ("Lm", "Lo"), ("Mn", "Mc", "Me"))]
+        print("    {" + ", ".join(f"0x{bits:016X}" for bits in sets) + "},")
     print("};")
     print("// clang-format on")
 

@@ -1,6 +1,6 @@
 /* Character classes of Unicode 16.0: what \p{L}, \p{Lu}, \p{N}, \s ... of a pretokenizer's pattern mean.
  *
- * Two stages: the block of 64 code points, then the code point in it; 64, so that the block is told by a character's bytes but the last. 60 KB, of which text
+ * Two stages: the block of 64 code points, then the code point in it; 64, so that the block is told by a character's bytes but the last. 70 KB, of which text
  * in one script touches about 1 KB. The tables are generated (generate_unicode.py) and never come from the machine's libraries: ids must not depend on
  * the machine.
  *
@@ -67,6 +67,14 @@ enum unicode_category {
 
 extern const uint16_t unicode_block_of[UNICODE_CODE_POINTS / UNICODE_BLOCK];
 extern const uint8_t unicode_blocks[][UNICODE_BLOCK];
+
+/* What words are made of in a block, bit i for its i-th code point: for looking at many characters of a block at once. */
+struct unicode_words {
+    uint64_t cased; /* Lu Ll Lt */
+    uint64_t other; /* Lm Lo */
+    uint64_t marks; /* M */
+};
+extern const struct unicode_words unicode_block_words[]; /* as unicode_blocks */
 
 /* The category, with UNICODE_CJK beside it; code < UNICODE_CODE_POINTS. */
 static inline uint8_t unicode_entry(uint32_t code)
