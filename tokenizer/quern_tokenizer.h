@@ -28,10 +28,11 @@
  *     quern_tokenizer           a vocabulary made ready. Never changes: any number of threads may use one at the same time.
  *     quern_tokenizer_context   what encoding and decoding need to work with, and their results. For one thread at a time: each thread of yours makes its own
  *                               (some 4 MB). Its tokenizer must outlive it.
+ *     quern_tokenizer_stream    encoding of a text that comes in parts, and _decoder, decoding of ids that do. For one thread at a time.
  *     quern_tokenizer_trainer   counts of pieces, and the vocabulary made of them. For one thread at a time.
  *
  * Memory. What a function gives through `const` pointers belongs to the object it was given by and is not to be freed: a token's bytes live as long as the
- * tokenizer; what a context or a trainer gives lives until the next call with it, or its release. Objects are released by the function of
+ * tokenizer; what the others give lives until the next call with it, or its release. Objects are released by the function of
  * their name, which takes NULL too. The library allocates with malloc; no allocation of yours is ever freed or kept.
  *
  * Errors. A function that can fail returns a status: 0, or who has to act. The reason is quern_tokenizer_error(), one line of English in memory of the
@@ -205,6 +206,49 @@ struct quern_tokenizer_text {
 QUERN_TOKENIZER_API enum quern_tokenizer_status
 quern_tokenizer_decode(struct quern_tokenizer_context *context, const uint32_t *ids, size_t count, int skip_special,
                        struct quern_tokenizer_text *out) QUERN_TOKENIZER_MUST_USE;
+
+/* ---- Streams: texts and ids that come in parts ---- */
+
+/* Text in as it comes, ids out: those of quern_tokenizer_encode for the whole text, in little memory. What an id is may hang on what follows, so some KiB of
+ * text are held back, or a piece that no pattern cuts; all of the text where the pretokenizer is not a built-in one. For one thread at a time; the tokenizer
+ * must outlive it. After a failure of feed or finish a stream is good for its release only. */
+struct quern_tokenizer_stream;
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_stream_create(const struct quern_tokenizer *tokenizer, int parse_special,
+                              struct quern_tokenizer_stream **out) QUERN_TOKENIZER_MUST_USE;
+QUERN_TOKENIZER_API void quern_tokenizer_stream_release(struct quern_tokenizer_stream *stream);
+/* More of the text, cut anywhere, within a character too. *out: the ids that are certain now and were not given yet; they live until the next call with the
+ * stream. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_stream_feed(struct quern_tokenizer_stream *stream, const char *text, size_t size,
+                            struct quern_tokenizer_ids *out) QUERN_TOKENIZER_MUST_USE;
+/* The text ends here: the ids that are left. Another text may begin. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_stream_finish(struct quern_tokenizer_stream *stream,
+                              struct quern_tokenizer_ids *out) QUERN_TOKENIZER_MUST_USE;
+
+/* What a decoder does with the first bytes of a character whose others have not come yet. */
+enum quern_tokenizer_characters {
+    QUERN_TOKENIZER_BYTES = 0,              /* gives them at once */
+    QUERN_TOKENIZER_WHOLE_CHARACTERS = 1,   /* waits for the others; bytes that are no UTF-8 come as they are */
+    QUERN_TOKENIZER_REPLACED_CHARACTERS = 2 /* waits; U+FFFD for what is no UTF-8, so that all that comes is */
+};
+
+/* Ids in as they come (from a model, say), text out. For one thread at a time; the tokenizer must outlive it. */
+struct quern_tokenizer_decoder;
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_decoder_create(const struct quern_tokenizer *tokenizer, enum quern_tokenizer_characters characters,
+                               struct quern_tokenizer_decoder **out) QUERN_TOKENIZER_MUST_USE;
+QUERN_TOKENIZER_API void quern_tokenizer_decoder_release(struct quern_tokenizer_decoder *decoder);
+/* *out: the text of these ids, but for what waits; it lives until the next call with the decoder. ERR_INPUT: an id is not below quern_tokenizer_size; then
+ * none of the ids were taken. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_decoder_feed(struct quern_tokenizer_decoder *decoder, const uint32_t *ids, size_t count,
+                             struct quern_tokenizer_text *out) QUERN_TOKENIZER_MUST_USE;
+/* The ids end here: what waited. Others may follow. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_decoder_finish(struct quern_tokenizer_decoder *decoder,
+                               struct quern_tokenizer_text *out) QUERN_TOKENIZER_MUST_USE;
 
 /* ---- Training ---- */
 

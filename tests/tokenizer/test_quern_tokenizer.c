@@ -349,6 +349,90 @@ static void training_out_of_range_is_refused(void **state)
     quern_tokenizer_trainer_release(NULL);
 }
 
+/* Texts and ids in parts of any size are those that come as a whole. */
+static void streams_give_what_the_whole_gives(void **state)
+{
+    struct quern_tokenizer_stream *stream;
+    struct quern_tokenizer_decoder *decoder;
+    struct quern_tokenizer_ids whole, part;
+    struct quern_tokenizer_text piece;
+    struct tokenizer_ids ids = {0};
+    struct q_buffer text = {0}, back = {0};
+    uint64_t dice = 3;
+    (void)state;
+    for (int round = 0; round < 400; round++) {
+        const struct quern_tokenizer_options options = {.size = sizeof(options), .parse_special = round % 2};
+        random_bytes(&dice, &text);
+        assert_fine(quern_tokenizer_encode(context, text.data, text.size, &options, &whole));
+        assert_fine(quern_tokenizer_stream_create(tokenizer, round % 2, &stream));
+        for (int turn = 0; turn < 2; turn++) { /* a stream serves text after text */
+            ids.count = 0;
+            for (size_t at = 0, end; at <= text.size; at = end) {
+                const bool last = at == text.size;
+                end = last ? at + 1 : at + 1 + dice_roll(&dice) % 20;
+                end = !last && end > text.size ? text.size : end;
+                assert_fine(last ? quern_tokenizer_stream_finish(stream, &part)
+                                 : quern_tokenizer_stream_feed(stream, text.data + at, end - at, &part));
+                assert_ok(q_grow(&ids.ids, &ids.capacity, ids.count + part.count, sizeof(*ids.ids)));
+                for (size_t i = 0; i < part.count; i++)
+                    ids.ids[ids.count++] = part.ids[i];
+            }
+            assert_int_equal(ids.count, whole.count);
+            if (ids.count)
+                assert_memory_equal(ids.ids, whole.ids, ids.count * sizeof(*ids.ids));
+        }
+        quern_tokenizer_stream_release(stream);
+        assert_fine(
+            quern_tokenizer_decoder_create(tokenizer, (enum quern_tokenizer_characters)(round / 2 % 2), &decoder));
+        q_buffer_clear(&back);
+        for (size_t at = 0; at <= ids.count; at++) {
+            assert_fine(at < ids.count ? quern_tokenizer_decoder_feed(decoder, ids.ids + at, 1, &piece)
+                                       : quern_tokenizer_decoder_finish(decoder, &piece));
+            assert_int_equal(piece.bytes[piece.size], 0);
+            assert_ok(q_buffer_append(&back, piece.bytes, piece.size));
+        }
+        assert_true(q_string_equal(q_buffer_string(&back), q_buffer_string(&text)));
+        quern_tokenizer_decoder_release(decoder);
+    }
+    q_buffer_release(&text);
+    q_buffer_release(&back);
+    tokenizer_ids_release(&ids);
+}
+
+static void decoders_wait_for_whole_characters(void **state)
+{
+    struct quern_tokenizer_decoder *decoder, *none = NULL;
+    struct quern_tokenizer_stream *stream;
+    struct quern_tokenizer_text text;
+    struct quern_tokenizer_ids ids;
+    const uint32_t euro[] = {quern_tokenizer_find(tokenizer, "\xe2", 1), quern_tokenizer_find(tokenizer, "\x82", 1),
+                             quern_tokenizer_find(tokenizer, "\xac", 1), quern_tokenizer_size(tokenizer)};
+    const enum quern_tokenizer_status usage = QUERN_TOKENIZER_ERR_USAGE;
+    (void)state;
+    assert_fine(quern_tokenizer_decoder_create(tokenizer, QUERN_TOKENIZER_REPLACED_CHARACTERS, &decoder));
+    assert_fine(quern_tokenizer_decoder_feed(decoder, euro, 2, &text));
+    assert_string_equal(text.bytes, "");
+    assert_refused(quern_tokenizer_decoder_feed(decoder, euro + 2, 2, &text), QUERN_TOKENIZER_ERR_INPUT, "1200");
+    assert_fine(quern_tokenizer_decoder_feed(decoder, euro + 2, 1, &text));
+    assert_string_equal(text.bytes, "€");
+    assert_fine(quern_tokenizer_decoder_feed(decoder, euro, 1, &text));
+    assert_fine(quern_tokenizer_decoder_finish(decoder, &text));
+    assert_string_equal(text.bytes, "\xef\xbf\xbd");
+    assert_refused(quern_tokenizer_decoder_feed(decoder, NULL, 1, &text), usage, "NULL");
+    assert_refused(quern_tokenizer_decoder_finish(NULL, &text), usage, "NULL");
+    quern_tokenizer_decoder_release(decoder);
+    assert_refused(quern_tokenizer_decoder_create(tokenizer, (enum quern_tokenizer_characters)3, &none), usage,
+                   "3 is no");
+    assert_refused(quern_tokenizer_decoder_create(NULL, QUERN_TOKENIZER_BYTES, &none), usage, "NULL");
+    assert_refused(quern_tokenizer_stream_create(NULL, 0, &stream), usage, "NULL");
+    assert_fine(quern_tokenizer_stream_create(tokenizer, 0, &stream));
+    assert_refused(quern_tokenizer_stream_feed(stream, NULL, 1, &ids), usage, "NULL");
+    assert_refused(quern_tokenizer_stream_finish(stream, NULL), usage, "NULL");
+    quern_tokenizer_stream_release(stream);
+    quern_tokenizer_stream_release(NULL);
+    quern_tokenizer_decoder_release(NULL);
+}
+
 /* What programs linked with libquern_tokenizer.so.0 have built in; on machines with 64-bit pointers. A change here is a new soname. */
 static void the_structures_are_those_of_soname_0(void **state)
 {
@@ -447,6 +531,8 @@ int main(void)
         cmocka_unit_test(ids_decode_with_and_without_special_ones),
         cmocka_unit_test(a_vocabulary_is_loaded_from_memory),
         cmocka_unit_test(arguments_out_of_range_are_refused),
+        cmocka_unit_test(streams_give_what_the_whole_gives),
+        cmocka_unit_test(decoders_wait_for_whole_characters),
         cmocka_unit_test(a_vocabulary_is_trained),
         cmocka_unit_test(training_out_of_range_is_refused),
         cmocka_unit_test(the_structures_are_those_of_soname_0),
