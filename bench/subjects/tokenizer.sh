@@ -98,7 +98,7 @@ compared=()
 [ -z "$ordinary" ] || { compared=(--peer 'ordinary text' --peer-per-second "$ordinary"); wanted 0.2; }
 for kind in byte fibonacci letters base64 cjk thai hangul digits spaces newlines noise; do
     [[ worst.$kind =~ ${QUERN_ONLY:-.} ]] && quern-bench-texts $kind $worst_bytes >$kind.txt
-    encoding "worst.$kind" "encode, one text of $((worst_bytes / 1000000)) MB: $kind" $vocabulary 1 $kind.txt --runs $((quick ? 1 : 2)) "${compared[@]}"
+    encoding "worst.$kind" "encode, one text of $((worst_bytes / 1000000)) MB: $kind" $vocabulary 1 $kind.txt --runs 1 "${compared[@]}"
     [ $kind = letters ] || [ $kind = byte ] || [ $kind = thai ] || rm -f $kind.txt
 done
 if [ -e qwen2_5.json ] && [[ worst.qwen-marks =~ ${QUERN_ONLY:-.} ]]; then
@@ -117,7 +117,8 @@ if [ -s peer-vocabulary.json ] && [ -s trained.json ]; then
 fi
 quern-tokenizer train --help | grep -q -- --memory && bound=(--memory 512M) || bound=()
 if [ ${#bound[@]} -gt 0 ]; then
-    one train.bounded "train: the same with --memory 512M" bytes --amount "$amount" -j 2 --runs 1 --peer 'quern without a bound' --peer-per-second "$(rate_of train.all | sed 's/^$/0/')" \
+    unbounded=$(rate_of train.all)
+    one train.bounded "train: the same with --memory 512M" bytes --amount "$amount" -j 2 --runs 1 --peer 'quern without a bound' --peer-per-second "${unbounded:-0}" \
         -- sh -c "exec quern-tokenizer train $files -o bounded.json --vocab-size $vocab_size -q -j 2 ${bound[*]}"
     if [ -s bounded.json ] && [ -s trained.json ]; then
         cmp -s trained.json bounded.json && same='the same bytes' || same='OTHER BYTES'
