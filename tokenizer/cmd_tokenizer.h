@@ -38,6 +38,7 @@ struct encode_options {
     const char *format;
     const char *special;
     bool binary;
+    bool offsets;
     struct tokenizer_noise noise; /* document: each its own */
 };
 

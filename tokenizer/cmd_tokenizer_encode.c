@@ -6,8 +6,10 @@
 #include "base/json.h"
 #include "base/threads.h"
 #include "tokenizer/cmd_tokenizer.h"
+#include "tokenizer/tokenizer_stream.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define AT(member) offsetof(struct encode_options, member)
 
@@ -17,6 +19,8 @@ const struct q_option encode_table[] = {
     {"special", 0, Q_OPTION_TEXT, AT(special), "MODE",
      "what a special token's text is: text (standard), or parse: the token"},
     {"binary", 0, Q_OPTION_FLAG, AT(binary), NULL, "ids as u32, little-endian, documents end to end"},
+    {"offsets", 0, Q_OPTION_FLAG, AT(offsets), NULL,
+     "each id as ID:START-END, the bytes of the document that it stands for"},
     {"dropout", 0, Q_OPTION_DOUBLE, AT(noise.dropout), "P", "leave merges out with this probability (BPE dropout)"},
     {"boundary-split", 0, Q_OPTION_DOUBLE, AT(noise.boundary_split), "SHARE",
      "split this share of the tokens that join punctuation with line breaks"},
@@ -48,6 +52,7 @@ struct encode_worker {
     struct tokenizer_scratch *scratch;
     struct q_jsonl_parser *parser;
     struct tokenizer_ids ids;
+    struct tokenizer_spans spans;
 };
 
 struct encoding {
@@ -56,7 +61,7 @@ struct encoding {
     struct encode_worker *workers;
     enum tokenizer_special_mode mode;
     const struct tokenizer_noise *noise; /* NULL: none */
-    bool binary;
+    bool binary, offsets;
 };
 
 static q_status encode_next(void *context, void **slot, bool *more)
@@ -72,9 +77,9 @@ static q_status encode_next(void *context, void **slot, bool *more)
     return text_source_next(encoding->source, &job->batch, more);
 }
 
-static void put_decimal(struct q_buffer *out, uint32_t id)
+static void put_decimal(struct q_buffer *out, uint64_t id)
 {
-    char digits[10];
+    char digits[20];
     size_t count = 0;
     do
         digits[count++] = (char)('0' + id % 10);
@@ -105,6 +110,23 @@ static q_status put_ids(const struct tokenizer_ids *ids, bool binary, struct q_b
     return Q_OK;
 }
 
+/* ID:START-END, where offsets are wanted. */
+static q_status put_spans(const struct tokenizer_ids *ids, const struct tokenizer_spans *spans, struct q_buffer *out)
+{
+    enum { BYTES_PER_SPAN = 10 + 20 + 20 + 3 };
+    for (size_t i = 0; i < ids->count; i++) {
+        Q_TRY(q_buffer_reserve(out, BYTES_PER_SPAN));
+        if (i)
+            out->data[out->size++] = ' ';
+        put_decimal(out, ids->ids[i]);
+        out->data[out->size++] = ':';
+        put_decimal(out, spans->items[i].start);
+        out->data[out->size++] = '-';
+        put_decimal(out, spans->items[i].end);
+    }
+    return q_buffer_append_byte(out, '\n');
+}
+
 struct encode_one {
     struct encoding *encoding;
     struct encode_worker *worker;
@@ -117,6 +139,13 @@ static q_status encode_document(void *context, const struct text_document *docum
     struct tokenizer_ids *ids = &one->worker->ids;
     ids->count = 0;
     const struct encoding *encoding = one->encoding;
+    if (encoding->offsets) {
+        struct tokenizer_spans *spans = &one->worker->spans;
+        spans->count = 0;
+        Q_TRY(tokenizer_encode_spans(encoding->tokenizer, one->worker->scratch, document->text, encoding->mode, ids,
+                                     spans));
+        return put_spans(ids, spans, one->out);
+    }
     if (encoding->noise) {
         const struct tokenizer_noise noise = document_noise(encoding->noise, document);
         Q_TRY(tokenizer_encode_noisy(encoding->tokenizer, one->worker->scratch, document->text, encoding->mode, &noise,
@@ -172,24 +201,83 @@ static q_status encode_all(struct encoding *encoding, unsigned threads)
         tokenizer_scratch_release(encoding->workers[i].scratch);
         q_jsonl_release(encoding->workers[i].parser);
         tokenizer_ids_release(&encoding->workers[i].ids);
+        tokenizer_spans_release(&encoding->workers[i].spans);
     }
     q_release(encoding->workers);
     return status;
 }
 
+/* One text that is read as it is needed: of any length, in little memory, by one thread. */
+static q_status encode_stream(const struct encoding *encoding, const char *path)
+{
+    enum { BLOCK = 1 << 20 };
+    struct tokenizer_stream *stream = NULL;
+    struct tokenizer_ids ids = {0};
+    struct q_buffer block = {0}, out = {0};
+    q_status status;
+    size_t got = 0;
+    bool begun = false;
+    int fd = -1;
+    Q_TRY_GOTO(done, q_buffer_reserve(&block, BLOCK));
+    Q_TRY_GOTO(done, tokenizer_stream_create(encoding->tokenizer, encoding->mode, &stream));
+    fd = strcmp(path, "-") == 0 ? STDIN_FILENO : -1;
+    if (fd < 0)
+        Q_TRY_GOTO(done, q_fs_open_read(path, &fd));
+    do {
+        if (q_stop_requested())
+            Q_TRY_GOTO(done, q_fail(Q_STOPPED, "stopped while encoding"));
+        Q_TRY_GOTO(done, q_fs_read_some(fd, path, block.data, BLOCK, &got));
+        ids.count = 0;
+        Q_TRY_GOTO(done, got ? tokenizer_stream_feed(stream, (q_string){block.data, got}, &ids)
+                             : tokenizer_stream_finish(stream, &ids));
+        q_buffer_clear(&out);
+        if (begun && ids.count && !encoding->binary)
+            Q_TRY_GOTO(done, q_buffer_append_byte(&out, ' '));
+        begun |= ids.count > 0;
+        Q_TRY_GOTO(done, put_ids(&ids, encoding->binary, &out));
+        out.size -= got && !encoding->binary;  /* the line goes on */
+        fwrite(out.data, 1, out.size, stdout); /* failures are found when the program ends */
+    } while (got);
+done:
+    if (fd != STDIN_FILENO)
+        q_fs_close(fd);
+    tokenizer_stream_release(stream);
+    tokenizer_ids_release(&ids);
+    q_buffer_release(&block);
+    q_buffer_release(&out);
+    return status;
+}
+
+/* Whether the input is one plain text. Its name tells, as in text_source.c. */
+static bool is_one_text(const struct encode_options *options, const char *const *arguments, size_t count)
+{
+    enum text_format format;
+    const char *path = count ? arguments[0] : "-";
+    if (count > 1 || parse_format(options->format, &format) || format == TEXT_FORMAT_JSONL || q_fs_is_directory(path))
+        return false;
+    return format == TEXT_FORMAT_PLAIN ||
+           (!strstr(q_fs_base_name(path), ".jsonl") && !strstr(q_fs_base_name(path), ".ndjson"));
+}
+
 q_status cmd_encode(void *given, const char *const *arguments, size_t count)
 {
     const struct encode_options *options = given;
-    struct encoding encoding = {.binary = options->binary};
+    struct encoding encoding = {.binary = options->binary, .offsets = options->offsets};
     struct tokenizer *tokenizer = NULL;
     q_status status;
     Q_TRY(parse_special(options->special, &encoding.mode));
     Q_TRY(tokenizer_noise_check(&options->noise));
     if (options->noise.dropout > 0 || options->noise.boundary_split > 0)
         encoding.noise = &options->noise;
+    if (options->offsets && (options->binary || encoding.noise))
+        return q_fail(Q_ERR_USAGE, "'--offsets' does not go with --binary, --dropout or --boundary-split");
     Q_TRY_GOTO(done, load_tokenizer(options->tokenizer, &tokenizer));
-    Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &encoding.source));
     encoding.tokenizer = tokenizer;
+    if (!encoding.noise && !encoding.offsets && is_one_text(options, arguments, count)) {
+        status = encode_stream(&encoding, count ? arguments[0] : "-");
+        goto done;
+    }
+    Q_TRY_GOTO(done, open_texts(arguments, count, options->format, &encoding.source));
     status = encode_all(&encoding, (unsigned)options->common.threads);
 done:
     text_source_close(encoding.source);
@@ -228,6 +316,8 @@ struct decoding {
     struct tokenizer_ids ids;
     struct q_buffer text, out;
     bool binary, json;
+    bool
+        checking; /* all ids are looked at before the first is decoded, so that nothing is written where one is wrong */
 };
 
 static q_status decode_line(struct decoding *decoding, q_string line)
@@ -236,6 +326,8 @@ static q_status decode_line(struct decoding *decoding, q_string line)
     q_buffer_clear(&decoding->out);
     Q_TRY(parse_ids(line, decoding->binary, &decoding->ids));
     Q_TRY(tokenizer_decode(decoding->tokenizer, decoding->ids.ids, decoding->ids.count, &decoding->text));
+    if (decoding->checking)
+        return Q_OK;
     if (!decoding->json) {
         fwrite(decoding->text.data, 1, decoding->text.size, stdout);
         return Q_OK;
@@ -250,16 +342,32 @@ static q_status decode_line(struct decoding *decoding, q_string line)
     return Q_OK;
 }
 
-static q_status decode_file(struct decoding *decoding, const char *path)
+static q_status decode_bytes(struct decoding *decoding, const char *path, q_string bytes)
 {
-    struct q_buffer bytes = {0};
-    q_status status = q_fs_read_file(path, UINT64_MAX, &bytes);
-    q_string rest = q_buffer_string(&bytes), line;
-    if (!status && decoding->binary)
-        status = q_context(decode_line(decoding, rest), "'%s'", path);
-    for (uint64_t number = 1; !status && !decoding->binary && q_string_next_line(&rest, &line); number++)
-        status = q_context(decode_line(decoding, line), "'%s', line %llu", path, (unsigned long long)number);
-    q_buffer_release(&bytes);
+    q_string line;
+    if (decoding->binary)
+        return q_context(decode_line(decoding, bytes), "'%s'", path);
+    for (uint64_t number = 1; q_string_next_line(&bytes, &line); number++)
+        Q_TRY(q_context(decode_line(decoding, line), "'%s', line %llu", path, (unsigned long long)number));
+    return Q_OK;
+}
+
+/* A file at a time in memory; standard input is read once and kept. */
+static q_status decode_files(struct decoding *decoding, const char *const *paths, size_t count, struct q_buffer *input)
+{
+    static const char *const standard_input[] = {"-"};
+    struct q_buffer file = {0};
+    q_status status = Q_OK;
+    paths = count ? paths : standard_input;
+    for (size_t i = 0; i < Q_MAX(count, (size_t)1) && !status; i++) {
+        struct q_buffer *bytes = strcmp(paths[i], "-") == 0 ? input : &file;
+        q_buffer_clear(&file);
+        if (bytes == &file || decoding->checking)
+            status = q_fs_read_file(paths[i], UINT64_MAX, bytes);
+        if (!status)
+            status = decode_bytes(decoding, paths[i], q_buffer_string(bytes));
+    }
+    q_buffer_release(&file);
     return status;
 }
 
@@ -273,9 +381,13 @@ q_status cmd_decode(void *given, const char *const *arguments, size_t count)
     decoding.json = format == TEXT_FORMAT_JSONL;
     Q_TRY(load_tokenizer(options->tokenizer, &tokenizer));
     decoding.tokenizer = tokenizer;
-    q_status status = count ? Q_OK : decode_file(&decoding, "-");
-    for (size_t i = 0; i < count && !status; i++)
-        status = decode_file(&decoding, arguments[i]);
+    struct q_buffer input = {0};
+    decoding.checking = true;
+    q_status status = decode_files(&decoding, arguments, count, &input);
+    decoding.checking = false;
+    if (!status)
+        status = decode_files(&decoding, arguments, count, &input);
+    q_buffer_release(&input);
     tokenizer_ids_release(&decoding.ids);
     q_buffer_release(&decoding.text);
     q_buffer_release(&decoding.out);

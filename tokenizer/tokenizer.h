@@ -61,9 +61,24 @@ enum tokenizer_special_mode { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_SPECIAL_PARSE
 q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                           enum tokenizer_special_mode mode, struct tokenizer_ids *out) Q_MUST_USE;
 
+/* The bytes of the text that an id stands for: text[start, end). */
+struct tokenizer_span {
+    size_t start, end;
+};
+struct tokenizer_spans {
+    struct tokenizer_span *items;
+    size_t count, capacity;
+};
+void tokenizer_spans_release(struct tokenizer_spans *spans);
+/* As tokenizer_encode, and a span for each id. Spans are of the text as it came: where normalization changed it, all that a changed part came from. They rise, and
+ * a span may be a part of a character, or empty for a space that the tokenizer puts before the text. An added token's has the white space that it takes. */
+q_status tokenizer_encode_spans(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                enum tokenizer_special_mode mode, struct tokenizer_ids *out,
+                                struct tokenizer_spans *spans) Q_MUST_USE;
+
 /* Randomness for training data; zeroed there is none. What comes out is a pure function of the text and these, and decodes to the same text. */
 struct tokenizer_noise {
-    double dropout;        /* 0..1: the probability of bpe_dropout.h; ignore_merges has no meaning where it is above 0 */
+    double dropout; /* 0..1: the probability of bpe_dropout.h; ignore_merges has no meaning where it is above 0 */
     double boundary_split; /* 0..1: the share of boundary_split.h */
     uint64_t seed;
     q_hash document;   /* the document's key */

@@ -8,7 +8,19 @@
 
 enum { ENDS = 128 };
 
+/* Where the text being encoded lies in the text as it came. */
+struct placing {
+    struct tokenizer_spans *spans;
+    size_t gap;    /* where the text between two added tokens begins */
+    bool edited;   /* it was changed by normalization, as `edits` says */
+    size_t hint;   /* into the edits */
+    size_t normal; /* in its normal form, where the text between two normalized added tokens begins */
+    size_t prefix; /* bytes put before that */
+};
+
 struct tokenizer_scratch {
+    struct placing *placing; /* NULL: spans are not wanted */
+    struct normalization_edits edits;
     struct bpe_encoder *encoder;
     struct pretokenize_scratch cut;    /* for the dropout */
     const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
@@ -43,6 +55,7 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
     boundary_split_workspace_release(&scratch->splitting);
     q_buffer_release(&scratch->normal);
     q_buffer_release(&scratch->prefixed);
+    normalization_edits_release(&scratch->edits);
     bpe_encoder_release(scratch->encoder);
     q_release(scratch);
 }
@@ -51,6 +64,12 @@ void tokenizer_ids_release(struct tokenizer_ids *ids)
 {
     q_release(ids->ids);
     *ids = (struct tokenizer_ids){0};
+}
+
+void tokenizer_spans_release(struct tokenizer_spans *spans)
+{
+    q_release(spans->items);
+    *spans = (struct tokenizer_spans){0};
 }
 
 static q_status append(struct tokenizer_ids *out, uint32_t id)
@@ -118,21 +137,49 @@ static q_status encode_text_dropped(const struct tokenizer *tokenizer, struct to
     return Q_OK;
 }
 
+/* [start, end) of the normal form of a gap, as a span of the text as it came. */
+static q_status push_span(struct tokenizer_scratch *scratch, size_t start, size_t end)
+{
+    struct placing *placing = scratch->placing;
+    struct tokenizer_spans *spans = placing->spans;
+    if (placing->edited)
+        normalization_original(&scratch->edits, &placing->hint, start, end, &start, &end);
+    Q_TRY(q_grow(&spans->items, &spans->capacity, spans->count + 1, sizeof(*spans->items)));
+    spans->items[spans->count++] = (struct tokenizer_span){placing->gap + start, placing->gap + end};
+    return Q_OK;
+}
+
+/* The spans of ids that together are a text. */
+static q_status push_spans(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const uint32_t *ids,
+                           size_t count)
+{
+    const size_t prefix = scratch->placing->prefix, first = scratch->placing->normal;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        size_t end = at + tokenizer->vocabulary.tokens[ids[i]].size;
+        Q_TRY(push_span(scratch, first + (at > prefix ? at - prefix : 0), first + (end > prefix ? end - prefix : 0)));
+        at = end;
+    }
+    return Q_OK;
+}
+
 static q_status encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                             struct tokenizer_ids *out)
 {
-    return scratch->dropout ? encode_text_dropped(tokenizer, scratch, text, out)
-                            : bpe_encode(tokenizer, scratch->encoder, text, out);
+    const size_t before = out->count;
+    Q_TRY(scratch->dropout ? encode_text_dropped(tokenizer, scratch, text, out)
+                           : bpe_encode(tokenizer, scratch->encoder, text, out));
+    return scratch->placing ? push_spans(tokenizer, scratch, out->ids + before, out->count - before) : Q_OK;
 }
 
 /* ByteLevel's add_prefix_space: a text that does not begin with a space gets one. */
 static q_status encode_prefixed(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                 struct tokenizer_ids *out)
 {
-    if (!text.size)
-        return Q_OK;
-    if (!tokenizer->vocabulary.prefix_space || text.data[0] == ' ')
-        return encode_text(tokenizer, scratch, text, out);
+    const bool prefix = text.size && tokenizer->vocabulary.prefix_space && text.data[0] != ' ';
+    if (scratch->placing)
+        scratch->placing->prefix = prefix;
+    if (!prefix)
+        return text.size ? encode_text(tokenizer, scratch, text, out) : Q_OK;
     q_buffer_clear(&scratch->prefixed);
     Q_TRY(q_buffer_append_byte(&scratch->prefixed, ' '));
     Q_TRY(q_buffer_append_string(&scratch->prefixed, text));
@@ -147,10 +194,16 @@ static q_status encode_normalized(const struct tokenizer *tokenizer, struct toke
                                   bool parse, struct tokenizer_ids *out)
 {
     enum normalization form = tokenizer->vocabulary.normalization;
-    if (normalization_normal_prefix(form, text) < text.size) {
+    const bool edited = normalization_normal_prefix(form, text) < text.size;
+    if (edited) {
         q_buffer_clear(&scratch->normal);
-        Q_TRY(normalization_apply(form, text, &scratch->normal, NULL));
+        scratch->edits.count = 0;
+        Q_TRY(normalization_apply(form, text, &scratch->normal, scratch->placing ? &scratch->edits : NULL));
         text = q_buffer_string(&scratch->normal);
+    }
+    if (scratch->placing) {
+        scratch->placing->edited = edited;
+        scratch->placing->hint = scratch->placing->normal = 0;
     }
     return parse ? encode_parsed(tokenizer, scratch, text, true, out) : encode_prefixed(tokenizer, scratch, text, out);
 }
@@ -161,14 +214,22 @@ static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenize
 {
     struct added_walk walk = {0};
     struct added_match match;
+    struct placing *placing = scratch->placing;
     for (bool more = true; more;) {
         more = added_tokens_next(tokenizer->added[normal], text, &walk, &match);
-        q_string gap = more ? q_string_slice(text, match.gap, match.start) : q_string_slice(text, walk.done, text.size);
+        size_t start = more ? match.gap : walk.done, end = more ? match.start : text.size;
+        q_string gap = q_string_slice(text, start, end);
+        if (placing)
+            *(normal ? &placing->normal : &placing->gap) = start;
         if (gap.size)
             Q_TRY(normal ? encode_prefixed(tokenizer, scratch, gap, out)
                          : encode_normalized(tokenizer, scratch, gap, true, out));
         if (more)
             Q_TRY(append(out, match.id));
+        if (more && placing && !normal)
+            placing->gap = 0, placing->edited = false;
+        if (more && placing)
+            Q_TRY(push_span(scratch, match.start, match.end));
     }
     return Q_OK;
 }
@@ -178,6 +239,17 @@ q_status tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_sc
 {
     return mode == TOKENIZER_SPECIAL_PARSE ? encode_parsed(tokenizer, scratch, text, false, out)
                                            : encode_normalized(tokenizer, scratch, text, false, out);
+}
+
+q_status tokenizer_encode_spans(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
+                                enum tokenizer_special_mode mode, struct tokenizer_ids *out,
+                                struct tokenizer_spans *spans)
+{
+    struct placing placing = {.spans = spans};
+    scratch->placing = &placing;
+    q_status status = tokenizer_encode(tokenizer, scratch, text, mode, out);
+    scratch->placing = NULL;
+    return status;
 }
 
 q_status tokenizer_noise_check(const struct tokenizer_noise *noise)

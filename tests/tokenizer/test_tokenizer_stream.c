@@ -121,6 +121,69 @@ static void random_texts_with_normal_forms_and_flags(void **state)
     }
 }
 
+/* Each id's span holds its bytes; with a normal form and flags they at least rise, and end where the text does. */
+static void check_spans(const struct tokenizer *t, struct tokenizer_scratch *s, q_string text, bool exact)
+{
+    struct tokenizer_ids ids = {0}, wanted = {0};
+    struct tokenizer_spans spans = {0};
+    assert_ok(tokenizer_encode(t, s, text, TOKENIZER_SPECIAL_PARSE, &wanted));
+    assert_ok(tokenizer_encode_spans(t, s, text, TOKENIZER_SPECIAL_PARSE, &ids, &spans));
+    assert_int_equal(ids.count, wanted.count);
+    assert_int_equal(spans.count, ids.count);
+    size_t at = 0;
+    for (size_t i = 0; i < spans.count; i++) {
+        struct tokenizer_span span = spans.items[i];
+        assert_int_equal(ids.ids[i], wanted.ids[i]);
+        assert_true(span.start <= span.end && span.end <= text.size && span.end >= at);
+        if (exact) {
+            assert_int_equal(span.start, at);
+            assert_true(q_string_equal(q_string_slice(text, span.start, span.end), tokenizer_bytes(t, ids.ids[i])));
+        }
+        at = span.end;
+    }
+    assert_int_equal(at, text.size);
+    tokenizer_spans_release(&spans);
+    tokenizer_ids_release(&ids);
+    tokenizer_ids_release(&wanted);
+}
+
+static void spans_are_of_the_text_as_it_came(void **state)
+{
+    struct vocabulary vocabulary = {0};
+    struct tokenizer *t;
+    struct tokenizer_scratch *s;
+    struct q_buffer text = {0};
+    struct tokenizer_ids ids = {0};
+    struct tokenizer_spans spans = {0};
+    uint64_t dice = 31;
+    (void)state;
+    assert_ok(vocabulary_read(GOLDEN "tokenizer.json", &vocabulary));
+    vocabulary.normalization = NORMALIZATION_NFC;
+    vocabulary.prefix_space = true;
+    assert_ok(tokenizer_create(&vocabulary, &t));
+    assert_ok(tokenizer_scratch_create(t, &s));
+    for (int round = 0; round < 60; round++) {
+        roll_text(t, &dice, 1 + dice_roll(&dice) % 30, &text);
+        check_spans(tokenizer, scratch, q_buffer_string(&text), true);
+        check_spans(t, s, q_buffer_string(&text), false);
+    }
+    /* "e" and two marks become one character of three bytes and one of two; a space is put before it all. */
+    assert_ok(
+        tokenizer_encode_spans(t, s, q_string_of("12e\xCC\x81\xCC\xA3 3"), TOKENIZER_SPECIAL_AS_TEXT, &ids, &spans));
+    assert_int_equal(spans.items[0].start, 0);
+    assert_int_equal(spans.items[spans.count - 1].start, 8);
+    assert_int_equal(spans.items[spans.count - 1].end, 9);
+    bool met = false;
+    for (size_t i = 0; i < spans.count; i++)
+        met |= spans.items[i].start == 2 && spans.items[i].end == 7;
+    assert_true(met);
+    q_buffer_release(&text);
+    tokenizer_ids_release(&ids);
+    tokenizer_spans_release(&spans);
+    tokenizer_scratch_release(s);
+    tokenizer_release(t);
+}
+
 static void fill(struct q_buffer *text, size_t size, const char *characters, size_t count, uint64_t *dice)
 {
     q_buffer_clear(text);
@@ -212,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_texts),
         cmocka_unit_test(random_texts_with_normal_forms_and_flags),
+        cmocka_unit_test(spans_are_of_the_text_as_it_came),
         cmocka_unit_test(endless_pieces),
         cmocka_unit_test(decoding_in_parts),
     };

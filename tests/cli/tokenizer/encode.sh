@@ -25,3 +25,17 @@ for i in $(seq 300); do echo "{\"text\": \"$i stones, $((i * i)) turns\"}"; done
 quern-tokenizer encode -t "$T" many.jsonl -j 1 > one.ids
 quern-tokenizer encode -t "$T" many.jsonl -j 4 | cmp - one.ids && echo same
 quern-tokenizer bench -t "$T" many.jsonl -j 1 | sed -E 's/"(mb_per_s_[a-z]+|peak_bytes)":[0-9.]+/"\1":N/g'
+
+echo "-- the bytes that each id stands for"
+quern-tokenizer encode -t "$T" docs.jsonl --special parse --offsets
+printf 'The mill' | quern-tokenizer encode -t "$T" --offsets --binary
+echo "exit $?"
+
+echo "-- a text of any length is read in parts: the same ids as with all of it at hand"
+for i in $(seq 300); do printf '%s turns, and %s e%09000d\n' "$i" "$((i * i))" 0; done > long.txt
+quern-tokenizer encode -t "$T" long.txt | tr ' ' '\n' > parts.ids
+quern-tokenizer encode -t "$T" long.txt --offsets | tr ' ' '\n' | cut -d: -f1 | cmp - parts.ids && echo same
+
+echo "-- where one id is wrong nothing is written"
+printf '5 6\n7 99999999\n' | quern-tokenizer decode -t "$T"
+echo "exit $?"
