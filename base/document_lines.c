@@ -16,7 +16,7 @@ struct q_lines_reader {
     bool ended;         /* of the stored file */
     char *stored;       /* PIECE_BYTES of the file, of which [stored_at, stored_size) are not used yet */
     size_t stored_at, stored_size;
-    uint64_t position;    /* bytes of the stored file used */
+    uint64_t position; /* bytes of the stored file used */
     size_t line_bytes_max;
     struct q_buffer rest; /* the beginning of a line whose end was not in the last batch */
 };
@@ -174,8 +174,8 @@ q_status q_lines_next(struct q_lines_reader *reader, size_t bytes, struct q_buff
         if (line > Q_DOCUMENT_LINE_BYTES_MAX)
             return q_fail(Q_ERR_INPUT, "'%s' has a line longer than 1 GiB", reader->path);
         if (line > reader->line_bytes_max)
-            return q_fail(Q_ERR_INPUT, "'%s' has a line longer than %zu bytes, the bound here", reader->path,
-                          reader->line_bytes_max);
+            return q_fail(Q_ERR_INPUT, "'%s' has a line longer than %zu bytes, which is what memory was given for",
+                          reader->path, reader->line_bytes_max);
     }
     if (more) {
         Q_TRY(q_buffer_append(&reader->rest, batch->data + end + 1, batch->size - end - 1));

@@ -178,8 +178,9 @@ static q_status read_part(struct text_source *source, const struct text_file *fi
         *at_end = got == 0;
         *end = *at_end ? rest->size : pretokenizer_final(source->bounds.cut, q_buffer_string(rest));
         if (rest->size > source->bounds.text_bytes_max)
-            return q_fail(Q_ERR_INPUT, "'%s' has a piece longer than %zu bytes, the bound here", file->path,
-                          source->bounds.text_bytes_max);
+            return q_fail(Q_ERR_INPUT,
+                          "'%s' has more than %zu bytes in which no cut is certain, which is what memory was given for",
+                          file->path, source->bounds.text_bytes_max);
         if (*at_end)
             return Q_OK;
     }

@@ -103,7 +103,8 @@ static void any_memory_and_threads_give_the_twins_file(void **state)
         struct q_pool *pool;
         assert_ok(work_folder_open(&folder, "together.counts"));
         struct counter *counter = count_together(threads[i / 2], i % 2 ? TIGHT : ROOMY, &folder, &pool);
-        assert_int_equal(counter_runs(counter) > 1, i % 2);
+        if (i < 2) /* the fronts of more threads may hold so little text for themselves */
+            assert_int_equal(counter_runs(counter) > 1, i % 2);
         assert_ok(counter_write(counter, "together.counts", &info, NULL));
         assert_int_equal(info.entries, plain.used);
         assert_int_equal(info.total.pieces, plain.total.pieces);
