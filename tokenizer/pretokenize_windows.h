@@ -39,9 +39,11 @@ struct high_masks {
     uint64_t tail; /* 80..BF */
     uint64_t two;  /* D0, D1: Cyrillic; of these: */
     uint64_t two_upper, two_lower;
-    uint64_t han;    /* E4 B8..E9 BD: all of UNICODE_CJK */
-    uint64_t kana;   /* E3 81..83, without the characters there that are no letters; UNICODE_CJK */
-    uint64_t hangul; /* EA B0..ED 9D */
+    uint64_t latin_two;   /* C3..C9, all but U+00D7 and U+00F7 */
+    uint64_t latin_three; /* E1 B8..BB: Vietnamese */
+    uint64_t han;         /* E4 B8..E9 BD: all of UNICODE_CJK */
+    uint64_t kana;        /* E3 81..83, without the characters there that are no letters; UNICODE_CJK */
+    uint64_t hangul;      /* EA B0..ED 9D */
 };
 
 /* The classes of a window's bytes. Masks hold nothing at and behind `size`. */
@@ -88,7 +90,16 @@ static ALWAYS_INLINE void classify_high(const uint8_t *bytes, struct high_masks 
     out->two_lower = (equal(x, 0xD0) & range(x, 0xB0, 0xBF) >> 1) | (equal(x, 0xD1) & range(x, 0x80, 0x9F) >> 1);
     out->han = range(x, 0xE5, 0xE8) | (equal(x, 0xE4) & range(x, 0xB8, 0xBF) >> 1) |
                (equal(x, 0xE9) & range(x, 0x80, 0xBD) >> 1);
+    out->latin_two = range(x, 0xC3, 0xC9) & ~((equal(x, 0xC3) & (equal(x, 0x97) | equal(x, 0xB7)) >> 1));
+    out->latin_three = equal(x, 0xE1) & range(x, 0xB8, 0xBB) >> 1;
+    uint64_t e3 = equal(x, 0xE3) & range(x, 0x81, 0x83) >> 1;
     out->kana = 0;
+    if (e3) { /* without 3040, 3097-309C and 30A0 (of which two are marks), 30FB */
+        uint64_t hiragana = equal(x, 0x81) >> 1 & ~(equal(x, 0x80) >> 2),
+                 katakana = equal(x, 0x83) >> 1 & ~(equal(x, 0xBB) >> 2);
+        uint64_t both = equal(x, 0x82) >> 1 & ~((range(x, 0x97, 0x9C) | equal(x, 0xA0)) >> 2);
+        out->kana = e3 & (hiragana | katakana | both);
+    }
     out->hangul = range(x, 0xEB, 0xEC) | (ea & range(x, 0xB0, 0xBF) >> 1) | (ed & range(x, 0x80, 0x9D) >> 1);
 }
 
@@ -195,9 +206,9 @@ static ALWAYS_INLINE void put_high(const struct pretokenize_pattern *pattern, st
     classify_high(w->bytes, &high);
     uint64_t valid = low_bits(w->size), tail = high.tail & valid;
     uint64_t one = tail >> 1, two = one & tail >> 2; /* one, two bytes of a character follow */
-    uint64_t cyrillic = (pattern->cases ? high.two_upper | high.two_lower : high.two) & one,
-             cjk = (high.han | high.kana) & two, hangul = high.hangul & two;
-    uint64_t three = cjk | hangul, done = cyrillic | three;
+    uint64_t pairs = (pattern->cases ? high.two_upper | high.two_lower : high.two | high.latin_two) & one,
+             cjk = (high.han | high.kana) & two, hangul = (high.hangul | (pattern->cases ? 0 : high.latin_three)) & two;
+    uint64_t three = cjk | hangul, done = pairs | three;
     uint64_t covered = done | done << 1 | three << 2;
     w->word |= covered;
     if (pattern->borders)
