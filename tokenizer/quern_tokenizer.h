@@ -182,6 +182,19 @@ quern_tokenizer_encode(struct quern_tokenizer_context *context, const char *text
                        const struct quern_tokenizer_options *options,
                        struct quern_tokenizer_ids *out) QUERN_TOKENIZER_MUST_USE;
 
+/* The bytes of a text that an id stands for: text[start, end). */
+struct quern_tokenizer_span {
+    size_t start, end;
+};
+
+/* As quern_tokenizer_encode, and in (*spans)[i] where ids[i] came from; they live as long as the ids. Spans rise. Where the tokenizer normalizes, a span has
+ * all that a changed part came from; it may be a part of a character, or empty for a space that the tokenizer puts before a text. ERR_USAGE: with
+ * dropout or boundary_split there are none. */
+QUERN_TOKENIZER_API enum quern_tokenizer_status
+quern_tokenizer_encode_spans(struct quern_tokenizer_context *context, const char *text, size_t size,
+                             const struct quern_tokenizer_options *options, struct quern_tokenizer_ids *out,
+                             const struct quern_tokenizer_span **spans) QUERN_TOKENIZER_MUST_USE;
+
 struct quern_tokenizer_batch {
     const uint32_t *ids;  /* of all texts, end to end */
     const size_t *firsts; /* [texts + 1]: text i has ids[firsts[i] .. firsts[i + 1]) */

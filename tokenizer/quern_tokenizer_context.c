@@ -27,6 +27,7 @@ struct quern_tokenizer_context {
     struct q_pool *pool;          /* NULL: not needed yet */
     struct batch_worker *workers; /* [threads]; the first one's scratch also encodes single texts */
     struct tokenizer_ids ids;
+    struct tokenizer_spans spans; /* of the ids, where they were asked for */
     struct q_buffer text;
     size_t *firsts;
     size_t first_capacity;
@@ -72,6 +73,7 @@ void quern_tokenizer_context_release(struct quern_tokenizer_context *context)
     q_release(context->tiles);
     q_release(context->firsts);
     tokenizer_ids_release(&context->ids);
+    tokenizer_spans_release(&context->spans);
     q_buffer_release(&context->text);
     q_release(context);
 }
@@ -122,6 +124,35 @@ enum quern_tokenizer_status quern_tokenizer_encode(struct quern_tokenizer_contex
     status = encode_one(context, context->workers[0].scratch, (q_string){text, size}, &checked, &context->ids);
     if (!status)
         *out = (struct quern_tokenizer_ids){context->ids.ids, context->ids.count};
+    return FACE(status);
+}
+
+/* Spans go out as they are. */
+_Static_assert(sizeof(struct quern_tokenizer_span) == sizeof(struct tokenizer_span) &&
+                   offsetof(struct quern_tokenizer_span, end) == offsetof(struct tokenizer_span, end),
+               "the same span inside and outside");
+
+enum quern_tokenizer_status quern_tokenizer_encode_spans(struct quern_tokenizer_context *context, const char *text,
+                                                         size_t size, const struct quern_tokenizer_options *options,
+                                                         struct quern_tokenizer_ids *out,
+                                                         const struct quern_tokenizer_span **spans)
+{
+    struct quern_tokenizer_options checked;
+    if (!context || (!text && size) || !out || !spans)
+        return FACE(q_fail(Q_ERR_USAGE, "the context, the text or the place for the ids or the spans is NULL"));
+    q_status status = read_options(options, &checked);
+    if (!status && (checked.dropout > 0 || checked.boundary_split > 0))
+        status = q_fail(Q_ERR_USAGE, "with dropout or boundary_split there are no spans");
+    if (status)
+        return FACE(status);
+    context->ids.count = context->spans.count = 0;
+    status = tokenizer_encode_spans(context->tokenizer->core, context->workers[0].scratch, (q_string){text, size},
+                                    checked.parse_special ? TOKENIZER_SPECIAL_PARSE : TOKENIZER_SPECIAL_AS_TEXT,
+                                    &context->ids, &context->spans);
+    if (!status) {
+        *out = (struct quern_tokenizer_ids){context->ids.ids, context->ids.count};
+        *spans = (const struct quern_tokenizer_span *)context->spans.items;
+    }
     return FACE(status);
 }
 

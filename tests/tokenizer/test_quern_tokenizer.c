@@ -349,6 +349,44 @@ static void training_out_of_range_is_refused(void **state)
     quern_tokenizer_trainer_release(NULL);
 }
 
+static void spans_are_where_ids_came_from(void **state)
+{
+    struct quern_tokenizer_options options = {.size = sizeof(options)};
+    struct quern_tokenizer_ids plain, ids;
+    const struct quern_tokenizer_span *spans;
+    struct tokenizer_ids copy = {0};
+    struct q_buffer text = {0};
+    uint64_t dice = 9;
+    (void)state;
+    for (int round = 0; round < 500; round++) {
+        options.parse_special = round % 2;
+        random_bytes(&dice, &text);
+        assert_fine(quern_tokenizer_encode(context, text.data, text.size, &options, &plain));
+        assert_ok(q_grow(&copy.ids, &copy.capacity, plain.count + 1, sizeof(*copy.ids)));
+        for (copy.count = 0; copy.count < plain.count; copy.count++)
+            copy.ids[copy.count] = plain.ids[copy.count];
+        assert_fine(quern_tokenizer_encode_spans(context, text.data, text.size, &options, &ids, &spans));
+        assert_int_equal(ids.count, copy.count);
+        size_t at = 0;
+        for (size_t i = 0; i < ids.count; i++) {
+            size_t size;
+            const char *token = quern_tokenizer_token(tokenizer, ids.ids[i], &size);
+            assert_int_equal(ids.ids[i], copy.ids[i]);
+            assert_int_equal(spans[i].start, at);
+            at = spans[i].end;
+            assert_true(
+                q_string_equal((q_string){token, size}, q_string_slice(q_buffer_string(&text), spans[i].start, at)));
+        }
+        assert_int_equal(at, text.size);
+    }
+    options.dropout = 0.1;
+    assert_refused(quern_tokenizer_encode_spans(context, "a", 1, &options, &ids, &spans), QUERN_TOKENIZER_ERR_USAGE,
+                   "no spans");
+    assert_refused(quern_tokenizer_encode_spans(context, "a", 1, NULL, &ids, NULL), QUERN_TOKENIZER_ERR_USAGE, "NULL");
+    q_buffer_release(&text);
+    tokenizer_ids_release(&copy);
+}
+
 /* Texts and ids in parts of any size are those that come as a whole. */
 static void streams_give_what_the_whole_gives(void **state)
 {
@@ -455,6 +493,7 @@ static void the_structures_are_those_of_soname_0(void **state)
     assert_int_equal(offsetof(struct quern_tokenizer_training, special_count), 40);
     assert_int_equal(offsetof(struct quern_tokenizer_training, threads), 48);
     assert_int_equal(sizeof(struct quern_tokenizer_ids), 16);
+    assert_int_equal(sizeof(struct quern_tokenizer_span), 16);
     assert_int_equal(sizeof(struct quern_tokenizer_batch), 16);
     assert_int_equal(sizeof(struct quern_tokenizer_text), 16);
     assert_int_equal(QUERN_TOKENIZER_FIM_END, 5);
@@ -531,6 +570,7 @@ int main(void)
         cmocka_unit_test(ids_decode_with_and_without_special_ones),
         cmocka_unit_test(a_vocabulary_is_loaded_from_memory),
         cmocka_unit_test(arguments_out_of_range_are_refused),
+        cmocka_unit_test(spans_are_where_ids_came_from),
         cmocka_unit_test(streams_give_what_the_whole_gives),
         cmocka_unit_test(decoders_wait_for_whole_characters),
         cmocka_unit_test(a_vocabulary_is_trained),
