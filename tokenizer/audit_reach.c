@@ -33,7 +33,8 @@ static const char *const neighbours[] = {
 enum {
     NEIGHBOURS = Q_COUNT_OF(neighbours),
     CONTEXTS_MAX = 320, /* found beside a token, on each side: one or two of each kind */
-    TILE = 256,         /* tokens */
+    FEW = 8,
+    TILE = 256, /* tokens */
 };
 
 /* Texts that may stand before, or behind, the token at hand. */
@@ -242,18 +243,19 @@ static q_status try_text(const struct reaching *reaching, struct reach_worker *w
     return Q_OK;
 }
 
-/* Every left with every right text: first each of them with the first one of the other side, which is nearly always enough. */
+/* Left with right texts: each with the first few of the other side. What may stand on one side does not depend on the other for merges, and for
+ * pretokenizers hardly ever, so that not all pairs of hundreds need be tried. */
 static q_status try_all(const struct reaching *reaching, struct reach_worker *worker, q_string token, uint32_t id,
                         bool *found, bool *in_one_piece)
 {
     const struct contexts *left = &worker->left, *right = &worker->right;
-    for (size_t l = 0; l < left->count && right->count && !*found; l++)
-        Q_TRY(try_text(reaching, worker, left->items[l], token, right->items[0], id, found, in_one_piece));
-    for (size_t l = 0; l < left->count; l++)
-        for (size_t r = 1; r < right->count; r++) {
+    for (size_t r = 0; r < right->count; r++)
+        for (size_t l = 0; l < left->count; l++) {
+            if (l >= FEW && r >= FEW && (l >= NEIGHBOURS || r >= NEIGHBOURS))
+                break;
+            Q_TRY(try_text(reaching, worker, left->items[l], token, right->items[r], id, found, in_one_piece));
             if (*found)
                 return Q_OK;
-            Q_TRY(try_text(reaching, worker, left->items[l], token, right->items[r], id, found, in_one_piece));
         }
     return Q_OK;
 }
@@ -326,7 +328,8 @@ static q_status search(const struct reaching *reaching, struct reach_worker *wor
     if (shape.tail)
         Q_TRY(complete(&behind, shape.tail));
     Q_TRY(try_all(reaching, worker, token, id, &found, &in_one_piece));
-    if (!found) {
+    /* Other tokens are of no other kinds than the texts that stand for these: for a whole token they help against merges alone. */
+    if (!found && (in_one_piece || shape.head || shape.tail)) {
         Q_TRY(try_tokens(&before, shape.head));
         Q_TRY(try_tokens(&behind, shape.tail));
         Q_TRY(try_all(reaching, worker, token, id, &found, &in_one_piece));
