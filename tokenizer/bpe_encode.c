@@ -247,8 +247,8 @@ __attribute__((always_inline)) static inline q_status encode_piece(const struct 
     return Q_OK;
 }
 
-/* Whether to look for hard cuts: not in ASCII, and not in a piece that is likely to be in the cache as it is: of a character or two, or a short word of a script
- * of two bytes a letter. */
+/* Whether to look for hard cuts: not in ASCII, and not in a piece that is likely to be in the cache as it is: of a character or two, or a short word
+ * of a script of two bytes a letter. */
 static inline bool worth_cutting(const uint8_t *piece, size_t size)
 {
     return size > UNCUT_BYTES && piece[1] >= 0x80 && (size > BPE_KEY_BYTES || piece[0] >= 0xE0 || piece[1] >= 0xE0);

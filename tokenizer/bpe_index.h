@@ -75,8 +75,8 @@ void bpe_workspace_release(struct bpe_workspace *workspace);
  * them; *count is how many came. Near-linear in the piece. Q_ERR_MEMORY also for a piece of 4 GiB whose merges are not ordered. */
 q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                    size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
-/* For a piece that comes in parts, by trees that are ordered, in their numbers: the tokens of piece[0, size) behind the token `before`, BPE_NO_TREE at the start of
- * the piece. *count = 0: none lets `before` stay. numbers: room for `size`. */
+/* For a piece that comes in parts, by trees that are ordered, in their numbers: the tokens of piece[0, size) behind the token `before`, BPE_NO_TREE
+ * at the start of the piece. *count = 0: none lets `before` stay. numbers: room for `size`. */
 q_status bpe_match_numbers(const struct bpe_trees *trees, struct bpe_workspace *workspace, uint32_t before,
                            const uint8_t *piece, size_t size, uint32_t *numbers, size_t *count) Q_MUST_USE;
 /* Of these the first *count, *bytes long, which the piece's encoding begins with however it goes on; they end between two characters. numbers: room for 2 *

@@ -1,8 +1,8 @@
 /* Encoding without merging: the longest token that agrees with the one before it, and a step back where there is none (bpe_trees.h has the two facts).
  *
- * The tokens chosen so far are always the encoding of the bytes they cover. So there is one token at most that can end at a place, and a place that was left once,
- * because no token from there on led further, is dead for good: each place is entered once, and the work is the bytes times the tokens that begin at a
- * place, whatever the text.
+ * The tokens chosen so far are always the encoding of the bytes they cover. So there is one token at most that can end at a place, and a place that
+ * was left once, because no token from there on led further, is dead for good: each place is entered once, and the work is the bytes times the
+ * tokens that begin at a place, whatever the text.
  */
 #include "base/check.h"
 #include "tokenizer/bpe_index.h"
@@ -73,8 +73,8 @@ static q_status is_settled(const struct bpe_trees *t, struct bpe_workspace *work
     return Q_OK;
 }
 
-/* However the piece goes on, its encoding has a border in the last `longest` bytes, at `end` say, and begins with the encoding of what lies before that. If all
- * encodings of such beginnings have a border in common, so has the whole; and they have, if matching can begin there anew for all of them. */
+/* However the piece goes on, its encoding has a border in the last `longest` bytes, at `end` say, and begins with the encoding of what lies before
+ * that. If all encodings of such beginnings have a border in common, so has the whole; and they have, if matching can begin there anew for all of them. */
 q_status bpe_match_settled(const struct bpe_trees *t, struct bpe_workspace *workspace, uint32_t before,
                            const uint8_t *piece, size_t size, uint32_t *numbers, size_t *count, size_t *bytes)
 {

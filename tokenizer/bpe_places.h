@@ -11,7 +11,8 @@
  *
  * A long list that threads are to share is a row of portions, one for each segment, with a table that says where each begins:
  *
- *     | bytes + BPE_INDEXED | base, bytes of portion 0 | base, bytes of portion 1 | ... | portion 0 | portion 1 | ...       base: what its first difference is from
+ *     | bytes + BPE_INDEXED | base, bytes of portion 0 | base, bytes of portion 1 | ... | portion 0 | portion 1 | ...
+ *     base: what a portion's first difference is from
  *
  * Lists die young or live long. When more than half of the arena is dead, bpe_places_tidy moves the others together.
  */
@@ -74,7 +75,8 @@ struct bpe_places_owner {
     uint64_t handle;
     uint64_t *where;
 };
-/* Moves the lists of these owners, which must be all that live, into as few chunks as they fill, a chunk at a time; the handles change. The owners are sorted. */
+/* Moves the lists of these owners, which must be all that live, into as few chunks as they fill, a chunk at a time; the handles change. The owners
+ * are sorted. */
 q_status bpe_places_tidy(struct bpe_places *places, struct bpe_places_owner *owners, size_t count) Q_MUST_USE;
 
 /* Bytes that a difference takes: 5 bits in the first, 8 in each more. */

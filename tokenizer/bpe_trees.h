@@ -1,15 +1,16 @@
 /* How merging makes each token, and what follows from it: the same ids without merging.
  *
- * A token comes about in one way only: whatever text it stands in, the merges inside it are those that its own bytes undergo alone (as long as none crosses its
- * ends, nothing outside has a say). So every token that can come about at all has one tree of merges. Here they are numbered anew, in the order of their merges'
- * ranks: 0..255 are the bytes, then each part of a token has a lower number than the token. A merge list for which that is not so (a merge that becomes possible
- * after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long.
+ * A token comes about in one way only: whatever text it stands in, the merges inside it are those that its own bytes undergo alone (as long as none
+ * crosses its ends, nothing outside has a say). So every token that can come about at all has one tree of merges. Here they are numbered anew, in
+ * the order of their merges' ranks: 0..255 are the bytes, then each part of a token has a lower number than the token. A merge list for which that
+ * is not so (a merge that becomes possible after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long.
  *
  * Two facts carry bpe_match.c:
  *   1  A sequence of tokens is the encoding of its bytes if and only if each two neighbours are the encoding of theirs: the first merge to cross a border
  *      would be seen by the two at that border alone.
- *   2  Whether two are is found by taking their trees apart, the later merge first (bpe_trees_agree): at each moment of the merging two parts face each other at
- *      the border, and it is crossed if there is a merge of these whose turn comes before that of the next merge to change one of them.
+ *   2  Whether two are is found by taking their trees apart, the later merge first (bpe_trees_agree): at each moment of the merging two parts face
+ *      each other at the border, and it is crossed if there is a merge of these whose turn comes before that of the next merge to change one of
+ *      them.
  *
  * Source: H. van Antwerpen and A. Neubeck, So many tokens, so little time, GitHub 2024, and its crate `bpe`; there for vocabularies in the order of ids.
  */
@@ -83,8 +84,8 @@ static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, 
     }
 }
 
-/* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes before the
- * merge across, should both be the same pair, and one of the right part after it. */
+/* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes
+ * before the merge across, should both be the same pair, and one of the right part after it. */
 struct bpe_facing {
     uint32_t left, right, limit;
 };

@@ -1,7 +1,7 @@
 /* Regular expressions as Oniguruma reads them in Hugging Face's `tokenizers`, by PCRE2's matcher, with the classes of Unicode 16. Private to this folder.
  *
- * PCRE2's own classes are of whatever Unicode its version knows, and some signs of the two languages differ. So a pattern is rewritten first (pretokenize_rewrite.c):
- * every class becomes the ranges of its code points by our tables, and what has no exact counterpart is refused by name.
+ * PCRE2's own classes are of whatever Unicode its version knows, and some signs of the two languages differ. So a pattern is rewritten first
+ * (pretokenize_rewrite.c): every class becomes the ranges of its code points by our tables, and what has no exact counterpart is refused by name.
  */
 #ifndef QUERN_TOKENIZER_PRETOKENIZE_REGEX_H
 #define QUERN_TOKENIZER_PRETOKENIZE_REGEX_H

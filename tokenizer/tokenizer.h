@@ -70,8 +70,9 @@ struct tokenizer_spans {
     size_t count, capacity;
 };
 void tokenizer_spans_release(struct tokenizer_spans *spans);
-/* As tokenizer_encode, and a span for each id. Spans are of the text as it came: where normalization changed it, all that a changed part came from. They rise, and
- * a span may be a part of a character, or empty for a space that the tokenizer puts before the text. An added token's has the white space that it takes. */
+/* As tokenizer_encode, and a span for each id. Spans are of the text as it came: where normalization changed it, all that a changed part came from.
+ * They rise, and a span may be a part of a character, or empty for a space that the tokenizer puts before the text. An added token's has the white
+ * space that it takes. */
 q_status tokenizer_encode_spans(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                 enum tokenizer_special_mode mode, struct tokenizer_ids *out,
                                 struct tokenizer_spans *spans) Q_MUST_USE;

@@ -171,7 +171,8 @@ static q_status put_text(struct tokenizer_stream *stream, q_string text, bool en
     return give_text(stream, end, out);
 }
 
-/* The last place of text[at, limit] behind punctuation, or `at`: there a text may be parted though some added token takes white space, or looks at its neighbour. */
+/* The last place of text[at, limit] behind punctuation, or `at`: there a text may be parted though some added token takes white space, or looks at
+ * its neighbour. */
 static size_t harmless(q_string text, size_t at, size_t limit)
 {
     while (limit > at && !memchr("!\"#$%&'()*+,-./:;=?@[\\]^`{|}~", text.data[limit - 1], 29))

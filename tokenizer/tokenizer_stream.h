@@ -5,8 +5,8 @@
  *     tokenizer_stream_finish                                                  then the next text may begin
  *     tokenizer_stream_release
  *
- * All ids that come are those that tokenizer_encode gives for the whole text. An id comes as soon as no text that may follow can change it, and some text was waiting
- * for company (a block of some KiB).
+ * All ids that come are those that tokenizer_encode gives for the whole text. An id comes as soon as no text that may follow can change it, and some
+ * text was waiting for company (a block of some KiB).
  *
  * What is held back is the last piece, or so. A piece without end (a gigabyte of one letter) is given out as it comes, too: up to a border that the
  * encoding of the piece has however it goes on. Exceptions, for which the stream holds all it must: a pretokenizer that is not built in (the whole text), a
