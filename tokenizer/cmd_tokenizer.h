@@ -4,7 +4,7 @@
 
 #include "base/options.h"
 #include "base/report_verb.h"
-#include "tokenizer/text_source.h"
+#include "tokenizer/count/text_source.h"
 #include "tokenizer/tokenizer.h"
 
 struct train_options {

@@ -3,8 +3,8 @@
 #include "base/progress.h"
 #include "base/report.h"
 #include "base/threads.h"
-#include "tokenizer/audit.h"
 #include "tokenizer/cmd_tokenizer.h"
+#include "tokenizer/inspect/audit.h"
 
 #include <stdio.h>
 

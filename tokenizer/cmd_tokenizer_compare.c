@@ -4,7 +4,7 @@
 #include "base/report.h"
 #include "base/threads.h"
 #include "tokenizer/cmd_tokenizer.h"
-#include "tokenizer/compare.h"
+#include "tokenizer/inspect/compare.h"
 
 #include <stdio.h>
 

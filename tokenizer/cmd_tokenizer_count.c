@@ -7,8 +7,8 @@
 #include "base/progress.h"
 #include "base/seekable.h"
 #include "base/threads.h"
-#include "tokenizer/count_pairs.h"
-#include "tokenizer/count_texts.h"
+#include "tokenizer/count/count_pairs.h"
+#include "tokenizer/count/count_texts.h"
 
 #include <stdio.h>
 

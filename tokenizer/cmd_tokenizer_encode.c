@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/threads.h"
 #include "tokenizer/cmd_tokenizer.h"
-#include "tokenizer/tokenizer_stream.h"
+#include "tokenizer/encode/tokenizer_stream.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/publish.h"
 #include "tokenizer/cmd_tokenizer.h"
-#include "tokenizer/vocabulary_tiktoken.h"
+#include "tokenizer/vocabulary/vocabulary_tiktoken.h"
 
 #define AT(member) offsetof(struct export_options, member)
 

@@ -4,14 +4,14 @@
 #include "base/manifest.h"
 #include "base/recipe.h"
 #include "base/threads.h"
-#include "tokenizer/audit.h"
-#include "tokenizer/bpe_index.h"
 #include "tokenizer/cmd_tokenizer.h"
-#include "tokenizer/compare.h"
-#include "tokenizer/text_table.h"
-#include "tokenizer/token_kinds.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/inspect/audit.h"
+#include "tokenizer/inspect/compare.h"
+#include "tokenizer/inspect/text_table.h"
+#include "tokenizer/inspect/token_kinds.h"
+#include "tokenizer/inspect/vocabulary_growth.h"
 #include "tokenizer/tokenizer_settings.h"
-#include "tokenizer/vocabulary_growth.h"
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
 #include "base/recipe.h"
 #include "base/threads.h"
 #include "tokenizer/tokenizer_stage.h"
-#include "tokenizer/train_counts.h"
+#include "tokenizer/train/train_counts.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/threads.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/text_measure.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/inspect/text_measure.h"
 
 /* Merges by their ranks, ever further apart: about 20 for each factor of ten. */
 static q_status put_merge_counts(const struct vocabulary *vocabulary, json_t *statistics)

@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "tokenizer/counts.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/count/counts.h"
+#include "tokenizer/vocabulary/vocabulary.h"
 
 /* {"vocabulary": 4096, "merges": 3822, "documents": .., "text_bytes": .., "pieces": .., "distinct_pieces": ..,
  *  "merge_counts": {"ranks": [0, 1, 2, ..], "per_million_bytes": [..]},      at even distances of the rank's logarithm; how often the pair was there

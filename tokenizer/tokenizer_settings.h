@@ -4,9 +4,9 @@
 
 #include "base/options.h"
 #include "base/settings.h"
-#include "tokenizer/bpe_train.h"
-#include "tokenizer/pretokenize.h"
-#include "tokenizer/vocabulary_layout.h"
+#include "tokenizer/pretokenize/pretokenize.h"
+#include "tokenizer/train/bpe_train.h"
+#include "tokenizer/vocabulary/vocabulary_layout.h"
 
 /* The stage's steps, as bits of q_setting.steps. */
 enum { TOKENIZER_STEP_COUNT = 1 << 0, TOKENIZER_STEP_TRAIN = 1 << 1 };

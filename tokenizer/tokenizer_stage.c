@@ -6,11 +6,11 @@
 #include "base/plan.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/count_texts.h"
-#include "tokenizer/language_sample.h"
+#include "tokenizer/count/count_texts.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/inspect/language_sample.h"
 #include "tokenizer/stage_statistics.h"
-#include "tokenizer/train_counts.h"
+#include "tokenizer/train/train_counts.h"
 
 #include <stdio.h>
 

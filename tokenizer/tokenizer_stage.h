@@ -10,7 +10,7 @@
 #include "base/manifest.h"
 #include "base/options.h"
 #include "base/recipe.h"
-#include "tokenizer/count_weights.h"
+#include "tokenizer/count/count_weights.h"
 #include "tokenizer/tokenizer_settings.h"
 
 /* What a build did, for the program to say. */

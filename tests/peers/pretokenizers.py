@@ -3,7 +3,7 @@
   pretokenizers.py PIECES_OF [COUNT]     compare on COUNT random texts (20,000) with build/tests/pieces_of, by every way to cut that this processor has
   pretokenizers.py --write               make tests/tokenizer/golden/pretokenizers.jsonl anew, by Hugging Face
 
-The patterns are read from tokenizer/pretokenize.c. tiktoken says nothing of pieces: it is given a vocabulary whose tokens are ours, and gives them back as they are only where it cuts the same.
+The patterns are read from tokenizer/pretokenize/pretokenize.c. tiktoken says nothing of pieces: it is given a vocabulary whose tokens are ours, and gives them back as they are only where it cuts the same.
 """
 import json, os, random, re, struct, subprocess, sys
 

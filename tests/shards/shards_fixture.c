@@ -5,7 +5,7 @@
 #include "base/manifest.h"
 #include "base/random.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/vocabulary/vocabulary.h"
 
 #include <stdio.h>
 

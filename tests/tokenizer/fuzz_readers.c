@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/normalization.h"
-#include "tokenizer/vocabulary_tiktoken.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/unicode/normalization.h"
+#include "tokenizer/vocabulary/vocabulary_tiktoken.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* pieces_of NAME < texts > pieces: the cut by a built-in pretokenizer, for the comparison with public tools (tests/peers/pretokenizers.py). In: for each text
  * its size as u32 and its bytes. Out: for each text the number of its pieces and each piece's size, as u32. Little-endian, as the machine. */
 #include "base/memory.h"
-#include "tokenizer/pretokenize.h"
+#include "tokenizer/pretokenize/pretokenize.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* Added tokens in a text: what Hugging Face's library finds with the same flags (tests/peers/pipelines_hf.py compares the two on random ones). */
-#include "tokenizer/added_tokens.h"
+#include "tokenizer/encode/added_tokens.h"
 
 #include "tests/base/cmocka_all.h"
 

@@ -2,8 +2,8 @@
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/audit.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/inspect/audit.h"
 
 #include <stdlib.h>
 #include <string.h>

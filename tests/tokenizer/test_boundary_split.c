@@ -1,7 +1,7 @@
 /* The split of tokens that join punctuation with line breaks: which, where, how often, and that the text stays. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/boundary_split.h"
+#include "tokenizer/encode/boundary_split.h"
 
 #include <math.h>
 #include <string.h>

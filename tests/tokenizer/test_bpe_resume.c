@@ -2,8 +2,8 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
 #include "tests/tokenizer/train_twin.h"
-#include "tokenizer/bpe_checkpoint.h"
-#include "tokenizer/bpe_train.h"
+#include "tokenizer/train/bpe_checkpoint.h"
+#include "tokenizer/train/bpe_train.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,9 +1,9 @@
 /* Training against its plain twin, on corpora with many ties, and its edges. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/train_twin.h"
-#include "tokenizer/bpe_train.h"
-#include "tokenizer/byte_alphabet.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/train/bpe_train.h"
+#include "tokenizer/vocabulary/byte_alphabet.h"
 
 #include <string.h>
 

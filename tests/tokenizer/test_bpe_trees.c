@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/encode/bpe_index.h"
 
 #include <string.h>
 

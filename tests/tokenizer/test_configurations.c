@@ -2,7 +2,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/encode/bpe_index.h"
 #include "tokenizer/tokenizer.h"
 
 #include <string.h>

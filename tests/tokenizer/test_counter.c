@@ -5,10 +5,10 @@
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/count_pairs.h"
-#include "tokenizer/count_texts.h"
-#include "tokenizer/counter.h"
-#include "tokenizer/counts.h"
+#include "tokenizer/count/count_pairs.h"
+#include "tokenizer/count/count_texts.h"
+#include "tokenizer/count/counter.h"
+#include "tokenizer/count/counts.h"
 
 #include <stdio.h>
 #include <string.h>

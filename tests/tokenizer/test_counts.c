@@ -5,7 +5,7 @@
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/counts.h"
+#include "tokenizer/count/counts.h"
 
 #include <string.h>
 

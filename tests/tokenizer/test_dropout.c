@@ -1,7 +1,7 @@
 /* BPE dropout: against the definition with the same draws, against the definition's distribution, p = 0 and p = 1, damage. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_dropout.h"
+#include "tokenizer/encode/bpe_dropout.h"
 
 #include <math.h>
 #include <string.h>

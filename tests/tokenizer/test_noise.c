@@ -2,7 +2,7 @@
  * documents may be encoded in parts. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_dropout.h"
+#include "tokenizer/encode/bpe_dropout.h"
 
 #include <math.h>
 #include <string.h>

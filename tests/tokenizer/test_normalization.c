@@ -1,5 +1,5 @@
 /* Normal forms: as Hugging Face gives them (golden/normal-forms.txt), in pieces as in whole, broken bytes kept, and every result traced to its source. */
-#include "tokenizer/normalization.h"
+#include "tokenizer/unicode/normalization.h"
 
 #include "base/fs.h"
 #include "base/json.h"

@@ -4,7 +4,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
 #include "tests/tokenizer/regex_twin.h"
-#include "tokenizer/pretokenize_pattern.h"
+#include "tokenizer/pretokenize/pretokenize_pattern.h"
 #include "tokenizer/tokenizer_settings.h"
 #include "tokenizer/unicode/unicode_classes.h"
 #include "tokenizer/unicode/utf8_decode.h"

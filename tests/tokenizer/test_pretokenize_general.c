@@ -2,8 +2,8 @@
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/pretokenize_general.h"
-#include "tokenizer/pretokenize_pattern.h"
+#include "tokenizer/pretokenize/pretokenize_general.h"
+#include "tokenizer/pretokenize/pretokenize_pattern.h"
 
 #include <string.h>
 

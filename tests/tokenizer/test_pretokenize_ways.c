@@ -1,7 +1,7 @@
 /* Every fast way to cut that this processor has, for every built-in pattern, against the plain way. */
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/pretokenize_pattern.h"
+#include "tokenizer/pretokenize/pretokenize_pattern.h"
 
 #include <stdio.h>
 #include <string.h>

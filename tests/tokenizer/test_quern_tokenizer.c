@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/quern_tokenizer.h"
+#include "tokenizer/library/quern_tokenizer.h"
 #include "tokenizer/tokenizer.h"
 
 #include <math.h>

@@ -2,9 +2,9 @@
 #include "base/fs.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
-#include "tokenizer/text_measure.h"
-#include "tokenizer/text_table.h"
-#include "tokenizer/token_kinds.h"
+#include "tokenizer/inspect/text_measure.h"
+#include "tokenizer/inspect/text_table.h"
+#include "tokenizer/inspect/token_kinds.h"
 #include "tokenizer/unicode/unicode_classes.h"
 #include "tokenizer/unicode/unicode_scripts.h"
 

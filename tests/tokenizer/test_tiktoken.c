@@ -1,8 +1,8 @@
 /* Ranks of a .tiktoken file: their merges give what tiktoken's own rule gives, for ranks that no training would make too. */
 #include "base/fs.h"
 #include "tests/base/cmocka_all.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/vocabulary_tiktoken.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/vocabulary/vocabulary_tiktoken.h"
 
 static void put_base64(struct q_buffer *out, q_string bytes, unsigned rank)
 {

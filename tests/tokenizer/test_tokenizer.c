@@ -4,7 +4,7 @@
 #include "base/jsonl.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/encode/bpe_index.h"
 #include "tokenizer/tokenizer.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
-#include "tokenizer/counts.h"
+#include "tokenizer/count/counts.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_stage.h"
 

@@ -3,8 +3,8 @@
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/tokenizer/random_text.h"
-#include "tokenizer/bpe_index.h"
-#include "tokenizer/tokenizer_stream.h"
+#include "tokenizer/encode/bpe_index.h"
+#include "tokenizer/encode/tokenizer_stream.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "tests/base/cmocka_all.h"
-#include "tokenizer/bpe_train.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/train/bpe_train.h"
+#include "tokenizer/vocabulary/vocabulary.h"
 
 #include <string.h>
 

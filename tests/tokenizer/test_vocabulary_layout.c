@@ -1,7 +1,7 @@
 /* Layouts of ids: the same merges under other numbers, and DeepSeek-V3's borders at DeepSeek-V3's size. */
 #include "base/fs.h"
 #include "tests/base/cmocka_all.h"
-#include "tokenizer/bpe_index.h"
+#include "tokenizer/encode/bpe_index.h"
 #include "tokenizer/tokenizer_settings.h"
 
 #include <string.h>

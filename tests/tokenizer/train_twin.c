@@ -1,7 +1,7 @@
 #include "tests/tokenizer/train_twin.h"
 
 #include "tests/base/cmocka_all.h"
-#include "tokenizer/byte_alphabet.h"
+#include "tokenizer/vocabulary/byte_alphabet.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef QUERN_TESTS_TRAIN_TWIN_H
 #define QUERN_TESTS_TRAIN_TWIN_H
 
-#include "tokenizer/bpe_train.h"
+#include "tokenizer/train/bpe_train.h"
 
 /* The merges (behind those of options->base), at most options->vocab_size of them in `out`; returns how many. Small inputs only. */
 size_t train_twin(const struct counts *counts, const struct bpe_train_options *options, struct vocabulary_merge *out);

@@ -1,7 +1,7 @@
 # libquern_tokenizer as another program sees it: installed, found by pkg-config and by CMake, linked from C and C++, shared and static.
 [ -z "$(sed -n 's/^QUERN_SANITIZE:STRING=//p' "$QUERN_BUILD/CMakeCache.txt")" ] || { echo "SKIP: a library with a sanitizer in it needs its runtime"; exit; }
 T=$QUERN_SOURCE/tests/tokenizer/golden
-example=$QUERN_SOURCE/tokenizer/examples/quern_tokenizer_example.c
+example=$QUERN_SOURCE/tokenizer/library/examples/quern_tokenizer_example.c
 DESTDIR=$PWD/stage cmake --install "$QUERN_BUILD" --prefix /opt/quern --component quern_tokenizer > install.log 2>&1 || cat install.log
 mv stage/opt/quern installed # it may be moved
 find installed ! -type d | sed -E 's|lib/[^/]*-linux-[^/]*/|lib/|; s|[0-9]+\.[0-9]+\.[0-9]+|X.Y.Z|' | LC_ALL=C sort

@@ -1,0 +1,65 @@
+/* The cache of a thread: pieces that came before, with their ids. Of a fixed size, so that it never grows.
+ *
+ *     line, 32 bytes        | key (bpe_key.h), the count of ids in its four free bits | 4 ids |
+ *     set, 64 bytes         | the later line | the earlier line |
+ *     long line, 64 bytes   | the piece, 16 to 31 bytes, zeros behind | count << 4 | size - 16 in the last byte | 8 ids |
+ *
+ * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0
+ * (long: the count 0), which no piece has.
+ */
+#ifndef QUERN_TOKENIZER_BPE_CACHE_H
+#define QUERN_TOKENIZER_BPE_CACHE_H
+
+#include "tokenizer/encode/bpe_key.h"
+
+#include <string.h>
+
+#include <stdbool.h>
+
+enum {
+    BPE_CACHE_LOG = 15, /* sets: 2 MiB, with room for what a language says in 25 MB but for 3% of its words */
+    BPE_CACHE_IDS = 4,
+    BPE_LONG_LOG = 13, /* lines: 512 KiB */
+    BPE_LONG_BYTES = 31,
+    BPE_LONG_IDS = 8,
+};
+
+struct bpe_line {
+    struct bpe_key key;
+    uint32_t ids[BPE_CACHE_IDS];
+};
+
+struct bpe_set {
+    struct bpe_line lines[2];
+};
+
+struct bpe_long_line {
+    uint64_t words[4];
+    uint32_t ids[BPE_LONG_IDS];
+};
+
+_Static_assert(sizeof(struct bpe_set) == 64 && sizeof(struct bpe_long_line) == 64, "lines of the processor's cache");
+
+struct bpe_cache {
+    struct bpe_set *sets;
+    struct bpe_long_line *long_lines;
+};
+
+static inline bool bpe_line_holds(const struct bpe_line *line, struct bpe_key key)
+{
+    return ((line->key.low ^ key.low) | (line->key.high ^ key.high) << 4) == 0;
+}
+
+static inline size_t bpe_line_count(const struct bpe_line *line)
+{
+    return line->key.high >> 60;
+}
+
+static inline bool bpe_long_line_holds(const struct bpe_long_line *line, const uint64_t words[4])
+{
+    return ((line->words[0] ^ words[0]) | (line->words[1] ^ words[1]) | (line->words[2] ^ words[2]) |
+            (line->words[3] ^ words[3]) << 4) == 0 &&
+           line->words[3] >> 60 != 0;
+}
+
+#endif

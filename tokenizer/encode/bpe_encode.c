@@ -1,0 +1,294 @@
+/* Text to ids, without added tokens.
+ *
+ *     text --cut--> pieces --hard cuts--> shorter pieces --queue, 128 at a time--> cache --+--> ids
+ *                                                                                          +-- (seldom) bpe_match, bpe_merge
+ *
+ * A queue goes through in steps, so that neither the latencies of memory nor a piece that is new hold up the others:
+ *
+ *     fill      each piece is hashed, and its line of the cache fetched
+ *     look up   all keys are compared; those not found are listed, without a branch
+ *     find      the ids of those listed: in the long lines, or by matching
+ *     put out   all ids in the order of the pieces
+ *     keep      what was found goes into the cache
+ */
+#include "tokenizer/encode/bpe_encode.h"
+
+#include "base/check.h"
+#include "tokenizer/encode/bpe_borders.h"
+#include "tokenizer/encode/bpe_cache.h"
+
+enum {
+    QUEUE = 128,
+    ENDS = 512,
+    CUTS = 64,
+    UNCUT_BYTES = 6,
+    QUEUED_BYTES = 1 << 16, /* longer pieces are not queued */
+};
+
+struct queued {
+    const uint8_t *at;
+    size_t size;
+    struct bpe_key key; /* of pieces up to BPE_KEY_BYTES; else such as no line has */
+    union {
+        struct bpe_set *set;
+        struct bpe_long_line *long_line; /* of longer pieces, which have no set: any memory may be read in its place */
+    };
+    const uint32_t *ids; /* when looked up */
+    size_t count;
+};
+
+struct bpe_encoder {
+    struct bpe_cache cache;
+    struct bpe_workspace workspace;
+    struct pretokenize_scratch cut;
+    uint32_t *found; /* ids of the new pieces of a queue */
+    size_t found_capacity;
+    size_t queued;
+    struct queued queue[QUEUE];
+};
+
+enum {
+    SETS_BYTES = (1 << BPE_CACHE_LOG) * sizeof(struct bpe_set),
+    LONG_BYTES = (1 << BPE_LONG_LOG) * sizeof(struct bpe_long_line),
+};
+
+q_status bpe_encoder_create(struct bpe_encoder **out)
+{
+    struct bpe_encoder *encoder;
+    Q_TRY(q_alloc_zero(1, sizeof(*encoder), &encoder));
+    q_status status = q_alloc_pages(SETS_BYTES, &encoder->cache.sets);
+    if (!status)
+        status = q_alloc_pages(LONG_BYTES, &encoder->cache.long_lines);
+    if (status)
+        bpe_encoder_release(encoder);
+    else
+        *out = encoder;
+    return status;
+}
+
+void bpe_encoder_release(struct bpe_encoder *encoder)
+{
+    if (!encoder)
+        return;
+    bpe_workspace_release(&encoder->workspace);
+    pretokenize_scratch_release(&encoder->cut);
+    q_release(encoder->found);
+    q_release_pages(encoder->cache.sets, SETS_BYTES);
+    q_release_pages(encoder->cache.long_lines, LONG_BYTES);
+    q_release(encoder);
+}
+
+static q_status reserve(struct tokenizer_ids *out, size_t more)
+{
+    size_t room;
+    if (!q_add_size(out->count, more, &room))
+        return q_fail(Q_ERR_MEMORY, "a text of more than %zu tokens is too long", out->count);
+    return room > out->capacity ? q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)) : Q_OK;
+}
+
+/* Keeps the compiler from making a branch of what depends on a value that no processor foresees. */
+static inline void unforeseen(size_t *value)
+{
+    __asm__("" : "+r"(*value));
+}
+
+/* Appends a piece to the queue, which has room, and has its line fetched. `readable`: bytes of memory from `at` on. */
+__attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder *encoder, const uint8_t *at,
+                                                              size_t size, size_t readable)
+{
+    struct queued *piece = &encoder->queue[encoder->queued++];
+    struct bpe_key all = bpe_key_load(at, readable);
+    piece->at = at;
+    piece->size = size;
+    if (size <= BPE_KEY_BYTES) {
+        piece->key = bpe_key_cut(all, size);
+        piece->set = &encoder->cache.sets[bpe_key_hash(piece->key) >> (64 - BPE_CACHE_LOG)];
+        __builtin_prefetch(piece->set);
+    } else {
+        struct bpe_key last = {q_load_u64(at + size - 16), q_load_u64(at + size - 8)};
+        struct bpe_key mixed = {all.low ^ (last.high >> 7 | last.high << 57), all.high ^ last.low};
+        piece->key = (struct bpe_key){0, UINT64_MAX >> 4};
+        piece->long_line = &encoder->cache.long_lines[bpe_key_hash(mixed) >> (64 - BPE_LONG_LOG)];
+        __builtin_prefetch(piece->long_line);
+    }
+}
+
+/* Lists the pieces that no set has. */
+static size_t look_up(struct bpe_encoder *encoder, size_t queued, uint8_t new_ones[QUEUE])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < queued; i++) {
+        struct queued *piece = &encoder->queue[i];
+        size_t earlier = !bpe_line_holds(&piece->set->lines[0], piece->key);
+        unforeseen(&earlier);
+        const struct bpe_line *line = &piece->set->lines[earlier];
+        piece->ids = line->ids;
+        piece->count = bpe_line_count(line);
+        new_ones[count] = (uint8_t)i;
+        count += !bpe_line_holds(line, piece->key);
+    }
+    return count;
+}
+
+static void long_key(const struct queued *piece, uint64_t words[4])
+{
+    memset(words, 0, 4 * sizeof(*words));
+    memcpy(words, piece->at, piece->size);
+    words[3] |= (uint64_t)(piece->size - 16) << 56;
+}
+
+static bool look_up_long(struct queued *piece)
+{
+    const struct bpe_long_line *line = piece->long_line;
+    uint64_t words[4];
+    if (piece->size <= BPE_KEY_BYTES || piece->size > BPE_LONG_BYTES)
+        return false;
+    long_key(piece, words);
+    piece->ids = line->ids;
+    piece->count = line->words[3] >> 60;
+    return bpe_long_line_holds(line, words);
+}
+
+/* The ids of the pieces listed. */
+static q_status find(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const uint8_t *new_ones,
+                     size_t count)
+{
+    size_t room = BPE_LONG_IDS; /* that many may be read behind the last */
+    for (size_t i = 0; i < count; i++)
+        room += encoder->queue[new_ones[i]].size;
+    Q_TRY(q_grow(&encoder->found, &encoder->found_capacity, room, sizeof(*encoder->found)));
+    uint32_t *found = encoder->found;
+    for (size_t i = 0; i < count; i++) {
+        struct queued *piece = &encoder->queue[new_ones[i]];
+        if (look_up_long(piece))
+            continue;
+        piece->ids = found;
+        Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, found, &piece->count));
+        found += piece->count;
+    }
+    return Q_OK;
+}
+
+static q_status put_out(const struct bpe_encoder *encoder, size_t queued, struct tokenizer_ids *out)
+{
+    Q_TRY(reserve(out, QUEUE * BPE_CACHE_IDS));
+    uint32_t *to = out->ids + out->count;
+    for (size_t i = 0; i < queued; i++) {
+        const struct queued *piece = &encoder->queue[i];
+        if (piece->count <= BPE_CACHE_IDS) {
+            memcpy(to, piece->ids, BPE_CACHE_IDS * sizeof(*to)); /* all of them: one size for the compiler */
+        } else {
+            out->count = (size_t)(to - out->ids);
+            Q_TRY(reserve(out, piece->count + QUEUE * BPE_CACHE_IDS));
+            to = out->ids + out->count;
+            memcpy(to, piece->ids, piece->count * sizeof(*to));
+        }
+        to += piece->count;
+    }
+    out->count = (size_t)(to - out->ids);
+    return Q_OK;
+}
+
+static void keep(const struct queued *piece)
+{
+    if (piece->size <= BPE_KEY_BYTES && piece->count <= BPE_CACHE_IDS) {
+        struct bpe_set *set = piece->set;
+        if (bpe_line_holds(&set->lines[0], piece->key)) /* it was in the queue twice */
+            return;
+        set->lines[1] = set->lines[0];
+        set->lines[0].key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)piece->count << 60};
+        memcpy(set->lines[0].ids, piece->ids, sizeof(set->lines[0].ids));
+    } else if (piece->size > BPE_KEY_BYTES && piece->size <= BPE_LONG_BYTES && piece->count <= BPE_LONG_IDS) {
+        struct bpe_long_line *line = piece->long_line;
+        if (piece->ids == line->ids) /* it was found there */
+            return;
+        long_key(piece, line->words);
+        line->words[3] |= (uint64_t)piece->count << 60;
+        memcpy(line->ids, piece->ids, sizeof(line->ids));
+    }
+}
+
+/* The ids of all pieces in the queue, and an empty queue. */
+static q_status flush(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, struct tokenizer_ids *out)
+{
+    uint8_t new_ones[QUEUE];
+    size_t queued = encoder->queued, count = look_up(encoder, queued, new_ones);
+    encoder->queued = 0;
+    if (count)
+        Q_TRY(find(tokenizer, encoder, new_ones, count));
+    Q_TRY(put_out(encoder, queued, out));
+    for (size_t i = 0; i < count; i++)
+        keep(&encoder->queue[new_ones[i]]);
+    return Q_OK;
+}
+
+/* A piece of any length, past the queue. */
+static q_status encode_huge(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const uint8_t *piece,
+                            size_t size, struct tokenizer_ids *out)
+{
+    size_t count;
+    Q_TRY(flush(tokenizer, encoder, out));
+    Q_TRY(reserve(out, size));
+    Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece, size, out->ids + out->count, &count));
+    out->count += count;
+    return Q_OK;
+}
+
+__attribute__((always_inline)) static inline q_status encode_piece(const struct tokenizer *tokenizer,
+                                                                   struct bpe_encoder *encoder, const uint8_t *at,
+                                                                   size_t size, size_t readable,
+                                                                   struct tokenizer_ids *out)
+{
+    if (size > QUEUED_BYTES)
+        return encode_huge(tokenizer, encoder, at, size, out);
+    if (encoder->queued == QUEUE)
+        Q_TRY(flush(tokenizer, encoder, out));
+    queue_piece(encoder, at, size, readable);
+    return Q_OK;
+}
+
+/* Whether to look for hard cuts: not in ASCII, and not in a piece that is likely to be in the cache as it is: of a character or two, or a short word
+ * of a script of two bytes a letter. */
+static inline bool worth_cutting(const uint8_t *piece, size_t size)
+{
+    return size > UNCUT_BYTES && piece[1] >= 0x80 && (size > BPE_KEY_BYTES || piece[0] >= 0xE0 || piece[1] >= 0xE0);
+}
+
+/* A piece cut at its hard borders. */
+static q_status encode_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text, size_t start,
+                           size_t end, struct tokenizer_ids *out)
+{
+    const uint8_t *bytes = (const uint8_t *)text.data;
+    size_t at = start, ends[CUTS], count;
+    while ((count = bpe_borders_cut(tokenizer->borders, bytes, text.size, &at, end, ends, CUTS)) > 0)
+        for (size_t i = 0; i < count; start = ends[i++])
+            Q_TRY(encode_piece(tokenizer, encoder, bytes + start, ends[i] - start, text.size - start, out));
+    return Q_OK;
+}
+
+q_status bpe_encode(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
+                    struct tokenizer_ids *out)
+{
+    const uint8_t *bytes = (const uint8_t *)text.data;
+    size_t at = 0, start = 0, ends[ENDS], count;
+    encoder->queued = 0; /* there may be some after a failure */
+    for (;;) {
+        Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &encoder->cut, text, &at, ends, ENDS, &count));
+        if (count == 0)
+            return flush(tokenizer, encoder, out);
+        for (size_t i = 0; i < count; start = ends[i++]) {
+            size_t size = ends[i] - start;
+            uint32_t whole = tokenizer->wholes.count ? bpe_wholes_find(tokenizer, bytes + start, size) : UINT32_MAX;
+            if (whole != UINT32_MAX) {
+                Q_TRY(flush(tokenizer, encoder, out));
+                Q_TRY(reserve(out, 1));
+                out->ids[out->count++] = whole;
+                continue;
+            }
+            if (worth_cutting(bytes + start, size))
+                Q_TRY(encode_cut(tokenizer, encoder, text, start, ends[i], out));
+            else
+                Q_TRY(encode_piece(tokenizer, encoder, bytes + start, size, text.size - start, out));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+#include "tokenizer/encode/bpe_trees.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "tokenizer/encode/bpe_index.h"
+
+void bpe_trees_release(struct bpe_trees *t)
+{
+    q_release_pages(t->trees, t->capacity * sizeof(*t->trees));
+    q_release_pages(t->pairs, t->pairs_count * sizeof(*t->pairs));
+    q_release(t->ids);
+    q_release(t->filter);
+    bpe_trie_release(&t->trie);
+    *t = (struct bpe_trees){0};
+}
+
+/* What is known while the merges are gone through in the order of their ranks. */
+struct growing {
+    const struct tokenizer *tokenizer;
+    struct bpe_trees *out;
+    uint32_t *number; /* [size of the vocabulary]: of the token, so far; BPE_NO_TREE */
+};
+
+static q_status allocate(struct growing *g)
+{
+    const struct vocabulary *v = &g->tokenizer->vocabulary;
+    struct bpe_trees *t = g->out;
+    t->pairs_shift = 64 - 9;
+    for (t->pairs_count = 512; t->pairs_count < 2 * v->merge_count; t->pairs_count *= 2)
+        t->pairs_shift--;
+    t->capacity = 256 + v->merge_count;
+    Q_TRY(q_alloc_pages(t->capacity * sizeof(*t->trees), &t->trees));
+    Q_TRY(q_alloc_pages(t->pairs_count * sizeof(*t->pairs), &t->pairs));
+    Q_TRY(q_alloc(t->capacity, sizeof(*t->ids), &t->ids));
+    Q_TRY(q_alloc_zero(1u << BPE_TREES_FILTER_LOG, sizeof(*t->filter), &t->filter));
+    Q_TRY(q_alloc(v->size, sizeof(*g->number), &g->number));
+    for (size_t i = 0; i < t->pairs_count; i++)
+        t->pairs[i] = BPE_NO_TREE;
+    for (uint32_t id = 0; id < v->size; id++)
+        g->number[id] = BPE_NO_TREE;
+    return Q_OK;
+}
+
+static void add_tree(struct growing *g, uint32_t left, uint32_t right, uint32_t id, uint32_t size)
+{
+    struct bpe_trees *t = g->out;
+    g->number[id] = t->count;
+    t->ids[t->count] = id;
+    t->longest = Q_MAX(t->longest, size);
+    t->trees[t->count++] = (struct bpe_tree){{left, right}, BPE_NO_TREE, size};
+}
+
+static void add_pair(struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t number)
+{
+    uint64_t hash = bpe_trees_hash(left, right);
+    size_t at = (size_t)(hash >> t->pairs_shift);
+    t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] |= bpe_trees_bits(hash);
+    while (t->pairs[at] != BPE_NO_TREE)
+        at = (at + 1) & (t->pairs_count - 1);
+    t->pairs[at] = number | (uint32_t)(hash & 255) << 24;
+}
+
+/* A merge makes its token where its parts meet and no merge of a lower rank parts them; else it never takes place. */
+static bool grow(struct growing *g)
+{
+    const struct vocabulary *v = &g->tokenizer->vocabulary;
+    struct bpe_trees *t = g->out;
+    for (uint32_t byte = 0; byte < 256; byte++)
+        add_tree(g, 0, 0, v->byte_id[byte], 1);
+    for (size_t rank = 0; rank < v->merge_count; rank++) {
+        const struct vocabulary_merge *merge = &v->merges[rank];
+        uint32_t left = g->number[merge->left], right = g->number[merge->right], number = t->count;
+        if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, left, right) ||
+            bpe_find_merge(g->tokenizer, merge->left, merge->right)->rank != rank)
+            continue;
+        if (g->number[merge->id] != BPE_NO_TREE || number == BPE_TREES_MAX)
+            return false;
+        add_tree(g, left, right, merge->id, t->trees[left].size + t->trees[right].size);
+        add_pair(t, left, right, number);
+    }
+    return true;
+}
+
+/* Whether all merges that take place have been found: of the others, none has parts that meet. One whose parts came about after its turn may. */
+static bool is_ordered(const struct growing *g)
+{
+    const struct vocabulary *v = &g->tokenizer->vocabulary;
+    const struct bpe_trees *t = g->out;
+    for (size_t rank = 0; rank < v->merge_count; rank++) {
+        uint32_t left = g->number[v->merges[rank].left], right = g->number[v->merges[rank].right];
+        if (left != BPE_NO_TREE && right != BPE_NO_TREE && bpe_trees_find(t, left, right) == BPE_NO_TREE &&
+            bpe_trees_agree(t, left, right))
+            return false;
+    }
+    return true;
+}
+
+static q_status index_bytes(const struct vocabulary *v, struct bpe_trees *t)
+{
+    struct bpe_trie_key *keys;
+    bool full;
+    Q_TRY(q_alloc(t->count, sizeof(*keys), &keys));
+    for (uint32_t i = 0; i < t->count; i++)
+        keys[i] = (struct bpe_trie_key){v->tokens[t->ids[i]], i};
+    q_status status = bpe_trie_create(keys, t->count, &t->trie, &full);
+    q_release(keys);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < t->count && !full; i++) {
+        q_string token = v->tokens[t->ids[i]];
+        t->trees[i].shorter = bpe_trie_longest(&t->trie, (const uint8_t *)token.data, token.size - 1);
+    }
+    t->ordered = !full;
+    return Q_OK;
+}
+
+q_status bpe_trees_create(struct tokenizer *tokenizer)
+{
+    struct bpe_trees *out = &tokenizer->trees;
+    struct growing g = {.tokenizer = tokenizer, .out = out};
+    q_status status = allocate(&g);
+    bool ordered = !status && grow(&g) && is_ordered(&g);
+    q_release(g.number);
+    if (ordered)
+        status = index_bytes(&tokenizer->vocabulary, out);
+    if (status || !out->ordered)
+        bpe_trees_release(out);
+    return status;
+}

@@ -1,0 +1,124 @@
+/* How merging makes each token, and what follows from it: the same ids without merging.
+ *
+ * A token comes about in one way only: whatever text it stands in, the merges inside it are those that its own bytes undergo alone (as long as none
+ * crosses its ends, nothing outside has a say). So every token that can come about at all has one tree of merges. Here they are numbered anew, in
+ * the order of their merges' ranks: 0..255 are the bytes, then each part of a token has a lower number than the token. A merge list for which that
+ * is not so (a merge that becomes possible after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long.
+ *
+ * Two facts carry bpe_match.c:
+ *   1  A sequence of tokens is the encoding of its bytes if and only if each two neighbours are the encoding of theirs: the first merge to cross a border
+ *      would be seen by the two at that border alone.
+ *   2  Whether two are is found by taking their trees apart, the later merge first (bpe_trees_agree): at each moment of the merging two parts face
+ *      each other at the border, and it is crossed if there is a merge of these whose turn comes before that of the next merge to change one of
+ *      them.
+ *
+ * Source: H. van Antwerpen and A. Neubeck, So many tokens, so little time, GitHub 2024, and its crate `bpe`; there for vocabularies in the order of ids.
+ */
+#ifndef QUERN_TOKENIZER_BPE_TREES_H
+#define QUERN_TOKENIZER_BPE_TREES_H
+
+#include "base/status.h"
+#include "tokenizer/encode/bpe_trie.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tokenizer;
+
+#define BPE_NO_TREE UINT32_MAX
+
+enum {
+    BPE_TREES_FILTER_LOG = 14, /* words: 128 KiB */
+    BPE_TREES_MAX = 0xFFFFFF,
+};
+
+struct bpe_tree {
+    uint32_t parts[2]; /* left and right: numbers below its own; nothing for bytes */
+    uint32_t shorter;  /* the longest token that is a beginning of this one; BPE_NO_TREE */
+    uint32_t size;     /* bytes */
+};
+
+struct bpe_trees {
+    bool ordered; /* else nothing else is filled */
+    uint32_t count;
+    uint32_t longest; /* bytes of the longest token */
+    size_t capacity;
+    struct bpe_tree *trees; /* pages */
+    uint32_t *ids;
+    struct bpe_trie trie; /* bytes to number */
+    /* By the hash of the parts: number | 8 bits of the hash << 24; BPE_NO_TREE: empty. */
+    uint32_t *pairs; /* pages */
+    size_t pairs_count;
+    unsigned pairs_shift; /* 64 - log2 of it */
+    uint64_t *filter; /* the pairs, hashed to two bits of a word: nearly all pairs that are asked for have no merge */
+};
+
+/* Fills `trees` of a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
+q_status bpe_trees_create(struct tokenizer *tokenizer) Q_MUST_USE;
+void bpe_trees_release(struct bpe_trees *trees);
+
+static inline uint64_t bpe_trees_hash(uint32_t left, uint32_t right)
+{
+    return ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ull ^
+           ((uint64_t)right << 32 | left) * 0xD6E8FEB86659FD93ull;
+}
+
+/* Its two bits in a word of the filter. */
+static inline uint64_t bpe_trees_bits(uint64_t hash)
+{
+    return 1ull << (hash >> 8 & 63) | 1ull << (hash >> 14 & 63);
+}
+
+/* The tree of these parts; BPE_NO_TREE. */
+static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, uint32_t right)
+{
+    uint64_t hash = bpe_trees_hash(left, right), bits = bpe_trees_bits(hash);
+    if ((t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] & bits) != bits)
+        return BPE_NO_TREE;
+    for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & (t->pairs_count - 1)) {
+        uint32_t slot = t->pairs[at], number = slot & BPE_TREES_MAX;
+        if (slot == BPE_NO_TREE)
+            return BPE_NO_TREE;
+        if (slot >> 24 == (hash & 255) && t->trees[number].parts[0] == left && t->trees[number].parts[1] == right)
+            return number;
+    }
+}
+
+/* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes
+ * before the merge across, should both be the same pair, and one of the right part after it. */
+struct bpe_facing {
+    uint32_t left, right, limit;
+};
+
+enum bpe_agreement { BPE_UNDECIDED, BPE_AGREE, BPE_DISAGREE };
+
+static inline struct bpe_facing bpe_facing_of(uint32_t left, uint32_t right)
+{
+    return (struct bpe_facing){left, right, BPE_NO_TREE};
+}
+
+/* One step: is there a merge across, and else what is there before the later of the two came about. Which side that is, and when the end comes, no processor
+ * foresees: there is no branch but the one for a pair that the filter knows. */
+static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, struct bpe_facing *f)
+{
+    uint64_t of_left = f->left > f->right;
+    uint32_t later = of_left ? f->left : f->right;
+    bool across = bpe_trees_find(t, f->left, f->right) < f->limit;
+    uint32_t part = t->trees[later].parts[of_left];
+    f->limit = later + 1 - (uint32_t)of_left;
+    f->left = of_left ? part : f->left;
+    f->right = of_left ? f->right : part;
+    return across ? BPE_DISAGREE : later < 256 ? BPE_AGREE : BPE_UNDECIDED;
+}
+
+/* Two tokens stay as they are side by side. */
+static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right)
+{
+    struct bpe_facing facing = bpe_facing_of(left, right);
+    enum bpe_agreement agreement;
+    while ((agreement = bpe_facing_step(t, &facing)) == BPE_UNDECIDED)
+        ;
+    return agreement == BPE_AGREE;
+}
+
+#endif
