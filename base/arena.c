@@ -15,7 +15,8 @@ enum { ALIGNMENT = 16, BLOCK_BYTES_FIRST = 4096, BLOCK_BYTES_MAX = 1 << 20 };
 
 struct q_arena_block {
     struct q_arena_block *older;
-    size_t size; /* of `bytes` */
+    size_t size;  /* of `bytes` */
+    size_t pages; /* in bytes, where the block is pages; 0: it is of q_alloc */
     _Alignas(ALIGNMENT) char bytes[];
 };
 
@@ -23,7 +24,10 @@ static void release_chain(struct q_arena_block *block)
 {
     while (block) {
         struct q_arena_block *older = block->older;
-        q_release(block);
+        if (block->pages)
+            q_release_pages(block, block->pages);
+        else
+            q_release(block);
         block = older;
     }
 }
@@ -50,6 +54,13 @@ void q_arena_clear(struct q_arena *arena)
     arena->used = 0;
 }
 
+static void push_block(struct q_arena *arena, struct q_arena_block *block)
+{
+    block->older = arena->newest;
+    arena->newest = block;
+    arena->used = 0;
+}
+
 static q_status add_block(struct q_arena *arena, size_t bytes)
 {
     size_t size = BLOCK_BYTES_FIRST;
@@ -61,10 +72,21 @@ static q_status add_block(struct q_arena *arena, size_t bytes)
         return q_fail(Q_ERR_MEMORY, "out of memory: %zu bytes were asked for", bytes);
     struct q_arena_block *block;
     Q_TRY(q_alloc(1, total, &block));
-    block->older = arena->newest;
-    block->size = size;
-    arena->newest = block;
-    arena->used = 0;
+    *block = (struct q_arena_block){.size = size};
+    push_block(arena, block);
+    return Q_OK;
+}
+
+q_status q_arena_reserve_pages(struct q_arena *arena, size_t bytes)
+{
+    size_t total;
+    struct q_arena_block *block;
+    if (!q_add_size(bytes, sizeof(*block) + Q_HUGE_PAGE - 1, &total))
+        return q_fail(Q_ERR_MEMORY, "out of memory: %zu bytes were asked for", bytes);
+    total = total / Q_HUGE_PAGE * Q_HUGE_PAGE;
+    Q_TRY(q_alloc_pages(total, &block));
+    *block = (struct q_arena_block){.size = total - sizeof(*block), .pages = total};
+    push_block(arena, block);
     return Q_OK;
 }
 

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALIGNMENT = 64 /* a cache line, and the widest vector */, HUGE_PAGE = 1 << 21 };
+enum { ALIGNMENT = 64 /* a cache line, and the widest vector */ };
 
 /* The failing allocation, see q_memory_fail_at. `fail_at` is compared with the number of allocations made; 0 is off. */
 static atomic_uint_fast64_t allocations_made;
@@ -178,7 +178,7 @@ void q_memory_return_blocks(void)
 
 q_status q_alloc_pages(size_t bytes, void *out_pointer)
 {
-    const size_t slack = bytes >= HUGE_PAGE ? HUGE_PAGE : 0;
+    const size_t slack = bytes >= Q_HUGE_PAGE ? Q_HUGE_PAGE : 0;
     size_t room;
     q_check(bytes > 0);
     if (!q_add_size(bytes, slack, &room) || room > PTRDIFF_MAX || must_fail())
@@ -189,7 +189,7 @@ q_status q_alloc_pages(size_t bytes, void *out_pointer)
     if (slack) {
         /* What lies before the first border of a huge page, and what is left behind, goes back. */
         const size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (bytes + page - 1) / page * page;
-        const size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
+        const size_t before = (Q_HUGE_PAGE - (uintptr_t)memory % Q_HUGE_PAGE) % Q_HUGE_PAGE;
         if (before)
             (void)munmap(memory, before);
         memory += before;

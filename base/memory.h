@@ -48,6 +48,8 @@ uint64_t q_memory_machine_bytes(void);
  * promise a bound. Nothing where malloc cannot be told. */
 void q_memory_return_blocks(void);
 
+enum { Q_HUGE_PAGE = 1 << 21 };
+
 /* `bytes` > 0 of zeroed pages, which go back to the system when they are released: for what counts against a bound on memory, since blocks of malloc may
  * stay with the process. From 2 MiB on they are aligned for huge pages, and these are asked for: a table that is looked up at random lives by its TLB. */
 q_status q_alloc_pages(size_t bytes, void *out_pointer) Q_MUST_USE;
@@ -86,8 +88,11 @@ struct q_arena {
 void q_arena_release(struct q_arena *arena);
 /* Forgets everything but keeps the largest block for use again. */
 void q_arena_clear(struct q_arena *arena);
-q_status q_arena_alloc(struct q_arena *arena, size_t count, size_t size, void *out_pointer) Q_MUST_USE; /* zeroed, aligned to 16 */
-q_status q_arena_string(struct q_arena *arena, q_string string, q_string *out) Q_MUST_USE;               /* copy, NUL behind it */
+/* A block of so many bytes, and what the last huge page has beyond these, for what is asked for next: tables that are read here and there, side by side. */
+q_status q_arena_reserve_pages(struct q_arena *arena, size_t bytes) Q_MUST_USE;
+q_status q_arena_alloc(struct q_arena *arena, size_t count, size_t size,
+                       void *out_pointer) Q_MUST_USE;                                      /* zeroed, aligned to 16 */
+q_status q_arena_string(struct q_arena *arena, q_string string, q_string *out) Q_MUST_USE; /* copy, NUL behind it */
 q_status q_arena_cstring(struct q_arena *arena, q_string string, const char **out) Q_MUST_USE;
 q_status q_arena_printf(struct q_arena *arena, const char **out, const char *format, ...) Q_PRINTF(3, 4) Q_MUST_USE;
 

@@ -191,6 +191,31 @@ static void test_pages_come_and_go(void **state)
     q_release_pages(NULL, 1);
 }
 
+/* What fits is given from the pages reserved, then blocks come as ever; all of it goes back. */
+static void test_arena_of_pages(void **state)
+{
+    (void)state;
+    struct q_arena arena = {0};
+    char *first, *last, *more;
+    assert_ok(q_arena_alloc(&arena, 1, 100, &first));
+    assert_ok(q_arena_reserve_pages(&arena, Q_HUGE_PAGE));
+    assert_ok(q_arena_alloc(&arena, 1, 100, &first));
+    assert_true((uintptr_t)first % Q_HUGE_PAGE < 64);
+    assert_ok(q_arena_alloc(&arena, 1, 2 * Q_HUGE_PAGE - 1000, &last));
+    assert_ptr_equal(last, first + 112);
+    assert_ok(q_arena_alloc(&arena, 1, 1000, &more));
+    assert_true(more + 1000 <= first || more >= last + 2 * Q_HUGE_PAGE - 1000);
+    memset(more, 1, 1000);
+    q_arena_clear(&arena);
+    assert_ok(q_arena_alloc(&arena, 1, 100, &more));
+    assert_ptr_equal(more, first);
+    (void)q_memory_fail_at(1, 0);
+    assert_int_equal(q_arena_reserve_pages(&arena, 1), Q_ERR_MEMORY);
+    (void)q_memory_fail_at(0, 0);
+    assert_int_equal(q_arena_reserve_pages(&arena, SIZE_MAX - 100), Q_ERR_MEMORY);
+    q_arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_grow_keeps_and_multiplies), cmocka_unit_test(test_buffer_appends),
         cmocka_unit_test(test_arena_never_moves),         cmocka_unit_test(test_kth_allocation_fails),
         cmocka_unit_test(test_failure_leaves_buffer),     cmocka_unit_test(test_peak_counts),
-        cmocka_unit_test(test_pages_come_and_go),
+        cmocka_unit_test(test_pages_come_and_go),         cmocka_unit_test(test_arena_of_pages),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
