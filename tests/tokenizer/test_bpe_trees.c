@@ -8,6 +8,8 @@
 
 enum { MERGES = 60, TEXT = 120 };
 
+static size_t short_pieces; /* tried */
+
 /* The characters of the texts: few, so that merges compete; some of several bytes, which share bytes, so that tokens begin and end within them. */
 static const char *const characters[] = {
     "a",
@@ -141,6 +143,22 @@ static void check_ids(const uint32_t *got, size_t count, const uint32_t *wanted,
     assert_memory_equal(got, wanted, count * sizeof(*got));
 }
 
+/* Pieces from anywhere in the text, also from within characters. */
+static void check_short(const struct tokenizer *tokenizer, const uint8_t *bytes, size_t size)
+{
+    uint32_t wanted[BPE_SHORT_BYTES], got[BPE_SHORT_BYTES];
+    for (size_t start = 0; start < size; start++) {
+        size_t piece = Q_MIN(1 + start * 7 % 48, size - start), count;
+        count = tokenizer->trees.ordered ? bpe_short(&tokenizer->trees, bytes + start, piece, got) : 0;
+        if (count == 0)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            got[i] = tokenizer->trees.ids[got[i]];
+        check_ids(got, count, wanted, bpe_merge_plain(tokenizer, bytes + start, piece, wanted));
+        short_pieces++;
+    }
+}
+
 static void check_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text)
 {
     static uint32_t wanted[4 * TEXT], got[4 * TEXT];
@@ -155,6 +173,7 @@ static void check_text(const struct tokenizer *tokenizer, struct tokenizer_scrat
     check_ids(got, count, wanted, wanted_count);
     assert_ok(bpe_merge(tokenizer, &workspace, bytes, text.size, got, &count));
     check_ids(got, count, wanted, wanted_count);
+    check_short(tokenizer, bytes, text.size);
     for (;;) {
         assert_ok(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &cut, text, &at, &end, 1, &count));
         if (count == 0)
@@ -209,7 +228,9 @@ static int check_vocabularies(uint64_t seed, int rounds, bool pairs, bool shuffl
 static void vocabularies_of_pairs(void **state)
 {
     (void)state;
+    short_pieces = 0;
     assert_true(check_vocabularies(1000, 150, true, false) > 100);
+    assert_true(short_pieces > 100000);
 }
 
 static void vocabularies_of_tokens(void **state)

@@ -6,6 +6,9 @@
  *
  * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0
  * (long: the count 0), which no piece has.
+ *
+ * Of the pieces that are new, a third and more are tokens as they are. So a cache that is in use for some text is filled up with the vocabulary's tokens, the
+ * commonest first, as far as there are empty lines.
  */
 #ifndef QUERN_TOKENIZER_BPE_CACHE_H
 #define QUERN_TOKENIZER_BPE_CACHE_H
@@ -17,9 +20,9 @@
 #include <stdbool.h>
 
 enum {
-    BPE_CACHE_LOG = 15, /* sets: 2 MiB, with room for what a language says in 25 MB but for 3% of its words */
+    BPE_CACHE_LOG = 16, /* sets: 4 MiB, with room for the tokens of a vocabulary and as many words */
     BPE_CACHE_IDS = 4,
-    BPE_LONG_LOG = 13, /* lines: 512 KiB */
+    BPE_LONG_LOG = 15, /* lines: 2 MiB */
     BPE_LONG_BYTES = 31,
     BPE_LONG_IDS = 8,
 };
@@ -41,13 +44,18 @@ struct bpe_long_line {
 _Static_assert(sizeof(struct bpe_set) == 64 && sizeof(struct bpe_long_line) == 64, "lines of the processor's cache");
 
 struct bpe_cache {
-    struct bpe_set *sets;
-    struct bpe_long_line *long_lines;
+    struct bpe_set sets[1 << BPE_CACHE_LOG];
+    struct bpe_long_line long_lines[1 << BPE_LONG_LOG];
 };
 
 static inline bool bpe_line_holds(const struct bpe_line *line, struct bpe_key key)
 {
     return ((line->key.low ^ key.low) | (line->key.high ^ key.high) << 4) == 0;
+}
+
+static inline bool bpe_line_is_empty(const struct bpe_line *line)
+{
+    return line->key.high == 0;
 }
 
 static inline size_t bpe_line_count(const struct bpe_line *line)

@@ -79,7 +79,7 @@ static size_t remaining_candidate(const uint64_t *worths, size_t pairs, double u
     return place;
 }
 
-/* bpe_merge_short with a draw for each step: nearly all of them leave nothing out and go the ordinary way. */
+/* By a scan for the lowest rank, with a draw for each step: nearly all of them leave nothing out. */
 size_t bpe_dropout_short(const struct tokenizer *tokenizer, const struct bpe_dropout *dropout, uint64_t position,
                          const uint8_t *piece, size_t size, uint32_t *ids)
 {

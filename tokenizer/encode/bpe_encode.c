@@ -1,7 +1,7 @@
 /* Text to ids, without added tokens.
  *
  *     text --cut--> pieces --hard cuts--> shorter pieces --queue, 128 at a time--> cache --+--> ids
- *                                                                                          +-- (seldom) bpe_match, bpe_merge
+ *                                                                                          +-- (seldom) bpe_merge: bpe_short, bpe_match
  *
  * A queue goes through in steps, so that neither the latencies of memory nor a piece that is new hold up the others:
  *
@@ -23,6 +23,7 @@ enum {
     CUTS = 64,
     UNCUT_BYTES = 6,
     QUEUED_BYTES = 1 << 16, /* longer pieces are not queued */
+    FILL_AFTER = 1 << 18,   /* bytes of text: filling the cache takes as long as 200 KB of these */
 };
 
 struct queued {
@@ -38,27 +39,21 @@ struct queued {
 };
 
 struct bpe_encoder {
-    struct bpe_cache cache;
+    struct bpe_cache *cache;
     struct bpe_workspace workspace;
     struct pretokenize_scratch cut;
     uint32_t *found; /* ids of the new pieces of a queue */
     size_t found_capacity;
     size_t queued;
     struct queued queue[QUEUE];
-};
-
-enum {
-    SETS_BYTES = (1 << BPE_CACHE_LOG) * sizeof(struct bpe_set),
-    LONG_BYTES = (1 << BPE_LONG_LOG) * sizeof(struct bpe_long_line),
+    size_t text_bytes; /* so far, up to FILL_AFTER */
 };
 
 q_status bpe_encoder_create(struct bpe_encoder **out)
 {
     struct bpe_encoder *encoder;
     Q_TRY(q_alloc_zero(1, sizeof(*encoder), &encoder));
-    q_status status = q_alloc_pages(SETS_BYTES, &encoder->cache.sets);
-    if (!status)
-        status = q_alloc_pages(LONG_BYTES, &encoder->cache.long_lines);
+    q_status status = q_alloc_pages(sizeof(*encoder->cache), &encoder->cache);
     if (status)
         bpe_encoder_release(encoder);
     else
@@ -73,8 +68,7 @@ void bpe_encoder_release(struct bpe_encoder *encoder)
     bpe_workspace_release(&encoder->workspace);
     pretokenize_scratch_release(&encoder->cut);
     q_release(encoder->found);
-    q_release_pages(encoder->cache.sets, SETS_BYTES);
-    q_release_pages(encoder->cache.long_lines, LONG_BYTES);
+    q_release_pages(encoder->cache, sizeof(*encoder->cache));
     q_release(encoder);
 }
 
@@ -92,6 +86,11 @@ static inline void unforeseen(size_t *value)
     __asm__("" : "+r"(*value));
 }
 
+static inline struct bpe_set *set_of(const struct bpe_encoder *encoder, struct bpe_key key)
+{
+    return &encoder->cache->sets[bpe_key_hash(key) >> (64 - BPE_CACHE_LOG)];
+}
+
 /* Appends a piece to the queue, which has room, and has its line fetched. `readable`: bytes of memory from `at` on. */
 __attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder *encoder, const uint8_t *at,
                                                               size_t size, size_t readable)
@@ -102,13 +101,13 @@ __attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder
     piece->size = size;
     if (size <= BPE_KEY_BYTES) {
         piece->key = bpe_key_cut(all, size);
-        piece->set = &encoder->cache.sets[bpe_key_hash(piece->key) >> (64 - BPE_CACHE_LOG)];
+        piece->set = set_of(encoder, piece->key);
         __builtin_prefetch(piece->set);
     } else {
         struct bpe_key last = {q_load_u64(at + size - 16), q_load_u64(at + size - 8)};
         struct bpe_key mixed = {all.low ^ (last.high >> 7 | last.high << 57), all.high ^ last.low};
         piece->key = (struct bpe_key){0, UINT64_MAX >> 4};
-        piece->long_line = &encoder->cache.long_lines[bpe_key_hash(mixed) >> (64 - BPE_LONG_LOG)];
+        piece->long_line = &encoder->cache->long_lines[bpe_key_hash(mixed) >> (64 - BPE_LONG_LOG)];
         __builtin_prefetch(piece->long_line);
     }
 }
@@ -254,41 +253,120 @@ static inline bool worth_cutting(const uint8_t *piece, size_t size)
     return size > UNCUT_BYTES && piece[1] >= 0x80 && (size > BPE_KEY_BYTES || piece[0] >= 0xE0 || piece[1] >= 0xE0);
 }
 
-/* A piece cut at its hard borders. */
-static q_status encode_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text, size_t start,
-                           size_t end, struct tokenizer_ids *out)
+/* A piece cut at its hard borders, where that is worth it. */
+static q_status encode_piece_or_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
+                                    size_t start, size_t end, struct tokenizer_ids *out)
 {
     const uint8_t *bytes = (const uint8_t *)text.data;
     size_t at = start, ends[CUTS], count;
+    if (!worth_cutting(bytes + start, end - start))
+        return encode_piece(tokenizer, encoder, bytes + start, end - start, text.size - start, out);
     while ((count = bpe_borders_cut(tokenizer->borders, bytes, text.size, &at, end, ends, CUTS)) > 0)
         for (size_t i = 0; i < count; start = ends[i++])
             Q_TRY(encode_piece(tokenizer, encoder, bytes + start, ends[i] - start, text.size - start, out));
     return Q_OK;
 }
 
+/* The pieces that text is full of, in a loop of their own: short, 16 bytes of memory to be read, not to be cut. Stops at the first that is another, or at
+ * `count`, for which the queue has room; how many it queued. */
+static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t start, const size_t *ends, size_t count)
+{
+    struct queued *piece = &encoder->queue[encoder->queued];
+    size_t i;
+    for (i = 0; i < count; start = ends[i++], piece++) {
+        const uint8_t *at = (const uint8_t *)text.data + start;
+        size_t size = ends[i] - start;
+        if (size > BPE_KEY_BYTES || text.size - start < 16 || (at[1] >= 0x80 && worth_cutting(at, size)))
+            break; /* at[1] comes first, since sizes are not foreseen */
+        piece->at = at;
+        piece->size = size;
+        piece->key = bpe_key_cut((struct bpe_key){q_load_u64(at), q_load_u64(at + 8)}, size);
+        piece->set = set_of(encoder, piece->key);
+        __builtin_prefetch(piece->set);
+    }
+    encoder->queued += i;
+    return i;
+}
+
+/* Where pieces may be tokens whatever the merges say. */
+static q_status encode_wholes(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
+                              size_t start, const size_t *ends, size_t count, struct tokenizer_ids *out)
+{
+    for (size_t i = 0; i < count; start = ends[i++]) {
+        uint32_t whole = bpe_wholes_find(tokenizer, (const uint8_t *)text.data + start, ends[i] - start);
+        if (whole == UINT32_MAX) {
+            Q_TRY(encode_piece_or_cut(tokenizer, encoder, text, start, ends[i], out));
+            continue;
+        }
+        Q_TRY(flush(tokenizer, encoder, out));
+        Q_TRY(reserve(out, 1));
+        out->ids[out->count++] = whole;
+    }
+    return Q_OK;
+}
+
+static q_status encode_pieces(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
+                              size_t start, const size_t *ends, size_t count, struct tokenizer_ids *out)
+{
+    for (size_t i = 0; i < count;) {
+        if (encoder->queued == QUEUE)
+            Q_TRY(flush(tokenizer, encoder, out));
+        size_t most = Q_MIN(count - i, QUEUE - encoder->queued),
+               queued = queue_short(encoder, text, start, ends + i, most);
+        i += queued;
+        start = queued ? ends[i - 1] : start;
+        if (queued == most)
+            continue;
+        Q_TRY(encode_piece_or_cut(tokenizer, encoder, text, start, ends[i], out));
+        start = ends[i++];
+    }
+    return Q_OK;
+}
+
+/* A token as a line of the cache, where there is an empty one. */
+static void fill_line(const struct queued *piece, uint32_t id)
+{
+    struct bpe_line *lines = piece->set->lines, *line = &lines[!bpe_line_is_empty(&lines[0])];
+    if (bpe_line_is_empty(line) && !bpe_line_holds(&lines[0], piece->key))
+        *line = (struct bpe_line){{piece->key.low, piece->key.high | 1ull << 60}, {id}};
+}
+
+/* The tokens as lines of the cache (bpe_cache.h). By the queue, which is empty, so that lines are fetched ahead here, too. */
+static void fill_cache(const struct tokenizer *tokenizer, struct bpe_encoder *encoder)
+{
+    const struct bpe_trees *t = &tokenizer->trees;
+    for (uint32_t number = 0, first; number < t->count;) {
+        uint32_t ids[QUEUE];
+        for (first = number; number < t->count && number - first < QUEUE; number++) {
+            q_string token = tokenizer->vocabulary.tokens[t->ids[number]];
+            ids[encoder->queued] = t->ids[number];
+            if (token.size <= BPE_KEY_BYTES)
+                queue_piece(encoder, (const uint8_t *)token.data, token.size, token.size);
+        }
+        for (size_t i = 0; i < encoder->queued; i++)
+            fill_line(&encoder->queue[i], ids[i]);
+        encoder->queued = 0;
+    }
+}
+
 q_status bpe_encode(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
                     struct tokenizer_ids *out)
 {
-    const uint8_t *bytes = (const uint8_t *)text.data;
     size_t at = 0, start = 0, ends[ENDS], count;
     encoder->queued = 0; /* there may be some after a failure */
+    if (encoder->text_bytes < FILL_AFTER) {
+        encoder->text_bytes += Q_MIN(text.size, FILL_AFTER);
+        if (encoder->text_bytes >= FILL_AFTER)
+            fill_cache(tokenizer, encoder);
+    }
     for (;;) {
         Q_TRY(pretokenizer_cut(tokenizer->vocabulary.pretokenizer, &encoder->cut, text, &at, ends, ENDS, &count));
         if (count == 0)
             return flush(tokenizer, encoder, out);
-        for (size_t i = 0; i < count; start = ends[i++]) {
-            size_t size = ends[i] - start;
-            uint32_t whole = tokenizer->wholes.count ? bpe_wholes_find(tokenizer, bytes + start, size) : UINT32_MAX;
-            if (whole != UINT32_MAX) {
-                Q_TRY(flush(tokenizer, encoder, out));
-                Q_TRY(reserve(out, 1));
-                out->ids[out->count++] = whole;
-                continue;
-            }
-            if (worth_cutting(bytes + start, size))
-                Q_TRY(encode_cut(tokenizer, encoder, text, start, ends[i], out));
-            else
-                Q_TRY(encode_piece(tokenizer, encoder, bytes + start, size, text.size - start, out));
-        }
+        if (tokenizer->wholes.count)
+            Q_TRY(encode_wholes(tokenizer, encoder, text, start, ends, count, out));
+        else
+            Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends, count, out));
+        start = ends[count - 1];
     }
 }

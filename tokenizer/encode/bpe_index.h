@@ -2,7 +2,7 @@
  *
  *     pairs   (left, right) -> rank and id of the merge     open addressing, 16 bytes a slot
  *     bytes   the same for two bytes, by these: where every piece begins, and a hundredth of the memory
- *     trees   the tokens that merging can give, each with its merges, and a trie over them (bpe_trees.h)
+ *     trees   the tokens that merging can give, each with its merges, a table of these, and a trie (bpe_trees.h, bpe_pairs.h)
  *     borders  pairs of characters that stand in some token (bpe_borders.h)
  *     wholes   tokens that only a whole piece can be (bpe_wholes.h)
  *     added    the two automata of added tokens (added_tokens.h): those looked for first, and those marked `normalized`
@@ -33,7 +33,8 @@ struct tokenizer {
     struct vocabulary vocabulary;
     struct bpe_merge_slot *pairs;
     size_t pairs_capacity;
-    uint64_t *byte_pairs; /* [left byte * 256 + right byte]: rank * 2^32 + id; BPE_NO_MERGE */
+    uint64_t *byte_pairs;  /* [left byte * 256 + right byte]: rank * 2^32 + id; BPE_NO_MERGE */
+    struct q_arena tables; /* of trees and borders: read here and there for each piece, so they share huge pages */
     struct bpe_trees trees;
     struct bpe_borders *borders;
     struct bpe_wholes wholes;
@@ -86,11 +87,10 @@ q_status bpe_match_settled(const struct bpe_trees *trees, struct bpe_workspace *
                            size_t *bytes) Q_MUST_USE;
 /* The same by the definition alone: look at all pairs, merge one, begin again. What tests hold the others against. */
 size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
-/* The ways of bpe_merge: by the trees, where they are ordered; else a scan up to BPE_SHORT_MAX, a heap above. */
-q_status bpe_match(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
-                   size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
-enum { BPE_SHORT_MAX = 96 };
-size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
+/* The ways of bpe_merge. With ordered trees bpe_short, and bpe_match_numbers for what that leaves: it gives the numbers of a short piece, for which there is
+ * room for `size`; 0: the piece is not short, or begins with too many tokens. Without trees bpe_merge_long, by a heap. */
+enum { BPE_SHORT_BYTES = 64 };
+size_t bpe_short(const struct bpe_trees *trees, const uint8_t *piece, size_t size, uint32_t *numbers);
 q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                         size_t size, uint32_t *ids, size_t *count) Q_MUST_USE;
 

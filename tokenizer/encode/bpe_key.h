@@ -39,8 +39,7 @@ static inline struct bpe_key bpe_key_cut(struct bpe_key all, size_t size)
 /* Its best bits are the highest. */
 static inline uint64_t bpe_key_hash(struct bpe_key key)
 {
-    uint64_t sum = key.low * 0x9E3779B97F4A7C15ull + key.high * 0xD6E8FEB86659FD93ull;
-    return (sum ^ sum >> 32) * 0xA0761D6478BD642Full;
+    return (key.low + key.high * 0xD6E8FEB86659FD93ull) * 0x9E3779B97F4A7C15ull;
 }
 
 #endif

@@ -50,16 +50,6 @@ q_status bpe_match_numbers(const struct bpe_trees *trees, struct bpe_workspace *
     return Q_OK;
 }
 
-q_status bpe_match(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
-                   size_t size, uint32_t *ids, size_t *count)
-{
-    const struct bpe_trees *t = &tokenizer->trees;
-    Q_TRY(bpe_match_numbers(t, workspace, BPE_NO_TREE, piece, size, ids, count));
-    for (size_t i = 0; i < *count; i++)
-        ids[i] = t->ids[ids[i]];
-    return Q_OK;
-}
-
 /* Whether the encodings of piece[0, end) have a border at `from` for each end that is at most a token before `size`. */
 static q_status is_settled(const struct bpe_trees *t, struct bpe_workspace *workspace, uint32_t before,
                            const uint8_t *piece, size_t from, size_t size, uint32_t *numbers, bool *settled)

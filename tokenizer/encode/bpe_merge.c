@@ -41,42 +41,6 @@ size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, 
     }
 }
 
-static uint64_t worth(const struct tokenizer *tokenizer, uint32_t left, uint32_t right)
-{
-    const struct bpe_merge_slot *merge = bpe_find_merge(tokenizer, left, right);
-    return merge ? (uint64_t)merge->rank << 32 | merge->id : BPE_NO_MERGE;
-}
-
-/* The worth of each pair is kept beside the ids, so that a merge looks up two pairs and the search for the next is a scan of numbers. */
-size_t bpe_merge_short(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids)
-{
-    uint64_t worths[BPE_SHORT_MAX];
-    size_t count = size;
-    q_check(size <= BPE_SHORT_MAX);
-    for (size_t i = 0; i < size; i++)
-        ids[i] = tokenizer->vocabulary.byte_id[piece[i]];
-    for (size_t i = 0; i + 1 < size; i++)
-        worths[i] = tokenizer->byte_pairs[piece[i] << 8 | piece[i + 1]];
-    while (count > 1) {
-        size_t place = 0;
-        for (size_t i = 1; i + 1 < count; i++)
-            place = worths[i] >> 32 < worths[place] >> 32 ? i : place;
-        if (worths[place] == BPE_NO_MERGE)
-            break;
-        ids[place] = (uint32_t)worths[place];
-        count--;
-        for (size_t i = place + 1; i < count; i++)
-            ids[i] = ids[i + 1];
-        for (size_t i = place; i + 1 < count; i++)
-            worths[i] = worths[i + 1];
-        if (place + 1 < count)
-            worths[place] = worth(tokenizer, ids[place], ids[place + 1]);
-        if (place > 0)
-            worths[place - 1] = worth(tokenizer, ids[place - 1], ids[place]);
-    }
-    return count;
-}
-
 /* A heap of rank * 2^32 + slot: the lowest rank first, then the leftmost. */
 static void heap_push(uint64_t *heap, size_t *count, uint64_t entry)
 {
@@ -159,10 +123,13 @@ q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace 
 q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
                    size_t size, uint32_t *ids, size_t *count)
 {
-    if (tokenizer->trees.ordered)
-        return bpe_match(tokenizer, workspace, piece, size, ids, count);
-    if (size > BPE_SHORT_MAX)
+    const struct bpe_trees *t = &tokenizer->trees;
+    if (!t->ordered)
         return bpe_merge_long(tokenizer, workspace, piece, size, ids, count);
-    *count = bpe_merge_short(tokenizer, piece, size, ids);
+    *count = bpe_short(t, piece, size, ids);
+    if (*count == 0)
+        Q_TRY(bpe_match_numbers(t, workspace, BPE_NO_TREE, piece, size, ids, count));
+    for (size_t i = 0; i < *count; i++)
+        ids[i] = t->ids[ids[i]];
     return Q_OK;
 }

@@ -6,10 +6,6 @@
 
 void bpe_trees_release(struct bpe_trees *t)
 {
-    q_release_pages(t->trees, t->capacity * sizeof(*t->trees));
-    q_release_pages(t->pairs, t->pairs_count * sizeof(*t->pairs));
-    q_release(t->ids);
-    q_release(t->filter);
     bpe_trie_release(&t->trie);
     *t = (struct bpe_trees){0};
 }
@@ -18,24 +14,25 @@ void bpe_trees_release(struct bpe_trees *t)
 struct growing {
     const struct tokenizer *tokenizer;
     struct bpe_trees *out;
+    struct q_arena *tables;
     uint32_t *number; /* [size of the vocabulary]: of the token, so far; BPE_NO_TREE */
 };
+
+size_t bpe_trees_bytes(size_t merges)
+{
+    return (256 + merges) * (sizeof(struct bpe_tree) + sizeof(uint32_t)) + bpe_pairs_bytes(merges) +
+           256 * 256 * sizeof(uint32_t) + sizeof(struct bpe_characters);
+}
 
 static q_status allocate(struct growing *g)
 {
     const struct vocabulary *v = &g->tokenizer->vocabulary;
     struct bpe_trees *t = g->out;
-    t->pairs_shift = 64 - 9;
-    for (t->pairs_count = 512; t->pairs_count < 2 * v->merge_count; t->pairs_count *= 2)
-        t->pairs_shift--;
-    t->capacity = 256 + v->merge_count;
-    Q_TRY(q_alloc_pages(t->capacity * sizeof(*t->trees), &t->trees));
-    Q_TRY(q_alloc_pages(t->pairs_count * sizeof(*t->pairs), &t->pairs));
-    Q_TRY(q_alloc(t->capacity, sizeof(*t->ids), &t->ids));
-    Q_TRY(q_alloc_zero(1u << BPE_TREES_FILTER_LOG, sizeof(*t->filter), &t->filter));
+    const size_t capacity = 256 + v->merge_count;
+    Q_TRY(q_arena_alloc(g->tables, capacity, sizeof(*t->trees), &t->trees));
+    Q_TRY(q_arena_alloc(g->tables, capacity, sizeof(*t->ids), &t->ids));
+    Q_TRY(bpe_pairs_create(&t->pairs, v->merge_count, g->tables));
     Q_TRY(q_alloc(v->size, sizeof(*g->number), &g->number));
-    for (size_t i = 0; i < t->pairs_count; i++)
-        t->pairs[i] = BPE_NO_TREE;
     for (uint32_t id = 0; id < v->size; id++)
         g->number[id] = BPE_NO_TREE;
     return Q_OK;
@@ -48,16 +45,6 @@ static void add_tree(struct growing *g, uint32_t left, uint32_t right, uint32_t 
     t->ids[t->count] = id;
     t->longest = Q_MAX(t->longest, size);
     t->trees[t->count++] = (struct bpe_tree){{left, right}, BPE_NO_TREE, size};
-}
-
-static void add_pair(struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t number)
-{
-    uint64_t hash = bpe_trees_hash(left, right);
-    size_t at = (size_t)(hash >> t->pairs_shift);
-    t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] |= bpe_trees_bits(hash);
-    while (t->pairs[at] != BPE_NO_TREE)
-        at = (at + 1) & (t->pairs_count - 1);
-    t->pairs[at] = number | (uint32_t)(hash & 255) << 24;
 }
 
 /* A merge makes its token where its parts meet and no merge of a lower rank parts them; else it never takes place. */
@@ -73,10 +60,10 @@ static bool grow(struct growing *g)
         if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, left, right) ||
             bpe_find_merge(g->tokenizer, merge->left, merge->right)->rank != rank)
             continue;
-        if (g->number[merge->id] != BPE_NO_TREE || number == BPE_TREES_MAX)
+        if (g->number[merge->id] != BPE_NO_TREE || number == BPE_PAIRS_MAX)
             return false;
         add_tree(g, left, right, merge->id, t->trees[left].size + t->trees[right].size);
-        add_pair(t, left, right, number);
+        bpe_pairs_add(&t->pairs, left, right, number);
     }
     return true;
 }
@@ -88,7 +75,7 @@ static bool is_ordered(const struct growing *g)
     const struct bpe_trees *t = g->out;
     for (size_t rank = 0; rank < v->merge_count; rank++) {
         uint32_t left = g->number[v->merges[rank].left], right = g->number[v->merges[rank].right];
-        if (left != BPE_NO_TREE && right != BPE_NO_TREE && bpe_trees_find(t, left, right) == BPE_NO_TREE &&
+        if (left != BPE_NO_TREE && right != BPE_NO_TREE && bpe_pairs_find(&t->pairs, left, right) == BPE_NO_TREE &&
             bpe_trees_agree(t, left, right))
             return false;
     }
@@ -114,14 +101,29 @@ static q_status index_bytes(const struct vocabulary *v, struct bpe_trees *t)
     return Q_OK;
 }
 
+/* What short pieces begin with. */
+static q_status index_short(const struct vocabulary *v, struct bpe_trees *t, struct q_arena *tables)
+{
+    Q_TRY(q_arena_alloc(tables, 256 * 256, sizeof(*t->byte_pairs), &t->byte_pairs));
+    Q_TRY(q_arena_alloc(tables, 1, sizeof(*t->characters), &t->characters));
+    for (uint32_t i = 0; i < 256 * 256; i++)
+        t->byte_pairs[i] = bpe_pairs_find(&t->pairs, i >> 8, i & 255);
+    bpe_characters_clear(t->characters);
+    for (uint32_t number = 0; number < t->count; number++)
+        bpe_characters_add(t->characters, v->tokens[t->ids[number]], number);
+    return Q_OK;
+}
+
 q_status bpe_trees_create(struct tokenizer *tokenizer)
 {
     struct bpe_trees *out = &tokenizer->trees;
-    struct growing g = {.tokenizer = tokenizer, .out = out};
+    struct growing g = {.tokenizer = tokenizer, .out = out, .tables = &tokenizer->tables};
     q_status status = allocate(&g);
     bool ordered = !status && grow(&g) && is_ordered(&g);
     q_release(g.number);
     if (ordered)
+        status = index_short(&tokenizer->vocabulary, out, &tokenizer->tables);
+    if (ordered && !status)
         status = index_bytes(&tokenizer->vocabulary, out);
     if (status || !out->ordered)
         bpe_trees_release(out);

@@ -3,7 +3,8 @@
  * A token comes about in one way only: whatever text it stands in, the merges inside it are those that its own bytes undergo alone (as long as none
  * crosses its ends, nothing outside has a say). So every token that can come about at all has one tree of merges. Here they are numbered anew, in
  * the order of their merges' ranks: 0..255 are the bytes, then each part of a token has a lower number than the token. A merge list for which that
- * is not so (a merge that becomes possible after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long.
+ * is not so (a merge that becomes possible after its turn, through a part that a later rank makes) is not `ordered`, and is left to bpe_merge_long; so is one
+ * of more than BPE_PAIRS_MAX tokens.
  *
  * Two facts carry bpe_match.c:
  *   1  A sequence of tokens is the encoding of its bytes if and only if each two neighbours are the encoding of theirs: the first merge to cross a border
@@ -18,6 +19,8 @@
 #define QUERN_TOKENIZER_BPE_TREES_H
 
 #include "base/status.h"
+#include "tokenizer/encode/bpe_characters.h"
+#include "tokenizer/encode/bpe_pairs.h"
 #include "tokenizer/encode/bpe_trie.h"
 
 #include <stdbool.h>
@@ -25,12 +28,7 @@
 
 struct tokenizer;
 
-#define BPE_NO_TREE UINT32_MAX
-
-enum {
-    BPE_TREES_FILTER_LOG = 14, /* words: 128 KiB */
-    BPE_TREES_MAX = 0xFFFFFF,
-};
+#define BPE_NO_TREE BPE_NO_NUMBER
 
 struct bpe_tree {
     uint32_t parts[2]; /* left and right: numbers below its own; nothing for bytes */
@@ -42,47 +40,18 @@ struct bpe_trees {
     bool ordered; /* else nothing else is filled */
     uint32_t count;
     uint32_t longest; /* bytes of the longest token */
-    size_t capacity;
-    struct bpe_tree *trees; /* pages */
+    struct bpe_tree *trees;
     uint32_t *ids;
-    struct bpe_trie trie; /* bytes to number */
-    /* By the hash of the parts: number | 8 bits of the hash << 24; BPE_NO_TREE: empty. */
-    uint32_t *pairs; /* pages */
-    size_t pairs_count;
-    unsigned pairs_shift; /* 64 - log2 of it */
-    uint64_t *filter; /* the pairs, hashed to two bits of a word: nearly all pairs that are asked for have no merge */
+    struct bpe_trie trie;              /* bytes to number */
+    struct bpe_pairs pairs;            /* parts to number */
+    uint32_t *byte_pairs;              /* the same for two bytes: [left * 256 + right] */
+    struct bpe_characters *characters; /* tokens that short pieces begin with */
 };
 
-/* Fills `trees` of a tokenizer whose pairs are there (bpe_find_merge). Not ordered: only that is said, without an error. */
+/* Fills `trees` of a tokenizer whose pairs are there (bpe_find_merge), in the memory of its `tables`. Not ordered: only that is said, without an error. */
+size_t bpe_trees_bytes(size_t merges); /* of that memory */
 q_status bpe_trees_create(struct tokenizer *tokenizer) Q_MUST_USE;
 void bpe_trees_release(struct bpe_trees *trees);
-
-static inline uint64_t bpe_trees_hash(uint32_t left, uint32_t right)
-{
-    return ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15ull ^
-           ((uint64_t)right << 32 | left) * 0xD6E8FEB86659FD93ull;
-}
-
-/* Its two bits in a word of the filter. */
-static inline uint64_t bpe_trees_bits(uint64_t hash)
-{
-    return 1ull << (hash >> 8 & 63) | 1ull << (hash >> 14 & 63);
-}
-
-/* The tree of these parts; BPE_NO_TREE. */
-static inline uint32_t bpe_trees_find(const struct bpe_trees *t, uint32_t left, uint32_t right)
-{
-    uint64_t hash = bpe_trees_hash(left, right), bits = bpe_trees_bits(hash);
-    if ((t->filter[hash >> (64 - BPE_TREES_FILTER_LOG)] & bits) != bits)
-        return BPE_NO_TREE;
-    for (size_t at = (size_t)(hash >> t->pairs_shift);; at = (at + 1) & (t->pairs_count - 1)) {
-        uint32_t slot = t->pairs[at], number = slot & BPE_TREES_MAX;
-        if (slot == BPE_NO_TREE)
-            return BPE_NO_TREE;
-        if (slot >> 24 == (hash & 255) && t->trees[number].parts[0] == left && t->trees[number].parts[1] == right)
-            return number;
-    }
-}
 
 /* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes
  * before the merge across, should both be the same pair, and one of the right part after it. */
@@ -103,7 +72,7 @@ static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, stru
 {
     uint64_t of_left = f->left > f->right;
     uint32_t later = of_left ? f->left : f->right;
-    bool across = bpe_trees_find(t, f->left, f->right) < f->limit;
+    bool across = bpe_pairs_find(&t->pairs, f->left, f->right) < f->limit;
     uint32_t part = t->trees[later].parts[of_left];
     f->limit = later + 1 - (uint32_t)of_left;
     f->left = of_left ? part : f->left;

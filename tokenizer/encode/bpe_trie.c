@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     BLOCK = 256,
@@ -163,6 +164,17 @@ static q_status build(struct building *b, size_t count, struct range *stack, boo
     return Q_OK;
 }
 
+/* As large as it came to be, and in huge pages. */
+static q_status into_pages(const struct bpe_trie *built, struct bpe_trie *out)
+{
+    size_t bytes = built->count * sizeof(*built->units);
+    uint64_t *units;
+    Q_TRY(q_alloc_pages(bytes, &units));
+    memcpy(units, built->units, bytes);
+    *out = (struct bpe_trie){units, built->count, built->root};
+    return Q_OK;
+}
+
 q_status bpe_trie_create(struct bpe_trie_key *keys, size_t count, struct bpe_trie *out, bool *full)
 {
     struct building b = {.keys = keys};
@@ -173,15 +185,14 @@ q_status bpe_trie_create(struct bpe_trie_key *keys, size_t count, struct bpe_tri
     q_status status = build(&b, count, stack, full);
     q_release(stack);
     q_release(b.taken);
-    if (status || *full)
-        bpe_trie_release(&b.trie);
-    else
-        *out = b.trie;
+    if (!status && !*full)
+        status = into_pages(&b.trie, out);
+    q_release(b.trie.units);
     return status;
 }
 
 void bpe_trie_release(struct bpe_trie *trie)
 {
-    q_release(trie->units);
+    q_release_pages(trie->units, trie->count * sizeof(*trie->units));
     *trie = (struct bpe_trie){0};
 }

@@ -11,7 +11,7 @@ void tokenizer_release(struct tokenizer *tokenizer)
     q_release(tokenizer->pairs);
     q_release(tokenizer->byte_pairs);
     bpe_trees_release(&tokenizer->trees);
-    q_release(tokenizer->borders);
+    q_arena_release(&tokenizer->tables);
     bpe_wholes_release(&tokenizer->wholes);
     added_tokens_release(tokenizer->added[0]);
     added_tokens_release(tokenizer->added[1]);
@@ -58,11 +58,17 @@ static q_status index_byte_pairs(struct tokenizer *t)
     return Q_OK;
 }
 
+/* So that the tables lie in huge pages, which a processor finds where it would lose its way among small ones. */
+static q_status reserve_tables(struct tokenizer *t)
+{
+    return q_arena_reserve_pages(&t->tables, bpe_trees_bytes(t->vocabulary.merge_count) + sizeof(*t->borders));
+}
+
 /* Where the trees are not ordered, any token may come about. */
 static q_status index_borders(struct tokenizer *t)
 {
     const struct vocabulary *v = &t->vocabulary;
-    Q_TRY(q_alloc_zero(1, sizeof(*t->borders), &t->borders));
+    Q_TRY(q_arena_alloc(&t->tables, 1, sizeof(*t->borders), &t->borders));
     if (t->trees.ordered)
         for (uint32_t i = 0; i < t->trees.count; i++)
             bpe_borders_add(t->borders, v->tokens[t->trees.ids[i]]);
@@ -100,6 +106,8 @@ q_status tokenizer_create(struct vocabulary *vocabulary, struct tokenizer **out)
     status = index_pairs(t);
     if (!status)
         status = index_byte_pairs(t);
+    if (!status)
+        status = reserve_tables(t);
     if (!status)
         status = bpe_trees_create(t);
     if (!status)
