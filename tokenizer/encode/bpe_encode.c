@@ -21,7 +21,6 @@ enum {
     QUEUE = 128,
     ENDS = 512,
     CUTS = 64,
-    UNCUT_BYTES = 6,
     QUEUED_BYTES = 1 << 16, /* longer pieces are not queued */
     FILL_AFTER = 1 << 18,   /* bytes of text: filling the cache takes as long as 200 KB of these */
 };
@@ -246,11 +245,10 @@ __attribute__((always_inline)) static inline q_status encode_piece(const struct 
     return Q_OK;
 }
 
-/* Whether to look for hard cuts: not in ASCII, and not in a piece that is likely to be in the cache as it is: of a character or two, or a short word
- * of a script of two bytes a letter. */
+/* Whether to look for hard cuts: not in ASCII, and not in a piece that the cache may hold as it is. */
 static inline bool worth_cutting(const uint8_t *piece, size_t size)
 {
-    return size > UNCUT_BYTES && piece[1] >= 0x80 && (size > BPE_KEY_BYTES || piece[0] >= 0xE0 || piece[1] >= 0xE0);
+    return size > BPE_KEY_BYTES && piece[1] >= 0x80;
 }
 
 /* A piece cut at its hard borders, where that is worth it. */
@@ -267,7 +265,7 @@ static q_status encode_piece_or_cut(const struct tokenizer *tokenizer, struct bp
     return Q_OK;
 }
 
-/* The pieces that text is full of, in a loop of their own: short, 16 bytes of memory to be read, not to be cut. Stops at the first that is another, or at
+/* The pieces that text is full of, in a loop of their own: short, with 16 bytes of memory to be read. Stops at the first that is another, or at
  * `count`, for which the queue has room; how many it queued. */
 static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t start, const size_t *ends, size_t count)
 {
@@ -276,8 +274,8 @@ static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t sta
     for (i = 0; i < count; start = ends[i++], piece++) {
         const uint8_t *at = (const uint8_t *)text.data + start;
         size_t size = ends[i] - start;
-        if (size > BPE_KEY_BYTES || text.size - start < 16 || (at[1] >= 0x80 && worth_cutting(at, size)))
-            break; /* at[1] comes first, since sizes are not foreseen */
+        if (size > BPE_KEY_BYTES || text.size - start < 16)
+            break;
         piece->at = at;
         piece->size = size;
         piece->key = bpe_key_cut((struct bpe_key){q_load_u64(at), q_load_u64(at + 8)}, size);

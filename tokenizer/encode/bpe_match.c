@@ -7,6 +7,13 @@
 #include "base/check.h"
 #include "tokenizer/encode/bpe_index.h"
 
+/* Whether `token` may stand at piece[at], behind `last`. */
+static inline bool agree(const struct bpe_trees *t, uint32_t last, uint32_t token, const uint8_t *piece, size_t at)
+{
+    uint32_t lowest = at ? t->lowest[piece[at - 1] << 8 | piece[at]] : 0;
+    return last == BPE_NO_TREE || bpe_trees_agree(t, last, token, lowest);
+}
+
 /* dead: a bit per byte of the piece, zeros. stack: where the numbers of the tokens go. `before`: the token that the piece follows and that is to stay;
  * BPE_NO_TREE at the start. 0: there are no such tokens (only where there is a token before). */
 static size_t match(const struct bpe_trees *t, uint32_t before, const uint8_t *piece, size_t size, uint64_t *dead,
@@ -17,7 +24,7 @@ static size_t match(const struct bpe_trees *t, uint32_t before, const uint8_t *p
     for (;;) {
         size_t end = at + t->trees[token].size;
         uint32_t last = count ? stack[count - 1] : before;
-        if (!(dead[end >> 6] >> (end & 63) & 1) && (last == BPE_NO_TREE || bpe_trees_agree(t, last, token))) {
+        if (!(dead[end >> 6] >> (end & 63) & 1) && agree(t, last, token, piece, at)) {
             stack[count++] = token;
             at = end;
             if (at == size)

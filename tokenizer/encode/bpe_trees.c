@@ -21,7 +21,7 @@ struct growing {
 size_t bpe_trees_bytes(size_t merges)
 {
     return (256 + merges) * (sizeof(struct bpe_tree) + sizeof(uint32_t)) + bpe_pairs_bytes(merges) +
-           256 * 256 * sizeof(uint32_t) + sizeof(struct bpe_characters);
+           2 * 256 * 256 * sizeof(uint32_t) + sizeof(struct bpe_characters);
 }
 
 static q_status allocate(struct growing *g)
@@ -57,7 +57,7 @@ static bool grow(struct growing *g)
     for (size_t rank = 0; rank < v->merge_count; rank++) {
         const struct vocabulary_merge *merge = &v->merges[rank];
         uint32_t left = g->number[merge->left], right = g->number[merge->right], number = t->count;
-        if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, left, right) ||
+        if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, left, right, 0) ||
             bpe_find_merge(g->tokenizer, merge->left, merge->right)->rank != rank)
             continue;
         if (g->number[merge->id] != BPE_NO_TREE || number == BPE_PAIRS_MAX)
@@ -76,7 +76,7 @@ static bool is_ordered(const struct growing *g)
     for (size_t rank = 0; rank < v->merge_count; rank++) {
         uint32_t left = g->number[v->merges[rank].left], right = g->number[v->merges[rank].right];
         if (left != BPE_NO_TREE && right != BPE_NO_TREE && bpe_pairs_find(&t->pairs, left, right) == BPE_NO_TREE &&
-            bpe_trees_agree(t, left, right))
+            bpe_trees_agree(t, left, right, 0))
             return false;
     }
     return true;
@@ -98,6 +98,20 @@ static q_status index_bytes(const struct vocabulary *v, struct bpe_trees *t)
         t->trees[i].shorter = bpe_trie_longest(&t->trie, (const uint8_t *)token.data, token.size - 1);
     }
     t->ordered = !full;
+    return Q_OK;
+}
+
+/* For each border of two bytes the first merge across it: with a lower limit, two tokens agree (fact 2). */
+static q_status index_lowest(const struct vocabulary *v, struct bpe_trees *t, struct q_arena *tables)
+{
+    Q_TRY(q_arena_alloc(tables, 256 * 256, sizeof(*t->lowest), &t->lowest));
+    for (uint32_t i = 0; i < 256 * 256; i++)
+        t->lowest[i] = BPE_NO_TREE;
+    for (uint32_t number = t->count; number-- > 256;) {
+        const uint8_t *bytes = (const uint8_t *)v->tokens[t->ids[number]].data;
+        size_t border = t->trees[t->trees[number].parts[0]].size;
+        t->lowest[bytes[border - 1] << 8 | bytes[border]] = number;
+    }
     return Q_OK;
 }
 
@@ -123,6 +137,8 @@ q_status bpe_trees_create(struct tokenizer *tokenizer)
     q_release(g.number);
     if (ordered)
         status = index_short(&tokenizer->vocabulary, out, &tokenizer->tables);
+    if (ordered && !status)
+        status = index_lowest(&tokenizer->vocabulary, out, &tokenizer->tables);
     if (ordered && !status)
         status = index_bytes(&tokenizer->vocabulary, out);
     if (status || !out->ordered)

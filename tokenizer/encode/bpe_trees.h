@@ -42,9 +42,10 @@ struct bpe_trees {
     uint32_t longest; /* bytes of the longest token */
     struct bpe_tree *trees;
     uint32_t *ids;
-    struct bpe_trie trie;              /* bytes to number */
-    struct bpe_pairs pairs;            /* parts to number */
-    uint32_t *byte_pairs;              /* the same for two bytes: [left * 256 + right] */
+    struct bpe_trie trie;   /* bytes to number */
+    struct bpe_pairs pairs; /* parts to number */
+    uint32_t *byte_pairs;   /* the same for two bytes: [left * 256 + right] */
+    uint32_t *lowest;       /* [left * 256 + right]: of the merges across a border between these bytes; BPE_NO_TREE */
     struct bpe_characters *characters; /* tokens that short pieces begin with */
 };
 
@@ -80,14 +81,14 @@ static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, stru
     return across ? BPE_DISAGREE : later < 256 ? BPE_AGREE : BPE_UNDECIDED;
 }
 
-/* Two tokens stay as they are side by side. */
-static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right)
+/* Two tokens stay as they are side by side. `lowest`: no merge across the border between them has a lower number; 0 where that is not known. */
+static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t lowest)
 {
     struct bpe_facing facing = bpe_facing_of(left, right);
-    enum bpe_agreement agreement;
-    while ((agreement = bpe_facing_step(t, &facing)) == BPE_UNDECIDED)
-        ;
-    return agreement == BPE_AGREE;
+    enum bpe_agreement agreement = BPE_UNDECIDED;
+    while (agreement == BPE_UNDECIDED && facing.limit > lowest)
+        agreement = bpe_facing_step(t, &facing);
+    return agreement != BPE_DISAGREE;
 }
 
 #endif
