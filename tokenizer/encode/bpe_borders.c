@@ -17,7 +17,13 @@ static inline uint64_t mix(uint32_t code)
     return code * 0x9E3779B97F4A7C15ull;
 }
 
-/* The hash of the pair (2, 3), from their own: its word, and where in it the bits are. */
+/* The word of the pair (2, 3), from their hashes: one of 256 near each other for each character 2, so that a script of few characters uses few lines of memory. */
+static inline size_t word_of(uint64_t left, uint64_t right)
+{
+    return left >> (64 - BPE_BORDERS_LOG) ^ right >> 56;
+}
+
+/* The hash of the pair, from their own: where in its word the bits are. */
 static inline uint64_t mix_pair(uint64_t left, uint64_t right)
 {
     return ((left >> 29 | left << 35) + right) * 0xD6E8FEB86659FD93ull;
@@ -91,11 +97,12 @@ static uint32_t character_before(const uint8_t *bytes, size_t at)
 
 static void set_bit(struct bpe_borders *borders, const uint32_t codes[4])
 {
-    uint64_t pair = mix_pair(mix(codes[1]), mix(codes[2])), left = mix(codes[0]) >> 58, right = mix(codes[3]) >> 58;
+    uint64_t mixed[2] = {mix(codes[1]), mix(codes[2])}, pair = mix_pair(mixed[0], mixed[1]);
+    uint64_t left = mix(codes[0]) >> 58, right = mix(codes[3]) >> 58;
     uint64_t place = codes[0]   ? codes[3] ? place_both(pair, left, right) : place_left(pair, left)
                        : codes[3] ? place_right(pair, right)
                                 : place_alone(pair);
-    borders->words[pair >> (64 - BPE_BORDERS_LOG)] |= 1ull << (place & 63);
+    borders->words[word_of(mixed[0], mixed[1])] |= 1ull << (place & 63);
 }
 
 /* One border, before token[k], which begins a character. A neighbour that is not whole is left open: the token is entered as if it ended at 2 or 3. */
@@ -157,7 +164,7 @@ static inline struct character next_character(const uint8_t *text, size_t at, si
 static inline bool is_crossed(const struct bpe_borders *borders, const uint64_t mixed[4], uint8_t last, uint8_t first)
 {
     uint64_t pair = mix_pair(mixed[1], mixed[2]), left = mixed[0] >> 58, right = mixed[3] >> 58;
-    uint64_t word = borders->words[pair >> (64 - BPE_BORDERS_LOG)];
+    uint64_t word = borders->words[word_of(mixed[1], mixed[2])];
     uint32_t index = last | (uint32_t)first << 8;
     return (word >> (place_alone(pair) & 63) | word >> (place_right(pair, right) & 63) |
             word >> (place_left(pair, left) & 63) | word >> (place_both(pair, left, right) & 63) |

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 enum {
-    BPE_BORDERS_LOG = 15, /* words: 256 KiB */
+    BPE_BORDERS_LOG = 16, /* words: 512 KiB */
 };
 
 struct bpe_borders {

@@ -2,10 +2,10 @@
  *
  *     line, 32 bytes        | key (bpe_key.h), the count of ids in its four free bits | 4 ids |
  *     set, 64 bytes         | the later line | the earlier line |
- *     long line, 64 bytes   | the piece, 16 to 31 bytes, zeros behind | count << 4 | size - 16 in the last byte | 8 ids |
+ *     long line, 128 bytes  | the piece, 16 to 63 bytes, zeros behind, the size in the last byte | count | 15 ids |
  *
- * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0
- * (long: the count 0), which no piece has.
+ * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0,
+ * which no piece has.
  *
  * Of the pieces that are new, a third and more are tokens as they are. So a cache that is in use for some text is filled up with the vocabulary's tokens, the
  * commonest first, as far as there are empty lines.
@@ -22,9 +22,9 @@
 enum {
     BPE_CACHE_LOG = 16, /* sets: 4 MiB, with room for the tokens of a vocabulary and as many words */
     BPE_CACHE_IDS = 4,
-    BPE_LONG_LOG = 15, /* lines: 2 MiB */
-    BPE_LONG_BYTES = 31,
-    BPE_LONG_IDS = 8,
+    BPE_LONG_LOG = 15, /* lines: 4 MiB */
+    BPE_LONG_BYTES = 63,
+    BPE_LONG_IDS = 15,
 };
 
 struct bpe_line {
@@ -37,11 +37,12 @@ struct bpe_set {
 };
 
 struct bpe_long_line {
-    uint64_t words[4];
+    uint64_t words[8];
+    uint32_t count;
     uint32_t ids[BPE_LONG_IDS];
 };
 
-_Static_assert(sizeof(struct bpe_set) == 64 && sizeof(struct bpe_long_line) == 64, "lines of the processor's cache");
+_Static_assert(sizeof(struct bpe_set) == 64 && sizeof(struct bpe_long_line) == 128, "lines of the processor's cache");
 
 struct bpe_cache {
     struct bpe_set sets[1 << BPE_CACHE_LOG];
@@ -63,11 +64,12 @@ static inline size_t bpe_line_count(const struct bpe_line *line)
     return line->key.high >> 60;
 }
 
-static inline bool bpe_long_line_holds(const struct bpe_long_line *line, const uint64_t words[4])
+static inline bool bpe_long_line_holds(const struct bpe_long_line *line, const uint64_t words[8])
 {
-    return ((line->words[0] ^ words[0]) | (line->words[1] ^ words[1]) | (line->words[2] ^ words[2]) |
-            (line->words[3] ^ words[3]) << 4) == 0 &&
-           line->words[3] >> 60 != 0;
+    uint64_t differ = 0;
+    for (int i = 0; i < 8; i++)
+        differ |= line->words[i] ^ words[i];
+    return differ == 0;
 }
 
 #endif

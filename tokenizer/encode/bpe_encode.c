@@ -128,22 +128,23 @@ static size_t look_up(struct bpe_encoder *encoder, size_t queued, uint8_t new_on
     return count;
 }
 
-static void long_key(const struct queued *piece, uint64_t words[4])
+static void long_key(const struct queued *piece, uint64_t words[8])
 {
-    memset(words, 0, 4 * sizeof(*words));
-    memcpy(words, piece->at, piece->size);
-    words[3] |= (uint64_t)(piece->size - 16) << 56;
+    uint8_t bytes[BPE_LONG_BYTES + 1] = {0};
+    memcpy(bytes, piece->at, piece->size);
+    bytes[BPE_LONG_BYTES] = (uint8_t)piece->size;
+    memcpy(words, bytes, sizeof(bytes));
 }
 
 static bool look_up_long(struct queued *piece)
 {
     const struct bpe_long_line *line = piece->long_line;
-    uint64_t words[4];
+    uint64_t words[8];
     if (piece->size <= BPE_KEY_BYTES || piece->size > BPE_LONG_BYTES)
         return false;
     long_key(piece, words);
     piece->ids = line->ids;
-    piece->count = line->words[3] >> 60;
+    piece->count = line->count;
     return bpe_long_line_holds(line, words);
 }
 
@@ -201,7 +202,7 @@ static void keep(const struct queued *piece)
         if (piece->ids == line->ids) /* it was found there */
             return;
         long_key(piece, line->words);
-        line->words[3] |= (uint64_t)piece->count << 60;
+        line->count = (uint32_t)piece->count;
         memcpy(line->ids, piece->ids, sizeof(line->ids));
     }
 }

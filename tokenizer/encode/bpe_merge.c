@@ -130,6 +130,6 @@ q_status bpe_merge(const struct tokenizer *tokenizer, struct bpe_workspace *work
     if (*count == 0)
         Q_TRY(bpe_match_numbers(t, workspace, BPE_NO_TREE, piece, size, ids, count));
     for (size_t i = 0; i < *count; i++)
-        ids[i] = t->ids[ids[i]];
+        ids[i] = bpe_tree_id(t, ids[i]);
     return Q_OK;
 }

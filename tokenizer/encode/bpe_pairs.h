@@ -53,6 +53,12 @@ static inline uint64_t bpe_pair_bits(uint64_t hash)
     return 1ull << (hash >> 36 & 63) | 1ull << (hash >> 30 & 63);
 }
 
+/* Has the slot fetched, before the filter has its say: for pairs that are likely to be there. */
+static inline void bpe_pairs_fetch(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
+{
+    __builtin_prefetch(&pairs->slots[bpe_pair_hash(bpe_pair_key(left, right)) >> pairs->shift]);
+}
+
 /* What the two become; BPE_NO_NUMBER. */
 static inline uint32_t bpe_pairs_find(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
 {

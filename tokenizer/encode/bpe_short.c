@@ -76,7 +76,7 @@ static void find_first_merges(const struct bpe_trees *t, const uint32_t *tokens,
 
 size_t bpe_short(const struct bpe_trees *t, const uint8_t *piece, size_t size, uint32_t *numbers)
 {
-    uint32_t tokens[PLACES], merges[PLACES], next;
+    uint32_t tokens[PLACES + 1] = {0}, merges[PLACES], next; /* [places]: behind the end, any token */
     unsigned places = size <= BPE_SHORT_BYTES ? begin(t, piece, size, tokens) : 0;
     uint32_t starts = (2u << places) - 1;
     size_t count = 0;
@@ -85,18 +85,18 @@ size_t bpe_short(const struct bpe_trees *t, const uint8_t *piece, size_t size, u
     find_first_merges(t, tokens, places, merges);
     while ((next = least(merges, places)) != NO_MERGE) {
         unsigned place = next % PLACES;
-        uint32_t made = next / PLACES, behind = starts & -(2u << place), before;
+        uint32_t made = next / PLACES, behind = starts & -(2u << place), before = starts & ((1u << place) - 1);
         unsigned taken = (unsigned)__builtin_ctz(behind), after = (unsigned)__builtin_ctz(behind & (behind - 1));
+        unsigned left = 31 - (unsigned)__builtin_clz(before | 1);
+        bpe_pairs_fetch(&t->pairs, made, tokens[after]);
+        bpe_pairs_fetch(&t->pairs, tokens[left], made);
         starts ^= 1u << taken;
         tokens[place] = made;
         merges[taken] = merges[place] = NO_MERGE;
         if (after < places)
             merges[place] = merge_at(bpe_pairs_find(&t->pairs, made, tokens[after]), place);
-        before = starts & ((1u << place) - 1);
-        if (before) {
-            unsigned left = 31 - (unsigned)__builtin_clz(before);
+        if (before)
             merges[left] = merge_at(bpe_pairs_find(&t->pairs, tokens[left], made), left);
-        }
     }
     for (starts ^= 1u << places; starts; starts &= starts - 1)
         numbers[count++] = tokens[__builtin_ctz(starts)];

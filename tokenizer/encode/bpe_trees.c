@@ -101,6 +101,14 @@ static q_status index_bytes(const struct vocabulary *v, struct bpe_trees *t)
     return Q_OK;
 }
 
+static uint32_t find_even_from(const struct bpe_trees *t)
+{
+    uint32_t number = t->count - 1;
+    while (number > 0 && t->ids[number - 1] == t->ids[number] - 1)
+        number--;
+    return number;
+}
+
 /* For each border of two bytes the first merge across it: with a lower limit, two tokens agree (fact 2). */
 static q_status index_lowest(const struct vocabulary *v, struct bpe_trees *t, struct q_arena *tables)
 {
@@ -135,6 +143,8 @@ q_status bpe_trees_create(struct tokenizer *tokenizer)
     q_status status = allocate(&g);
     bool ordered = !status && grow(&g) && is_ordered(&g);
     q_release(g.number);
+    if (ordered)
+        out->even_from = find_even_from(out);
     if (ordered)
         status = index_short(&tokenizer->vocabulary, out, &tokenizer->tables);
     if (ordered && !status)

@@ -42,6 +42,7 @@ struct bpe_trees {
     uint32_t longest; /* bytes of the longest token */
     struct bpe_tree *trees;
     uint32_t *ids;
+    uint32_t even_from;     /* from this number on the ids rise with the numbers, one by one */
     struct bpe_trie trie;   /* bytes to number */
     struct bpe_pairs pairs; /* parts to number */
     uint32_t *byte_pairs;   /* the same for two bytes: [left * 256 + right] */
@@ -53,6 +54,12 @@ struct bpe_trees {
 size_t bpe_trees_bytes(size_t merges); /* of that memory */
 q_status bpe_trees_create(struct tokenizer *tokenizer) Q_MUST_USE;
 void bpe_trees_release(struct bpe_trees *trees);
+
+/* Most vocabularies have their ids in the order of merges: then none has to be fetched. */
+static inline uint32_t bpe_tree_id(const struct bpe_trees *t, uint32_t number)
+{
+    return number >= t->even_from ? t->ids[t->count - 1] - (t->count - 1 - number) : t->ids[number];
+}
 
 /* Two tokens side by side, being taken apart (fact 2). `limit` is the number of the merge by which the present parts end: one of the left part comes
  * before the merge across, should both be the same pair, and one of the right part after it. */
