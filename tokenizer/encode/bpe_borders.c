@@ -17,7 +17,8 @@ static inline uint64_t mix(uint32_t code)
     return code * 0x9E3779B97F4A7C15ull;
 }
 
-/* The word of the pair (2, 3), from their hashes: one of 256 near each other for each character 2, so that a script of few characters uses few lines of memory. */
+/* The word of the pair (2, 3), from their hashes: one of 256 near each other for each character 2, so that a script of few characters uses few lines of
+ * memory. */
 static inline size_t word_of(uint64_t left, uint64_t right)
 {
     return left >> (64 - BPE_BORDERS_LOG) ^ right >> 56;

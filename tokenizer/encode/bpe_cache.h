@@ -4,8 +4,8 @@
  *     set, 64 bytes         | the later line | the earlier line |
  *     long line, 128 bytes  | the piece, 16 to 63 bytes, zeros behind, the size in the last byte | count | 15 ids |
  *
- * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the size 0,
- * which no piece has.
+ * A new piece takes the place of the later line of its set, which becomes the earlier one. A comparison has no loop and no branch. An empty line has the
+ * size 0, which no piece has.
  *
  * Of the pieces that are new, a third and more are tokens as they are. So a cache that is in use for some text is filled up with the vocabulary's tokens, the
  * commonest first, as far as there are empty lines.
