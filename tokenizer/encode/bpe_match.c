@@ -10,7 +10,7 @@
 /* Whether `token` may stand at piece[at], behind `last`. */
 static inline bool agree(const struct bpe_trees *t, uint32_t last, uint32_t token, const uint8_t *piece, size_t at)
 {
-    uint32_t lowest = at ? t->lowest[piece[at - 1] << 8 | piece[at]] : 0;
+    uint32_t lowest = at ? bpe_lowest_across(t, piece + at) : 0;
     return last == BPE_NO_TREE || bpe_trees_agree(t, last, token, lowest);
 }
 

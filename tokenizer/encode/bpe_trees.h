@@ -88,6 +88,12 @@ static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, stru
     return across ? BPE_DISAGREE : later < 256 ? BPE_AGREE : BPE_UNDECIDED;
 }
 
+/* What bpe_trees_agree wants to know of the border before at[0]. */
+static inline uint32_t bpe_lowest_across(const struct bpe_trees *t, const uint8_t *at)
+{
+    return t->lowest[at[-1] << 8 | at[0]];
+}
+
 /* Two tokens stay as they are side by side. `lowest`: no merge across the border between them has a lower number; 0 where that is not known. */
 static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t lowest)
 {
