@@ -92,10 +92,9 @@ printf hi >hi.txt
 one load 'load the vocabulary and encode a word' loads --amount 1 -j 1 --peer 'tokenizers 0.23.3, without the start of Python' \
     --peer-command "tokenizer-peer load $vocabulary" --peer-reported per_second -- quern-tokenizer encode -t $vocabulary hi.txt -q
 
-# Texts that an encoder may be slow on, beside the ordinary rate: at least a fifth of it.
-ordinary=$(rate_of encode.all)
-compared=()
-[ -z "$ordinary" ] || { compared=(--peer 'ordinary text' --peer-per-second "$ordinary"); wanted 0.2; }
+# Texts that an encoder may be slow on, each beside ordinary text in the same minute: at least a fifth of its rate.
+compared=(--peer 'ordinary text' --peer-command "quern-tokenizer bench -t $vocabulary -j 1 $files" --peer-reported mb_per_s_first --peer-scale 1e6)
+wanted 0.2
 for kind in byte fibonacci letters base64 cjk thai hangul digits spaces newlines noise; do
     [[ worst.$kind =~ ${QUERN_ONLY:-.} ]] && quern-bench-texts $kind $worst_bytes >$kind.txt
     encoding "worst.$kind" "encode, one text of $((worst_bytes / 1000000)) MB: $kind" $vocabulary 1 $kind.txt --runs 1 "${compared[@]}"
