@@ -80,27 +80,33 @@ static ALWAYS_INLINE void classify(const uint8_t *bytes, struct ascii_masks *out
     out->high = range(x, 0x80, 0xFF);
 }
 
+/* A text has few scripts, mostly the same: only those are looked for that a window has first bytes of. */
 static ALWAYS_INLINE void classify_high(const uint8_t *bytes, struct high_masks *out)
 {
     __typeof__(load(bytes)) x = load(bytes);
-    uint64_t ea = equal(x, 0xEA), ed = equal(x, 0xED);
-    out->tail = range(x, 0x80, 0xBF);
-    out->two = range(x, 0xD0, 0xD1);
-    out->two_upper = equal(x, 0xD0) & range(x, 0x80, 0xAF) >> 1;
-    out->two_lower = (equal(x, 0xD0) & range(x, 0xB0, 0xBF) >> 1) | (equal(x, 0xD1) & range(x, 0x80, 0x9F) >> 1);
-    out->han = range(x, 0xE5, 0xE8) | (equal(x, 0xE4) & range(x, 0xB8, 0xBF) >> 1) |
-               (equal(x, 0xE9) & range(x, 0x80, 0xBD) >> 1);
-    out->latin_two = range(x, 0xC3, 0xC9) & ~((equal(x, 0xC3) & (equal(x, 0x97) | equal(x, 0xB7)) >> 1));
-    out->latin_three = equal(x, 0xE1) & range(x, 0xB8, 0xBB) >> 1;
+    *out = (struct high_masks){.tail = range(x, 0x80, 0xBF)};
+    if (range(x, 0xC3, 0xC9))
+        out->latin_two = range(x, 0xC3, 0xC9) & ~((equal(x, 0xC3) & (equal(x, 0x97) | equal(x, 0xB7)) >> 1));
+    if (range(x, 0xD0, 0xD1)) {
+        out->two = range(x, 0xD0, 0xD1);
+        out->two_upper = equal(x, 0xD0) & range(x, 0x80, 0xAF) >> 1;
+        out->two_lower = (equal(x, 0xD0) & range(x, 0xB0, 0xBF) >> 1) | (equal(x, 0xD1) & range(x, 0x80, 0x9F) >> 1);
+    }
+    if (range(x, 0xE4, 0xE9))
+        out->han = range(x, 0xE5, 0xE8) | (equal(x, 0xE4) & range(x, 0xB8, 0xBF) >> 1) |
+                   (equal(x, 0xE9) & range(x, 0x80, 0xBD) >> 1);
+    if (equal(x, 0xE1))
+        out->latin_three = equal(x, 0xE1) & range(x, 0xB8, 0xBB) >> 1;
+    if (range(x, 0xEA, 0xED))
+        out->hangul = range(x, 0xEB, 0xEC) | (equal(x, 0xEA) & range(x, 0xB0, 0xBF) >> 1) |
+                      (equal(x, 0xED) & range(x, 0x80, 0x9D) >> 1);
     uint64_t e3 = equal(x, 0xE3) & range(x, 0x81, 0x83) >> 1;
-    out->kana = 0;
     if (e3) { /* without 3040, 3097-309C and 30A0 (of which two are marks), 30FB */
         uint64_t hiragana = equal(x, 0x81) >> 1 & ~(equal(x, 0x80) >> 2),
                  katakana = equal(x, 0x83) >> 1 & ~(equal(x, 0xBB) >> 2);
         uint64_t both = equal(x, 0x82) >> 1 & ~((range(x, 0x97, 0x9C) | equal(x, 0xA0)) >> 2);
         out->kana = e3 & (hiragana | katakana | both);
     }
-    out->hangul = range(x, 0xEB, 0xEC) | (ea & range(x, 0xB0, 0xBF) >> 1) | (ed & range(x, 0x80, 0x9D) >> 1);
 }
 
 static ALWAYS_INLINE unsigned lowest(uint64_t mask) /* mask != 0 */
