@@ -1,6 +1,7 @@
 #include "tokenizer/encode/bpe_borders.h"
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -30,26 +31,10 @@ static inline uint64_t mix_pair(uint64_t left, uint64_t right)
     return ((left >> 29 | left << 35) + right) * 0xD6E8FEB86659FD93ull;
 }
 
-/* The bits of the four kinds, as places 0..63 (modulo 64): tokens from 2 to 3, from 2 to beyond 3, from before 2 to 3, from before 2 to beyond 3. `left` and
- * `right`: what the neighbours add, 6 bits of their hashes. */
-static inline uint64_t place_alone(uint64_t pair)
+/* The bit of a token that lies across the border, by the hashes of the characters 1 and 4 where it holds these, else 0. */
+static inline uint64_t bit_of(uint64_t pair, uint64_t left, uint64_t right)
 {
-    return pair >> 20;
-}
-
-static inline uint64_t place_right(uint64_t pair, uint64_t right)
-{
-    return (pair >> 26) + right;
-}
-
-static inline uint64_t place_left(uint64_t pair, uint64_t left)
-{
-    return (pair >> 32) + left;
-}
-
-static inline uint64_t place_both(uint64_t pair, uint64_t left, uint64_t right)
-{
-    return (pair >> 38) + 4 * left + left + right;
+    return 1ull << (((pair >> 58) + (left >> 34) + (right >> 40)) & 63);
 }
 
 static inline bool follows(uint8_t byte)
@@ -98,12 +83,9 @@ static uint32_t character_before(const uint8_t *bytes, size_t at)
 
 static void set_bit(struct bpe_borders *borders, const uint32_t codes[4])
 {
-    uint64_t mixed[2] = {mix(codes[1]), mix(codes[2])}, pair = mix_pair(mixed[0], mixed[1]);
-    uint64_t left = mix(codes[0]) >> 58, right = mix(codes[3]) >> 58;
-    uint64_t place = codes[0]   ? codes[3] ? place_both(pair, left, right) : place_left(pair, left)
-                       : codes[3] ? place_right(pair, right)
-                                : place_alone(pair);
-    borders->words[word_of(mixed[0], mixed[1])] |= 1ull << (place & 63);
+    uint64_t mixed[4] = {mix(codes[0]), mix(codes[1]), mix(codes[2]), mix(codes[3])}; /* of none, which is 0: 0 */
+    uint64_t pair = mix_pair(mixed[1], mixed[2]);
+    borders->words[word_of(mixed[1], mixed[2])] |= bit_of(pair, mixed[0], mixed[3]);
 }
 
 /* One border, before token[k], which begins a character. A neighbour that is not whole is left open: the token is entered as if it ended at 2 or 3. */
@@ -118,8 +100,7 @@ static void add_border(struct bpe_borders *borders, const uint8_t *token, size_t
     if (needed == 0 || right.code == 0 || (start > 0 && left == 0))
         return; /* never well formed in a text */
     if (start == 0 || (partial && right.bytes + 1 < needed)) {
-        uint32_t index = token[k - 1] | (uint32_t)token[k] << 8;
-        borders->partial[index >> 6] |= 1ull << (index & 63);
+        borders->partial[token[k]] |= 1ull << (token[k - 1] & 63);
         return;
     }
     uint32_t before = character_before(token, start - 1);
@@ -161,44 +142,91 @@ static inline struct character next_character(const uint8_t *text, size_t at, si
     return (struct character){0, 1};
 }
 
-/* Some token may lie across the border between the characters 2 and 3 of the four whose hashes these are. */
-static inline bool is_crossed(const struct bpe_borders *borders, const uint64_t mixed[4], uint8_t last, uint8_t first)
+/* Keeps the compiler from making a branch of what depends on a value that no processor foresees. */
+static inline uint64_t unforeseen(uint64_t value)
 {
-    uint64_t pair = mix_pair(mixed[1], mixed[2]), left = mixed[0] >> 58, right = mixed[3] >> 58;
-    uint64_t word = borders->words[word_of(mixed[1], mixed[2])];
-    uint32_t index = last | (uint32_t)first << 8;
-    return (word >> (place_alone(pair) & 63) | word >> (place_right(pair, right) & 63) |
-            word >> (place_left(pair, left) & 63) | word >> (place_both(pair, left, right) & 63) |
-            borders->partial[index >> 6] >> (index & 63)) &
-           1;
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+/* 1: some token may lie across the border between the characters 2 and 3 of the four whose hashes these are. */
+static inline uint64_t is_crossed(const struct bpe_borders *borders, const uint64_t mixed[4], uint8_t last,
+                                  uint8_t first)
+{
+    uint64_t pair = mix_pair(mixed[1], mixed[2]), word = borders->words[word_of(mixed[1], mixed[2])];
+    uint64_t tokens =
+        bit_of(pair, 0, 0) | bit_of(pair, 0, mixed[3]) | bit_of(pair, mixed[0], 0) | bit_of(pair, mixed[0], mixed[3]);
+    return ((word & tokens) != 0) | (borders->partial[first] >> (last & 63) & 1);
+}
+
+/* What a cut goes through with: `here`, the border between `left` and `right`, and the hashes of the character before these, of these two, and of
+ * the one behind. */
+struct cutting {
+    size_t here;
+    struct character left, right;
+    uint64_t mixed[4];
+    size_t *ends, count;
+};
+
+/* The border between `left` and `right`, of which the one begins a character beyond ASCII and the other is well formed if `may_be_cut` is 1. */
+static inline void cut_border(const struct bpe_borders *borders, const uint8_t *text, struct cutting *c,
+                              uint64_t may_be_cut)
+{
+    uint64_t crossed = is_crossed(borders, c->mixed, text[c->here - 1], text[c->here]);
+    uint64_t cut = unforeseen(may_be_cut & (crossed ^ 1));
+    c->ends[c->count] = c->here;
+    c->count += cut;
+    c->mixed[0] = c->mixed[1] & (cut - 1); /* no token comes from behind a cut */
+    c->mixed[1] = c->mixed[2];
+    c->mixed[2] = c->mixed[3];
+}
+
+/* From a border between two characters of three bytes on, as long as such follow: what most text that is cut consists of. */
+static inline void cut_threes(const struct bpe_borders *borders, const uint8_t *text, size_t text_size, size_t end,
+                              size_t max, struct cutting *all)
+{
+    struct cutting c = *all;
+    size_t room = c.here + 3 * (max - 1 - c.count), readable = text_size < 7 ? 0 : text_size - 6;
+    size_t stop = Q_MIN(Q_MIN(room, end), readable);
+    uint32_t word = 0;
+    for (; c.here < stop && ((word = q_load_u32(text + c.here + 3)) & 0xC0C0F0) == 0x8080E0; c.here += 3) {
+        c.mixed[3] = mix(word & 0xFFFFFF);
+        cut_border(borders, text, &c, 1);
+    }
+    if (c.here > all->here) {
+        c.left = (struct character){q_load_u32(text + c.here - 3) & 0xFFFFFF, 3};
+        c.right = (struct character){q_load_u32(text + c.here) & 0xFFFFFF, 3};
+    }
+    *all = c;
 }
 
 size_t bpe_borders_cut(const struct bpe_borders *borders, const uint8_t *text, size_t text_size, size_t *at, size_t end,
                        size_t *ends, size_t max)
 {
-    size_t here = *at, count = 0;
-    if (here == end)
+    struct cutting c = {.here = *at, .ends = ends};
+    if (c.here == end)
         return 0;
-    struct character left = next_character(text, here, text_size);
-    here += left.bytes;
-    struct character right = next_character(text, here, text_size);
-    uint64_t mixed[4] = {0, mix(left.code), mix(right.code)};
-    while (here < end && count < max - 1) { /* `here`: the border between `left` and `right` */
-        size_t next = here + right.bytes;
+    c.left = next_character(text, c.here, text_size);
+    c.here += c.left.bytes;
+    c.right = next_character(text, c.here, text_size);
+    c.mixed[1] = mix(c.left.code);
+    c.mixed[2] = mix(c.right.code);
+    while (c.here < end && c.count < max - 1) {
+        if (c.left.bytes == 3 && c.right.bytes == 3) {
+            cut_threes(borders, text, text_size, end, max, &c);
+            if (c.here >= end || c.count == max - 1)
+                break;
+        }
+        size_t next = c.here + c.right.bytes;
         struct character behind = next_character(text, next, text_size);
-        mixed[3] = mix(behind.code);
-        bool cut = left.code > 0x7F && right.code && !is_crossed(borders, mixed, text[here - 1], text[here]);
-        ends[count] = here;
-        count += cut;
-        mixed[0] = cut ? 0 : mixed[1]; /* no token comes from behind a cut */
-        mixed[1] = mixed[2];
-        mixed[2] = mixed[3];
-        left = right;
-        right = behind;
-        here = next;
+        c.mixed[3] = mix(behind.code);
+        cut_border(borders, text, &c, (c.left.code > 0x7F) & (c.right.code != 0));
+        c.left = c.right;
+        c.right = behind;
+        c.here = next;
     }
-    if (here >= end)
-        ends[count++] = end;
-    *at = ends[count - 1];
-    return count;
+    if (c.here >= end)
+        ends[c.count++] = end;
+    *at = ends[c.count - 1];
+    return c.count;
 }

@@ -29,7 +29,7 @@ enum {
 
 struct bpe_borders {
     uint64_t words[1 << BPE_BORDERS_LOG];
-    uint64_t partial[1 << (16 - 6)];
+    uint64_t partial[256]; /* [first byte of 3]: a bit for the last byte of 2, which is one of 64 */
 };
 
 /* Enters the borders inside a token. Every token that merging can give is to be entered. */
