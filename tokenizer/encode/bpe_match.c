@@ -11,7 +11,7 @@
 static inline bool agree(const struct bpe_trees *t, uint32_t last, uint32_t token, const uint8_t *piece, size_t at)
 {
     uint32_t lowest = at ? bpe_lowest_across(t, piece + at) : 0;
-    return last == BPE_NO_TREE || bpe_trees_agree(t, last, token, lowest);
+    return last == BPE_NO_TREE || bpe_trees_agree(t, piece[at], last, token, lowest);
 }
 
 /* dead: a bit per byte of the piece, zeros. stack: where the numbers of the tokens go. `before`: the token that the piece follows and that is to stay;

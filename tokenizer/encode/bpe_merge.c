@@ -136,7 +136,8 @@ static size_t merge_by_windows(const struct bpe_trees *t, const uint8_t *piece, 
         size_t window = Q_MIN(size - at, (size_t)WINDOW), found = bpe_short(t, piece + at, window, numbers + count);
         if (found == 0 || (window == WINDOW && found < FEW))
             return 0;
-        if (count > 0 && !bpe_trees_agree(t, numbers[count - 1], numbers[count], bpe_lowest_across(t, piece + at))) {
+        if (count > 0 &&
+            !bpe_trees_agree(t, piece[at], numbers[count - 1], numbers[count], bpe_lowest_across(t, piece + at))) {
             if (++seams == SEAMS)
                 return 0;
             at -= t->trees[numbers[--count]].size;

@@ -1,35 +1,35 @@
 #include "tokenizer/encode/bpe_pairs.h"
 
-static size_t slots_for(size_t room)
+static uint32_t lines_for(uint32_t count)
 {
-    size_t count = 512;
-    while (count < 2 * room)
-        count *= 2;
-    return count;
+    return count / (BPE_PAIRS_LINE / 2) + 1;
 }
 
-size_t bpe_pairs_bytes(size_t room)
+size_t bpe_pairs_bytes(size_t count)
 {
-    return (slots_for(room) + (1u << BPE_PAIRS_FILTER_LOG)) * sizeof(uint64_t);
+    return (count / (BPE_PAIRS_LINE / 2) + 256) * (BPE_PAIRS_LINE + 1) * sizeof(uint64_t);
 }
 
-q_status bpe_pairs_create(struct bpe_pairs *pairs, size_t room, struct q_arena *arena)
+q_status bpe_pairs_create(struct bpe_pairs *pairs, const uint32_t counts[256], struct q_arena *arena)
 {
-    *pairs = (struct bpe_pairs){.count = slots_for(room)};
-    pairs->shift = 64 - (unsigned)__builtin_ctzll(pairs->count);
-    Q_TRY(q_arena_alloc(arena, 1u << BPE_PAIRS_FILTER_LOG, sizeof(*pairs->filter), &pairs->filter));
-    Q_TRY(q_arena_alloc(arena, pairs->count, sizeof(*pairs->slots), &pairs->slots));
-    for (size_t i = 0; i < pairs->count; i++)
-        pairs->slots[i] = UINT64_MAX;
+    *pairs = (struct bpe_pairs){0};
+    for (unsigned first = 0; first < 256; first++) {
+        pairs->regions[first].from = pairs->lines;
+        pairs->regions[first].lines = lines_for(counts[first]);
+        pairs->lines += lines_for(counts[first]);
+    }
+    Q_TRY(q_arena_alloc(arena, (size_t)pairs->lines * BPE_PAIRS_LINE, sizeof(*pairs->slots), &pairs->slots));
+    Q_TRY(q_arena_alloc(arena, pairs->lines, sizeof(*pairs->filter), &pairs->filter));
+    memset(pairs->slots, 0xFF, (size_t)pairs->lines * BPE_PAIRS_LINE * sizeof(*pairs->slots));
     return Q_OK;
 }
 
-void bpe_pairs_add(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t number)
+void bpe_pairs_add(struct bpe_pairs *pairs, uint8_t first, uint32_t left, uint32_t right, uint32_t number)
 {
     uint64_t key = bpe_pair_key(left, right), hash = bpe_pair_hash(key);
-    size_t at = (size_t)(hash >> pairs->shift);
+    size_t line = bpe_pair_line(pairs, first, hash), at = bpe_pair_slot(line, hash);
     while (pairs->slots[at] != UINT64_MAX)
-        at = (at + 1) & (pairs->count - 1);
+        at = at + 1 < pairs->lines * BPE_PAIRS_LINE ? at + 1 : 0;
     pairs->slots[at] = key << BPE_PAIRS_NUMBER_BITS | number;
-    pairs->filter[hash >> (64 - BPE_PAIRS_FILTER_LOG)] |= bpe_pair_bits(hash);
+    pairs->filter[line] |= bpe_pair_bits(hash);
 }

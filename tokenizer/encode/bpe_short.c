@@ -21,7 +21,8 @@ enum {
 #define NO_MERGE UINT32_MAX
 
 /* What the piece begins with; how many places, 0: too many. */
-static unsigned begin(const struct bpe_trees *t, const uint8_t *piece, size_t size, uint32_t tokens[PLACES])
+static unsigned begin(const struct bpe_trees *t, const uint8_t *piece, size_t size, uint32_t tokens[PLACES],
+                      uint8_t firsts[PLACES])
 {
     unsigned count = 0, torn = 0;
     size_t bytes;
@@ -35,6 +36,7 @@ static unsigned begin(const struct bpe_trees *t, const uint8_t *piece, size_t si
         }
         if (count == PLACES || torn > TORN_MAX)
             return 0;
+        firsts[count] = piece[at];
         tokens[count++] = number;
     }
     return count;
@@ -50,19 +52,24 @@ static inline uint32_t lesser(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* As a tree, which the compiler would make a chain of. */
 static inline uint32_t least_of_4(const uint32_t *merges)
 {
-    return lesser(lesser(merges[0], merges[1]), lesser(merges[2], merges[3]));
+    uint32_t a = lesser(merges[0], merges[1]), b = lesser(merges[2], merges[3]);
+    __asm__("" : "+r"(a), "+r"(b));
+    return lesser(a, b);
 }
 
 /* Without a loop, whose end would not be foreseen. */
 static inline uint32_t least(const uint32_t merges[PLACES], unsigned count)
 {
-    uint32_t low = lesser(least_of_4(merges), least_of_4(merges + 4));
+    uint32_t low = least_of_4(merges), high = least_of_4(merges + 4);
+    __asm__("" : "+r"(low), "+r"(high));
+    low = lesser(low, high);
     return count <= 8 ? low : lesser(low, lesser(least_of_4(merges + 8), least_of_4(merges + 12)));
 }
 
-static void find_first_merges(const struct bpe_trees *t, const uint32_t *tokens, unsigned count,
+static void find_first_merges(const struct bpe_trees *t, const uint32_t *tokens, const uint8_t *firsts, unsigned count,
                               uint32_t merges[PLACES])
 {
     for (unsigned i = 0; i < PLACES; i++)
@@ -70,33 +77,35 @@ static void find_first_merges(const struct bpe_trees *t, const uint32_t *tokens,
     for (unsigned i = 0; i + 1 < count; i++) {
         uint32_t left = tokens[i], right = tokens[i + 1];
         bool are_bytes = (left | right) < 256;
-        merges[i] = merge_at(are_bytes ? t->byte_pairs[left << 8 | right] : bpe_pairs_find(&t->pairs, left, right), i);
+        merges[i] = merge_at(
+            are_bytes ? t->byte_pairs[left << 8 | right] : bpe_pairs_find(&t->pairs, firsts[i + 1], left, right), i);
     }
 }
 
 size_t bpe_short(const struct bpe_trees *t, const uint8_t *piece, size_t size, uint32_t *numbers)
 {
     uint32_t tokens[PLACES + 1] = {0}, merges[PLACES], next; /* [places]: behind the end, any token */
-    unsigned places = size <= BPE_SHORT_BYTES ? begin(t, piece, size, tokens) : 0;
+    uint8_t firsts[PLACES + 1] = {0};                        /* bytes of the tokens */
+    unsigned places = size <= BPE_SHORT_BYTES ? begin(t, piece, size, tokens, firsts) : 0;
     uint32_t starts = (2u << places) - 1;
     size_t count = 0;
     if (places == 0)
         return 0;
-    find_first_merges(t, tokens, places, merges);
+    find_first_merges(t, tokens, firsts, places, merges);
     while ((next = least(merges, places)) != NO_MERGE) {
         unsigned place = next % PLACES;
         uint32_t made = next / PLACES, behind = starts & -(2u << place), before = starts & ((1u << place) - 1);
         unsigned taken = (unsigned)__builtin_ctz(behind), after = (unsigned)__builtin_ctz(behind & (behind - 1));
         unsigned left = 31 - (unsigned)__builtin_clz(before | 1);
-        bpe_pairs_fetch(&t->pairs, made, tokens[after]);
-        bpe_pairs_fetch(&t->pairs, tokens[left], made);
+        bpe_pairs_fetch(&t->pairs, firsts[after], made, tokens[after]);
+        bpe_pairs_fetch(&t->pairs, firsts[place], tokens[left], made);
         starts ^= 1u << taken;
         tokens[place] = made;
         merges[taken] = merges[place] = NO_MERGE;
         if (after < places)
-            merges[place] = merge_at(bpe_pairs_find(&t->pairs, made, tokens[after]), place);
+            merges[place] = merge_at(bpe_pairs_find(&t->pairs, firsts[after], made, tokens[after]), place);
         if (before)
-            merges[left] = merge_at(bpe_pairs_find(&t->pairs, tokens[left], made), left);
+            merges[left] = merge_at(bpe_pairs_find(&t->pairs, firsts[place], tokens[left], made), left);
     }
     for (starts ^= 1u << places; starts; starts &= starts - 1)
         numbers[count++] = tokens[__builtin_ctz(starts)];

@@ -24,14 +24,22 @@ size_t bpe_trees_bytes(size_t merges)
            2 * 256 * 256 * sizeof(uint32_t) + sizeof(struct bpe_characters);
 }
 
+static uint8_t first_byte(const struct vocabulary *v, uint32_t id)
+{
+    return (uint8_t)v->tokens[id].data[0];
+}
+
 static q_status allocate(struct growing *g)
 {
+    uint32_t counts[256] = {0}; /* of merges, by the first byte of their right part */
     const struct vocabulary *v = &g->tokenizer->vocabulary;
     struct bpe_trees *t = g->out;
     const size_t capacity = 256 + v->merge_count;
     Q_TRY(q_arena_alloc(g->tables, capacity, sizeof(*t->trees), &t->trees));
     Q_TRY(q_arena_alloc(g->tables, capacity, sizeof(*t->ids), &t->ids));
-    Q_TRY(bpe_pairs_create(&t->pairs, v->merge_count, g->tables));
+    for (size_t rank = 0; rank < v->merge_count; rank++)
+        counts[first_byte(v, v->merges[rank].right)]++;
+    Q_TRY(bpe_pairs_create(&t->pairs, counts, g->tables));
     Q_TRY(q_alloc(v->size, sizeof(*g->number), &g->number));
     for (uint32_t id = 0; id < v->size; id++)
         g->number[id] = BPE_NO_TREE;
@@ -57,13 +65,14 @@ static bool grow(struct growing *g)
     for (size_t rank = 0; rank < v->merge_count; rank++) {
         const struct vocabulary_merge *merge = &v->merges[rank];
         uint32_t left = g->number[merge->left], right = g->number[merge->right], number = t->count;
-        if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, left, right, 0) ||
+        uint8_t first = first_byte(v, merge->right);
+        if (left == BPE_NO_TREE || right == BPE_NO_TREE || !bpe_trees_agree(t, first, left, right, 0) ||
             bpe_find_merge(g->tokenizer, merge->left, merge->right)->rank != rank)
             continue;
         if (g->number[merge->id] != BPE_NO_TREE || number == BPE_PAIRS_MAX)
             return false;
         add_tree(g, left, right, merge->id, t->trees[left].size + t->trees[right].size);
-        bpe_pairs_add(&t->pairs, left, right, number);
+        bpe_pairs_add(&t->pairs, first, left, right, number);
     }
     return true;
 }
@@ -75,8 +84,9 @@ static bool is_ordered(const struct growing *g)
     const struct bpe_trees *t = g->out;
     for (size_t rank = 0; rank < v->merge_count; rank++) {
         uint32_t left = g->number[v->merges[rank].left], right = g->number[v->merges[rank].right];
-        if (left != BPE_NO_TREE && right != BPE_NO_TREE && bpe_pairs_find(&t->pairs, left, right) == BPE_NO_TREE &&
-            bpe_trees_agree(t, left, right, 0))
+        uint8_t first = first_byte(v, v->merges[rank].right);
+        if (left != BPE_NO_TREE && right != BPE_NO_TREE &&
+            bpe_pairs_find(&t->pairs, first, left, right) == BPE_NO_TREE && bpe_trees_agree(t, first, left, right, 0))
             return false;
     }
     return true;
@@ -129,7 +139,7 @@ static q_status index_short(const struct vocabulary *v, struct bpe_trees *t, str
     Q_TRY(q_arena_alloc(tables, 256 * 256, sizeof(*t->byte_pairs), &t->byte_pairs));
     Q_TRY(q_arena_alloc(tables, 1, sizeof(*t->characters), &t->characters));
     for (uint32_t i = 0; i < 256 * 256; i++)
-        t->byte_pairs[i] = bpe_pairs_find(&t->pairs, i >> 8, i & 255);
+        t->byte_pairs[i] = bpe_pairs_find(&t->pairs, (uint8_t)i, i >> 8, i & 255);
     bpe_characters_clear(t->characters);
     for (uint32_t number = 0; number < t->count; number++)
         bpe_characters_add(t->characters, v->tokens[t->ids[number]], number);

@@ -76,11 +76,11 @@ static inline struct bpe_facing bpe_facing_of(uint32_t left, uint32_t right)
 
 /* One step: is there a merge across, and else what is there before the later of the two came about. Which side that is, and when the end comes, no processor
  * foresees: there is no branch but the one for a pair that the filter knows. */
-static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, struct bpe_facing *f)
+static inline enum bpe_agreement bpe_facing_step(const struct bpe_trees *t, uint8_t first, struct bpe_facing *f)
 {
     uint64_t of_left = f->left > f->right;
     uint32_t later = of_left ? f->left : f->right;
-    bool across = bpe_pairs_find(&t->pairs, f->left, f->right) < f->limit;
+    bool across = bpe_pairs_find(&t->pairs, first, f->left, f->right) < f->limit;
     uint32_t part = t->trees[later].parts[of_left];
     f->limit = later + 1 - (uint32_t)of_left;
     f->left = of_left ? part : f->left;
@@ -94,13 +94,15 @@ static inline uint32_t bpe_lowest_across(const struct bpe_trees *t, const uint8_
     return t->lowest[at[-1] << 8 | at[0]];
 }
 
-/* Two tokens stay as they are side by side. `lowest`: no merge across the border between them has a lower number; 0 where that is not known. */
-static inline bool bpe_trees_agree(const struct bpe_trees *t, uint32_t left, uint32_t right, uint32_t lowest)
+/* Two tokens stay as they are side by side. `first`: the first byte of `right`. `lowest`: no merge across the border between them has a lower number; 0
+ * where that is not known. */
+static inline bool bpe_trees_agree(const struct bpe_trees *t, uint8_t first, uint32_t left, uint32_t right,
+                                   uint32_t lowest)
 {
     struct bpe_facing facing = bpe_facing_of(left, right);
     enum bpe_agreement agreement = BPE_UNDECIDED;
     while (agreement == BPE_UNDECIDED && facing.limit > lowest)
-        agreement = bpe_facing_step(t, &facing);
+        agreement = bpe_facing_step(t, first, &facing);
     return agreement != BPE_DISAGREE;
 }
 
