@@ -245,12 +245,43 @@ static void vocabularies_out_of_order(void **state)
     assert_true(check_vocabularies(3000, 100, true, true) < 50);
 }
 
+static void add_doubles(struct making *m, uint8_t byte)
+{
+    struct vocabulary *v = &m->vocabulary;
+    for (uint32_t id = v->byte_id[byte], i = 0; i < 3; i++) {
+        v->tokens[v->size] = token_text(m, v->tokens[id], v->tokens[id]);
+        v->merges[v->merge_count++] = (struct vocabulary_merge){id, id, v->size};
+        id = v->size++;
+    }
+}
+
+/* A long piece of few tokens whose first 16 bytes are zeros and ones all over: no mark in the cache looks like it. */
+static void a_piece_may_be_any_bytes(void **state)
+{
+    struct making m = {0};
+    struct tokenizer *tokenizer;
+    struct tokenizer_scratch *scratch;
+    (void)state;
+    bytes_as_tokens(&m);
+    add_doubles(&m, 0);
+    add_doubles(&m, 0xFF);
+    m.vocabulary.pretokenizer = pretokenizer_named(Q_STRING("gpt2")); /* leaves all of it in one piece */
+    assert_ok(vocabulary_complete(&m.vocabulary));
+    assert_ok(tokenizer_create(&m.vocabulary, &tokenizer));
+    assert_ok(tokenizer_scratch_create(tokenizer, &scratch));
+    check_text(tokenizer, scratch, Q_STRING("\0\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF!?"));
+    check_text(tokenizer, scratch, Q_STRING("\0\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF?!"));
+    tokenizer_scratch_release(scratch);
+    tokenizer_release(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocabularies_of_pairs),
         cmocka_unit_test(vocabularies_of_tokens),
         cmocka_unit_test(vocabularies_out_of_order),
+        cmocka_unit_test(a_piece_may_be_any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,45 @@ static void any_bytes_come_back(void **state)
     tokenizer_ids_release(&ids);
 }
 
+/* A word that is the same for the same number, and its ids behind those of the words before it. */
+static void append_word(uint64_t number, struct bpe_workspace *workspace, struct q_buffer *text, uint32_t *ids,
+                        size_t *count)
+{
+    uint64_t dice = number;
+    size_t start = text->size, more;
+    assert_ok(q_buffer_append_byte(text, ' '));
+    for (size_t i = dice_roll(&dice) % 18; i > 0; i--)
+        assert_ok(q_buffer_append_byte(text, "etaoinshrdlucmfw"[dice_roll(&dice) % (number % 2 ? 4 : 16)]));
+    assert_ok(q_buffer_append_byte(text, 'x'));
+    assert_ok(
+        bpe_merge(tokenizer, workspace, (const uint8_t *)text->data + start, text->size - start, ids + *count, &more));
+    *count += more;
+}
+
+/* More words than the cache has lines, of one token and of many, many of them again and again. */
+static void a_full_cache_gives_the_same(void **state)
+{
+    enum { TEXTS = 12000, WORDS = 48 };
+    struct bpe_workspace workspace = {0};
+    struct q_buffer text = {0};
+    struct tokenizer_ids ids = {0};
+    uint32_t wanted[20 * WORDS];
+    uint64_t dice = 5;
+    (void)state;
+    for (uint64_t i = 0; i < TEXTS; i++) {
+        size_t count = 0;
+        q_buffer_clear(&text);
+        for (uint64_t word = 0; word < WORDS; word++)
+            append_word(word % 4 ? i * WORDS + word : dice_roll(&dice) % 2000, &workspace, &text, wanted, &count);
+        encode(q_buffer_string(&text), TOKENIZER_SPECIAL_AS_TEXT, &ids);
+        assert_int_equal(ids.count, count);
+        assert_memory_equal(ids.ids, wanted, count * sizeof(*wanted));
+    }
+    q_buffer_release(&text);
+    tokenizer_ids_release(&ids);
+    bpe_workspace_release(&workspace);
+}
+
 /* A megabyte without a cut, of one byte and of many: near-linear, or this test would not end. */
 static void long_pieces_are_encoded(void **state)
 {
@@ -294,6 +333,7 @@ int main(void)
         cmocka_unit_test(all_ways_of_merging_agree),
         cmocka_unit_test(fibonacci_strings_merge_as_by_the_twin),
         cmocka_unit_test(any_bytes_come_back),
+        cmocka_unit_test(a_full_cache_gives_the_same),
         cmocka_unit_test(long_pieces_are_encoded),
         cmocka_unit_test(special_tokens_are_parsed_only_when_asked_for),
         cmocka_unit_test(an_unknown_id_is_refused),

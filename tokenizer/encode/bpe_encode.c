@@ -6,10 +6,10 @@
  * A queue goes through in steps, so that neither the latencies of memory nor a piece that is new hold up the others:
  *
  *     fill      each piece is hashed, and its line of the cache fetched
- *     look up   all keys are compared; those not found are listed, without a branch
- *     find      the ids of those listed: in the long lines, or by matching
+ *     look up   all keys are compared with the later line of their set; those not found are listed, without a branch
+ *     find      the ids of those listed: in the earlier line, in the long lines, or by merging
  *     put out   all ids in the order of the pieces
- *     keep      what was found goes into the cache
+ *     keep      what was found goes into the later lines
  */
 #include "tokenizer/encode/bpe_encode.h"
 
@@ -28,17 +28,16 @@ enum {
 struct queued {
     const uint8_t *at;
     size_t size;
-    struct bpe_key key; /* of pieces up to BPE_KEY_BYTES; else such as no line has */
-    union {
-        struct bpe_set *set;
-        struct bpe_long_line *long_line; /* of longer pieces, which have no set: any memory may be read in its place */
-    };
-    const uint32_t *ids; /* when looked up */
+    struct bpe_key key;
+    struct bpe_set *set;             /* where pieces up to BPE_KEY_BYTES are; an empty one for others */
+    struct bpe_long_line *long_line; /* where these are */
+    const uint32_t *ids;             /* when looked up */
     size_t count;
 };
 
 struct bpe_encoder {
     struct bpe_cache *cache;
+    struct bpe_set empty; /* of long pieces */
     struct bpe_workspace workspace;
     struct pretokenize_scratch cut;
     uint32_t *found; /* ids of the new pieces of a queue */
@@ -79,12 +78,6 @@ static q_status reserve(struct tokenizer_ids *out, size_t more)
     return room > out->capacity ? q_grow(&out->ids, &out->capacity, room, sizeof(*out->ids)) : Q_OK;
 }
 
-/* Keeps the compiler from making a branch of what depends on a value that no processor foresees. */
-static inline void unforeseen(size_t *value)
-{
-    __asm__("" : "+r"(*value));
-}
-
 static inline struct bpe_set *set_of(const struct bpe_encoder *encoder, struct bpe_key key)
 {
     return &encoder->cache->sets[bpe_key_hash(key) >> (64 - BPE_CACHE_LOG)];
@@ -105,25 +98,23 @@ __attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder
     } else {
         struct bpe_key last = {q_load_u64(at + size - 16), q_load_u64(at + size - 8)};
         struct bpe_key mixed = {all.low ^ (last.high >> 7 | last.high << 57), all.high ^ last.low};
-        piece->key = (struct bpe_key){0, UINT64_MAX >> 4};
+        piece->key = (struct bpe_key){0, 1ull << 56};
+        piece->set = &encoder->empty;
         piece->long_line = &encoder->cache->long_lines[bpe_key_hash(mixed) >> (64 - BPE_LONG_LOG)];
         __builtin_prefetch(piece->long_line);
     }
 }
 
-/* Lists the pieces that no set has. */
-static size_t look_up(struct bpe_encoder *encoder, size_t queued, uint8_t new_ones[QUEUE])
+/* Lists the pieces that are not in the later line of their set. */
+static size_t look_up(struct bpe_encoder *encoder, size_t queued, uint8_t others[QUEUE])
 {
     size_t count = 0;
     for (size_t i = 0; i < queued; i++) {
         struct queued *piece = &encoder->queue[i];
-        size_t earlier = !bpe_line_holds(&piece->set->lines[0], piece->key);
-        unforeseen(&earlier);
-        const struct bpe_line *line = &piece->set->lines[earlier];
-        piece->ids = line->ids;
-        piece->count = bpe_line_count(line);
-        new_ones[count] = (uint8_t)i;
-        count += !bpe_line_holds(line, piece->key);
+        piece->ids = piece->set->wide.ids;
+        piece->count = bpe_line_count(&piece->set->lines[0]);
+        others[count] = (uint8_t)i;
+        count += !bpe_line_holds(&piece->set->lines[0], piece->key);
     }
     return count;
 }
@@ -148,21 +139,34 @@ static bool look_up_long(struct queued *piece)
     return bpe_long_line_holds(line, words);
 }
 
+/* The ids go to `found`, so that all that is to be kept has them where no line moves. */
+static bool look_up_earlier(struct queued *piece, uint32_t *found)
+{
+    const struct bpe_line *line = &piece->set->lines[1];
+    if (!bpe_line_holds(line, piece->key))
+        return false;
+    piece->ids = memcpy(found, line->ids, sizeof(line->ids));
+    piece->count = bpe_line_count(line);
+    return true;
+}
+
 /* The ids of the pieces listed. */
-static q_status find(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const uint8_t *new_ones,
+static q_status find(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, const uint8_t *others,
                      size_t count)
 {
     size_t room = BPE_LONG_IDS; /* that many may be read behind the last */
     for (size_t i = 0; i < count; i++)
-        room += encoder->queue[new_ones[i]].size;
+        room += Q_MAX(encoder->queue[others[i]].size, (size_t)BPE_CACHE_IDS);
     Q_TRY(q_grow(&encoder->found, &encoder->found_capacity, room, sizeof(*encoder->found)));
     uint32_t *found = encoder->found;
     for (size_t i = 0; i < count; i++) {
-        struct queued *piece = &encoder->queue[new_ones[i]];
+        struct queued *piece = &encoder->queue[others[i]];
         if (look_up_long(piece))
             continue;
-        piece->ids = found;
-        Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, found, &piece->count));
+        if (!look_up_earlier(piece, found)) {
+            Q_TRY(bpe_merge(tokenizer, &encoder->workspace, piece->at, piece->size, found, &piece->count));
+            piece->ids = found;
+        }
         found += piece->count;
     }
     return Q_OK;
@@ -188,15 +192,23 @@ static q_status put_out(const struct bpe_encoder *encoder, size_t queued, struct
     return Q_OK;
 }
 
+static void keep_in_set(const struct queued *piece)
+{
+    struct bpe_set *set = piece->set;
+    bool wide = piece->count > BPE_CACHE_IDS;
+    if (bpe_line_holds(&set->lines[0], piece->key)) /* it was in the queue twice */
+        return;
+    set->lines[1] = wide || bpe_set_is_wide(set) ? (struct bpe_line){0} : set->lines[0];
+    set->wide.key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)piece->count << 60};
+    memcpy(set->wide.ids, piece->ids, BPE_CACHE_IDS * sizeof(*piece->ids));
+    if (wide)
+        memcpy(set->wide.ids, piece->ids, piece->count * sizeof(*piece->ids));
+}
+
 static void keep(const struct queued *piece)
 {
-    if (piece->size <= BPE_KEY_BYTES && piece->count <= BPE_CACHE_IDS) {
-        struct bpe_set *set = piece->set;
-        if (bpe_line_holds(&set->lines[0], piece->key)) /* it was in the queue twice */
-            return;
-        set->lines[1] = set->lines[0];
-        set->lines[0].key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)piece->count << 60};
-        memcpy(set->lines[0].ids, piece->ids, sizeof(set->lines[0].ids));
+    if (piece->size <= BPE_KEY_BYTES && piece->count <= BPE_WIDE_IDS) {
+        keep_in_set(piece);
     } else if (piece->size > BPE_KEY_BYTES && piece->size <= BPE_LONG_BYTES && piece->count <= BPE_LONG_IDS) {
         struct bpe_long_line *line = piece->long_line;
         if (piece->ids == line->ids) /* it was found there */
@@ -210,14 +222,14 @@ static void keep(const struct queued *piece)
 /* The ids of all pieces in the queue, and an empty queue. */
 static q_status flush(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, struct tokenizer_ids *out)
 {
-    uint8_t new_ones[QUEUE];
-    size_t queued = encoder->queued, count = look_up(encoder, queued, new_ones);
+    uint8_t others[QUEUE];
+    size_t queued = encoder->queued, count = look_up(encoder, queued, others);
     encoder->queued = 0;
     if (count)
-        Q_TRY(find(tokenizer, encoder, new_ones, count));
+        Q_TRY(find(tokenizer, encoder, others, count));
     Q_TRY(put_out(encoder, queued, out));
     for (size_t i = 0; i < count; i++)
-        keep(&encoder->queue[new_ones[i]]);
+        keep(&encoder->queue[others[i]]);
     return Q_OK;
 }
 
@@ -246,29 +258,18 @@ __attribute__((always_inline)) static inline q_status encode_piece(const struct 
     return Q_OK;
 }
 
-/* Whether to look for hard cuts: not in ASCII, and not in a piece that the cache may hold as it is. */
+/* Whether to look for hard cuts: not in a piece that the cache may hold as it is, and come to hold: words of letters of one or two bytes come again, clauses
+ * in scripts of three bytes do not. */
 static inline bool worth_cutting(const uint8_t *piece, size_t size)
 {
-    return size > BPE_KEY_BYTES && piece[1] >= 0x80;
-}
-
-/* A piece cut at its hard borders, where that is worth it. */
-static q_status encode_piece_or_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
-                                    size_t start, size_t end, struct tokenizer_ids *out)
-{
-    const uint8_t *bytes = (const uint8_t *)text.data;
-    size_t at = start, ends[CUTS], count;
-    if (!worth_cutting(bytes + start, end - start))
-        return encode_piece(tokenizer, encoder, bytes + start, end - start, text.size - start, out);
-    while ((count = bpe_borders_cut(tokenizer->borders, bytes, text.size, &at, end, ends, CUTS)) > 0)
-        for (size_t i = 0; i < count; start = ends[i++])
-            Q_TRY(encode_piece(tokenizer, encoder, bytes + start, ends[i] - start, text.size - start, out));
-    return Q_OK;
+    bool of_three = size > BPE_KEY_BYTES && (piece[0] >= 0xE0 || piece[1] >= 0xE0 || piece[2] >= 0xE0);
+    return of_three || (size > BPE_LONG_BYTES && piece[1] >= 0x80);
 }
 
 /* The pieces that text is full of, in a loop of their own: short, with 16 bytes of memory to be read. Stops at the first that is another, or at
- * `count`, for which the queue has room; how many it queued. */
-static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t start, const size_t *ends, size_t count)
+ * `count`, for which the queue has room; how many it queued. Not inlined: it wants all registers. */
+__attribute__((noinline)) static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t start,
+                                                    const size_t *ends, size_t count)
 {
     struct queued *piece = &encoder->queue[encoder->queued];
     size_t i;
@@ -287,25 +288,12 @@ static size_t queue_short(struct bpe_encoder *encoder, q_string text, size_t sta
     return i;
 }
 
-/* Where pieces may be tokens whatever the merges say. */
-static q_status encode_wholes(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
-                              size_t start, const size_t *ends, size_t count, struct tokenizer_ids *out)
-{
-    for (size_t i = 0; i < count; start = ends[i++]) {
-        uint32_t whole = bpe_wholes_find(tokenizer, (const uint8_t *)text.data + start, ends[i] - start);
-        if (whole == UINT32_MAX) {
-            Q_TRY(encode_piece_or_cut(tokenizer, encoder, text, start, ends[i], out));
-            continue;
-        }
-        Q_TRY(flush(tokenizer, encoder, out));
-        Q_TRY(reserve(out, 1));
-        out->ids[out->count++] = whole;
-    }
-    return Q_OK;
-}
+static q_status encode_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text, size_t start,
+                           size_t end, struct tokenizer_ids *out);
 
+/* Pieces, or parts of one, which are cut no further. */
 static q_status encode_pieces(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
-                              size_t start, const size_t *ends, size_t count, struct tokenizer_ids *out)
+                              size_t start, const size_t *ends, size_t count, bool parts, struct tokenizer_ids *out)
 {
     for (size_t i = 0; i < count;) {
         if (encoder->queued == QUEUE)
@@ -316,8 +304,41 @@ static q_status encode_pieces(const struct tokenizer *tokenizer, struct bpe_enco
         start = queued ? ends[i - 1] : start;
         if (queued == most)
             continue;
-        Q_TRY(encode_piece_or_cut(tokenizer, encoder, text, start, ends[i], out));
+        const uint8_t *at = (const uint8_t *)text.data + start;
+        if (!parts && worth_cutting(at, ends[i] - start))
+            Q_TRY(encode_cut(tokenizer, encoder, text, start, ends[i], out));
+        else
+            Q_TRY(encode_piece(tokenizer, encoder, at, ends[i] - start, text.size - start, out));
         start = ends[i++];
+    }
+    return Q_OK;
+}
+
+/* A piece cut at its hard borders. */
+static q_status encode_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text, size_t start,
+                           size_t end, struct tokenizer_ids *out)
+{
+    size_t at = start, ends[CUTS], count;
+    for (;
+         (count = bpe_borders_cut(tokenizer->borders, (const uint8_t *)text.data, text.size, &at, end, ends, CUTS)) > 0;
+         start = at)
+        Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends, count, true, out));
+    return Q_OK;
+}
+
+/* Where pieces may be tokens whatever the merges say. */
+static q_status encode_wholes(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text,
+                              size_t start, const size_t *ends, size_t count, struct tokenizer_ids *out)
+{
+    for (size_t i = 0; i < count; start = ends[i++]) {
+        uint32_t whole = bpe_wholes_find(tokenizer, (const uint8_t *)text.data + start, ends[i] - start);
+        if (whole == UINT32_MAX) {
+            Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends + i, 1, false, out));
+            continue;
+        }
+        Q_TRY(flush(tokenizer, encoder, out));
+        Q_TRY(reserve(out, 1));
+        out->ids[out->count++] = whole;
     }
     return Q_OK;
 }
@@ -326,7 +347,7 @@ static q_status encode_pieces(const struct tokenizer *tokenizer, struct bpe_enco
 static void fill_line(const struct queued *piece, uint32_t id)
 {
     struct bpe_line *lines = piece->set->lines, *line = &lines[!bpe_line_is_empty(&lines[0])];
-    if (bpe_line_is_empty(line) && !bpe_line_holds(&lines[0], piece->key))
+    if (bpe_line_is_empty(line) && !bpe_line_holds(&lines[0], piece->key) && !bpe_set_is_wide(piece->set))
         *line = (struct bpe_line){{piece->key.low, piece->key.high | 1ull << 60}, {id}};
 }
 
@@ -365,7 +386,7 @@ q_status bpe_encode(const struct tokenizer *tokenizer, struct bpe_encoder *encod
         if (tokenizer->wholes.count)
             Q_TRY(encode_wholes(tokenizer, encoder, text, start, ends, count, out));
         else
-            Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends, count, out));
+            Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends, count, false, out));
         start = ends[count - 1];
     }
 }
