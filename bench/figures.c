@@ -55,6 +55,11 @@ struct summary {
     uint64_t peak_bytes;                     /* the largest */
 };
 
+static double rate_of(const struct figure_runs *of, uint64_t amount, size_t run)
+{
+    return of->reported ? of->reported[run] : (double)amount / of->runs[run].seconds;
+}
+
 static struct summary summary_of(const struct figure_runs *of, uint64_t amount)
 {
     double seconds[FIGURE_RUNS_MAX], cpu[FIGURE_RUNS_MAX], rates[FIGURE_RUNS_MAX];
@@ -63,7 +68,7 @@ static struct summary summary_of(const struct figure_runs *of, uint64_t amount)
     for (size_t i = 0; i < of->count; i++) {
         seconds[i] = of->runs[i].seconds;
         cpu[i] = of->runs[i].cpu_seconds;
-        rates[i] = of->reported ? of->reported[i] : (double)amount / of->runs[i].seconds;
+        rates[i] = rate_of(of, amount, i);
         peak = Q_MAX(peak, of->runs[i].peak_bytes);
     }
     return (struct summary){figure_median(seconds, of->count), figure_median(cpu, of->count),
@@ -83,6 +88,25 @@ static q_status put_ours(json_t *figure, const struct figure_about *about, const
 static json_t *real_or_null(double value)
 {
     return value > 0 ? json_real(value) : json_null();
+}
+
+/* Our rate to the peer's. Of runs in turn the median of each run's to the one behind it: a machine may be half as fast in the next minute, and is so to both.
+ * With the lowest and the highest of these, so that one sees how far to trust it. */
+static q_status put_ratio(json_t *figure, const struct figure_about *about, const struct figure_runs *ours,
+                          const struct figure_runs *peer)
+{
+    double ratios[FIGURE_RUNS_MAX];
+    double theirs = json_number_value(json_object_get(figure, "peer_per_second"));
+    if (!(theirs > 0))
+        return Q_OK;
+    if (peer->count < 2 || peer->count != ours->count)
+        return q_json_set(figure, "ratio",
+                          json_real(json_number_value(json_object_get(figure, "per_second")) / theirs));
+    for (size_t i = 0; i < ours->count; i++)
+        ratios[i] = rate_of(ours, about->amount, i) / rate_of(peer, about->amount, i);
+    Q_TRY(q_json_set(figure, "ratio", json_real(figure_median(ratios, ours->count))));
+    Q_TRY(q_json_set(figure, "ratio_lowest", json_real(ratios[0]))); /* they are sorted now */
+    return q_json_set(figure, "ratio_highest", json_real(ratios[ours->count - 1]));
 }
 
 /* The peer as it was run in turn with ours, or the rate that was given for it, or that it was not measured. */
@@ -126,6 +150,8 @@ q_status figure_make(const struct figure_about *about, const struct figure_runs 
         status = put_ours(figure, about, ours);
     if (status == Q_OK)
         status = put_peer(figure, about, peer);
+    if (status == Q_OK)
+        status = put_ratio(figure, about, ours, peer);
     if (status == Q_OK)
         *out = figure;
     else

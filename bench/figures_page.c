@@ -37,8 +37,7 @@ static double memory_ratio(const json_t *figure)
 /* Our rate to the peer's; 0 where that was not measured. */
 static double rate_ratio(const json_t *figure)
 {
-    double peer = json_number_value(json_object_get(figure, "peer_per_second"));
-    return peer > 0 ? json_number_value(json_object_get(figure, "per_second")) / peer : 0;
+    return json_number_value(json_object_get(figure, "ratio"));
 }
 
 /* "rensa 0.5: 17 MB/s; ratio 7.5, wanted 5", with the peer's memory where a part of it is wanted; or that it was not measured, or
@@ -55,6 +54,9 @@ static q_status peer_cell(const json_t *figure, const char *unit, struct q_buffe
         return q_buffer_printf(out, "%s: not measured | ", peer);
     rate_text(rate, json_number_value(json_object_get(figure, "peer_per_second")), unit);
     Q_TRY(q_buffer_printf(out, "%s: %s; ratio %.3g", peer, rate, rate_ratio(figure)));
+    if (json_object_get(figure, "ratio_lowest"))
+        Q_TRY(q_buffer_printf(out, " (%.3g to %.3g)", json_number_value(json_object_get(figure, "ratio_lowest")),
+                              json_number_value(json_object_get(figure, "ratio_highest"))));
     if (wanted > 0)
         Q_TRY(q_buffer_printf(out, ", wanted %.3g", wanted));
     if (memory_ratio(figure) > 0) {
@@ -153,7 +155,8 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
                           Q_STRING_ARGS(architecture), (unsigned long long)cores, q_format_bytes(size, (double)memory),
                           Q_STRING_ARGS(data)));
     return q_buffer_printf(out, "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
-                                "machine and the same run; the ratio is ours to theirs. Made from the JSON file beside "
+                                "machine and the same run; the ratio is ours to theirs, the median of runs made "
+                                "in turn with the lowest and the highest. Made from the JSON file beside "
                                 "this page by `bench/run`.\n\n"
                                 "| what | rate | threads | amount | time | processor time | memory | peer |\n"
                                 "|---|---|---|---|---|---|---|---|\n");
