@@ -37,7 +37,12 @@ static double memory_ratio(const json_t *figure)
 /* Our rate to the peer's; 0 where that was not measured. */
 static double rate_ratio(const json_t *figure)
 {
-    return json_number_value(json_object_get(figure, "ratio"));
+    double ratio = json_number_value(json_object_get(figure, "ratio")), ours, peer;
+    if (ratio > 0)
+        return ratio;
+    ours = json_number_value(json_object_get(figure, "per_second")); /* a figure of before there was that member */
+    peer = json_number_value(json_object_get(figure, "peer_per_second"));
+    return peer > 0 ? ours / peer : 0;
 }
 
 /* "rensa 0.5: 17 MB/s; ratio 7.5, wanted 5", with the peer's memory where a part of it is wanted; or that it was not measured, or
@@ -154,12 +159,13 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
                           Q_STRING_ARGS(q_string_slice(date, 0, 10)), Q_STRING_ARGS(version), Q_STRING_ARGS(processor),
                           Q_STRING_ARGS(architecture), (unsigned long long)cores, q_format_bytes(size, (double)memory),
                           Q_STRING_ARGS(data)));
-    return q_buffer_printf(out, "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
-                                "machine and the same run; the ratio is ours to theirs, the median of runs made "
-                                "in turn with the lowest and the highest. Made from the JSON file beside "
-                                "this page by `bench/run`.\n\n"
-                                "| what | rate | threads | amount | time | processor time | memory | peer |\n"
-                                "|---|---|---|---|---|---|---|---|\n");
+    return q_buffer_printf(out,
+                           "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
+                           "machine and the same run; the ratio is ours to theirs: where a range stands behind it, "
+                           "the median of runs made in turn. Made from the JSON file beside this page by "
+                           "`bench/run`.\n\n"
+                           "| what | rate | threads | amount | time | processor time | memory | peer |\n"
+                           "|---|---|---|---|---|---|---|---|\n");
 }
 
 q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out)

@@ -1,5 +1,5 @@
-/* processors: what the machine's processors give together: a loop of sums that waits for no memory, on so many threads at once. Where two processors are two
- * threads of one core, or others work on that core too, two threads are not twice one, whatever the program.
+/* processors: what the machine's processors give together: a loop of sums that waits for nothing, on so many threads at once. Where two processors are two
+ * threads of one core, or others work on that core too, this is less than twice one; a program that waits for memory may then gain more, or less.
  *
  *     quern-bench-processors THREADS     prints {"per_second": ...}: sums of all threads
  */
@@ -12,7 +12,7 @@
 
 enum { LANES = 4, STEPS = 200000000 };
 
-/* Each sum depends on the one before, four at a time: what keeps a processor busy that does not wait for memory. */
+/* Each sum depends on the one before, four at a time: what keeps a processor busy. */
 static void add(void *context, unsigned worker, size_t tile)
 {
     uint64_t a = 1, b = 2, c = 3, d = 4;

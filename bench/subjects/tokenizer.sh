@@ -65,8 +65,8 @@ encoding encode.sample "encode, first pass: all; the peer on the first $sample_m
 compared=(--peer 'quern, one thread' --peer-command "quern-tokenizer bench -t $vocabulary -j 1 $files" --peer-reported mb_per_s_first --peer-scale 1e6)
 wanted 1.8
 encoding encode.two 'encode, first pass: all, two threads' $vocabulary 2 "$files" "${compared[@]}"
-# In the same minutes: what two threads of this machine are to one where nothing waits for memory. No program can have more.
-one processors.two 'the processors alone: sums that wait for no memory, two threads' sums --reported per_second -j 2 --runs 9 --peer 'one thread' \
+# For comparison, in the next minute: what two threads of this machine are to one in a loop that waits for nothing.
+one processors.two 'the processors alone: a loop of sums, two threads' sums --reported per_second -j 2 --peer 'one thread' \
     --peer-command 'quern-bench-processors 1' --peer-reported per_second -- quern-bench-processors 2
 
 compared=(--peer 'quern, without' --peer-command "quern-tokenizer bench -t $vocabulary -j 1 $files" --peer-reported mb_per_s_first --peer-scale 1e6)
