@@ -168,7 +168,7 @@ struct cutting {
     size_t *ends, count;
 };
 
-/* The border between `left` and `right`, of which the one begins a character beyond ASCII and the other is well formed if `may_be_cut` is 1. */
+/* The border between `left` and `right`, of which the one is beyond ASCII and the other well formed if `may_be_cut` is 1. */
 static inline void cut_border(const struct bpe_borders *borders, const uint8_t *text, struct cutting *c,
                               uint64_t may_be_cut)
 {

@@ -245,6 +245,7 @@ static q_status encode_huge(const struct tokenizer *tokenizer, struct bpe_encode
     return Q_OK;
 }
 
+/* A piece of any other length, for which the queue has room. */
 __attribute__((always_inline)) static inline q_status encode_piece(const struct tokenizer *tokenizer,
                                                                    struct bpe_encoder *encoder, const uint8_t *at,
                                                                    size_t size, size_t readable,
@@ -252,8 +253,6 @@ __attribute__((always_inline)) static inline q_status encode_piece(const struct 
 {
     if (size > QUEUED_BYTES)
         return encode_huge(tokenizer, encoder, at, size, out);
-    if (encoder->queued == QUEUE)
-        Q_TRY(flush(tokenizer, encoder, out));
     queue_piece(encoder, at, size, readable);
     return Q_OK;
 }

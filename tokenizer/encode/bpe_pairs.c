@@ -1,5 +1,7 @@
 #include "tokenizer/encode/bpe_pairs.h"
 
+enum { ARENA_STEP = 16 }; /* what an arena rounds up to */
+
 static uint32_t lines_for(uint32_t count)
 {
     return count / (BPE_PAIRS_LINE / 2) + 1;
@@ -7,7 +9,7 @@ static uint32_t lines_for(uint32_t count)
 
 size_t bpe_pairs_bytes(size_t count)
 {
-    return (count / (BPE_PAIRS_LINE / 2) + 256) * (BPE_PAIRS_LINE + 1) * sizeof(uint64_t);
+    return (count / (BPE_PAIRS_LINE / 2) + 256) * (BPE_PAIRS_LINE + 1) * sizeof(uint64_t) + ARENA_STEP;
 }
 
 q_status bpe_pairs_create(struct bpe_pairs *pairs, const uint32_t counts[256], struct q_arena *arena)

@@ -5,7 +5,7 @@
  *     region           the lines of all pairs whose right token has the same first byte
  *
  * Open addressing: a pair is mostly found where it is looked for first, and costs one line of memory. Nearly all pairs that are asked for have no merge; the
- * filter, which is an eighth of the memory, knows most of these. By the regions a text of one script uses its own lines and few others: these stay in the
+ * filter, of an eighth of their memory, knows most of these. By the regions a text of one script uses its own lines and few others: these stay in the
  * processor's cache.
  */
 #ifndef QUERN_TOKENIZER_BPE_PAIRS_H

@@ -85,7 +85,7 @@ static void find_first_merges(const struct bpe_trees *t, const uint32_t *tokens,
 size_t bpe_short(const struct bpe_trees *t, const uint8_t *piece, size_t size, uint32_t *numbers)
 {
     uint32_t tokens[PLACES + 1] = {0}, merges[PLACES], next; /* [places]: behind the end, any token */
-    uint8_t firsts[PLACES + 1] = {0};                        /* bytes of the tokens */
+    uint8_t firsts[PLACES + 1] = {0};                        /* the first byte of each */
     unsigned places = size <= BPE_SHORT_BYTES ? begin(t, piece, size, tokens, firsts) : 0;
     uint32_t starts = (2u << places) - 1;
     size_t count = 0;
