@@ -1,4 +1,4 @@
-/* quern-tokenizer encode and decode. */
+/* quern-tokenizer encode. */
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -34,13 +34,6 @@ struct tokenizer_noise document_noise(const struct tokenizer_noise *noise, const
     own.document = q_hash_string(document->id.size ? document->id : document->text);
     return own;
 }
-
-const struct q_option decode_table[] = {
-    {"tokenizer", 't', Q_OPTION_TEXT, AT(tokenizer), "PATH", "a tokenizer.json, or a folder that holds one"},
-    {"format", 0, Q_OPTION_TEXT, AT(format), "FORMAT", "text (standard), or jsonl: an object per line of ids"},
-    {"binary", 0, Q_OPTION_FLAG, AT(binary), NULL, "the ids are u32, little-endian"},
-    {0},
-};
 
 /* A batch of documents on its way through: texts in, lines of ids out. */
 struct encode_job {
@@ -281,116 +274,6 @@ q_status cmd_encode(void *given, const char *const *arguments, size_t count)
     status = encode_all(&encoding, (unsigned)options->common.threads);
 done:
     text_source_close(encoding.source);
-    tokenizer_release(tokenizer);
-    return status;
-}
-
-/* The ids of one line, or of the whole file where they are binary. */
-static q_status parse_ids(q_string text, bool binary, struct tokenizer_ids *ids)
-{
-    ids->count = 0;
-    if (binary) {
-        if (text.size % sizeof(uint32_t))
-            return q_fail(Q_ERR_INPUT, "%zu bytes are no whole number of u32", text.size);
-        Q_TRY(q_grow(&ids->ids, &ids->capacity, text.size / sizeof(uint32_t), sizeof(*ids->ids)));
-        for (; ids->count < text.size / sizeof(uint32_t); ids->count++)
-            ids->ids[ids->count] = q_load_u32(text.data + sizeof(uint32_t) * ids->count);
-        return Q_OK;
-    }
-    for (text = q_string_trim(text); text.size; text = q_string_trim(text)) {
-        size_t end = 0;
-        uint64_t id;
-        while (end < text.size && text.data[end] != ' ' && text.data[end] != '\t')
-            end++;
-        if (q_parse_u64(q_string_slice(text, 0, end), &id) || id > UINT32_MAX)
-            return q_fail(Q_ERR_INPUT, "'%.*s' is no id", (int)Q_MIN(end, (size_t)40), text.data);
-        Q_TRY(q_grow(&ids->ids, &ids->capacity, ids->count + 1, sizeof(*ids->ids)));
-        ids->ids[ids->count++] = (uint32_t)id;
-        text = q_string_slice(text, end, text.size);
-    }
-    return Q_OK;
-}
-
-struct decoding {
-    const struct tokenizer *tokenizer;
-    struct tokenizer_ids ids;
-    struct q_buffer text, out;
-    bool binary, json;
-    bool
-        checking; /* all ids are looked at before the first is decoded, so that nothing is written where one is wrong */
-};
-
-static q_status decode_line(struct decoding *decoding, q_string line)
-{
-    q_buffer_clear(&decoding->text);
-    q_buffer_clear(&decoding->out);
-    Q_TRY(parse_ids(line, decoding->binary, &decoding->ids));
-    Q_TRY(tokenizer_decode(decoding->tokenizer, decoding->ids.ids, decoding->ids.count, &decoding->text));
-    if (decoding->checking)
-        return Q_OK;
-    if (!decoding->json) {
-        fwrite(decoding->text.data, 1, decoding->text.size, stdout);
-        return Q_OK;
-    }
-    struct q_json json = q_json_begin(&decoding->out);
-    q_json_open(&json, NULL, '{');
-    q_json_put_string(&json, "text", q_buffer_string(&decoding->text));
-    q_json_close(&json, '}');
-    q_json_newline(&json);
-    Q_TRY(q_json_end(&json));
-    fwrite(decoding->out.data, 1, decoding->out.size, stdout);
-    return Q_OK;
-}
-
-static q_status decode_bytes(struct decoding *decoding, const char *path, q_string bytes)
-{
-    q_string line;
-    if (decoding->binary)
-        return q_context(decode_line(decoding, bytes), "'%s'", path);
-    for (uint64_t number = 1; q_string_next_line(&bytes, &line); number++)
-        Q_TRY(q_context(decode_line(decoding, line), "'%s', line %llu", path, (unsigned long long)number));
-    return Q_OK;
-}
-
-/* A file at a time in memory; standard input is read once and kept. */
-static q_status decode_files(struct decoding *decoding, const char *const *paths, size_t count, struct q_buffer *input)
-{
-    static const char *const standard_input[] = {"-"};
-    struct q_buffer file = {0};
-    q_status status = Q_OK;
-    paths = count ? paths : standard_input;
-    for (size_t i = 0; i < Q_MAX(count, (size_t)1) && !status; i++) {
-        struct q_buffer *bytes = strcmp(paths[i], "-") == 0 ? input : &file;
-        q_buffer_clear(&file);
-        if (bytes == &file || decoding->checking)
-            status = q_fs_read_file(paths[i], UINT64_MAX, bytes);
-        if (!status)
-            status = decode_bytes(decoding, paths[i], q_buffer_string(bytes));
-    }
-    q_buffer_release(&file);
-    return status;
-}
-
-q_status cmd_decode(void *given, const char *const *arguments, size_t count)
-{
-    const struct encode_options *options = given;
-    struct decoding decoding = {.binary = options->binary};
-    struct tokenizer *tokenizer;
-    enum text_format format;
-    Q_TRY(parse_format(options->format, &format));
-    decoding.json = format == TEXT_FORMAT_JSONL;
-    Q_TRY(load_tokenizer(options->tokenizer, &tokenizer));
-    decoding.tokenizer = tokenizer;
-    struct q_buffer input = {0};
-    decoding.checking = true;
-    q_status status = decode_files(&decoding, arguments, count, &input);
-    decoding.checking = false;
-    if (!status)
-        status = decode_files(&decoding, arguments, count, &input);
-    q_buffer_release(&input);
-    tokenizer_ids_release(&decoding.ids);
-    q_buffer_release(&decoding.text);
-    q_buffer_release(&decoding.out);
     tokenizer_release(tokenizer);
     return status;
 }

@@ -92,7 +92,9 @@ q_status tokenizer_noise_check(const struct tokenizer_noise *noise) Q_MUST_USE;
 q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, q_string text,
                                 enum tokenizer_special_mode mode, const struct tokenizer_noise *noise,
                                 struct tokenizer_ids *out) Q_MUST_USE;
-/* Appends the bytes of the ids; an id out of range is Q_ERR_INPUT. */
+/* An id out of range is Q_ERR_INPUT. */
+q_status tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count) Q_MUST_USE;
+/* Appends the bytes of the ids; of none where one is out of range, which is Q_ERR_INPUT. */
 q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count,
                           struct q_buffer *out) Q_MUST_USE;
 

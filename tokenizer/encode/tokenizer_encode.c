@@ -278,13 +278,32 @@ q_status tokenizer_encode_noisy(const struct tokenizer *tokenizer, struct tokeni
     return status;
 }
 
-q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count, struct q_buffer *out)
+q_status tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (ids[i] >= tokenizer->vocabulary.size)
             return q_fail(Q_ERR_INPUT, "id %u is not below %u, the size of the vocabulary", ids[i],
                           tokenizer->vocabulary.size);
-        Q_TRY(q_buffer_append_string(out, tokenizer->vocabulary.tokens[ids[i]]));
+    return Q_OK;
+}
+
+q_status tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t count, struct q_buffer *out)
+{
+    enum { FEW = 1024 }; /* whose bytes are reserved at once */
+    Q_TRY(tokenizer_check_ids(tokenizer, ids, count));
+    for (size_t first = 0; first < count; first += FEW) {
+        size_t last = Q_MIN(first + FEW, count), room = 0;
+        for (size_t i = first; i < last; i++)
+            room += tokenizer->vocabulary.tokens[ids[i]].size;
+        Q_TRY(q_buffer_reserve(out, room));
+        char *to = out->data + out->size;
+        for (size_t i = first; i < last; i++) {
+            q_string token = tokenizer->vocabulary.tokens[ids[i]];
+            if (token.size) /* an id without a token has no bytes, at no address */
+                memcpy(to, token.data, token.size);
+            to += token.size;
+        }
+        out->size += room;
     }
     return Q_OK;
 }

@@ -27,7 +27,7 @@
  *
  *     quern_tokenizer           a vocabulary made ready. Never changes: any number of threads may use one at the same time.
  *     quern_tokenizer_context   what encoding and decoding need to work with, and their results. For one thread at a time: each thread of yours makes its own
- *                               (some 4 MB). Its tokenizer must outlive it.
+ *                               (some 13 MB). Its tokenizer must outlive it.
  *     quern_tokenizer_stream    encoding of a text that comes in parts, and _decoder, decoding of ids that do. For one thread at a time.
  *     quern_tokenizer_trainer   counts of pieces, and the vocabulary made of them. For one thread at a time.
  *
