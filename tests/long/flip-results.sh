@@ -1,11 +1,7 @@
 # One bit flipped, or the end cut off, at random in the files of a finished run: 'quern verify' finds every one of them, and the stage behind it either refuses the result
 # or makes the bytes it would have made (where the damage is in what it does not read). Rounds: QUERN_FLIP_ROUNDS, 200 where it is not set.
 . "$QUERN_SOURCE/tests/tiny/badinput-lib.sh"
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup whole
-quern run whole/recipe.yaml -q >log 2>&1 || { cat log; exit 1; }
-badinput_folders whole
-R=whole/recipe.yaml
+badinput_whole
 mapfile -t files < <(find "$C" "$D" "$T" "$S" "$M" "$E" -maxdepth 1 -type f \( -name 'part-*.zst' -o -name '*.safetensors' -o -name 'tokenizer*.json' -o -name '*config.json' \
     -o -name results.json -o -name manifest.json \) | sort)
 RANDOM=7

@@ -1,5 +1,5 @@
 # Readers of tokenizer.json and .tiktoken, and normalization, on mutated files, under AddressSanitizer and UndefinedBehaviorSanitizer. QUERN_FUZZ_SECONDS (300) and QUERN_DICE (1) choose how
-# long and which. Where clang has libFuzzer, half of the time is its.
+# long and which.
 set -eu
 seconds=${QUERN_FUZZ_SECONDS-300} dice=${QUERN_DICE-1}
 mkdir seeds

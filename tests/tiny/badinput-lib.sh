@@ -42,3 +42,12 @@ badinput_folders() { # FOLDER
     C=$(echo "$1"/run/corpus/*) D=$(dirname "$1"/run/dedup/*/part-00000.jsonl.zst) T=$(dirname "$1"/run/tokenizer/*/tokenizer.json)
     S=$(echo "$1"/run/shards/*) M=$(echo "$1"/run/train/*) E=$(echo "$1"/run/eval/*)
 }
+
+# A finished tiny run in the folder `whole`, its recipe R, and the folders of its results.
+badinput_whole() {
+    . "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
+    tiny_setup whole
+    quern run whole/recipe.yaml -q >log 2>&1 || cat log
+    badinput_folders whole
+    R=whole/recipe.yaml
+}

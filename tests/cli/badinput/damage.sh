@@ -1,11 +1,7 @@
 # A finished result that is damaged afterwards: manifests cut, of another version, with hostile names; a file cut, missing, flipped. Exit 3, what is damaged is named, and nothing
 # comes out of it that looks whole.
 . "$QUERN_SOURCE/tests/tiny/badinput-lib.sh"
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup whole
-quern run whole/recipe.yaml -q >log 2>&1 || cat log
-badinput_folders whole
-R=whole/recipe.yaml
+badinput_whole
 
 echo "== manifests"
 manifest() { # NAME: its new manifest.json on standard input

@@ -1,10 +1,6 @@
 # Standard output full, closed or left by its reader; standard input as input; output paths that cannot be.
 . "$QUERN_SOURCE/tests/tiny/badinput-lib.sh"
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup whole
-quern run whole/recipe.yaml -q >log 2>&1 || cat log
-badinput_folders whole
-R=whole/recipe.yaml
+badinput_whole
 echo "The mill stands by the river." >words.txt
 echo "== standard output: full, closed, a pipe that nobody reads any more"
 for command in "quern --help" "quern status $R" "quern verify $R" "quern run $R --dry-run" "quern-corpus cat $C" "quern-corpus extract words.txt" "quern-corpus plan --recipe $R --json" \

@@ -1,8 +1,6 @@
 # Two processes on one output, a stop in every stage, other locales and time zones: always the same bytes, or a refusal that leaves the other one alone.
 . "$QUERN_SOURCE/tests/tiny/badinput-lib.sh"
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup whole
-quern run whole/recipe.yaml -q >log 2>&1 || cat log
+badinput_whole
 tiny_fingerprint whole >whole.sums
 same() { tiny_fingerprint "$1" | diff -q - whole.sums >/dev/null && echo "$2: the same bytes" || echo "$2: OTHER BYTES"; }
 echo "== SIGTERM in every stage"
@@ -30,8 +28,6 @@ for locale in C tr_TR.UTF-8; do
     same other $locale
 done
 echo "== two at once on one output"
-badinput_folders whole
-R=whole/recipe.yaml
 twice() { # NAME RESULT COMMAND...
     local name=$1 result=$2 first second a b
     shift 2
