@@ -226,6 +226,8 @@ static ALWAYS_INLINE void put_high(const struct pretokenize_pattern *pattern, st
         w->both |= three | three << 1 | three << 2;
     }
     uint64_t rest = w->high & ~tail & ~covered, told = 0;
+    uint64_t strays = rest & ~one; /* nothing follows that belongs to it */
+    rest ^= strays;
     for (uint64_t leads = rest; __builtin_popcountll(leads) >= 3;)
         leads &= ~put_block(pattern, w, leads, lowest(leads), one, two, &told, &covered);
     for (rest &= ~told; rest; rest &= rest - 1) {
@@ -236,7 +238,7 @@ static ALWAYS_INLINE void put_high(const struct pretokenize_pattern *pattern, st
         put_class(pattern, w, unicode_entry(decoded.code), bits);
     }
     w->inner = tail & covered;
-    uint64_t strays = tail & ~covered;
+    strays |= tail & ~covered;
     if (strays) { /* each is a broken character of its own */
         put_class(pattern, w, unicode_entry(UTF8_REPLACEMENT), strays);
         w->inner &= ~strays;
