@@ -11,7 +11,7 @@
 enum { PIECE_MAX = 4096 };
 
 static struct tokenizer *tokenizer;
-static struct bpe_dropout_workspace workspace;
+static struct bpe_workspace workspace;
 
 static int load(void **state)
 {
@@ -22,7 +22,7 @@ static int load(void **state)
 static int release(void **state)
 {
     (void)state;
-    bpe_dropout_workspace_release(&workspace);
+    bpe_workspace_release(&workspace);
     tokenizer_release(tokenizer);
     return 0;
 }
@@ -318,13 +318,13 @@ static void a_failed_allocation_is_survived(void **state)
     size_t count;
     (void)state;
     for (uint64_t k = 1; k <= 2; k++) {
-        struct bpe_dropout_workspace own = {0};
+        struct bpe_workspace own = {0};
         q_memory_fail_at(k, 0);
         assert_fails(bpe_dropout_merge(tokenizer, &own, &dropout, 0, piece, sizeof(piece), ids, &count), Q_ERR_MEMORY,
                      "out of memory");
         q_memory_fail_at(0, 0);
         assert_ok(bpe_dropout_merge(tokenizer, &own, &dropout, 0, piece, sizeof(piece), ids, &count));
-        bpe_dropout_workspace_release(&own);
+        bpe_workspace_release(&own);
     }
 }
 

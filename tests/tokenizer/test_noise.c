@@ -106,7 +106,7 @@ static void dropout_is_that_of_each_piece(void **state)
     struct tokenizer_ids ids = {0};
     struct q_buffer text = {0};
     struct pretokenize_scratch cut = {0};
-    struct bpe_dropout_workspace workspace = {0};
+    struct bpe_workspace workspace = {0};
     uint64_t dice = 15;
     (void)state;
     for (int round = 0; round < 1000; round++) {
@@ -133,7 +133,7 @@ static void dropout_is_that_of_each_piece(void **state)
         assert_int_equal(next, ids.count);
     }
     pretokenize_scratch_release(&cut);
-    bpe_dropout_workspace_release(&workspace);
+    bpe_workspace_release(&workspace);
     q_buffer_release(&text);
     tokenizer_ids_release(&ids);
 }

@@ -2,21 +2,6 @@
 
 #include "base/check.h"
 
-/* A token of a long piece, in the slot of its first byte. */
-struct bpe_dropout_node {
-    uint32_t id;
-    uint32_t rank; /* of the merge with the next token; BPE_NO_RANK: none, or this slot is inside a token */
-    uint32_t next; /* slots; `size` at the end */
-    uint32_t previous;
-};
-
-void bpe_dropout_workspace_release(struct bpe_dropout_workspace *workspace)
-{
-    q_release(workspace->nodes);
-    q_release(workspace->heap);
-    *workspace = (struct bpe_dropout_workspace){0};
-}
-
 /* The numbers of the steps, four to a draw. */
 struct steps {
     q_random_key key;
@@ -111,109 +96,38 @@ size_t bpe_dropout_short(const struct tokenizer *tokenizer, const struct bpe_dro
     return count;
 }
 
-/* The candidates of a long piece as rank * 2^32 + slot: a heap at the front of the array, and at its back those left out of the present step. An
- * entry is out of date when its slot's rank is another by now; it goes when it is met. */
-struct candidates {
-    uint64_t *entries;
-    size_t queued, room; /* room: where those left out begin */
-};
-
-static void push(struct candidates *candidates, uint64_t entry)
+/* The merge of this step; false where all are left out. These wait at the back of the heap's array, which has room for them and what is queued together. */
+static bool take(struct bpe_chain *chain, double u, double rate, uint64_t *merge)
 {
-    uint64_t *heap = candidates->entries;
-    size_t at = candidates->queued++;
-    for (; at > 0 && entry < heap[(at - 1) / 2]; at = (at - 1) / 2)
-        heap[at] = heap[(at - 1) / 2];
-    heap[at] = entry;
-}
-
-static uint64_t pop(struct candidates *candidates)
-{
-    uint64_t *heap = candidates->entries;
-    size_t count = --candidates->queued, at = 0, child;
-    uint64_t first = heap[0], last = heap[count];
-    while ((child = 2 * at + 1) < count) {
-        if (child + 1 < count && heap[child + 1] < heap[child])
-            child++;
-        if (last <= heap[child])
-            break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = last;
-    return first;
-}
-
-/* The slot of the candidate that this step merges; false where all are left out. */
-static bool take(struct candidates *candidates, const struct bpe_dropout_node *nodes, size_t size, double u,
-                 double rate, uint32_t *slot)
-{
+    size_t end = 2 * (size_t)chain->size, left_out = end;
     double bound = rate;
-    size_t end = 2 * size;
     bool found = false;
-    candidates->room = end;
-    while (!found && candidates->queued > 0) {
-        uint64_t entry = pop(candidates);
-        *slot = (uint32_t)entry;
-        if (nodes[*slot].rank != entry >> 32)
-            continue;
+    while (!found && bpe_chain_next(chain, merge)) {
         found = u >= bound;
         bound *= rate;
         if (!found)
-            candidates->entries[--candidates->room] = entry;
+            chain->heap[--left_out] = *merge;
     }
-    while (found && candidates->room < end)
-        push(candidates, candidates->entries[candidates->room++]);
+    while (found && left_out < end)
+        bpe_chain_return(chain, chain->heap[left_out++]);
     return found;
 }
 
-/* Looks up the pair that begins at a slot and queues it. */
-static void queue_pair(const struct tokenizer *tokenizer, struct bpe_dropout_node *nodes, struct candidates *candidates,
-                       uint32_t slot, uint32_t size)
-{
-    struct bpe_dropout_node *node = &nodes[slot];
-    uint64_t merge = node->next < size ? worth(tokenizer, node->id, nodes[node->next].id) : BPE_NO_MERGE;
-    node->rank = (uint32_t)(merge >> 32);
-    if (merge != BPE_NO_MERGE)
-        push(candidates, merge >> 32 << 32 | slot);
-}
-
-/* Each merge takes one entry for good and adds two at most, and there are fewer merges than bytes: so 2 * size entries are room enough, for those queued and
- * those left out together. */
-q_status bpe_dropout_long(const struct tokenizer *tokenizer, struct bpe_dropout_workspace *workspace,
-                          const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t bytes,
+q_status bpe_dropout_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace,
+                          const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
                           uint32_t *ids, size_t *count)
 {
-    if (bytes >= UINT32_MAX)
-        return q_fail(Q_ERR_MEMORY, "a piece of %zu bytes has no place to be cut; at most 4 GiB", bytes);
-    uint32_t size = (uint32_t)bytes, slot;
-    Q_TRY(q_grow(&workspace->nodes, &workspace->node_capacity, size, sizeof(*workspace->nodes)));
-    Q_TRY(q_grow(&workspace->heap, &workspace->heap_capacity, 2 * (size_t)size, sizeof(*workspace->heap)));
-    struct bpe_dropout_node *nodes = workspace->nodes;
-    struct candidates candidates = {workspace->heap, 0, 0};
-    for (uint32_t i = 0; i < size; i++)
-        nodes[i] = (struct bpe_dropout_node){tokenizer->vocabulary.byte_id[piece[i]], BPE_NO_RANK, i + 1, i - 1};
-    for (uint32_t i = 0; i + 1 < size; i++)
-        queue_pair(tokenizer, nodes, &candidates, i, size);
+    struct bpe_chain *chain = &workspace->chain;
     struct steps steps = steps_from(dropout->key, position);
-    while (candidates.queued > 0 && take(&candidates, nodes, size, next_number(&steps), dropout->rate, &slot)) {
-        struct bpe_dropout_node *node = &nodes[slot], *taken = &nodes[node->next];
-        node->id = bpe_find_merge(tokenizer, node->id, taken->id)->id;
-        node->next = taken->next;
-        taken->rank = BPE_NO_RANK;
-        if (node->next < size)
-            nodes[node->next].previous = slot;
-        queue_pair(tokenizer, nodes, &candidates, slot, size);
-        if (slot > 0)
-            queue_pair(tokenizer, nodes, &candidates, node->previous, size);
-    }
-    *count = 0;
-    for (uint32_t i = 0; i < size; i = nodes[i].next)
-        ids[(*count)++] = nodes[i].id;
+    uint64_t merge;
+    Q_TRY(bpe_chain_begin(chain, tokenizer, piece, size));
+    while (chain->queued > 0 && take(chain, next_number(&steps), dropout->rate, &merge))
+        bpe_chain_merge(chain, tokenizer, merge);
+    *count = bpe_chain_ids(chain, ids);
     return Q_OK;
 }
 
-q_status bpe_dropout_merge(const struct tokenizer *tokenizer, struct bpe_dropout_workspace *workspace,
+q_status bpe_dropout_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace,
                            const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
                            uint32_t *ids, size_t *count)
 {

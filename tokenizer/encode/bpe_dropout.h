@@ -37,29 +37,19 @@ static inline struct bpe_dropout bpe_dropout_of(double rate, uint64_t seed, q_ha
     return (struct bpe_dropout){rate, q_random_key_of(seed, "bpe dropout", document.high, document.low)};
 }
 
-/* Memory for pieces of any length; ready when zeroed, one per thread. */
-struct bpe_dropout_workspace {
-    struct bpe_dropout_node *nodes;
-    size_t node_capacity;
-    uint64_t *heap;
-    size_t heap_capacity;
-};
-
 /* Whether a piece at byte `position` is merged as ever in its first `steps` steps. */
 bool bpe_dropout_spares(const struct bpe_dropout *dropout, uint64_t position, size_t steps);
 
-void bpe_dropout_workspace_release(struct bpe_dropout_workspace *workspace);
-
 /* Merges a piece that begins at byte `position` of its document. ids: room for `size` of them; *count is how many came. Time: n log n / (1 - p) for
  * long pieces. Q_ERR_MEMORY also for a piece of 4 GiB. */
-q_status bpe_dropout_merge(const struct tokenizer *tokenizer, struct bpe_dropout_workspace *workspace,
+q_status bpe_dropout_merge(const struct tokenizer *tokenizer, struct bpe_workspace *workspace,
                            const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
                            uint32_t *ids, size_t *count) Q_MUST_USE;
 /* The two ways of it, for tests: a size of 1 to BPE_DROPOUT_SHORT_MAX; any size from 1 on. */
 enum { BPE_DROPOUT_SHORT_MAX = 96 };
 size_t bpe_dropout_short(const struct tokenizer *tokenizer, const struct bpe_dropout *dropout, uint64_t position,
                          const uint8_t *piece, size_t size, uint32_t *ids);
-q_status bpe_dropout_long(const struct tokenizer *tokenizer, struct bpe_dropout_workspace *workspace,
+q_status bpe_dropout_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace,
                           const struct bpe_dropout *dropout, uint64_t position, const uint8_t *piece, size_t size,
                           uint32_t *ids, size_t *count) Q_MUST_USE;
 

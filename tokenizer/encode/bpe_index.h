@@ -12,6 +12,7 @@
 
 #include "tokenizer/encode/added_tokens.h"
 #include "tokenizer/encode/bpe_borders.h"
+#include "tokenizer/encode/bpe_chain.h"
 #include "tokenizer/encode/bpe_trees.h"
 #include "tokenizer/encode/bpe_wholes.h"
 #include "tokenizer/tokenizer.h"
@@ -62,10 +63,7 @@ static inline const struct bpe_merge_slot *bpe_find_merge(const struct tokenizer
 
 /* Memory for merging pieces of any length; ready when zeroed, one per thread. */
 struct bpe_workspace {
-    struct bpe_node *nodes;
-    size_t node_capacity;
-    uint64_t *heap;
-    size_t heap_capacity;
+    struct bpe_chain chain;
     uint64_t *dead; /* bpe_match's */
     size_t dead_capacity;
 };
@@ -88,7 +86,7 @@ q_status bpe_match_settled(const struct bpe_trees *trees, struct bpe_workspace *
 /* The same by the definition alone: look at all pairs, merge one, begin again. What tests hold the others against. */
 size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, size_t size, uint32_t *ids);
 /* The ways of bpe_merge. With ordered trees bpe_short, and bpe_match_numbers for what that leaves: it gives the numbers of a short piece, for which there is
- * room for `size`; 0: the piece is not short, or begins with too many tokens. Without trees bpe_merge_long, by a heap. */
+ * room for `size`; 0: the piece is not short, or begins with too many tokens. Without trees bpe_merge_long, by a chain. */
 enum { BPE_SHORT_BYTES = 64 };
 size_t bpe_short(const struct bpe_trees *trees, const uint8_t *piece, size_t size, uint32_t *numbers);
 q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,

@@ -8,18 +8,9 @@ enum {
     SEAMS = 8,   /* in a row that do not agree */
 };
 
-/* A token of a long piece, in the slot of its first byte. */
-struct bpe_node {
-    uint32_t id;
-    uint32_t rank; /* of the merge with the next token; BPE_NO_RANK: none, or this slot is inside a token */
-    uint32_t next; /* slots; `size` at the end */
-    uint32_t previous;
-};
-
 void bpe_workspace_release(struct bpe_workspace *workspace)
 {
-    q_release(workspace->nodes);
-    q_release(workspace->heap);
+    bpe_chain_release(&workspace->chain);
     q_release(workspace->dead);
     *workspace = (struct bpe_workspace){0};
 }
@@ -47,82 +38,15 @@ size_t bpe_merge_plain(const struct tokenizer *tokenizer, const uint8_t *piece, 
     }
 }
 
-/* A heap of rank * 2^32 + slot: the lowest rank first, then the leftmost. */
-static void heap_push(uint64_t *heap, size_t *count, uint64_t entry)
-{
-    size_t at = (*count)++;
-    for (; at > 0 && entry < heap[(at - 1) / 2]; at = (at - 1) / 2)
-        heap[at] = heap[(at - 1) / 2];
-    heap[at] = entry;
-}
-
-static uint64_t heap_pop(uint64_t *heap, size_t *count)
-{
-    uint64_t first = heap[0], last = heap[--*count];
-    size_t at = 0, child;
-    while ((child = 2 * at + 1) < *count) {
-        if (child + 1 < *count && heap[child + 1] < heap[child])
-            child++;
-        if (last <= heap[child])
-            break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = last;
-    return first;
-}
-
-/* Looks up the pair that begins at a slot and queues it. */
-static void queue_pair(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, size_t *queued,
-                       uint32_t slot, uint32_t size)
-{
-    struct bpe_node *node = &workspace->nodes[slot];
-    const struct bpe_merge_slot *merge =
-        node->next < size ? bpe_find_merge(tokenizer, node->id, workspace->nodes[node->next].id) : NULL;
-    node->rank = merge ? merge->rank : BPE_NO_RANK;
-    if (merge)
-        heap_push(workspace->heap, queued, (uint64_t)merge->rank << 32 | slot);
-}
-
-/* Each merge takes one entry off the heap and adds two at most, and there are fewer merges than bytes: so 2 * size entries are room enough. An entry is
- * out of date when its slot's rank is another by now. */
 q_status bpe_merge_long(const struct tokenizer *tokenizer, struct bpe_workspace *workspace, const uint8_t *piece,
-                        size_t bytes, uint32_t *ids, size_t *count)
+                        size_t size, uint32_t *ids, size_t *count)
 {
-    if (bytes >= UINT32_MAX)
-        return q_fail(Q_ERR_MEMORY, "a piece of %zu bytes has no place to be cut; at most 4 GiB", bytes);
-    uint32_t size = (uint32_t)bytes;
-    size_t queued = 0;
-    Q_TRY(q_grow(&workspace->nodes, &workspace->node_capacity, size, sizeof(*workspace->nodes)));
-    Q_TRY(q_grow(&workspace->heap, &workspace->heap_capacity, 2 * (size_t)size, sizeof(*workspace->heap)));
-    struct bpe_node *nodes = workspace->nodes;
-    for (uint32_t i = 0; i < size; i++)
-        nodes[i] = (struct bpe_node){tokenizer->vocabulary.byte_id[piece[i]], BPE_NO_RANK, i + 1, i - 1};
-    for (uint32_t i = 0; i + 1 < size; i++) {
-        uint64_t merge = tokenizer->byte_pairs[piece[i] << 8 | piece[i + 1]];
-        nodes[i].rank = (uint32_t)(merge >> 32);
-        if (merge != BPE_NO_MERGE)
-            heap_push(workspace->heap, &queued, merge >> 32 << 32 | i);
-    }
-    while (queued > 0) {
-        uint64_t entry = heap_pop(workspace->heap, &queued);
-        uint32_t slot = (uint32_t)entry;
-        struct bpe_node *node = &nodes[slot];
-        if (node->rank != entry >> 32)
-            continue;
-        struct bpe_node *taken = &nodes[node->next];
-        node->id = bpe_find_merge(tokenizer, node->id, taken->id)->id;
-        node->next = taken->next;
-        taken->rank = BPE_NO_RANK;
-        if (node->next < size)
-            nodes[node->next].previous = slot;
-        queue_pair(tokenizer, workspace, &queued, slot, size);
-        if (slot > 0)
-            queue_pair(tokenizer, workspace, &queued, node->previous, size);
-    }
-    *count = 0;
-    for (uint32_t i = 0; i < size; i = nodes[i].next)
-        ids[(*count)++] = nodes[i].id;
+    struct bpe_chain *chain = &workspace->chain;
+    uint64_t merge;
+    Q_TRY(bpe_chain_begin(chain, tokenizer, piece, size));
+    while (bpe_chain_next(chain, &merge))
+        bpe_chain_merge(chain, tokenizer, merge);
+    *count = bpe_chain_ids(chain, ids);
     return Q_OK;
 }
 

@@ -25,7 +25,7 @@ struct tokenizer_scratch {
     struct pretokenize_scratch cut;    /* for the dropout */
     const struct bpe_dropout *dropout; /* of the text being encoded; NULL: none */
     uint64_t position;                 /* of the next piece in its document: for the dropout */
-    struct bpe_dropout_workspace dropping;
+    struct bpe_workspace dropping;
     struct tokenizer_ids ordinary; /* of a text, for the pieces that the dropout spares */
     struct boundary_split_workspace splitting;
     struct q_buffer normal, prefixed; /* copies of the text, where it is not encoded as it came */
@@ -50,7 +50,7 @@ void tokenizer_scratch_release(struct tokenizer_scratch *scratch)
     if (!scratch)
         return;
     pretokenize_scratch_release(&scratch->cut);
-    bpe_dropout_workspace_release(&scratch->dropping);
+    bpe_workspace_release(&scratch->dropping);
     tokenizer_ids_release(&scratch->ordinary);
     boundary_split_workspace_release(&scratch->splitting);
     q_buffer_release(&scratch->normal);
