@@ -59,7 +59,7 @@ def quern(folder, form, texts):
     with open(f"{folder}/ids", "wb") as out:
         out.write(ids)
     lines = subprocess.run(["quern-tokenizer", "decode", "-q", "-t", f"{folder}/{form}.json", "--format", "jsonl", f"{folder}/ids"], stdout=subprocess.PIPE, check=True)
-    return [json.loads(line)["text"] for line in lines.stdout.decode().splitlines()]
+    return [json.loads(line)["text"] for line in lines.stdout.split(b"\n") if line] # not splitlines, which knows more line ends than JSON lines have
 
 
 def main():

@@ -14,7 +14,7 @@ from tokenizers.pre_tokenizers import Sequence, Split
 from peer_texts import random_texts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.join(HERE, "..", "..", "tokenizer", "pretokenize.c")
+SOURCE = os.path.join(HERE, "..", "..", "tokenizer", "pretokenize", "pretokenize.c")
 GOLDEN = os.path.join(HERE, "..", "tokenizer", "golden", "pretokenizers.jsonl")
 # As tiktoken_ext/openai_public.py has them.
 TIKTOKEN = {
