@@ -8,7 +8,6 @@
 #include "base/threads.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { LANES = 4, STEPS = 200000000 };
 

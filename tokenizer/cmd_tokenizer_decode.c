@@ -92,14 +92,6 @@ static size_t whole_bytes(const struct decoding *decoding, q_string block, size_
     return !decoding->json && block.size > WORD_BYTES_MAX ? block.size : 0;
 }
 
-static q_status add_id(struct tokenizer_ids *ids, uint32_t id)
-{
-    if (ids->count == ids->capacity)
-        Q_TRY(q_grow(&ids->ids, &ids->capacity, ids->count + 1, sizeof(*ids->ids)));
-    ids->ids[ids->count++] = id;
-    return Q_OK;
-}
-
 static q_status parse_binary(const struct ids_file *file, q_string bytes, struct tokenizer_ids *ids)
 {
     ids->count = 0;
@@ -107,7 +99,7 @@ static q_status parse_binary(const struct ids_file *file, q_string bytes, struct
         return q_fail(Q_ERR_INPUT, "%llu bytes are no whole number of u32",
                       (unsigned long long)(file->bytes + bytes.size));
     for (size_t at = 0; at < bytes.size; at += sizeof(uint32_t))
-        Q_TRY(add_id(ids, q_load_u32(bytes.data + at)));
+        Q_TRY(tokenizer_ids_append(ids, q_load_u32(bytes.data + at)));
     return Q_OK;
 }
 
@@ -121,7 +113,7 @@ static q_status parse_line(q_string line, struct tokenizer_ids *ids)
             end++;
         if (end > WORD_BYTES_MAX || q_parse_u64(q_string_slice(line, 0, end), &id) || id > UINT32_MAX)
             return q_fail(Q_ERR_INPUT, "'%.*s' is no id", (int)Q_MIN(end, (size_t)40), line.data);
-        Q_TRY(add_id(ids, (uint32_t)id));
+        Q_TRY(tokenizer_ids_append(ids, (uint32_t)id));
         line = q_string_slice(line, end, line.size);
     }
     return Q_OK;

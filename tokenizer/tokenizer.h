@@ -49,6 +49,8 @@ struct tokenizer_ids {
     size_t count, capacity;
 };
 void tokenizer_ids_release(struct tokenizer_ids *ids);
+/* Q_ERR_MEMORY leaves the ids as they were. */
+q_status tokenizer_ids_append(struct tokenizer_ids *out, uint32_t id) Q_MUST_USE;
 
 struct tokenizer_scratch;
 q_status tokenizer_scratch_create(const struct tokenizer *tokenizer, struct tokenizer_scratch **out) Q_MUST_USE;

@@ -47,7 +47,7 @@ badinput_folders() { # FOLDER
 badinput_whole() {
     . "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
     tiny_setup whole
-    quern run whole/recipe.yaml -q >log 2>&1 || cat log
+    quern run whole/recipe.yaml -q >log 2>&1 || { cat log; exit 1; }
     badinput_folders whole
     R=whole/recipe.yaml
 }

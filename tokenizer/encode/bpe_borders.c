@@ -122,7 +122,14 @@ void bpe_borders_add(struct bpe_borders *borders, q_string token)
             add_border(borders, bytes, token.size, k);
 }
 
-/* The same by four bytes at once. Most characters beyond ASCII have three bytes, or two, and so have their neighbours: patterns that the processor foresees. */
+/* Whether four bytes, the first one lowest, begin with a character of three. */
+static inline bool is_of_three(uint32_t word)
+{
+    return (word & 0xC0C0F0) == 0x8080E0;
+}
+
+/* As character_at, by four bytes at once. Most characters beyond ASCII have three bytes, or two, and so have their neighbours: patterns that the
+ * processor foresees. */
 static inline struct character next_character(const uint8_t *text, size_t at, size_t size)
 {
     bool partial;
@@ -131,7 +138,7 @@ static inline struct character next_character(const uint8_t *text, size_t at, si
         return partial ? (struct character){0, 1} : c;
     }
     uint32_t word = q_load_u32(text + at);
-    if ((word & 0xC0C0F0) == 0x8080E0)
+    if (is_of_three(word))
         return (struct character){word & 0xFFFFFF, 3};
     if ((word & 0xC0E0) == 0x80C0)
         return (struct character){word & 0xFFFF, 2};
@@ -189,13 +196,13 @@ static inline void cut_threes(const struct bpe_borders *borders, const uint8_t *
     size_t room = c.here + 3 * (max - 1 - c.count), readable = text_size < 7 ? 0 : text_size - 6;
     size_t stop = Q_MIN(Q_MIN(room, end), readable);
     uint32_t word = 0;
-    for (; c.here < stop && ((word = q_load_u32(text + c.here + 3)) & 0xC0C0F0) == 0x8080E0; c.here += 3) {
+    for (; c.here < stop && is_of_three(word = q_load_u32(text + c.here + 3)); c.here += 3) {
         c.mixed[3] = mix(word & 0xFFFFFF);
         cut_border(borders, text, &c, 1);
     }
     if (c.here > all->here) {
-        c.left = (struct character){q_load_u32(text + c.here - 3) & 0xFFFFFF, 3};
-        c.right = (struct character){q_load_u32(text + c.here) & 0xFFFFFF, 3};
+        c.left = next_character(text, c.here - 3, text_size);
+        c.right = next_character(text, c.here, text_size);
     }
     *all = c;
 }

@@ -98,7 +98,7 @@ __attribute__((always_inline)) static inline void queue_piece(struct bpe_encoder
     } else {
         struct bpe_key last = {q_load_u64(at + size - 16), q_load_u64(at + size - 8)};
         struct bpe_key mixed = {all.low ^ (last.high >> 7 | last.high << 57), all.high ^ last.low};
-        piece->key = (struct bpe_key){0, 1ull << 56};
+        piece->key = (struct bpe_key){0, 1ull << 56}; /* any key with a size, which no empty line has */
         piece->set = &encoder->empty;
         piece->long_line = &encoder->cache->long_lines[bpe_key_hash(mixed) >> (64 - BPE_LONG_LOG)];
         __builtin_prefetch(piece->long_line);
@@ -200,9 +200,10 @@ static void keep_in_set(const struct queued *piece)
         return;
     set->lines[1] = wide || bpe_set_is_wide(set) ? (struct bpe_line){0} : set->lines[0];
     set->wide.key = (struct bpe_key){piece->key.low, piece->key.high | (uint64_t)piece->count << 60};
-    memcpy(set->wide.ids, piece->ids, BPE_CACHE_IDS * sizeof(*piece->ids));
     if (wide)
         memcpy(set->wide.ids, piece->ids, piece->count * sizeof(*piece->ids));
+    else
+        memcpy(set->wide.ids, piece->ids, BPE_CACHE_IDS * sizeof(*piece->ids)); /* one size for the compiler */
 }
 
 static void keep(const struct queued *piece)
@@ -317,11 +318,12 @@ static q_status encode_pieces(const struct tokenizer *tokenizer, struct bpe_enco
 static q_status encode_cut(const struct tokenizer *tokenizer, struct bpe_encoder *encoder, q_string text, size_t start,
                            size_t end, struct tokenizer_ids *out)
 {
+    const uint8_t *bytes = (const uint8_t *)text.data;
     size_t at = start, ends[CUTS], count;
-    for (;
-         (count = bpe_borders_cut(tokenizer->borders, (const uint8_t *)text.data, text.size, &at, end, ends, CUTS)) > 0;
-         start = at)
+    while ((count = bpe_borders_cut(tokenizer->borders, bytes, text.size, &at, end, ends, CUTS)) > 0) {
         Q_TRY(encode_pieces(tokenizer, encoder, text, start, ends, count, true, out));
+        start = at;
+    }
     return Q_OK;
 }
 

@@ -72,7 +72,7 @@ void tokenizer_spans_release(struct tokenizer_spans *spans)
     *spans = (struct tokenizer_spans){0};
 }
 
-static q_status append(struct tokenizer_ids *out, uint32_t id)
+q_status tokenizer_ids_append(struct tokenizer_ids *out, uint32_t id)
 {
     if (out->count == out->capacity)
         Q_TRY(q_grow(&out->ids, &out->capacity, out->count + 1, sizeof(*out->ids)));
@@ -225,7 +225,7 @@ static q_status encode_parsed(const struct tokenizer *tokenizer, struct tokenize
             Q_TRY(normal ? encode_prefixed(tokenizer, scratch, gap, out)
                          : encode_normalized(tokenizer, scratch, gap, true, out));
         if (more)
-            Q_TRY(append(out, match.id));
+            Q_TRY(tokenizer_ids_append(out, match.id));
         if (more && placing && !normal)
             placing->gap = 0, placing->edited = false;
         if (more && placing)

@@ -92,7 +92,7 @@ static q_status append_numbers(struct tokenizer_stream *stream, size_t count, st
 {
     Q_TRY(q_grow(&out->ids, &out->capacity, out->count + count, sizeof(*out->ids)));
     for (size_t i = 0; i < count; i++)
-        out->ids[out->count++] = stream->tokenizer->trees.ids[stream->numbers.ids[i]];
+        out->ids[out->count++] = bpe_tree_id(&stream->tokenizer->trees, stream->numbers.ids[i]);
     return Q_OK;
 }
 
@@ -225,8 +225,7 @@ static q_status give_list(struct tokenizer_stream *stream, int which, bool end, 
         }
         q_string gap = {text.data + match.gap, match.gap < match.start ? match.start - match.gap : 0};
         Q_TRY(put_gap(stream, which, gap, true, out));
-        Q_TRY(q_grow(&out->ids, &out->capacity, out->count + 1, sizeof(*out->ids)));
-        out->ids[out->count++] = match.id;
+        Q_TRY(tokenizer_ids_append(out, match.id));
         done = match.end;
     }
     limit = Q_MAX(limit, done);

@@ -1,9 +1,7 @@
 # A disk that is full, at several moments of every stage: here a limit on the size of files, beyond which every write fails. Exit 4, the file is named, nothing looks whole, and
 # the same command without the limit goes on to the bytes of a run that was never disturbed.
 . "$QUERN_SOURCE/tests/tiny/badinput-lib.sh"
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup whole
-quern run whole/recipe.yaml -q >log 2>&1 || cat log
+badinput_whole
 tiny_setup full
 # limited KIB COMMAND...: with no file larger than that; its standard streams are pipes, which have no size.
 limited() { (trap '' XFSZ; ulimit -f "$1"; shift; "$@" 2>&1 </dev/null; echo "exit $?") | cat; }
