@@ -3,10 +3,10 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/manifest.h"
-#include "corpus/charset.h"
 #include "corpus/cmd_corpus.h"
-#include "corpus/html_extract.h"
-#include "corpus/lang.h"
+#include "corpus/html/html_extract.h"
+#include "corpus/lang/lang.h"
+#include "corpus/text/charset.h"
 
 enum { CAT_BATCH_BYTES = 1 << 20, PAGE_FILE_BYTES_MAX = 256 << 20 };
 

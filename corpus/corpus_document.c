@@ -2,10 +2,10 @@
 
 #include "base/check.h"
 #include "base/json.h"
-#include "corpus/charset.h"
-#include "corpus/html_extract.h"
-#include "corpus/lang.h"
-#include "corpus/man_text.h"
+#include "corpus/html/html_extract.h"
+#include "corpus/lang/lang.h"
+#include "corpus/text/charset.h"
+#include "corpus/text/man_text.h"
 
 #include <ctype.h>
 

@@ -9,9 +9,9 @@
 
 #include "base/document.h"
 #include "corpus/corpus_settings.h"
-#include "corpus/normalise.h"
-#include "corpus/reader.h"
-#include "corpus/rules.h"
+#include "corpus/read/reader.h"
+#include "corpus/rules/rules.h"
+#include "corpus/text/normalise.h"
 
 /* One per thread. */
 struct corpus_worker;

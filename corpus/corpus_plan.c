@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "corpus/corpus_build.h"
-#include "corpus/lang.h"
-#include "corpus/unicode_nfc.h"
+#include "corpus/lang/lang.h"
+#include "corpus/text/unicode_nfc.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------------------------- */
 

@@ -39,8 +39,9 @@ static const struct q_setting rows[] = {
     {ROW(held_out), .type = Q_SETTING_DOUBLE, .standard = "0.01", .min = 0, .max = 1,
      .meaning = "share of documents kept from tokenizer and training, for evaluation"},
     {ROW(held_out_seed), .type = Q_SETTING_U64, .standard = "0",
-     .meaning = "of the choice of held-out documents: apart from the run's `seed`, so that trainings with other seeds share "
-                "one corpus"},
+     .meaning =
+         "of the choice of held-out documents: apart from the run's `seed`, so that trainings with other seeds share "
+         "one corpus"},
     {ROW(html), .type = Q_SETTING_CHOICE, .standard = "article", .choices = html_choices,
      .meaning = "what is taken of a page: its main text, or all that is not hidden"},
     {ROW(markdown), .type = Q_SETTING_BOOL, .standard = "false",

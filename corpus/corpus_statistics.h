@@ -9,7 +9,7 @@
 #include "base/accounting.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "corpus/normalise.h"
+#include "corpus/text/normalise.h"
 
 enum {
     CORPUS_LENGTH_BINS = 40,   /* bin b: kept documents of [2^b, 2^(b+1)) bytes */

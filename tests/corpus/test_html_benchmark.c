@@ -3,8 +3,8 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "corpus/html_extract.h"
-#include "corpus/reader.h"
+#include "corpus/html/html_extract.h"
+#include "corpus/read/reader.h"
 #include "tests/base/cmocka_all.h"
 
 #include <stdio.h>

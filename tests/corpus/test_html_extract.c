@@ -1,7 +1,7 @@
 /* From a page to its text: trees, the choice of the main text, the writing of it, limits. */
 #include "base/check.h"
-#include "corpus/html_extract.h"
-#include "corpus/html_hints.h"
+#include "corpus/html/html_extract.h"
+#include "corpus/html/html_hints.h"
 #include "tests/base/cmocka_all.h"
 
 #include <stdio.h>

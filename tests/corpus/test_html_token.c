@@ -1,7 +1,7 @@
 /* The scanner of HTML: what is a tag, what is text, where things end. And character references. */
 #include "base/check.h"
-#include "corpus/html_entities.h"
-#include "corpus/html_token.h"
+#include "corpus/html/html_entities.h"
+#include "corpus/html/html_token.h"
 #include "tests/base/cmocka_all.h"
 
 #include <stdio.h>

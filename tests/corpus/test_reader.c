@@ -1,7 +1,7 @@
 /* Readers: every container, archives in archives, damage, bombs, names; what a file is. */
 #include "base/check.h"
 #include "base/json.h"
-#include "corpus/reader.h"
+#include "corpus/read/reader.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"

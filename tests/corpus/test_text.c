@@ -1,11 +1,11 @@
 /* Text on its way: charsets, normal form, language, metrics, rules, manual pages. */
 #include "base/check.h"
 #include "base/json.h"
-#include "corpus/charset.h"
-#include "corpus/lang.h"
-#include "corpus/man_text.h"
-#include "corpus/rules.h"
-#include "corpus/unicode_nfc.h"
+#include "corpus/lang/lang.h"
+#include "corpus/rules/rules.h"
+#include "corpus/text/charset.h"
+#include "corpus/text/man_text.h"
+#include "corpus/text/unicode_nfc.h"
 #include "tests/base/cmocka_all.h"
 
 #include <math.h>

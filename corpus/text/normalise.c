@@ -1,7 +1,7 @@
-#include "corpus/normalise.h"
+#include "corpus/text/normalise.h"
 
 #include "base/check.h"
-#include "corpus/unicode_nfc.h"
+#include "corpus/text/unicode_nfc.h"
 
 enum { ORDINARY = 0, CONTROL = 1, RETURN = 2, LEAD_C2 = 3, LEAD_E2 = 4, LEAD_EF = 5 };
 

@@ -1,4 +1,4 @@
-#include "corpus/sniff.h"
+#include "corpus/read/sniff.h"
 
 #include "base/check.h"
 

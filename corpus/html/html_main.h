@@ -11,14 +11,14 @@
 #ifndef QUERN_CORPUS_HTML_MAIN_H
 #define QUERN_CORPUS_HTML_MAIN_H
 
-#include "corpus/html_tree.h"
+#include "corpus/html/html_tree.h"
 
 /* Results and scratch of html_main_find, one entry per node; used again from page to page. */
 struct html_main {
-    uint8_t *state;    /* enum html_state */
-    float *score;      /* elements */
-    uint32_t *letters; /* cumulated over runs: characters before node i; count + 1 entries */
-    uint32_t *linked;  /* the same inside links */
+    uint8_t *state;        /* enum html_state */
+    float *score;          /* elements */
+    uint32_t *letters;     /* cumulated over runs: characters before node i; count + 1 entries */
+    uint32_t *linked;      /* the same inside links */
     uint32_t *run_letters; /* of each run: what it counts */
     uint32_t *run_commas;
     size_t capacity[6];

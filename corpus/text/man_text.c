@@ -1,7 +1,7 @@
-#include "corpus/man_text.h"
+#include "corpus/text/man_text.h"
 
 #include "base/check.h"
-#include "corpus/html_entities.h"
+#include "corpus/html/html_entities.h"
 
 #include <ctype.h>
 #include <stdio.h>

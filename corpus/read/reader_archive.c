@@ -1,7 +1,7 @@
 /* Levels read by libarchive: archives (ar, tar, cpio, zip, 7z, iso) and single compressed files (gz, xz, zst, bz2, lz4). */
 #include "base/check.h"
 #include "base/json.h"
-#include "corpus/reader_level.h"
+#include "corpus/read/reader_level.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "corpus/html_hints.h"
+#include "corpus/html/html_hints.h"
 
 #include "base/check.h"
 

@@ -7,7 +7,7 @@
 #define QUERN_CORPUS_RULES_H
 
 #include "corpus/corpus_settings.h"
-#include "corpus/text_metrics.h"
+#include "corpus/text/text_metrics.h"
 
 /* What a rule may look at. */
 struct corpus_subject {

@@ -1,4 +1,4 @@
-#include "corpus/html_text.h"
+#include "corpus/html/html_text.h"
 
 #include "base/check.h"
 /* What stands between two runs. */

@@ -1,8 +1,8 @@
-#include "corpus/html_tree.h"
+#include "corpus/html/html_tree.h"
 
 #include "base/check.h"
-#include "corpus/html_entities.h"
-#include "corpus/html_hints.h"
+#include "corpus/html/html_entities.h"
+#include "corpus/html/html_hints.h"
 
 #include <strings.h>
 

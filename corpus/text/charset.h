@@ -8,7 +8,7 @@
 #define QUERN_CORPUS_CHARSET_H
 
 #include "base/memory.h"
-#include "corpus/normalise.h"
+#include "corpus/text/normalise.h"
 
 /* One per thread. */
 struct corpus_decoder;

@@ -1,4 +1,4 @@
-#include "corpus/html_token.h"
+#include "corpus/html/html_token.h"
 
 #include "base/check.h"
 

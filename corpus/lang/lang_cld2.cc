@@ -1,4 +1,4 @@
-#include "corpus/lang.h"
+#include "corpus/lang/lang.h"
 
 #include <cstdio>
 #include <cstring>

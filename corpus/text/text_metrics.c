@@ -1,4 +1,4 @@
-#include "corpus/text_metrics.h"
+#include "corpus/text/text_metrics.h"
 
 #include "base/check.h"
 

@@ -1,6 +1,6 @@
 /* A level of lines: each line that is not blank is an item. */
 #include "base/check.h"
-#include "corpus/reader_level.h"
+#include "corpus/read/reader_level.h"
 
 /* More bytes into the block; *size = 0 at the end or where the source failed (level->outer->failure then says why). */
 static q_status refill(struct corpus_level *level, bool *ended)

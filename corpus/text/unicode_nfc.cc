@@ -1,4 +1,4 @@
-#include "corpus/unicode_nfc.h"
+#include "corpus/text/unicode_nfc.h"
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>

@@ -1,7 +1,7 @@
-#include "corpus/html_extract.h"
+#include "corpus/html/html_extract.h"
 
 #include "base/check.h"
-#include "corpus/html_text.h"
+#include "corpus/html/html_text.h"
 
 enum { HEADING_BYTES_MAX = 400 };
 

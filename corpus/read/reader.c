@@ -1,4 +1,4 @@
-#include "corpus/reader_level.h"
+#include "corpus/read/reader_level.h"
 
 #include "base/check.h"
 #include "base/fs.h"

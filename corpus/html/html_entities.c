@@ -1,4 +1,4 @@
-#include "corpus/html_entities.h"
+#include "corpus/html/html_entities.h"
 
 #include "base/check.h"
 

@@ -1,7 +1,7 @@
-#include "corpus/html_main.h"
+#include "corpus/html/html_main.h"
 
 #include "base/check.h"
-#include "corpus/html_hints.h"
+#include "corpus/html/html_hints.h"
 
 enum {
     PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */

@@ -5,7 +5,7 @@
 #ifndef QUERN_CORPUS_HTML_TEXT_H
 #define QUERN_CORPUS_HTML_TEXT_H
 
-#include "corpus/html_main.h"
+#include "corpus/html/html_main.h"
 
 /* Appends the runs whose state is HTML_STATE_TAKEN. Linear in nodes and text. */
 q_status html_text_write(const struct html_tree *tree, const uint8_t *state, bool markdown,

@@ -17,7 +17,7 @@
 
 #include "base/memory.h"
 #include "base/recipe.h"
-#include "corpus/sniff.h"
+#include "corpus/read/sniff.h"
 
 struct corpus_reader;
 

@@ -2,7 +2,7 @@
 #ifndef QUERN_CORPUS_READER_LEVEL_H
 #define QUERN_CORPUS_READER_LEVEL_H
 
-#include "corpus/reader.h"
+#include "corpus/read/reader.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,4 +1,4 @@
-#include "corpus/charset.h"
+#include "corpus/text/charset.h"
 
 #include "base/check.h"
 #include "base/json.h"

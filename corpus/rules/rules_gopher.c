@@ -4,7 +4,7 @@
  * punctuation off, and all lines, blank ones too. Where at least half of a document's words are estimated (scripts without spaces), mean word length
  * says nothing and the rule does not apply. Stop words are English, and asked of English only.
  */
-#include "corpus/rules.h"
+#include "corpus/rules/rules.h"
 
 #include <math.h>
 

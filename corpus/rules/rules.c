@@ -1,4 +1,4 @@
-#include "corpus/rules.h"
+#include "corpus/rules/rules.h"
 
 #include <math.h>
 

@@ -8,7 +8,7 @@
 #ifndef QUERN_CORPUS_HTML_EXTRACT_H
 #define QUERN_CORPUS_HTML_EXTRACT_H
 
-#include "corpus/html_main.h"
+#include "corpus/html/html_main.h"
 
 enum html_scope { HTML_SCOPE_ARTICLE, HTML_SCOPE_ALL };
 

@@ -15,7 +15,7 @@
 #define QUERN_CORPUS_HTML_TREE_H
 
 #include "base/memory.h"
-#include "corpus/html_token.h"
+#include "corpus/html/html_token.h"
 
 enum {
     HTML_DEPTH_MAX = 256,
