@@ -77,6 +77,15 @@ q_status q_yaml_parse(q_string text, const char *file, struct q_arena *arena, st
  * one. A value that begins with [ { ' or " is YAML, any other is the text itself; an empty one takes the setting back to its standard. */
 q_status q_yaml_set(struct q_node *root, const char *override, struct q_arena *arena) Q_MUST_USE;
 
+/* FOLDER/KINDs/NAME.yaml, FOLDER being where the recipe, the build tree or the installation keeps recipes; KIND is "model" or "profile". A NAME with a
+ * '/' or with .yaml at its end is a file itself, relative to the recipe. Q_ERR_USAGE where there is none. recipe_folder may be NULL. */
+q_status q_recipe_find(const char *kind, const char *name, const char *recipe_folder, struct q_arena *arena,
+                       const char **out) Q_MUST_USE;
+/* A mapping with what `over` says, and what `under` says where `over` says nothing; mappings in it likewise, lists and scalars whole. Nodes of the
+ * result that are in both are new, others are shared. Either may be NULL. */
+q_status q_node_merge(const struct q_node *under, const struct q_node *over, struct q_arena *arena,
+                      const struct q_node **out) Q_MUST_USE;
+
 /* Whether nothing was given: the plain scalars `null`, `~` and the empty one. */
 bool q_node_is_null(const struct q_node *node);
 /* Puts "FILE:LINE: " before the text of a failure about the node. */

@@ -101,7 +101,18 @@ static q_status append_standard(struct q_buffer *out, const struct q_setting *ro
     return append_cell(out, "`");
 }
 
-static q_status append_rows(const struct q_settings_table *table, const char *prefix, struct q_buffer *out)
+/* Whether a section of the page's own table has the same rows: they are not said twice. */
+static bool is_said(const struct q_settings_table *page, const struct q_settings_table *table,
+                    const struct q_setting *section)
+{
+    for (const struct q_setting *row = page->rows; page != table && row->type; row++)
+        if (row->type == Q_SETTING_SECTION && row->table == section->table)
+            return true;
+    return false;
+}
+
+static q_status append_rows(const struct q_settings_table *page, const struct q_settings_table *table,
+                            const char *prefix, struct q_buffer *out)
 {
     char words[512], range[Q_RANGE_TEXT], name[256];
     for (const struct q_setting *row = table->rows; row->type; row++) {
@@ -114,13 +125,14 @@ static q_status append_rows(const struct q_settings_table *table, const char *pr
         Q_TRY(append_standard(out, row));
         Q_TRY(append_cell(out, allowed));
         Q_TRY(append_cell(out, nested ? "" : tag_words(row->tag)));
-        Q_TRY(append_cell(out, row->meaning));
+        bool said = nested && is_said(page, table, row);
+        Q_TRY(append_cell(out, said ? "its settings are as above" : row->meaning));
         out->size--; /* the last cell's space */
         Q_TRY(q_buffer_append_byte(out, '\n'));
-        if (!nested)
+        if (!nested || said)
             continue;
         (void)snprintf(name, sizeof(name), "%s%s%s.", prefix, row->name, row->type == Q_SETTING_LIST ? "[]" : "");
-        Q_TRY(append_rows(row->table, name, out));
+        Q_TRY(append_rows(page, row->table, name, out));
     }
     return Q_OK;
 }
@@ -129,5 +141,5 @@ q_status q_settings_markdown(const struct q_settings_table *table, struct q_buff
 {
     Q_TRY(q_buffer_append_string(out, Q_STRING("| setting | type | unit | default | allowed | tag | meaning |\n"
                                                "|---|---|---|---|---|---|---|\n")));
-    return append_rows(table, "", out);
+    return append_rows(table, table, "", out);
 }

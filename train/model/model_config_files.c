@@ -5,25 +5,6 @@
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
-/* The first of FOLDER/NAME.yaml that exists, FOLDER being where the recipe, the build tree or the installation keeps models; else NULL. */
-static q_status find_named(const char *name, const char *recipe_folder, struct q_arena *arena, const char **out)
-{
-    const char *program;
-    Q_TRY(q_program_folder(arena, &program));
-    const char *const places[][2] = {{recipe_folder ? recipe_folder : ".", "models"},
-                                     {program, "../../recipes/models"},
-                                     {program, "../share/quern/recipes/models"}};
-    for (size_t i = 0; i < Q_COUNT_OF(places); i++) {
-        bool exists;
-        Q_TRY(q_arena_printf(arena, out, "%s/%s/%s.yaml", places[i][0], places[i][1], name));
-        Q_TRY(q_fs_look(*out, &exists, NULL));
-        if (exists)
-            return Q_OK;
-    }
-    *out = NULL;
-    return Q_OK;
-}
-
 static q_status load_tree(const struct q_node *node, struct q_arena *arena, struct model_config *out)
 {
     Q_TRY(q_settings_load(&model_config_table, node, arena, out));
@@ -33,13 +14,8 @@ static q_status load_tree(const struct q_node *node, struct q_arena *arena, stru
 q_status model_config_named(const char *name, const char *recipe_folder, struct q_arena *arena,
                             struct model_config *out)
 {
-    const char *file = name;
-    if (!strchr(name, '/') && !q_string_ends(q_string_of(name), ".yaml")) {
-        Q_TRY(find_named(name, recipe_folder, arena, &file));
-        if (!file)
-            return q_fail(Q_ERR_USAGE, "no model '%s': there is no 'models/%s.yaml' beside the recipe or the program",
-                          name, name);
-    }
+    const char *file;
+    Q_TRY(q_recipe_find("model", name, recipe_folder, arena, &file));
     struct q_node *tree;
     Q_TRY(q_yaml_read(file, arena, &tree));
     return load_tree(tree, arena, out);
