@@ -1,4 +1,5 @@
 /* quern-corpus check: each document's verdicts. */
+#include "base/check.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "corpus/cmd_corpus.h"
@@ -19,19 +20,43 @@ static void put_verdict(struct q_json *json, const struct corpus_rule *rule, con
     q_json_close(json, '}');
 }
 
-static void put_rules(struct q_json *json, const struct corpus_settings *settings, const struct corpus_outcome *outcome)
+/* The verdicts of one document, in the order in which its rules were asked. */
+struct verdicts {
+    struct {
+        const struct corpus_rule *rule;
+        struct corpus_verdict verdict;
+    } items[CORPUS_RULES_MAX];
+    size_t count;
+};
+
+static void note_verdict(void *context, const struct corpus_rule *rule, const struct corpus_verdict *verdict)
 {
-    const struct corpus_subject subject = {&outcome->metrics, outcome->document.lang, outcome->document.lang_score};
+    struct verdicts *verdicts = context;
+    q_check(verdicts->count < CORPUS_RULES_MAX);
+    verdicts->items[verdicts->count].rule = rule;
+    verdicts->items[verdicts->count++].verdict = *verdict;
+}
+
+static void put_rules(struct q_json *json, const struct verdicts *verdicts)
+{
     q_json_open(json, "rules", '{');
-    for (size_t f = 0; corpus_rule_families[f]; f++)
-        for (const struct corpus_rule *rule = corpus_rule_families[f]->rules; rule->name; rule++) {
-            struct corpus_verdict verdict = corpus_rule_judge(rule, settings, &subject);
-            put_verdict(json, rule, &verdict);
-        }
+    for (size_t i = 0; i < verdicts->count; i++)
+        put_verdict(json, verdicts->items[i].rule, &verdicts->items[i].verdict);
     q_json_close(json, '}');
 }
 
-static q_status put_outcome(const struct corpus_settings *settings, const struct corpus_origin *origin,
+/* Lines that rules took out of the text. */
+static void put_lines(struct q_json *json, const struct corpus_line_count *lines)
+{
+    if (!lines[0].reason)
+        return;
+    q_json_open(json, "lines", '{');
+    for (size_t i = 0; lines[i].reason; i++)
+        q_json_put_u64(json, lines[i].reason, lines[i].lines);
+    q_json_close(json, '}');
+}
+
+static q_status put_outcome(const struct verdicts *verdicts, const struct corpus_origin *origin,
                             const struct corpus_item *item, const struct corpus_outcome *outcome, struct q_buffer *id,
                             struct q_buffer *out)
 {
@@ -51,7 +76,8 @@ static q_status put_outcome(const struct corpus_settings *settings, const struct
         q_json_put_u64(&json, "bytes", outcome->document.text.size);
         if (outcome->document.meta.size)
             q_json_put_raw(&json, "meta", outcome->document.meta);
-        put_rules(&json, settings, outcome);
+        put_rules(&json, verdicts);
+        put_lines(&json, outcome->lines);
     }
     q_json_close(&json, '}');
     q_json_newline(&json);
@@ -78,12 +104,14 @@ static q_status check_file(struct checking *c, const struct corpus_source *sourc
     while (more) {
         struct corpus_item item;
         struct corpus_outcome outcome;
+        struct verdicts verdicts = {.count = 0};
+        const struct corpus_verdict_visitor visitor = {note_verdict, &verdicts};
         Q_TRY(corpus_reader_next(c->reader, &item, &more));
         if (!more)
             break;
-        Q_TRY(corpus_work(c->worker, &origin, &item, &outcome));
+        Q_TRY(corpus_work(c->worker, &origin, &item, &visitor, &outcome));
         q_buffer_clear(&c->out);
-        Q_TRY(put_outcome(settings, &origin, &item, &outcome, &c->id, &c->out));
+        Q_TRY(put_outcome(&verdicts, &origin, &item, &outcome, &c->id, &c->out));
         Q_TRY(corpus_print(q_buffer_string(&c->out)));
     }
     corpus_reader_close(c->reader);

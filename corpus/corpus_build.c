@@ -141,6 +141,9 @@ static q_status account(const struct build *b, struct batch *batch, const struct
     }
     bool held_out = q_document_held_out(document->id, b->plan->settings.held_out_seed, b->plan->settings.held_out);
     Q_TRY(corpus_statistics_kept(statistics, document->lang, document->text.size, held_out));
+    for (size_t i = 0; outcome->lines[i].reason; i++)
+        Q_TRY(corpus_count_add(&statistics->lines, outcome->lines[i].reason,
+                               (struct q_tally){outcome->lines[i].lines, outcome->lines[i].bytes}));
     Q_TRY(q_document_write(document, &batch->lines));
     return q_account_kept(&batch->accounting, item->in_bytes, document->text.size);
 }
@@ -167,7 +170,7 @@ static q_status work(void *context, unsigned worker, void *job)
         item.bytes =
             q_string_slice(q_buffer_string(&batch->bytes), packed->bytes_at, packed->bytes_at + item.bytes.size);
         const struct corpus_origin origin = {b->source->input, b->source->files[packed->file].name};
-        Q_TRY(corpus_work(b->workers[worker], &origin, &item, &outcome));
+        Q_TRY(corpus_work(b->workers[worker], &origin, &item, NULL, &outcome));
         add_changes(&batch->statistics.changes, &outcome.changes);
         Q_TRY(account(b, batch, &item, &outcome));
     }

@@ -16,6 +16,7 @@ struct corpus_worker {
     struct html_extractor extractor;
     struct q_buffer id, raw, text, scratch, title, meta;
     struct corpus_langs langs;
+    struct corpus_judge *judge;
 };
 
 q_status corpus_worker_create(const struct corpus_settings *settings, struct corpus_worker **out)
@@ -26,6 +27,8 @@ q_status corpus_worker_create(const struct corpus_settings *settings, struct cor
     q_status status = corpus_decoder_create(&worker->decoder);
     if (status == Q_OK)
         status = q_jsonl_create(&worker->parser);
+    if (status == Q_OK)
+        status = corpus_judge_create(&worker->judge);
     if (status != Q_OK) {
         corpus_worker_release(worker);
         return status;
@@ -45,6 +48,7 @@ void corpus_worker_release(struct corpus_worker *worker)
     html_extractor_release(&worker->extractor);
     q_jsonl_release(worker->parser);
     corpus_decoder_release(worker->decoder);
+    corpus_judge_release(worker->judge);
     q_release(worker);
 }
 
@@ -204,25 +208,44 @@ static bool language_wanted(const struct q_texts *languages, q_string lang)
     return languages->count == 0;
 }
 
-static q_status judge(struct corpus_worker *w, const struct corpus_origin *origin, struct corpus_outcome *out)
+/* Whether the recipe or the name says that this is source code. */
+static bool is_code(const struct corpus_settings *settings, const struct corpus_origin *origin,
+                    const struct corpus_item *item)
+{
+    const struct q_texts *sources = &settings->rules.code.sources;
+    for (size_t i = 0; i < sources->count; i++)
+        if (strcmp(sources->items[i], origin->input->name) == 0)
+            return true;
+    return corpus_is_code_name(item->name.size ? item->name : q_string_of(origin->file));
+}
+
+static q_status judge(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
+                      const struct corpus_verdict_visitor *visitor, struct corpus_outcome *out)
 {
     struct q_document *document = &out->document;
     out->readable = true;
     if (!document->text.size)
         return out->readable = false, refuse(out, "empty", false);
     identify(w, origin, document);
-    corpus_measure(document->text, &out->metrics);
     if (!language_wanted(&w->settings->languages, document->lang))
         return refuse(out, "language", false);
     if (document->lang_score < w->settings->lang_score_min)
         return refuse(out, "lang-score", false);
-    const struct corpus_subject subject = {&out->metrics, document->lang, document->lang_score};
-    const struct corpus_rule *rule = corpus_rules_judge(w->settings, &subject);
-    return rule ? refuse(out, rule->name, false) : Q_OK;
+    struct corpus_subject subject = {.text = document->text,
+                                     .lang = document->lang,
+                                     .lang_score = document->lang_score,
+                                     .code = is_code(w->settings, origin, item),
+                                     .rules = corpus_rules_for(w->settings, document->lang)};
+    const struct corpus_rule *rule;
+    Q_TRY(corpus_judge_text(w->judge, &subject, out->lines, visitor, &rule));
+    if (rule)
+        return refuse(out, rule->name, false);
+    document->text = subject.text;
+    return document->text.size ? Q_OK : refuse(out, "empty", false);
 }
 
 q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
-                     struct corpus_outcome *out)
+                     const struct corpus_verdict_visitor *visitor, struct corpus_outcome *out)
 {
     q_string text = {0};
     *out = (struct corpus_outcome){.reason = item->reason, .failed = item->failed};
@@ -238,5 +261,5 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
     out->document.text = q_buffer_string(&w->text);
     out->document.source = q_string_of(origin->input->name);
     out->document.quality = -1;
-    return judge(w, origin, out);
+    return judge(w, origin, item, visitor, out);
 }

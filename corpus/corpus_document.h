@@ -31,13 +31,13 @@ struct corpus_outcome {
     bool readable;              /* there is a text that was measured */
     const char *reason;         /* NULL: kept */
     bool failed;
-    struct corpus_metrics metrics;
     struct corpus_changes changes;
+    struct corpus_line_count lines[CORPUS_LINE_REASONS_MAX]; /* what rules took out of the text */
 };
 
-/* Fails for the machine's reasons only. */
+/* visitor (may be NULL) sees the verdict of every rule that is asked. Fails for the machine's reasons only. */
 q_status corpus_work(struct corpus_worker *worker, const struct corpus_origin *origin, const struct corpus_item *item,
-                     struct corpus_outcome *out) Q_MUST_USE;
+                     const struct corpus_verdict_visitor *visitor, struct corpus_outcome *out) Q_MUST_USE;
 
 /* INPUT/FILE[/NAME]#INDEX, appended. */
 q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item,

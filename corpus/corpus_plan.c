@@ -231,8 +231,8 @@ q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, 
 {
     *plan = (struct corpus_plan){0};
     Q_TRY(q_recipe_load(recipe, overrides, &plan->recipe));
-    return q_settings_load(&corpus_settings_table, q_recipe_section(&plan->recipe, "corpus"), &plan->arena,
-                           &plan->settings);
+    return corpus_settings_load(q_recipe_section(&plan->recipe, "corpus"), plan->recipe.folder, &plan->arena,
+                                &plan->settings);
 }
 
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count)

@@ -1,33 +1,30 @@
 #include "corpus/corpus_settings.h"
 
-#define GOPHER(field, default_text, least, most, words)                                                                \
+/* The families of rules, for every language or for one. */
+#define FAMILY(owner, family, words)                                                                                   \
     {                                                                                                                  \
-        .name = #field, .type = Q_SETTING_DOUBLE, .offset = offsetof(struct corpus_gopher_settings, field),            \
-        .standard = default_text, .min = least, .max = most, .meaning = words                                          \
+        .name = #family, .type = Q_SETTING_SECTION, .offset = offsetof(struct owner, rules.family),                    \
+        .table = &corpus_##family##_table, .meaning = words                                                            \
     }
+#define FAMILIES(owner)                                                                                                \
+    FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                           \
+        FAMILY(owner, gopher, "the quality rules of Gopher (Rae et al. 2021, A1.1)"),                                  \
+        FAMILY(owner, c4, "the lines and documents that C4 takes out (Raffel et al. 2020, 2.2)"),                      \
+        FAMILY(owner, fineweb, "the rules that FineWeb added (Penedo et al. 2024, 3.6)"),                              \
+        FAMILY(owner, dclm, "the lines that RefinedWeb and DCLM take out (Penedo et al. 2023, G.2)"),                  \
+        FAMILY(owner, code, "rules for source code, after The Stack and StarCoder")
 
-static const struct q_setting gopher_rows[] = {
-    {.name = "enabled",
-     .type = Q_SETTING_BOOL,
-     .offset = offsetof(struct corpus_gopher_settings, enabled),
-     .standard = "true",
-     .meaning = "whether the family's rules drop documents"},
-    GOPHER(words_min, "50", 0, 1e9, "fewer words: dropped as gopher.words"),
-    GOPHER(words_max, "100000", 1, 1e12, "more words: dropped as gopher.words"),
-    GOPHER(word_length_min, "3", 0, 1e6, "shorter mean word, in characters: dropped as gopher.mean-word-length"),
-    GOPHER(word_length_max, "10", 0, 1e6, "longer mean word: dropped as gopher.mean-word-length"),
-    GOPHER(hash_ratio_max, "0.1", 0, 1e6, "more '#' per word: dropped as gopher.hash-ratio"),
-    GOPHER(ellipsis_ratio_max, "0.1", 0, 1e6, "more ellipses per word: dropped as gopher.ellipsis-ratio"),
-    GOPHER(bullet_lines_max, "0.9", 0, 1,
-           "larger share of lines that begin with a bullet: dropped as gopher.bullet-lines"),
-    GOPHER(ellipsis_lines_max, "0.3", 0, 1,
-           "larger share of lines that end in an ellipsis: dropped as gopher.ellipsis-lines"),
-    GOPHER(letter_words_min, "0.8", 0, 1, "smaller share of words with a letter: dropped as gopher.letter-words"),
-    GOPHER(stop_words_min, "2", 0, 8,
-           "fewer of {the, be, to, of, and, that, have, with}, English only: dropped as gopher.stop-words"),
+static const struct q_setting language_rows[] = {
+    {.name = "lang",
+     .type = Q_SETTING_TEXT,
+     .offset = offsetof(struct corpus_language_rules, lang),
+     .meaning =
+         "must be given: the language (BCP-47); it holds for its regions too, where they have none of their own"},
+    FAMILIES(corpus_language_rules),
     {0}};
 
-static const struct q_settings_table gopher_table = {"gopher", gopher_rows, sizeof(struct corpus_gopher_settings)};
+static const struct q_settings_table language_table = {"by_language", language_rows,
+                                                       sizeof(struct corpus_language_rules)};
 
 static const char *const html_choices[] = {"article", "all", NULL};
 
@@ -57,8 +54,97 @@ static const struct q_setting rows[] = {
      .meaning = "documents with less of their text in their language are dropped as lang-score"},
     {ROW(samples), .type = Q_SETTING_U64, .unit = "documents", .standard = "8", .min = 0, .max = 1000,
      .meaning = "samples kept of what each reason dropped"},
-    {ROW(gopher), .type = Q_SETTING_SECTION, .table = &gopher_table,
-     .meaning = "the quality rules of Gopher (Rae et al. 2021, A1.1)"},
+    {ROW(profile), .type = Q_SETTING_TEXT, .tag = Q_TAG_OPERATIONAL,
+     .meaning = "a name of recipes/profiles/, or a file: the standard of every setting that is not given; `fineweb`, "
+                "`fineweb-2`, `c4`, `gopher`, `dclm`, `deepseek`"},
+    FAMILIES(corpus_settings),
+    {ROW(by_language), .type = Q_SETTING_LIST, .table = &language_table,
+     .meaning = "for documents of one language: what is not given of a family is as in the section"},
     {0}};
 
 const struct q_settings_table corpus_settings_table = {"corpus", rows, sizeof(struct corpus_settings)};
+
+/* --- loading ----------------------------------------------------------------------------------------------------------------------- */
+
+/* What the profile says, the section being laid over it. */
+static q_status with_profile(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
+                             const struct q_node **out)
+{
+    const struct q_node *name = q_node_child(section, "profile");
+    const char *profile, *file;
+    struct q_node *tree;
+    *out = section;
+    if (!name || q_node_is_null(name))
+        return Q_OK;
+    if (name->kind != Q_NODE_SCALAR)
+        return q_node_context(name, q_fail(Q_ERR_USAGE, "'%s' must be the name of a profile", name->path));
+    Q_TRY(q_arena_cstring(arena, name->text, &profile));
+    q_status status = q_recipe_find("profile", profile, recipe_folder, arena, &file);
+    if (status != Q_OK)
+        return q_node_context(name, status);
+    Q_TRY(q_yaml_read(file, arena, &tree));
+    return q_node_merge(tree, section, arena, out);
+}
+
+/* The element of `by_language` laid over the families of the section. */
+static q_status with_section(const struct q_node *section, const struct q_node *element, struct q_arena *arena,
+                             const struct q_node **out)
+{
+    struct q_node families = {.kind = Q_NODE_MAP, .file = section->file, .line = section->line, .path = section->path};
+    struct q_node **link = &families.children;
+    for (const struct q_setting *row = language_rows; row->type; row++) {
+        const struct q_node *family = q_node_child(section, row->name);
+        if (!family || row->type != Q_SETTING_SECTION)
+            continue;
+        Q_TRY(q_arena_alloc(arena, 1, sizeof **link, link));
+        **link = *family;
+        (*link)->next = NULL;
+        link = &(*link)->next;
+    }
+    return q_node_merge(&families, element, arena, out);
+}
+
+static q_status load_languages(const struct q_node *section, struct q_arena *arena, struct corpus_settings *settings)
+{
+    const struct q_node *list = q_node_child(section, "by_language");
+    struct corpus_language_rules *rules = settings->by_language.items;
+    size_t i = 0;
+    if (!list || list->kind != Q_NODE_LIST)
+        return Q_OK;
+    for (const struct q_node *element = list->children; element; element = element->next, i++) {
+        const struct q_node *whole;
+        Q_TRY(with_section(section, element, arena, &whole));
+        Q_TRY(q_settings_load(&language_table, whole, arena, &rules[i]));
+        if (!rules[i].lang)
+            return q_node_context(element, q_fail(Q_ERR_USAGE, "'%s.lang' must be given", element->path));
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(rules[k].lang, rules[i].lang) == 0)
+                return q_node_context(
+                    element, q_fail(Q_ERR_USAGE, "'%s.lang' '%s' is there twice", element->path, rules[i].lang));
+    }
+    return Q_OK;
+}
+
+q_status corpus_settings_load(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
+                              struct corpus_settings *settings)
+{
+    const struct q_node *whole;
+    Q_TRY(with_profile(section, recipe_folder, arena, &whole));
+    Q_TRY(q_settings_load(&corpus_settings_table, whole, arena, settings));
+    return load_languages(whole, arena, settings);
+}
+
+/* --- languages --------------------------------------------------------------------------------------------------------------------- */
+
+const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settings, q_string lang)
+{
+    const struct corpus_language_rules *rules = settings->by_language.items;
+    for (size_t size = lang.size; size; size--) { /* "zh-Hant-TW", "zh-Hant", "zh" */
+        if (size < lang.size && lang.data[size] != '-')
+            continue;
+        for (size_t i = 0; i < settings->by_language.count; i++)
+            if (q_string_equal(q_string_of(rules[i].lang), q_string_slice(lang, 0, size)))
+                return &rules[i].rules;
+    }
+    return &settings->rules;
+}

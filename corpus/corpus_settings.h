@@ -2,18 +2,13 @@
 #ifndef QUERN_CORPUS_SETTINGS_H
 #define QUERN_CORPUS_SETTINGS_H
 
-#include "base/settings.h"
+#include "base/recipe.h"
+#include "corpus/rules/rules_settings.h"
 
-/* Bounds of the Gopher quality rules (Rae et al., "Scaling language models", 2021, appendix A1.1). A bound outside what its measure can reach turns the
- * rule off. */
-struct corpus_gopher_settings {
-    bool enabled;
-    double words_min, words_max;
-    double word_length_min, word_length_max;
-    double hash_ratio_max, ellipsis_ratio_max;
-    double bullet_lines_max, ellipsis_lines_max;
-    double letter_words_min;
-    double stop_words_min;
+/* Rules of one language: the section's own, with what is said for the language in their place. */
+struct corpus_language_rules {
+    const char *lang; /* BCP-47; it holds for its regions too, where they have none of their own */
+    struct corpus_rules rules;
 };
 
 struct corpus_settings {
@@ -28,9 +23,19 @@ struct corpus_settings {
     struct q_texts languages;
     double lang_score_min;
     uint64_t samples;
-    struct corpus_gopher_settings gopher;
+    const char *profile;
+    struct corpus_rules rules;
+    struct q_setting_list by_language; /* of struct corpus_language_rules */
 };
 
 extern const struct q_settings_table corpus_settings_table;
+
+/* From the recipe's section (NULL: all standard): what the section leaves open is the profile's, where it names one, and what a language leaves open
+ * the section's. recipe_folder (may be NULL) is what the profile's path is relative to. Texts live in the arena. Q_ERR_USAGE with file and line. */
+q_status corpus_settings_load(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
+                              struct corpus_settings *settings) Q_MUST_USE;
+
+/* The rules for a document of this language. */
+const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settings, q_string lang);
 
 #endif

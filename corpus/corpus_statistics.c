@@ -121,7 +121,7 @@ void corpus_statistics_clear(struct corpus_statistics *s)
 {
     while (s->sample_count)
         remove_sample(s, s->sample_count - 1);
-    s->languages.count = s->formats.count = 0;
+    s->languages.count = s->formats.count = s->lines.count = 0;
     s->held_out = (struct q_tally){0};
     s->changes = (struct corpus_changes){0};
     memset(s->lengths, 0, sizeof s->lengths);
@@ -132,6 +132,7 @@ void corpus_statistics_release(struct corpus_statistics *s)
     corpus_statistics_clear(s);
     q_release(s->languages.items);
     q_release(s->formats.items);
+    q_release(s->lines.items);
     q_release(s->samples);
     *s = (struct corpus_statistics){0};
 }
@@ -164,6 +165,7 @@ q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpu
 {
     Q_TRY(add_counts(&sum->languages, &part->languages));
     Q_TRY(add_counts(&sum->formats, &part->formats));
+    Q_TRY(add_counts(&sum->lines, &part->lines));
     sum->held_out.documents += part->held_out.documents;
     sum->held_out.bytes += part->held_out.bytes;
     for (size_t i = 0; i < CORPUS_LENGTH_BINS; i++)
@@ -185,20 +187,21 @@ static q_status set_u64(json_t *object, const char *key, uint64_t value)
     return q_json_set(object, key, json_integer((json_int_t)value));
 }
 
-static q_status set_tally(json_t *object, const char *key, struct q_tally tally)
+/* `unit`: what is counted, "documents" or "lines". */
+static q_status set_tally(json_t *object, const char *key, const char *unit, struct q_tally tally)
 {
     json_t *value = json_object();
     Q_TRY(q_json_set(object, key, value));
-    Q_TRY(set_u64(value, "documents", tally.documents));
+    Q_TRY(set_u64(value, unit, tally.documents));
     return set_u64(value, "bytes", tally.bytes);
 }
 
-static q_status set_counts(json_t *object, const char *key, const struct corpus_counts *counts)
+static q_status set_counts(json_t *object, const char *key, const char *unit, const struct corpus_counts *counts)
 {
     json_t *value = json_object();
     Q_TRY(q_json_set(object, key, value));
     for (size_t i = 0; i < counts->count; i++)
-        Q_TRY(set_tally(value, counts->items[i].name, counts->items[i].tally));
+        Q_TRY(set_tally(value, counts->items[i].name, unit, counts->items[i].tally));
     return Q_OK;
 }
 
@@ -222,9 +225,10 @@ static q_status set_samples(json_t *object, const struct corpus_statistics *s)
 
 static q_status fill(json_t *object, const struct corpus_statistics *s)
 {
-    Q_TRY(set_counts(object, "languages", &s->languages));
-    Q_TRY(set_counts(object, "formats", &s->formats));
-    Q_TRY(set_tally(object, "held_out", s->held_out));
+    Q_TRY(set_counts(object, "languages", "documents", &s->languages));
+    Q_TRY(set_counts(object, "formats", "documents", &s->formats));
+    Q_TRY(set_counts(object, "lines", "lines", &s->lines));
+    Q_TRY(set_tally(object, "held_out", "documents", s->held_out));
     json_t *lengths = json_array(), *changes = json_object();
     q_status status = q_json_set(object, "lengths", lengths);
     if (status != Q_OK) {
@@ -254,19 +258,20 @@ q_status corpus_statistics_json(const struct corpus_statistics *statistics, json
     return Q_OK;
 }
 
-static q_status parse_tally(const json_t *value, const char *name, struct q_tally *out)
+static q_status parse_tally(const json_t *value, const char *name, const char *unit, struct q_tally *out)
 {
-    Q_TRY(q_json_get_u64(value, name, "documents", &out->documents));
+    Q_TRY(q_json_get_u64(value, name, unit, &out->documents));
     return q_json_get_u64(value, name, "bytes", &out->bytes);
 }
 
-static q_status parse_counts(const json_t *object, const char *name, const char *key, struct corpus_counts *sum)
+static q_status parse_counts(const json_t *object, const char *name, const char *key, const char *unit,
+                             struct corpus_counts *sum)
 {
     json_t *counts;
     Q_TRY(q_json_get_object(object, name, key, &counts));
     for (void *at = json_object_iter(counts); at; at = json_object_iter_next(counts, at)) {
         struct q_tally tally;
-        Q_TRY(parse_tally(json_object_iter_value(at), name, &tally));
+        Q_TRY(parse_tally(json_object_iter_value(at), name, unit, &tally));
         Q_TRY(corpus_count_add(sum, json_object_iter_key(at), tally));
     }
     return Q_OK;
@@ -294,10 +299,11 @@ q_status corpus_statistics_parse(const json_t *object, const char *name, size_t 
     json_t *held_out, *lengths, *changes;
     struct q_tally tally;
     uint64_t value;
-    Q_TRY(parse_counts(object, name, "languages", &sum->languages));
-    Q_TRY(parse_counts(object, name, "formats", &sum->formats));
+    Q_TRY(parse_counts(object, name, "languages", "documents", &sum->languages));
+    Q_TRY(parse_counts(object, name, "formats", "documents", &sum->formats));
+    Q_TRY(parse_counts(object, name, "lines", "lines", &sum->lines));
     Q_TRY(q_json_get_object(object, name, "held_out", &held_out));
-    Q_TRY(parse_tally(held_out, name, &tally));
+    Q_TRY(parse_tally(held_out, name, "documents", &tally));
     sum->held_out.documents += tally.documents;
     sum->held_out.bytes += tally.bytes;
     Q_TRY(q_json_get_array(object, name, "lengths", &lengths));

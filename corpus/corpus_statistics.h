@@ -36,6 +36,7 @@ struct corpus_sample {
 struct corpus_statistics {
     struct corpus_counts languages; /* kept documents, text bytes */
     struct corpus_counts formats;   /* documents in, item bytes */
+    struct corpus_counts lines;     /* what rules took out of kept documents: lines, and their bytes */
     struct q_tally held_out;        /* of the kept ones */
     uint64_t lengths[CORPUS_LENGTH_BINS];
     struct corpus_changes changes;
@@ -56,7 +57,8 @@ q_status corpus_statistics_sample(struct corpus_statistics *statistics, const ch
 q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpus_statistics *part,
                                size_t samples_max) Q_MUST_USE;
 
-/* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...}, "held_out": {...}, "lengths": [...], "changes": {...},
+/* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...},
+ * "lines": {"c4.line-words": {"lines": 3, "bytes": 40}}, "held_out": {...}, "lengths": [...], "changes": {...},
  * "samples": {"gopher.words": [{"id": "...", "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
 q_status corpus_statistics_json(const struct corpus_statistics *statistics, json_t **out) Q_MUST_USE;
 /* Added to *sum. Q_ERR_INPUT where it is not that. */

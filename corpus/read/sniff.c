@@ -38,6 +38,14 @@ static const char *const binary[] = {
     ".dll",  ".bin", ".db",   ".mo",  ".gmo", ".qm",   ".odt", ".ods", ".odp",  ".odg",   ".docx",    ".xlsx",
     ".pptx", ".doc", ".xls",  ".ppt", ".swf", ".psd",  ".xcf", ".pak", ".npy",  ".npz",   ".parquet", NULL};
 
+static const char *const code[] = {
+    ".c",    ".h",      ".cc",    ".cpp",  ".cxx",   ".hpp", ".hh",  ".cu",  ".cs",  ".java", ".kt",   ".scala",
+    ".go",   ".rs",     ".swift", ".py",   ".pyi",   ".rb",  ".pl",  ".pm",  ".php", ".lua",  ".r",    ".jl",
+    ".m",    ".mm",     ".sh",    ".bash", ".zsh",   ".ps1", ".sql", ".hs",  ".ml",  ".mli",  ".erl",  ".ex",
+    ".exs",  ".clj",    ".lisp",  ".el",   ".scm",   ".vim", ".f",   ".f90", ".f95", ".for",  ".asm",  ".s",
+    ".zig",  ".nim",    ".d",     ".pas",  ".ada",   ".adb", ".ads", ".v",   ".sv",  ".vhd",  ".vhdl", ".tcl",
+    ".dart", ".groovy", ".cmake", ".mk",   ".proto", ".y",   ".l",   NULL};
+
 static q_string base_of(q_string name)
 {
     for (size_t i = name.size; i > 0; i--)
@@ -59,16 +67,24 @@ static bool is_manual_name(q_string name)
     return number && folder != SIZE_MAX && folder + 4 < name.size;
 }
 
+/* The name without the ending of a compression. */
+static q_string without_compression(q_string name)
+{
+    for (size_t i = 0; compressions[i]; i++)
+        if (ends_with_any(name, (const char *const[]){compressions[i], NULL}))
+            return q_string_slice(name, 0, name.size - strlen(compressions[i]));
+    return name;
+}
+
+bool corpus_is_code_name(q_string name)
+{
+    return ends_with_any(without_compression(name), code);
+}
+
 enum corpus_format corpus_format_by_name(q_string name)
 {
-    q_string plain = name;
-    bool compressed = false;
-    for (size_t i = 0; compressions[i]; i++)
-        if (ends_with_any(name, (const char *const[]){compressions[i], NULL})) {
-            plain.size -= strlen(compressions[i]);
-            compressed = true;
-            break;
-        }
+    q_string plain = without_compression(name);
+    bool compressed = plain.size < name.size;
     if (ends_with_any(plain, binary))
         return CORPUS_BINARY;
     if (compressed || ends_with_any(plain, archives))

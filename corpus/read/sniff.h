@@ -21,6 +21,9 @@ const char *corpus_format_name(enum corpus_format format); /* "html" */
 /* By the name's ending, compression endings looked through ("x.pdf.gz" is binary, "x.1.gz" an archive that holds a manual page). */
 enum corpus_format corpus_format_by_name(q_string name);
 
+/* Whether the name is one of source code, by its ending (".c", ".py"), compression looked through. */
+bool corpus_is_code_name(q_string name);
+
 enum { CORPUS_SNIFF_BYTES = 64 * 1024 };
 
 /* Whether the bytes begin an archive or compressed file that the readers open. */

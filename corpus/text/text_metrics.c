@@ -1,156 +1,120 @@
 #include "corpus/text/text_metrics.h"
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "corpus/text/text_lines.h"
 
-#include <unicode/uchar.h>
+/* --- words ------------------------------------------------------------------------------------------------------------------------- */
 
-enum class_of { SPACE, LETTER, OTHER, DENSE, SPARSE }; /* DENSE: two letters a word; SPARSE: four */
-
-struct pass {
-    struct corpus_metrics *m;
-    /* the chunk between white space */
-    const char *chunk; /* NULL: between chunks */
-    uint64_t length, dense, sparse;
-    bool letter;
-    /* the line */
-    bool line_begun, line_ellipsis;
-    unsigned dots; /* '.' in a row */
-    unsigned stop_mask;
-};
-
-static const char *const stop_words[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
-
-static enum class_of class_of(uint32_t c)
+static void count_words(const struct corpus_words *words, struct corpus_metrics *m)
 {
-    if (c < 0x80) {
-        if (c == ' ' || (c >= 0x09 && c <= 0x0D))
-            return SPACE;
-        return (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? LETTER : OTHER;
-    }
-    if (c == 0xA0 || c == 0x3000 || (c >= 0x2000 && c <= 0x200B) || c == 0x202F || c == 0x205F || c == 0x1680)
-        return SPACE;
-    if (c < 0x0E00)
-        return u_isalpha((UChar32)c) ? LETTER : OTHER;
-    if (c <= 0x109F || (c >= 0x1780 && c <= 0x17FF) || (c >= 0xAA60 && c <= 0xAA7F))
-        return u_isalpha((UChar32)c) ? SPARSE : OTHER; /* Thai, Lao, Tibetan, Myanmar; Khmer */
-    if ((c >= 0x3005 && c <= 0x3007) || (c >= 0x3041 && c <= 0x30FF) || (c >= 0x31F0 && c <= 0x31FF) ||
-        (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF66 && c <= 0xFF9F) ||
-        (c >= 0x20000 && c <= 0x3FFFF))
-        return c == 0x30FB ? OTHER : DENSE; /* the middle dot of kana is punctuation */
-    return u_isalpha((UChar32)c) ? LETTER : OTHER;
-}
-
-static bool is_bullet(uint32_t c)
-{
-    return c == '-' || c == '*' || c == 0x2022 || c == 0x2023 || c == 0x25CF || c == 0x25E6 || c == 0xB7;
-}
-
-/* Looks for the chunk among the stop words, ASCII punctuation at its ends aside. */
-static unsigned stop_word_bit(const char *from, const char *to)
-{
-    while (from < to && !(((unsigned char)*from | 0x20) >= 'a' && ((unsigned char)*from | 0x20) <= 'z'))
-        from++;
-    while (to > from && !(((unsigned char)to[-1] | 0x20) >= 'a' && ((unsigned char)to[-1] | 0x20) <= 'z'))
-        to--;
-    size_t size = (size_t)(to - from);
-    if (size < 2 || size > 4)
-        return 0;
-    char word[5] = {0};
-    for (size_t i = 0; i < size; i++)
-        word[i] = (char)(from[i] | 0x20);
-    for (unsigned i = 0; i < Q_COUNT_OF(stop_words); i++)
-        if (strcmp(word, stop_words[i]) == 0)
-            return 1u << i;
-    return 0;
-}
-
-static void end_chunk(struct pass *p, const char *end)
-{
-    struct corpus_metrics *m = p->m;
-    uint64_t estimated = q_ceil_div(p->dense, 2) + q_ceil_div(p->sparse, 4);
-    m->words += estimated;
-    m->letter_words += estimated;
-    if (p->letter || !estimated) {
-        m->words++;
-        m->spaced_words++;
-        m->word_characters += p->length;
-        m->letter_words += p->letter;
-        if (end - p->chunk <= 8)
-            p->stop_mask |= stop_word_bit(p->chunk, end);
-    }
-    p->chunk = NULL;
-    p->length = p->dense = p->sparse = 0;
-    p->letter = false;
-}
-
-static void end_line(struct pass *p)
-{
-    p->m->lines += p->line_begun;
-    p->m->ellipsis_lines += p->line_begun && p->line_ellipsis;
-    p->line_begun = p->line_ellipsis = false;
-}
-
-/* The next code point of valid UTF-8. */
-static uint32_t decode(const unsigned char **at)
-{
-    const unsigned char *p = *at;
-    if (p[0] < 0x80)
-        return *at += 1, p[0];
-    if (p[0] < 0xE0)
-        return *at += 2, (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F);
-    if (p[0] < 0xF0)
-        return *at += 3, (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
-    return *at += 4,
-           (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
-}
-
-static void add_character(struct pass *p, uint32_t c, const char *at, enum class_of class)
-{
-    struct corpus_metrics *m = p->m;
-    if (!p->line_begun) {
-        p->line_begun = true;
-        m->bullet_lines += is_bullet(c);
-    }
-    if (!p->chunk)
-        p->chunk = at;
-    p->dots = c == '.' ? p->dots + 1 : 0;
-    bool ellipsis = c == 0x2026 || p->dots == 3;
-    if (ellipsis)
-        p->dots = 0;
-    m->ellipses += ellipsis;
-    p->line_ellipsis = ellipsis;
-    m->hashes += c == '#';
-    p->letter |= class == LETTER;
-    if (class == DENSE)
-        p->dense++;
-    else if (class == SPARSE)
-        p->sparse++;
-    else
-        p->length++;
-}
-
-void corpus_measure(q_string text, struct corpus_metrics *out)
-{
-    *out = (struct corpus_metrics){0};
-    struct pass p = {.m = out};
-    const unsigned char *at = (const unsigned char *)text.data, *end = at + text.size;
-    while (at < end) {
-        const char *from = (const char *)at;
-        uint32_t c = decode(&at);
-        enum class_of class = class_of(c);
-        out->characters++;
-        if (class != SPACE) {
-            add_character(&p, c, from, class);
-            continue;
+    bool ended = false; /* a sentence did, and the next one has not begun */
+    for (size_t i = 0; i < words->count; i++) {
+        const struct corpus_word *word = &words->items[i];
+        unsigned flags = word->flags;
+        bool plain = flags & CORPUS_WORD_PLAIN;
+        m->plain_words += plain;
+        m->plain_characters += plain ? word->characters : 0;
+        m->estimated_words += (flags & CORPUS_WORD_ESTIMATED) != 0;
+        m->letter_words += flags & CORPUS_WORD_LETTER;
+        m->chunks += (flags & CORPUS_WORD_BEGINS_CHUNK) != 0;
+        if (flags & CORPUS_WORD_BEGINS_LINE || (ended && !(flags & (CORPUS_WORD_END | CORPUS_WORD_PUNCTUATION)))) {
+            m->sentences++;
+            ended = false;
         }
-        p.dots = 0;
-        if (p.chunk)
-            end_chunk(&p, from);
-        if (c == '\n')
-            end_line(&p);
+        ended |= (flags & CORPUS_WORD_END) != 0;
     }
-    if (p.chunk)
-        end_chunk(&p, (const char *)end);
-    end_line(&p);
-    out->stop_words = (unsigned)__builtin_popcount(p.stop_mask);
+    m->words = words->count;
+}
+
+/* --- characters -------------------------------------------------------------------------------------------------------------------- */
+
+/* Loops that the compiler makes vectors of: hence bytes counted in bytes, a block at a time. */
+static uint64_t count_characters(const uint8_t *from, size_t size)
+{
+    uint64_t count = 0;
+    while (size) {
+        size_t block = Q_MIN(size, (size_t)255);
+        uint8_t part = 0;
+        for (size_t i = 0; i < block; i++)
+            part = (uint8_t)(part + ((from[i] & 0xC0) != 0x80));
+        count += part;
+        from += block;
+        size -= block;
+    }
+    return count;
+}
+
+static uint64_t count_byte(const uint8_t *from, size_t size, uint8_t byte)
+{
+    uint64_t count = 0;
+    while (size) {
+        size_t block = Q_MIN(size, (size_t)255);
+        uint8_t part = 0;
+        for (size_t i = 0; i < block; i++)
+            part = (uint8_t)(part + (from[i] == byte));
+        count += part;
+        from += block;
+        size -= block;
+    }
+    return count;
+}
+
+/* "..." without overlaps, and U+2026. */
+static uint64_t count_ellipses(q_string text)
+{
+    uint64_t count = 0;
+    for (size_t at = 0; (at = q_string_find(text, Q_STRING("..."), at)) != SIZE_MAX; at += 3)
+        count++;
+    for (size_t at = 0; (at = q_string_find(text, Q_STRING("\xE2\x80\xA6"), at)) != SIZE_MAX; at += 3)
+        count++;
+    return count;
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------------------------------- */
+
+static bool ends_sentence(const uint16_t *classes, q_string line)
+{
+    size_t size;
+    const uint8_t *from = (const uint8_t *)line.data;
+    return corpus_character_class(classes, corpus_character_before(from, from + line.size, &size)) &
+           CORPUS_SENTENCE_END;
+}
+
+static void count_line(const uint16_t *classes, q_string line, struct corpus_hash_set *set, struct corpus_metrics *m)
+{
+    q_string inner = corpus_line_strip(classes, line);
+    if (!inner.size)
+        return;
+    uint64_t characters = count_characters((const uint8_t *)line.data, line.size);
+    m->text_lines++;
+    m->longest_line = Q_MAX(m->longest_line, characters);
+    m->bullet_lines += inner.data[0] == '-' || q_string_starts(inner, "\xE2\x80\xA2");
+    m->ellipsis_lines += q_string_ends(inner, "...") || q_string_ends(inner, "\xE2\x80\xA6");
+    m->stopped_lines += ends_sentence(classes, line);
+    m->short_lines += characters <= CORPUS_SHORT_LINE;
+    uint32_t before = corpus_hash_set_slot(set, q_hash64(line.data, line.size, 0))->count++;
+    if (before) {
+        m->duplicate_lines++;
+        m->duplicate_line_characters += characters;
+        m->repeated_lines += before == 1 ? 2 : 1;
+        m->repeated_line_characters += characters * (before == 1 ? 2 : 1);
+    }
+}
+
+q_status corpus_measure(q_string text, const struct corpus_words *words, struct corpus_hash_set *set,
+                        struct corpus_metrics *out)
+{
+    const uint16_t *classes = corpus_character_classes();
+    const uint8_t *bytes = (const uint8_t *)text.data;
+    *out = (struct corpus_metrics){.characters = count_characters(bytes, text.size),
+                                   .newlines = count_byte(bytes, text.size, '\n'),
+                                   .hashes = count_byte(bytes, text.size, '#'),
+                                   .ellipses = count_ellipses(text)};
+    count_words(words, out);
+    Q_TRY(corpus_hash_set_begin(set, (size_t)out->newlines + 1));
+    q_string rest = text, line;
+    for (; q_string_next_line(&rest, &line); out->lines++)
+        count_line(classes, line, set, out);
+    return Q_OK;
 }

@@ -1,30 +1,44 @@
-/* Metrics: what the rules look at, computed in one pass over a document's text.
- *
- * A word is a run of characters between white space. Scripts that are written without spaces (Han, kana; Thai, Lao, Khmer, Myanmar, Tibetan) have no
- * such runs, so their words are estimated from their letters: one word per two of Han and kana, one per four of the others, rounded up in each
- * run. That goes by script, not by the document's language: mixed text needs no switch, and a wrong language breaks nothing. Estimated words
- * count as words with a letter, and have no length of their own.
+/* Metrics: what the rules look at, measured once over a document's words and lines. Definitions are those of datatrove 0.9's filters, where there is
+ * one, so that a threshold means here what it means there. A line is what stands between line ends; characters are code points.
  */
 #ifndef QUERN_CORPUS_TEXT_METRICS_H
 #define QUERN_CORPUS_TEXT_METRICS_H
 
-#include "base/string.h"
+#include "corpus/text/hash_set.h"
+#include "corpus/text/words.h"
 
 struct corpus_metrics {
-    uint64_t characters; /* code points, white space included */
-    uint64_t words;      /* spaced and estimated ones */
-    uint64_t spaced_words;
-    uint64_t word_characters; /* of the spaced words, code points */
-    uint64_t letter_words;    /* words with at least one letter */
-    uint64_t hashes;          /* '#' */
-    uint64_t ellipses;        /* "..." and U+2026 */
-    uint64_t lines;           /* that are not blank */
-    uint64_t bullet_lines;    /* those that begin with a bullet: - * or one of U+2022 U+2023 U+25CF U+25E6 U+00B7 */
-    uint64_t ellipsis_lines;  /* those that end in an ellipsis */
-    unsigned stop_words;      /* how many of {the, be, to, of, and, that, have, with} stand in the text, 0..8 */
+    uint64_t characters; /* white space included */
+    uint64_t newlines;
+    uint64_t longest_line; /* in characters */
+
+    uint64_t words;            /* all (words.h) */
+    uint64_t plain_words;      /* those that are not symbols alone */
+    uint64_t plain_characters; /* of these */
+    uint64_t estimated_words;  /* of scripts without spaces */
+    uint64_t letter_words;     /* with at least one letter */
+    uint64_t chunks;           /* runs between white space */
+    uint64_t sentences;        /* summed over the lines; each line that has a word has one at least */
+
+    uint64_t hashes;   /* '#' */
+    uint64_t ellipses; /* "..." and U+2026 */
+
+    uint64_t lines;                     /* all, blank ones too */
+    uint64_t bullet_lines;              /* that begin with '-' or U+2022 */
+    uint64_t ellipsis_lines;            /* that end in an ellipsis */
+    uint64_t text_lines;                /* that are not blank; the next ones are of these */
+    uint64_t stopped_lines;             /* that end in a mark that ends sentences */
+    uint64_t short_lines;               /* of at most CORPUS_SHORT_LINE characters */
+    uint64_t duplicate_lines;           /* that stood above already */
+    uint64_t duplicate_line_characters; /* of these */
+    uint64_t repeated_lines;            /* those and their first copies */
+    uint64_t repeated_line_characters;
 };
 
-/* text: valid UTF-8, normalised (normalise.h). Pure. */
-void corpus_measure(q_string text, struct corpus_metrics *out);
+enum { CORPUS_SHORT_LINE = 30 };
+
+/* text: valid UTF-8, normalised (normalise.h), in one with its words. The set is scratch. Fails for want of memory only. */
+q_status corpus_measure(q_string text, const struct corpus_words *words, struct corpus_hash_set *set,
+                        struct corpus_metrics *out) Q_MUST_USE;
 
 #endif

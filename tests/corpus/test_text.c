@@ -2,13 +2,11 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "corpus/lang/lang.h"
-#include "corpus/rules/rules.h"
 #include "corpus/text/charset.h"
 #include "corpus/text/man_text.h"
 #include "corpus/text/unicode_nfc.h"
 #include "tests/base/cmocka_all.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,133 +216,6 @@ static void test_long_and_mixed(void **state)
     q_buffer_release(&text);
 }
 
-/* --- metrics and rules ------------------------------------------------------------------------------------------------------------- */
-
-static struct corpus_metrics measure(const char *text)
-{
-    struct corpus_metrics m;
-    corpus_measure(q_string_of(text), &m);
-    return m;
-}
-
-static void test_metrics(void **state)
-{
-    (void)state;
-    struct corpus_metrics m = measure("The mill, and 42 wheels...\n\n- to #1\nwait\xE2\x80\xA6");
-    assert_int_equal(m.words, 9); /* The mill, and 42 wheels... - to #1 wait… */
-    assert_int_equal(m.spaced_words, 9);
-    assert_int_equal(m.letter_words, 6);
-    assert_int_equal(m.word_characters, 3 + 5 + 3 + 2 + 9 + 1 + 2 + 2 + 5);
-    assert_int_equal(m.lines, 3);
-    assert_int_equal(m.bullet_lines, 1);
-    assert_int_equal(m.ellipsis_lines, 2);
-    assert_int_equal(m.ellipses, 2);
-    assert_int_equal(m.hashes, 1);
-    assert_int_equal(m.stop_words, 3); /* The, and, to */
-    assert_int_equal(measure("......").ellipses, 2);
-    assert_int_equal(measure(".. .").ellipses, 0);
-    assert_int_equal(measure("with WITH \"have\" that's bee").stop_words, 2);
-    m = measure("");
-    assert_int_equal(m.words + m.lines + m.characters, 0);
-}
-
-/* Scripts without spaces: words are estimated from letters, latin words among them are words. */
-static void test_scripts_without_spaces(void **state)
-{
-    (void)state;
-    struct corpus_metrics m =
-        measure("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAF\xE5\xB7\x9D\xE3\x80\x82"); /* 4 letters and a full stop */
-    assert_int_equal(m.words, 2);
-    assert_int_equal(m.letter_words, 2);
-    assert_int_equal(m.spaced_words, 0);
-    m = measure("LibreOffice\xE3\x81\xAE\xE6\x96\x87\xE6\x9B\xB8"); /* one latin word, 3 letters */
-    assert_int_equal(m.words, 3);
-    assert_int_equal(m.spaced_words, 1);
-    assert_int_equal(m.word_characters, 11);
-    m = measure("\xE0\xB8\x81\xE0\xB8\xB2\xE0\xB8\xA3\xE0\xB8\x97\xE0\xB8\x94"); /* Thai, 5 letters */
-    assert_int_equal(m.words, 2);
-    m = measure("\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 \xEB\xAC\xB8\xEC\x84\x9C"); /* Korean has spaces */
-    assert_int_equal(m.words, 2);
-    assert_int_equal(m.spaced_words, 2);
-}
-
-static const char *verdict(const struct corpus_settings *settings, const char *text, const char *lang)
-{
-    struct corpus_metrics m = measure(text);
-    const struct corpus_subject subject = {&m, q_string_of(lang), 1};
-    const struct corpus_rule *rule = corpus_rules_judge(settings, &subject);
-    return rule ? rule->name : "kept";
-}
-
-static struct q_arena arena;
-static struct corpus_settings standard;
-
-/* Every rule drops what it is for and nothing else: a text of 60 good words, changed in one way each. */
-static void test_gopher_rules(void **state)
-{
-    (void)state;
-    struct q_buffer good = {0}, text = {0};
-    for (unsigned i = 0; i < 6; i++)
-        assert_ok(q_buffer_printf(&good, "The old mill stands with its wheel by the river.\n"));
-    assert_ok(q_buffer_terminate(&good));
-    assert_string_equal(verdict(&standard, good.data, "en"), "kept");
-    assert_string_equal(verdict(&standard, "Too short to be kept.", "en"), "gopher.words");
-#define CHANGED(reason, ...)                                                                                           \
-    q_buffer_clear(&text);                                                                                             \
-    assert_ok(q_buffer_printf(&text, __VA_ARGS__));                                                                    \
-    assert_string_equal(verdict(&standard, text.data, "en"), reason)
-    CHANGED("gopher.hash-ratio", "%s #######", good.data);
-    CHANGED("gopher.ellipsis-ratio", "%s .....................", good.data);
-    q_buffer_clear(&text);
-    for (unsigned i = 0; i < 60; i++)
-        assert_ok(q_buffer_printf(&text, "of "));
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.mean-word-length");
-    q_buffer_clear(&text);
-    for (unsigned i = 0; i < 20; i++)
-        assert_ok(q_buffer_printf(&text, "- the mill of farmers\n"));
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.bullet-lines");
-    q_buffer_clear(&text);
-    for (unsigned i = 0; i < 6; i++)
-        assert_ok(q_buffer_printf(&text, i % 2 ? "the mill of the old man by the river and more...\n"
-                                               : "the mill of the old man by the river and more\n"));
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.ellipsis-lines");
-    q_buffer_clear(&text);
-    for (unsigned i = 0; i < 20; i++)
-        assert_ok(q_buffer_printf(&text, "the mill 1234 of\n"));
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "en"), "gopher.letter-words");
-    q_buffer_clear(&text);
-    for (unsigned i = 0; i < 30; i++)
-        assert_ok(q_buffer_printf(&text, "alte M\xC3\xBChlen "));
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "en-GB"), "gopher.stop-words");
-    assert_string_equal(verdict(&standard, text.data, "de"), "kept"); /* asked of English only */
-    struct corpus_settings off = standard;
-    off.gopher.enabled = false;
-    assert_string_equal(verdict(&off, "Too short.", "en"), "kept");
-    q_buffer_release(&good);
-    q_buffer_release(&text);
-}
-
-static void test_a_rule_that_does_not_apply(void **state)
-{
-    (void)state;
-    struct q_buffer text = {0};
-    for (unsigned i = 0; i < 60; i++)
-        assert_ok(q_buffer_printf(
-            &text, "\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x80\x82")); /* no spaces at all: one chunk of 180 characters */
-    assert_ok(q_buffer_terminate(&text));
-    assert_string_equal(verdict(&standard, text.data, "ja"), "kept");
-    struct corpus_metrics m = measure(text.data);
-    const struct corpus_subject subject = {&m, Q_STRING("ja"), 1};
-    struct corpus_verdict v = corpus_rule_judge(&corpus_gopher_family.rules[1], &standard, &subject);
-    assert_true(isnan(v.measure) && v.pass);
-    q_buffer_release(&text);
-}
-
 /* --- manual pages ------------------------------------------------------------------------------------------------------------------ */
 
 static void expect_manual(const char *source, const char *wanted, const char *wanted_title)
@@ -395,7 +266,6 @@ static int start(void **state)
 {
     (void)state;
     assert_ok(corpus_decoder_create(&decoder));
-    assert_ok(q_settings_load(&corpus_settings_table, NULL, &arena, &standard));
     return 0;
 }
 
@@ -403,7 +273,6 @@ static int stop(void **state)
 {
     (void)state;
     corpus_decoder_release(decoder);
-    q_arena_release(&arena);
     q_buffer_release(&normal);
     q_buffer_release(&scratch);
     return 0;
@@ -418,10 +287,6 @@ int main(void)
                                        cmocka_unit_test(test_nothing_below_300_composes),
                                        cmocka_unit_test(test_languages),
                                        cmocka_unit_test(test_long_and_mixed),
-                                       cmocka_unit_test(test_metrics),
-                                       cmocka_unit_test(test_scripts_without_spaces),
-                                       cmocka_unit_test(test_gopher_rules),
-                                       cmocka_unit_test(test_a_rule_that_does_not_apply),
                                        cmocka_unit_test(test_manual_pages)};
     return cmocka_run_group_tests(tests, start, stop);
 }

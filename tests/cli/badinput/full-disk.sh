@@ -16,7 +16,7 @@ stage() { # NAME KIB...
     done
     quern run full/recipe.yaml -q --stages "$name" >log 2>&1 || cat log
 }
-stage corpus 2 12 40
+stage corpus 3 12 40
 stage dedup 2 16 30 45
 stage tokenizer 2 16 23
 stage shards 2 9 20

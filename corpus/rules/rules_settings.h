@@ -1,0 +1,77 @@
+/* The bounds of all families of rules. A struct of these is for one language, or for all that have none of their own. A bound outside what its measure can
+ * reach turns the rule off. */
+#ifndef QUERN_CORPUS_RULES_SETTINGS_H
+#define QUERN_CORPUS_RULES_SETTINGS_H
+
+#include "base/settings.h"
+
+/* rules_repetition.c */
+struct corpus_repetition_settings {
+    bool enabled;
+    int counting; /* enum corpus_counting */
+    double lines_max, line_characters_max;
+    double paragraphs_max, paragraph_characters_max;
+    double top_2_max, top_3_max, top_4_max;
+    double grams_5_max, grams_6_max, grams_7_max, grams_8_max, grams_9_max, grams_10_max;
+};
+enum corpus_counting { CORPUS_COUNT_EXTRA, CORPUS_COUNT_EVERY };
+
+/* rules_gopher.c */
+struct corpus_gopher_settings {
+    bool enabled;
+    double words_min, words_max;
+    double word_length_min, word_length_max;
+    double hash_ratio_max, ellipsis_ratio_max;
+    double bullet_lines_max, ellipsis_lines_max;
+    double letter_words_min;
+    double stop_words_min;
+    bool symbols_are_words;
+    struct q_texts stop_words;
+};
+
+/* rules_c4.c */
+struct corpus_c4_settings {
+    bool enabled;
+    bool terminal_punctuation, citations, javascript, policies;
+    double word_length_max, line_words_min;
+    double lorem_ipsum_max, curly_brackets_max;
+    double sentences_min;
+};
+
+/* rules_fineweb.c */
+struct corpus_fineweb_settings {
+    bool enabled;
+    double stopped_lines_min, short_lines_max, duplicate_characters_max, newlines_per_word_max;
+};
+
+/* rules_dclm.c */
+struct corpus_dclm_settings {
+    bool enabled;
+    double uppercase_max, digits_max, line_words_min;
+    bool counters, boilerplate;
+    double removed_words_max;
+};
+
+/* rules_code.c */
+struct corpus_code_settings {
+    bool enabled;
+    double line_length_max, mean_line_length_max;
+    double alphanumeric_min, letters_min;
+    double generated_max;
+    bool licence_header;
+    struct q_texts sources;
+};
+
+struct corpus_rules {
+    struct corpus_repetition_settings repetition;
+    struct corpus_gopher_settings gopher;
+    struct corpus_c4_settings c4;
+    struct corpus_fineweb_settings fineweb;
+    struct corpus_dclm_settings dclm;
+    struct corpus_code_settings code;
+};
+
+extern const struct q_settings_table corpus_repetition_table, corpus_gopher_table, corpus_c4_table,
+    corpus_fineweb_table, corpus_dclm_table, corpus_code_table;
+
+#endif

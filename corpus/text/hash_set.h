@@ -1,0 +1,55 @@
+/* A set of 64-bit hashes, each with a count and a place: open addressing, emptied in constant time, kept from document to document. What is in it are
+ * good hashes, so that two of them are taken for equal when they are the same number: one false match in a document of a million lines has a chance of
+ * 1 in 30 million. */
+#ifndef QUERN_CORPUS_HASH_SET_H
+#define QUERN_CORPUS_HASH_SET_H
+
+#include "base/memory.h"
+
+struct corpus_hash_slot {
+    uint64_t hash;
+    uint32_t round; /* in use where it is the set's */
+    uint32_t count; /* these two are the caller's: 0 in a new slot */
+    uint32_t place;
+    uint32_t unused;
+};
+
+struct corpus_hash_set {
+    struct corpus_hash_slot *slots;
+    size_t allocated, capacity; /* slots there are, and are in use: a power of two */
+    unsigned shift;
+    uint32_t round;
+};
+
+/* Empties it and makes room for `entries_max`, of which no more may come: up to 72 bytes for each. */
+q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max) Q_MUST_USE;
+void corpus_hash_set_release(struct corpus_hash_set *set);
+
+/* The slot of `hash`, new (count 0) where it was not there. */
+static inline struct corpus_hash_slot *corpus_hash_set_slot(struct corpus_hash_set *set, uint64_t hash)
+{
+    size_t at = (hash * 0x9E3779B97F4A7C15u) >> set->shift;
+    for (;; at = (at + 1) & (set->capacity - 1)) {
+        struct corpus_hash_slot *slot = &set->slots[at];
+        if (slot->round != set->round) {
+            *slot = (struct corpus_hash_slot){.hash = hash, .round = set->round};
+            return slot;
+        }
+        if (slot->hash == hash)
+            return slot;
+    }
+}
+
+/* The slot of `hash`, NULL where it is not there. */
+static inline struct corpus_hash_slot *corpus_hash_set_find(struct corpus_hash_set *set, uint64_t hash)
+{
+    for (size_t at = (hash * 0x9E3779B97F4A7C15u) >> set->shift;; at = (at + 1) & (set->capacity - 1)) {
+        struct corpus_hash_slot *slot = &set->slots[at];
+        if (slot->round != set->round)
+            return NULL;
+        if (slot->hash == hash)
+            return slot;
+    }
+}
+
+#endif
