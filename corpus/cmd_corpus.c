@@ -72,6 +72,17 @@ static const struct q_verb verbs[] = {
      .arguments_min = 1,
      .arguments_max = SIZE_MAX,
      .run = corpus_check_verb},
+    {.name = "lint",
+     .synopsis = "RECIPE [--json]",
+     .summary = "what in the recipe's section cannot mean what it says",
+     .details = "Rules that no document or every document fails, settings that change nothing, languages that are "
+                "none. Exit 2 where "
+                "there is a finding.\n\n"
+                "  quern-corpus lint recipe.yaml",
+     .takes = Q_TAKES_JSON | Q_TAKES_RECIPE,
+     .options_size = sizeof(struct q_common),
+     .arguments_max = 1,
+     .run = corpus_lint_verb},
     {.name = "report",
      .synopsis = "DIR [-o FILE.html]",
      .summary = "what was kept and what was dropped, as one HTML page",

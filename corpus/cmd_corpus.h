@@ -15,6 +15,7 @@ q_status corpus_plan_verb(void *options, const char *const *arguments, size_t co
 q_status corpus_cat_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_extract_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_check_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_lint_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_report_verb(void *options, const char *const *arguments, size_t count);
 
 /* Bytes to standard output through the file layer; a full disk is Q_ERR_SYSTEM. */

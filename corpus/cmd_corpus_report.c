@@ -5,11 +5,12 @@
 #include "base/manifest.h"
 #include "base/report_verb.h"
 #include "corpus/cmd_corpus.h"
+#include "corpus/corpus_funnel.h"
 #include "corpus/corpus_statistics.h"
 
 #include <stdio.h>
 
-enum { SAMPLES_SHOWN = 3, LOSS_ALARM_PERCENT = 90 };
+enum { SAMPLES_SHOWN = 3 };
 
 struct page {
     struct q_arena arena;
@@ -18,11 +19,6 @@ struct page {
     struct corpus_statistics statistics;
     struct q_report *report;
 };
-
-static double share(uint64_t part, uint64_t whole)
-{
-    return whole ? 100.0 * (double)part / (double)whole : 0;
-}
 
 static void put_figures(struct page *p)
 {
@@ -68,47 +64,6 @@ static q_status put_reasons(struct page *p)
                                               .labels = labels,
                                               .values = values,
                                               .count = a->reason_count + 1});
-    return Q_OK;
-}
-
-/* One row of the table of sources, with an alarm where nearly all of a source is lost. */
-static q_status put_source(struct page *p, const char *name, const json_t *object, const char **cells)
-{
-    struct q_accounting a = {0};
-    char bytes[32];
-    q_status status = q_accounting_parse(object, name, &a);
-    uint64_t failed = 0;
-    for (size_t i = 0; i < a.reason_count; i++)
-        failed += a.reasons[i].failed ? a.reasons[i].tally.documents : 0;
-    uint64_t lost = a.in.documents - a.kept.documents;
-    if (status == Q_OK && a.in.documents && lost * 100 > a.in.documents * LOSS_ALARM_PERCENT)
-        q_report_warning(p->report, "Of '%s' %.1f%% of the documents were lost.", name, share(lost, a.in.documents));
-    cells[0] = name;
-    if (status == Q_OK)
-        status = q_arena_printf(&p->arena, &cells[1], "%llu", (unsigned long long)a.in.documents);
-    if (status == Q_OK)
-        status = q_arena_printf(&p->arena, &cells[2], "%llu", (unsigned long long)a.kept.documents);
-    if (status == Q_OK)
-        status = q_arena_printf(&p->arena, &cells[3], "%llu", (unsigned long long)(lost - failed));
-    if (status == Q_OK)
-        status = q_arena_printf(&p->arena, &cells[4], "%llu", (unsigned long long)failed);
-    if (status == Q_OK)
-        status = q_arena_printf(&p->arena, &cells[5], "%s", q_format_bytes(bytes, (double)a.out_bytes));
-    q_accounting_release(&a);
-    return status;
-}
-
-static q_status put_sources(struct page *p)
-{
-    static const char *const header[] = {"source", "in", "kept", "dropped", "failed", "text out"};
-    size_t rows = json_object_size(p->sources), row = 0;
-    const char **cells;
-    Q_TRY(q_arena_alloc(&p->arena, rows * Q_COUNT_OF(header), sizeof *cells, &cells));
-    for (void *at = json_object_iter((json_t *)(uintptr_t)p->sources); at;
-         at = json_object_iter_next((json_t *)(uintptr_t)p->sources, at), row++)
-        Q_TRY(put_source(p, json_object_iter_key(at), json_object_iter_value(at), cells + row * Q_COUNT_OF(header)));
-    q_report_table(p->report,
-                   &(struct q_table){.header = header, .columns = Q_COUNT_OF(header), .cells = cells, .rows = rows});
     return Q_OK;
 }
 
@@ -208,15 +163,38 @@ static void put_samples(struct page *p)
     }
 }
 
+/* What rules took out of documents that stay. */
+static q_status put_lines(struct page *p)
+{
+    static const char *const header[] = {"lines taken out of kept documents", "lines", "bytes"};
+    const struct corpus_counts *lines = &p->statistics.lines;
+    const char **cells;
+    if (!lines->count)
+        return Q_OK;
+    Q_TRY(q_arena_alloc(&p->arena, lines->count * Q_COUNT_OF(header), sizeof *cells, &cells));
+    for (size_t i = 0; i < lines->count; i++) {
+        char bytes[32];
+        const char **row = cells + i * Q_COUNT_OF(header);
+        row[0] = lines->items[i].name;
+        Q_TRY(q_arena_printf(&p->arena, &row[1], "%llu", (unsigned long long)lines->items[i].tally.documents));
+        Q_TRY(q_arena_printf(&p->arena, &row[2], "%s", q_format_bytes(bytes, (double)lines->items[i].tally.bytes)));
+    }
+    q_report_table(
+        p->report,
+        &(struct q_table){.header = header, .columns = Q_COUNT_OF(header), .cells = cells, .rows = lines->count});
+    return Q_OK;
+}
+
 static q_status fill(struct page *p)
 {
     q_report_heading(p->report, "Corpus");
     put_figures(p);
     Q_TRY(put_reasons(p));
-    Q_TRY(put_sources(p));
+    Q_TRY(corpus_report_funnels(p->report, &p->arena, p->sources, &p->statistics));
     Q_TRY(put_languages(p));
     Q_TRY(put_lengths(p));
     Q_TRY(put_changes(p));
+    Q_TRY(put_lines(p));
     if (p->statistics.sample_count) {
         q_report_heading(p->report, "Samples of what was dropped");
         put_samples(p);

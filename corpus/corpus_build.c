@@ -133,12 +133,13 @@ static q_status account(const struct build *b, struct batch *batch, const struct
                            (struct q_tally){1, item->in_bytes}));
     if (outcome->failed)
         return q_account_failed(&batch->accounting, outcome->reason, item->in_bytes);
-    if (outcome->reason) {
-        if (outcome->readable)
-            Q_TRY(corpus_statistics_sample(statistics, outcome->reason, document->id, document->text,
-                                           b->plan->settings.samples));
-        return q_account_dropped(&batch->accounting, outcome->reason, item->in_bytes);
+    if (outcome->reason && outcome->readable) {
+        Q_TRY(corpus_statistics_lost(statistics, document->lang, outcome->reason, document->text.size));
+        Q_TRY(corpus_statistics_sample(statistics, outcome->reason, document->id, document->text,
+                                       b->plan->settings.samples));
     }
+    if (outcome->reason)
+        return q_account_dropped(&batch->accounting, outcome->reason, item->in_bytes);
     bool held_out = q_document_held_out(document->id, b->plan->settings.held_out_seed, b->plan->settings.held_out);
     Q_TRY(corpus_statistics_kept(statistics, document->lang, document->text.size, held_out));
     for (size_t i = 0; outcome->lines[i].reason; i++)

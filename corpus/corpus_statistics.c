@@ -121,7 +121,7 @@ void corpus_statistics_clear(struct corpus_statistics *s)
 {
     while (s->sample_count)
         remove_sample(s, s->sample_count - 1);
-    s->languages.count = s->formats.count = s->lines.count = 0;
+    s->languages.count = s->formats.count = s->losses.count = s->lines.count = 0;
     s->held_out = (struct q_tally){0};
     s->changes = (struct corpus_changes){0};
     memset(s->lengths, 0, sizeof s->lengths);
@@ -132,9 +132,18 @@ void corpus_statistics_release(struct corpus_statistics *s)
     corpus_statistics_clear(s);
     q_release(s->languages.items);
     q_release(s->formats.items);
+    q_release(s->losses.items);
     q_release(s->lines.items);
     q_release(s->samples);
     *s = (struct corpus_statistics){0};
+}
+
+q_status corpus_statistics_lost(struct corpus_statistics *s, q_string lang, const char *reason, uint64_t text_bytes)
+{
+    char name[CORPUS_COUNT_NAME];
+    int family = (int)strcspn(reason, ".");
+    snprintf(name, sizeof name, "%.*s/%.*s", Q_STRING_ARGS(q_string_slice(lang, 0, CORPUS_COUNT_LANG)), family, reason);
+    return corpus_count_add(&s->losses, name, (struct q_tally){1, text_bytes});
 }
 
 q_status corpus_statistics_kept(struct corpus_statistics *s, q_string lang, uint64_t text_bytes, bool held_out)
@@ -165,6 +174,7 @@ q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpu
 {
     Q_TRY(add_counts(&sum->languages, &part->languages));
     Q_TRY(add_counts(&sum->formats, &part->formats));
+    Q_TRY(add_counts(&sum->losses, &part->losses));
     Q_TRY(add_counts(&sum->lines, &part->lines));
     sum->held_out.documents += part->held_out.documents;
     sum->held_out.bytes += part->held_out.bytes;
@@ -227,6 +237,7 @@ static q_status fill(json_t *object, const struct corpus_statistics *s)
 {
     Q_TRY(set_counts(object, "languages", "documents", &s->languages));
     Q_TRY(set_counts(object, "formats", "documents", &s->formats));
+    Q_TRY(set_counts(object, "losses", "documents", &s->losses));
     Q_TRY(set_counts(object, "lines", "lines", &s->lines));
     Q_TRY(set_tally(object, "held_out", "documents", s->held_out));
     json_t *lengths = json_array(), *changes = json_object();
@@ -301,6 +312,7 @@ q_status corpus_statistics_parse(const json_t *object, const char *name, size_t 
     uint64_t value;
     Q_TRY(parse_counts(object, name, "languages", "documents", &sum->languages));
     Q_TRY(parse_counts(object, name, "formats", "documents", &sum->formats));
+    Q_TRY(parse_counts(object, name, "losses", "documents", &sum->losses));
     Q_TRY(parse_counts(object, name, "lines", "lines", &sum->lines));
     Q_TRY(q_json_get_object(object, name, "held_out", &held_out));
     Q_TRY(parse_tally(held_out, name, "documents", &tally));

@@ -14,7 +14,8 @@
 enum {
     CORPUS_LENGTH_BINS = 40,   /* bin b: kept documents of [2^b, 2^(b+1)) bytes */
     CORPUS_SAMPLE_BYTES = 400, /* a sample is cut there, at a character */
-    CORPUS_COUNT_NAME = 40,
+    CORPUS_COUNT_NAME = 64,
+    CORPUS_COUNT_LANG = 36, /* as much of a language as is counted by */
 };
 
 /* Named tallies, sorted by name. */
@@ -36,6 +37,7 @@ struct corpus_sample {
 struct corpus_statistics {
     struct corpus_counts languages; /* kept documents, text bytes */
     struct corpus_counts formats;   /* documents in, item bytes */
+    struct corpus_counts losses;    /* documents that rules dropped, by "LANGUAGE/FAMILY", their text's bytes */
     struct corpus_counts lines;     /* what rules took out of kept documents: lines, and their bytes */
     struct q_tally held_out;        /* of the kept ones */
     uint64_t lengths[CORPUS_LENGTH_BINS];
@@ -48,6 +50,9 @@ void corpus_statistics_clear(struct corpus_statistics *statistics); /* keeps the
 void corpus_statistics_release(struct corpus_statistics *statistics);
 
 q_status corpus_count_add(struct corpus_counts *counts, const char *name, struct q_tally tally) Q_MUST_USE;
+/* A document that was read and is dropped under `reason`, whose family is what stands before its dot. */
+q_status corpus_statistics_lost(struct corpus_statistics *statistics, q_string lang, const char *reason,
+                                uint64_t text_bytes) Q_MUST_USE;
 /* A kept document. */
 q_status corpus_statistics_kept(struct corpus_statistics *statistics, q_string lang, uint64_t text_bytes,
                                 bool held_out) Q_MUST_USE;
@@ -57,9 +62,9 @@ q_status corpus_statistics_sample(struct corpus_statistics *statistics, const ch
 q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpus_statistics *part,
                                size_t samples_max) Q_MUST_USE;
 
-/* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...},
- * "lines": {"c4.line-words": {"lines": 3, "bytes": 40}}, "held_out": {...}, "lengths": [...], "changes": {...},
- * "samples": {"gopher.words": [{"id": "...", "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
+/* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...}, "losses": {"de/gopher": {"documents": 1, "bytes": 2}}, "lines":
+ * {"c4.line-words": {"lines": 3, "bytes": 40}}, "held_out": {...}, "lengths": [...], "changes": {...}, "samples": {"gopher.words": [{"id": "...",
+ * "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
 q_status corpus_statistics_json(const struct corpus_statistics *statistics, json_t **out) Q_MUST_USE;
 /* Added to *sum. Q_ERR_INPUT where it is not that. */
 q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max,

@@ -3,7 +3,7 @@
 #
 #   QUERN_ONLY     a pattern (extended): only the figures whose names match
 export QUERN_SPECIAL_TOKENS=$source_folder/tests/tokenizer/golden/tokenizer.json
-python=$("$source_folder/tests/peers/environment" "$build/peers/environment" 2>no-peers) || { cat no-peers >&2; python=false; }
+python=$("$source_folder/tests/peers/environment" "$build/peers/environment" tokenizer 2>no-peers) || { cat no-peers >&2; python=false; }
 # The peers' command under a name that is the same on every machine.
 mkdir -p bin
 printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$python" "$source_folder/bench/peers/tokenizer_peer.py" >bin/tokenizer-peer

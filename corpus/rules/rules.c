@@ -17,11 +17,18 @@ static double bound(const struct corpus_rules *rules, size_t offset, double none
     return offset == CORPUS_NO_BOUND ? none : *(const double *)(const void *)((const char *)rules + offset);
 }
 
+struct corpus_verdict corpus_rule_bounds(const struct corpus_rule *rule, const struct corpus_rules *rules)
+{
+    return (struct corpus_verdict){.measure = NAN,
+                                   .min = bound(rules, rule->min, -INFINITY),
+                                   .max = bound(rules, rule->max, INFINITY),
+                                   .pass = true};
+}
+
 struct corpus_verdict corpus_rule_judge(const struct corpus_rule *rule, const struct corpus_subject *subject)
 {
-    struct corpus_verdict verdict = {.measure = rule->measure(subject),
-                                     .min = bound(subject->rules, rule->min, -INFINITY),
-                                     .max = bound(subject->rules, rule->max, INFINITY)};
+    struct corpus_verdict verdict = corpus_rule_bounds(rule, subject->rules);
+    verdict.measure = rule->measure(subject);
     verdict.pass = !(verdict.measure < verdict.min) && !(verdict.measure > verdict.max); /* NaN passes */
     return verdict;
 }

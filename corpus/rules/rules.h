@@ -39,7 +39,8 @@ struct corpus_subject {
 struct corpus_rule {
     const char *name;                                        /* the reason under which it drops: "gopher.words" */
     double (*measure)(const struct corpus_subject *subject); /* NaN: does not apply */
-    size_t min, max; /* offsets of its bounds (double) in struct corpus_rules; CORPUS_NO_BOUND: none */
+    size_t min, max;    /* offsets of its bounds (double) in struct corpus_rules; CORPUS_NO_BOUND: none */
+    double least, most; /* what it can measure */
 };
 #define CORPUS_NO_BOUND SIZE_MAX
 
@@ -77,6 +78,8 @@ struct corpus_verdict {
     bool pass;
 };
 
+/* The bounds alone; the measure is NaN. */
+struct corpus_verdict corpus_rule_bounds(const struct corpus_rule *rule, const struct corpus_rules *rules);
 struct corpus_verdict corpus_rule_judge(const struct corpus_rule *rule, const struct corpus_subject *subject);
 
 static inline bool corpus_family_enabled(const struct corpus_rule_family *family, const struct corpus_rules *rules)

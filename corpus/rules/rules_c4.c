@@ -7,6 +7,8 @@
 #include "corpus/rules/rules_tables.h"
 #include "corpus/text/text_lines.h"
 
+#include <math.h>
+
 #define BOUND(field, default_text, least, most, words)                                                                 \
     CORPUS_ROW_BOUND(corpus_c4_settings, field, default_text, least, most, words)
 #define SWITCH(field, words) CORPUS_ROW_SWITCH(corpus_c4_settings, field, "true", words)
@@ -144,10 +146,11 @@ static double sentences(const struct corpus_subject *s)
 
 #define AT(field) offsetof(struct corpus_rules, c4.field)
 
-static const struct corpus_rule rules[] = {{"c4.lorem-ipsum", lorem_ipsum, CORPUS_NO_BOUND, AT(lorem_ipsum_max)},
-                                           {"c4.curly-bracket", curly_bracket, CORPUS_NO_BOUND, AT(curly_brackets_max)},
-                                           {"c4.sentences", sentences, AT(sentences_min), CORPUS_NO_BOUND},
-                                           {NULL, NULL, 0, 0}};
+static const struct corpus_rule rules[] = {
+    {"c4.lorem-ipsum", lorem_ipsum, CORPUS_NO_BOUND, AT(lorem_ipsum_max), 0, 1},
+    {"c4.curly-bracket", curly_bracket, CORPUS_NO_BOUND, AT(curly_brackets_max), 0, 1},
+    {"c4.sentences", sentences, AT(sentences_min), CORPUS_NO_BOUND, 0, INFINITY},
+    {0}};
 
 const struct corpus_rule_family corpus_c4_family = {
     .name = "c4", .enabled = offsetof(struct corpus_rules, c4.enabled), .rules = rules, .edit = edit};

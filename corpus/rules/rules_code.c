@@ -7,6 +7,8 @@
 #include "corpus/rules/rules_tables.h"
 #include "corpus/text/text_lines.h"
 
+#include <math.h>
+
 #define BOUND(field, default_text, least, most, words)                                                                 \
     CORPUS_ROW_BOUND(corpus_code_settings, field, default_text, least, most, words)
 
@@ -127,12 +129,12 @@ static double generated(const struct corpus_subject *s)
 #define AT(field) offsetof(struct corpus_rules, code.field)
 
 static const struct corpus_rule rules[] = {
-    {"code.line-length", line_length, CORPUS_NO_BOUND, AT(line_length_max)},
-    {"code.mean-line-length", mean_line_length, CORPUS_NO_BOUND, AT(mean_line_length_max)},
-    {"code.alphanumeric", alphanumeric, AT(alphanumeric_min), CORPUS_NO_BOUND},
-    {"code.letters", letters, AT(letters_min), CORPUS_NO_BOUND},
-    {"code.generated", generated, CORPUS_NO_BOUND, AT(generated_max)},
-    {NULL, NULL, 0, 0}};
+    {"code.line-length", line_length, CORPUS_NO_BOUND, AT(line_length_max), 0, INFINITY},
+    {"code.mean-line-length", mean_line_length, CORPUS_NO_BOUND, AT(mean_line_length_max), 0, INFINITY},
+    {"code.alphanumeric", alphanumeric, AT(alphanumeric_min), CORPUS_NO_BOUND, 0, 1},
+    {"code.letters", letters, AT(letters_min), CORPUS_NO_BOUND, 0, 1},
+    {"code.generated", generated, CORPUS_NO_BOUND, AT(generated_max), 0, 1},
+    {0}};
 
 const struct corpus_rule_family corpus_code_family = {.name = "code",
                                                       .flags = CORPUS_FOR_CODE,

@@ -120,8 +120,8 @@ static double removed_words(const struct corpus_subject *s)
 }
 
 static const struct corpus_rule rules[] = {
-    {"dclm.removed-words", removed_words, CORPUS_NO_BOUND, offsetof(struct corpus_rules, dclm.removed_words_max)},
-    {NULL, NULL, 0, 0}};
+    {"dclm.removed-words", removed_words, CORPUS_NO_BOUND, offsetof(struct corpus_rules, dclm.removed_words_max), 0, 1},
+    {0}};
 
 const struct corpus_rule_family corpus_dclm_family = {
     .name = "dclm", .enabled = offsetof(struct corpus_rules, dclm.enabled), .rules = rules, .edit = edit};

@@ -3,6 +3,8 @@
 #include "corpus/rules/rules.h"
 #include "corpus/rules/rules_tables.h"
 
+#include <math.h>
+
 #define BOUND(field, default_text, words) CORPUS_ROW_BOUND(corpus_fineweb_settings, field, default_text, 0, 1e6, words)
 
 static const struct q_setting rows[] = {
@@ -41,11 +43,11 @@ static double newlines_per_word(const struct corpus_subject *s)
 #define AT(field) offsetof(struct corpus_rules, fineweb.field)
 
 static const struct corpus_rule rules[] = {
-    {"fineweb.stopped-lines", stopped_lines, AT(stopped_lines_min), CORPUS_NO_BOUND},
-    {"fineweb.short-lines", short_lines, CORPUS_NO_BOUND, AT(short_lines_max)},
-    {"fineweb.duplicate-characters", duplicate_characters, CORPUS_NO_BOUND, AT(duplicate_characters_max)},
-    {"fineweb.newlines-per-word", newlines_per_word, CORPUS_NO_BOUND, AT(newlines_per_word_max)},
-    {NULL, NULL, 0, 0}};
+    {"fineweb.stopped-lines", stopped_lines, AT(stopped_lines_min), CORPUS_NO_BOUND, 0, 1},
+    {"fineweb.short-lines", short_lines, CORPUS_NO_BOUND, AT(short_lines_max), 0, 1},
+    {"fineweb.duplicate-characters", duplicate_characters, CORPUS_NO_BOUND, AT(duplicate_characters_max), 0, 1},
+    {"fineweb.newlines-per-word", newlines_per_word, CORPUS_NO_BOUND, AT(newlines_per_word_max), 0, INFINITY},
+    {0}};
 
 const struct corpus_rule_family corpus_fineweb_family = {
     .name = "fineweb", .enabled = offsetof(struct corpus_rules, fineweb.enabled), .rules = rules};

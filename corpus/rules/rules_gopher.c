@@ -87,15 +87,15 @@ static double stop_words(const struct corpus_subject *s)
 #define AT(field) offsetof(struct corpus_rules, gopher.field)
 
 static const struct corpus_rule rules[] = {
-    {"gopher.words", words, AT(words_min), AT(words_max)},
-    {"gopher.mean-word-length", mean_word_length, AT(word_length_min), AT(word_length_max)},
-    {"gopher.hash-ratio", hash_ratio, CORPUS_NO_BOUND, AT(hash_ratio_max)},
-    {"gopher.ellipsis-ratio", ellipsis_ratio, CORPUS_NO_BOUND, AT(ellipsis_ratio_max)},
-    {"gopher.bullet-lines", bullet_lines, CORPUS_NO_BOUND, AT(bullet_lines_max)},
-    {"gopher.ellipsis-lines", ellipsis_lines, CORPUS_NO_BOUND, AT(ellipsis_lines_max)},
-    {"gopher.letter-words", letter_words, AT(letter_words_min), CORPUS_NO_BOUND},
-    {"gopher.stop-words", stop_words, AT(stop_words_min), CORPUS_NO_BOUND},
-    {NULL, NULL, 0, 0}};
+    {"gopher.words", words, AT(words_min), AT(words_max), 0, INFINITY},
+    {"gopher.mean-word-length", mean_word_length, AT(word_length_min), AT(word_length_max), 1, INFINITY},
+    {"gopher.hash-ratio", hash_ratio, CORPUS_NO_BOUND, AT(hash_ratio_max), 0, INFINITY},
+    {"gopher.ellipsis-ratio", ellipsis_ratio, CORPUS_NO_BOUND, AT(ellipsis_ratio_max), 0, INFINITY},
+    {"gopher.bullet-lines", bullet_lines, CORPUS_NO_BOUND, AT(bullet_lines_max), 0, 1},
+    {"gopher.ellipsis-lines", ellipsis_lines, CORPUS_NO_BOUND, AT(ellipsis_lines_max), 0, 1},
+    {"gopher.letter-words", letter_words, AT(letter_words_min), CORPUS_NO_BOUND, 0, 1},
+    {"gopher.stop-words", stop_words, AT(stop_words_min), CORPUS_NO_BOUND, 0, INFINITY},
+    {0}};
 
 const struct corpus_rule_family corpus_gopher_family = {.name = "gopher",
                                                         .flags = CORPUS_NEEDS_STOP_WORDS,

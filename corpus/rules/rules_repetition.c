@@ -101,20 +101,20 @@ MEASURE(grams_10, grams, 10)
 #define MAX(field) CORPUS_NO_BOUND, offsetof(struct corpus_rules, repetition.field)
 
 static const struct corpus_rule rules[] = {
-    {"repetition.paragraphs", paragraphs, MAX(paragraphs_max)},
-    {"repetition.paragraph-characters", paragraph_characters, MAX(paragraph_characters_max)},
-    {"repetition.lines", lines, MAX(lines_max)},
-    {"repetition.line-characters", line_characters, MAX(line_characters_max)},
-    {"repetition.top-2", top_2, MAX(top_2_max)},
-    {"repetition.top-3", top_3, MAX(top_3_max)},
-    {"repetition.top-4", top_4, MAX(top_4_max)},
-    {"repetition.grams-5", grams_5, MAX(grams_5_max)},
-    {"repetition.grams-6", grams_6, MAX(grams_6_max)},
-    {"repetition.grams-7", grams_7, MAX(grams_7_max)},
-    {"repetition.grams-8", grams_8, MAX(grams_8_max)},
-    {"repetition.grams-9", grams_9, MAX(grams_9_max)},
-    {"repetition.grams-10", grams_10, MAX(grams_10_max)},
-    {NULL, NULL, 0, 0}};
+    {"repetition.paragraphs", paragraphs, MAX(paragraphs_max), 0, 1},
+    {"repetition.paragraph-characters", paragraph_characters, MAX(paragraph_characters_max), 0, 1},
+    {"repetition.lines", lines, MAX(lines_max), 0, 1},
+    {"repetition.line-characters", line_characters, MAX(line_characters_max), 0, 1},
+    {"repetition.top-2", top_2, MAX(top_2_max), 0, 1},
+    {"repetition.top-3", top_3, MAX(top_3_max), 0, 1},
+    {"repetition.top-4", top_4, MAX(top_4_max), 0, 1},
+    {"repetition.grams-5", grams_5, MAX(grams_5_max), 0, 1},
+    {"repetition.grams-6", grams_6, MAX(grams_6_max), 0, 1},
+    {"repetition.grams-7", grams_7, MAX(grams_7_max), 0, 1},
+    {"repetition.grams-8", grams_8, MAX(grams_8_max), 0, 1},
+    {"repetition.grams-9", grams_9, MAX(grams_9_max), 0, 1},
+    {"repetition.grams-10", grams_10, MAX(grams_10_max), 0, 1},
+    {0}};
 
 const struct corpus_rule_family corpus_repetition_family = {.name = "repetition",
                                                             .flags = CORPUS_NEEDS_REPETITION,

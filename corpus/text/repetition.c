@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "corpus/text/count_bytes.h"
 
 void corpus_repetition_release(struct corpus_repetition_scratch *scratch)
 {
@@ -14,14 +15,6 @@ void corpus_repetition_release(struct corpus_repetition_scratch *scratch)
 }
 
 /* --- paragraphs -------------------------------------------------------------------------------------------------------------------- */
-
-static uint64_t count_characters(q_string text)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += (text.data[i] & 0xC0) != 0x80;
-    return count;
-}
 
 /* Takes the next paragraph off *rest; false at the end. */
 static bool next_paragraph(q_string *rest, q_string *paragraph)
@@ -41,7 +34,7 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
 {
     if (!before)
         return;
-    uint64_t characters = count_characters(paragraph), copies = before == 1 ? 2 : 1;
+    uint64_t characters = corpus_count_characters(paragraph), copies = before == 1 ? 2 : 1;
     out->extra_paragraphs++;
     out->extra_paragraph_characters += characters;
     out->every_paragraphs += copies;
@@ -51,12 +44,8 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
 static q_status count_paragraphs(q_string text, struct corpus_hash_set *set, struct corpus_repetition *out)
 {
     q_string rest = text, paragraph;
-    while (next_paragraph(&rest, &paragraph))
-        out->paragraphs++;
-    if (out->paragraphs < 2)
-        return Q_OK;
-    Q_TRY(corpus_hash_set_begin(set, (size_t)out->paragraphs));
-    for (rest = text; next_paragraph(&rest, &paragraph);)
+    Q_TRY(corpus_hash_set_begin(set, (size_t)corpus_count_byte(text, '\n') + 1));
+    for (; next_paragraph(&rest, &paragraph); out->paragraphs++)
         add_paragraph(paragraph, corpus_hash_set_slot(set, q_hash64(paragraph.data, paragraph.size, 0))->count++, out);
     return Q_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "corpus/text/count_bytes.h"
 #include "corpus/text/text_lines.h"
 
 /* --- words ------------------------------------------------------------------------------------------------------------------------- */
@@ -29,46 +30,22 @@ static void count_words(const struct corpus_words *words, struct corpus_metrics 
 
 /* --- characters -------------------------------------------------------------------------------------------------------------------- */
 
-/* Loops that the compiler makes vectors of: hence bytes counted in bytes, a block at a time. */
-static uint64_t count_characters(const uint8_t *from, size_t size)
+/* How often the sequence that `first` begins is there, without overlaps: "..." and U+2026 begin with bytes that texts have few of. */
+static uint64_t count_sequence(q_string text, const char sequence[3])
 {
+    const char *at = text.data, *end = text.data + text.size;
     uint64_t count = 0;
-    while (size) {
-        size_t block = Q_MIN(size, (size_t)255);
-        uint8_t part = 0;
-        for (size_t i = 0; i < block; i++)
-            part = (uint8_t)(part + ((from[i] & 0xC0) != 0x80));
-        count += part;
-        from += block;
-        size -= block;
+    while (end - at >= 3 && (at = memchr(at, sequence[0], (size_t)(end - at) - 2)) != NULL) {
+        bool here = at[1] == sequence[1] && at[2] == sequence[2];
+        count += here;
+        at += here ? 3 : 1;
     }
     return count;
 }
 
-static uint64_t count_byte(const uint8_t *from, size_t size, uint8_t byte)
-{
-    uint64_t count = 0;
-    while (size) {
-        size_t block = Q_MIN(size, (size_t)255);
-        uint8_t part = 0;
-        for (size_t i = 0; i < block; i++)
-            part = (uint8_t)(part + (from[i] == byte));
-        count += part;
-        from += block;
-        size -= block;
-    }
-    return count;
-}
-
-/* "..." without overlaps, and U+2026. */
 static uint64_t count_ellipses(q_string text)
 {
-    uint64_t count = 0;
-    for (size_t at = 0; (at = q_string_find(text, Q_STRING("..."), at)) != SIZE_MAX; at += 3)
-        count++;
-    for (size_t at = 0; (at = q_string_find(text, Q_STRING("\xE2\x80\xA6"), at)) != SIZE_MAX; at += 3)
-        count++;
-    return count;
+    return text.size ? count_sequence(text, "...") + count_sequence(text, "\xE2\x80\xA6") : 0;
 }
 
 /* --- lines ------------------------------------------------------------------------------------------------------------------------- */
@@ -86,7 +63,7 @@ static void count_line(const uint16_t *classes, q_string line, struct corpus_has
     q_string inner = corpus_line_strip(classes, line);
     if (!inner.size)
         return;
-    uint64_t characters = count_characters((const uint8_t *)line.data, line.size);
+    uint64_t characters = corpus_count_characters(line);
     m->text_lines++;
     m->longest_line = Q_MAX(m->longest_line, characters);
     m->bullet_lines += inner.data[0] == '-' || q_string_starts(inner, "\xE2\x80\xA2");
@@ -106,10 +83,9 @@ q_status corpus_measure(q_string text, const struct corpus_words *words, struct 
                         struct corpus_metrics *out)
 {
     const uint16_t *classes = corpus_character_classes();
-    const uint8_t *bytes = (const uint8_t *)text.data;
-    *out = (struct corpus_metrics){.characters = count_characters(bytes, text.size),
-                                   .newlines = count_byte(bytes, text.size, '\n'),
-                                   .hashes = count_byte(bytes, text.size, '#'),
+    *out = (struct corpus_metrics){.characters = corpus_count_characters(text),
+                                   .newlines = corpus_count_byte(text, '\n'),
+                                   .hashes = corpus_count_byte(text, '#'),
                                    .ellipses = count_ellipses(text)};
     count_words(words, out);
     Q_TRY(corpus_hash_set_begin(set, (size_t)out->newlines + 1));

@@ -110,20 +110,69 @@ static bool is_letter(uint8_t byte)
     return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
 }
 
-/* Words that keep their full stop (spaCy's English exceptions, the frequent ones), and single small letters. */
+/* Words that keep their full stop: spaCy's English exceptions, the frequent ones, each behind a blank. */
+static const char *abbreviations_with(uint8_t first)
+{
+    switch (first) {
+    case 'A':
+        return " Adm. Apr. Aug. Ave.";
+    case 'B':
+        return " Blvd. Bros.";
+    case 'C':
+        return " Co. Corp.";
+    case 'D':
+        return " Dec. Dr.";
+    case 'E':
+        return " E.g.";
+    case 'F':
+        return " Feb.";
+    case 'G':
+        return " Gen. Gov.";
+    case 'I':
+        return " I.e. Inc.";
+    case 'J':
+        return " Jan. Jr. Jul. Jun.";
+    case 'L':
+        return " Lt. Ltd.";
+    case 'M':
+        return " Mar. Messrs. Mr. Mrs. Ms. Mt.";
+    case 'N':
+        return " Nov.";
+    case 'O':
+        return " Oct.";
+    case 'P':
+        return " Ph.D. Prof.";
+    case 'R':
+        return " Rep. Rev.";
+    case 'S':
+        return " Sen. Sep. Sept. Sr. St.";
+    case 'a':
+        return " a.m.";
+    case 'c':
+        return " co.";
+    case 'e':
+        return " e.g.";
+    case 'i':
+        return " i.e.";
+    case 'p':
+        return " p.m.";
+    case 'v':
+        return " v.s. vs.";
+    default:
+        return "";
+    }
+}
+
+/* Those, and single small letters. */
 static bool is_abbreviation(const uint8_t *from, const uint8_t *to)
 {
-    static const char *const known[] = {
-        "Mr.",   "Mrs.", "Ms.",   "Dr.",  "St.",   "vs.",   "v.s.",    "e.g.", "E.g.",  "i.e.", "I.e.", "Inc.",
-        "Ltd.",  "Co.",  "Corp.", "Jr.",  "Sr.",   "Prof.", "Gen.",    "Gov.", "Rep.",  "Sen.", "Rev.", "Mt.",
-        "Ph.D.", "a.m.", "p.m.",  "Jan.", "Feb.",  "Mar.",  "Apr.",    "Jun.", "Jul.",  "Aug.", "Sep.", "Sept.",
-        "Oct.",  "Nov.", "Dec.",  "Adm.", "Bros.", "co.",   "Messrs.", "Ave.", "Blvd.", "Lt.",  "Mx."};
-    if (to - from == 2 && from[0] >= 'a' && from[0] <= 'z')
+    size_t size = (size_t)(to - from);
+    if (size == 2 && from[0] >= 'a' && from[0] <= 'z')
         return true;
-    if (to - from > 8 || !is_letter(from[0]))
+    if (size < 3 || size > 7)
         return false;
-    for (size_t i = 0; i < Q_COUNT_OF(known); i++)
-        if (equals(from, to, known[i]))
+    for (const char *at = abbreviations_with(*from); *at; at += strcspn(at + 1, " ") + 1)
+        if (strncmp(at + 1, (const char *)from, size) == 0 && (at[size + 1] == ' ' || at[size + 1] == 0))
             return true;
     return false;
 }

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "corpus/corpus_settings.h"
 #include "corpus/rules/rules.h"
+#include "corpus/text/count_bytes.h"
 #include "corpus/text/text_lines.h"
 #include "tests/base/cmocka_all.h"
 
@@ -175,6 +176,25 @@ static void test_metrics(void **state)
     assert_int_equal(m.repeated_line_characters, 9);
     m = measure("");
     assert_int_equal(m.words + m.lines + m.characters + m.sentences, 0);
+}
+
+/* Every length and offset of bytes of every kind against the plain way. */
+static void test_count_bytes(void **state)
+{
+    (void)state;
+    char text[64];
+    uint64_t dice = 3;
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t size = dice_roll(&dice) % sizeof text;
+        uint64_t characters = 0, newlines = 0;
+        for (size_t i = 0; i < size; i++) {
+            text[i] = dice_roll(&dice) % 4 ? (char)dice_roll(&dice) : "\n\x0B\x8A\x80"[dice_roll(&dice) % 4];
+            characters += (text[i] & 0xC0) != 0x80;
+            newlines += text[i] == '\n';
+        }
+        assert_int_equal(corpus_count_characters((q_string){text, size}), characters);
+        assert_int_equal(corpus_count_byte((q_string){text, size}, '\n'), newlines);
+    }
 }
 
 static void test_phrases(void **state)
@@ -598,6 +618,7 @@ int main(void)
                                        cmocka_unit_test(test_scripts_without_spaces),
                                        cmocka_unit_test(test_words_cover_the_text),
                                        cmocka_unit_test(test_metrics),
+                                       cmocka_unit_test(test_count_bytes),
                                        cmocka_unit_test(test_phrases),
                                        cmocka_unit_test(test_repetition),
                                        cmocka_unit_test(test_repetition_against_plain),

@@ -1,7 +1,7 @@
 # What quern reads and writes for other tools: random tokenizer.json files and all normal forms against Hugging Face's library, .tiktoken files against tiktoken, exported folders against
 # transformers. QUERN_PEERS_LONG=1: ten times as many files.
 folder=$QUERN_BUILD/peers
-python=$("$QUERN_SOURCE/tests/peers/environment" "$folder/environment" 2>why) || { echo "SKIP: $(cat why)"; exit 0; }
+python=$("$QUERN_SOURCE/tests/peers/environment" "$folder/environment" tokenizer 2>why) || { echo "SKIP: $(cat why)"; exit 0; }
 export RUST_BACKTRACE=0
 set -e
 cd "$QUERN_SOURCE/tests/peers"

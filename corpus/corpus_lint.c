@@ -1,0 +1,208 @@
+#include "corpus/corpus_lint.h"
+
+#include "base/check.h"
+#include "corpus/rules/rules.h"
+
+#include <math.h>
+#include <unicode/uloc.h>
+
+struct lint {
+    struct corpus_plan *plan;
+    struct corpus_findings *findings;
+};
+
+void corpus_findings_release(struct corpus_findings *findings)
+{
+    q_release(findings->items);
+    *findings = (struct corpus_findings){0};
+}
+
+/* setting, text: in the plan's arena, or constants. */
+static q_status add(struct lint *l, const char *kind, const char *setting, const char *text)
+{
+    struct corpus_findings *f = l->findings;
+    Q_TRY(q_grow(&f->items, &f->capacity, f->count + 1, sizeof *f->items));
+    f->items[f->count++] = (struct corpus_finding){kind, setting, text};
+    return Q_OK;
+}
+
+#define ADD(lint, kind, setting, ...)                                                                                  \
+    do {                                                                                                               \
+        const char *text_;                                                                                             \
+        Q_TRY(q_arena_printf(&(lint)->plan->arena, &text_, __VA_ARGS__));                                              \
+        Q_TRY(add(lint, kind, setting, text_));                                                                        \
+    } while (0)
+
+/* --- languages --------------------------------------------------------------------------------------------------------------------- */
+
+/* Documents bear the shortest code of ISO 639 and, of Chinese, the script. */
+static q_status check_language(struct lint *l, const char *setting, const char *lang)
+{
+    char language[ULOC_LANG_CAPACITY] = "";
+    UErrorCode error = U_ZERO_ERROR;
+    uloc_getLanguage(lang, language, sizeof language, &error);
+    size_t primary = strcspn(lang, "-_");
+    if (U_FAILURE(error) || !*uloc_getISO3Language(lang))
+        ADD(l, "language", setting, "'%s' is no language of ISO 639", lang);
+    else if (strlen(language) != primary || strncmp(language, lang, primary) != 0)
+        ADD(l, "language", setting, "documents never bear '%s'; write '%s'", lang, language);
+    else if (strchr(lang, '_'))
+        ADD(l, "language", setting, "documents never bear '%s': BCP-47 has hyphens", lang);
+    else if (strcmp(lang, "zh") == 0 && strstr(setting, "by_language") == NULL)
+        ADD(l, "language", setting, "documents never bear 'zh' alone; write 'zh-Hans', 'zh-Hant' or both");
+    else if (strcmp(lang, "no") == 0)
+        ADD(l, "language", setting, "documents never bear 'no'; write 'nb' or 'nn'");
+    return Q_OK;
+}
+
+static bool is_kept(const struct q_texts *languages, const char *lang)
+{
+    size_t size = strlen(lang);
+    for (size_t i = 0; i < languages->count; i++) /* rules of "zh" hold for "zh-Hans" */
+        if (strncmp(languages->items[i], lang, size) == 0 &&
+            (!languages->items[i][size] || languages->items[i][size] == '-'))
+            return true;
+    return languages->count == 0;
+}
+
+static q_status check_languages(struct lint *l)
+{
+    const struct corpus_settings *s = &l->plan->settings;
+    const struct corpus_language_rules *rules = s->by_language.items;
+    const struct q_input *inputs = l->plan->recipe.inputs.items;
+    for (size_t i = 0; i < s->languages.count; i++)
+        Q_TRY(check_language(l, "corpus.languages", s->languages.items[i]));
+    for (size_t i = 0; i < s->by_language.count; i++) {
+        const char *setting;
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "corpus.by_language.%zu", i));
+        Q_TRY(check_language(l, setting, rules[i].lang));
+        if (!is_kept(&s->languages, rules[i].lang))
+            ADD(l, "unused", setting, "'%s' is not among the languages that are kept", rules[i].lang);
+    }
+    for (size_t i = 0; i < l->plan->recipe.inputs.count; i++) {
+        const char *setting;
+        if (!inputs[i].lang)
+            continue;
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "inputs.%zu.lang", i));
+        Q_TRY(check_language(l, setting, inputs[i].lang));
+        if (!is_kept(&s->languages, inputs[i].lang))
+            ADD(l, "always", setting,
+                "every document of '%s' is dropped: '%s' is not among the languages that are kept", inputs[i].name,
+                inputs[i].lang);
+    }
+    return Q_OK;
+}
+
+/* --- rules ------------------------------------------------------------------------------------------------------------------------- */
+
+/* `general` (may be NULL): the rules of all languages, whose findings are not said again for one. */
+static q_status check_rule(struct lint *l, const char *section, const struct corpus_rules *rules,
+                           const struct corpus_rules *general, const struct corpus_rule *rule)
+{
+    struct corpus_verdict v = corpus_rule_bounds(rule, rules);
+    const char *setting;
+    if (general) {
+        struct corpus_verdict g = corpus_rule_bounds(rule, general);
+        if (g.min == v.min && g.max == v.max)
+            return Q_OK;
+    }
+    Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.%s", section, rule->name));
+    if (v.min > v.max)
+        ADD(l, "always", setting, "every document is dropped: the least, %g, is above the most, %g", v.min, v.max);
+    else if (v.min > rule->most || v.max < rule->least)
+        ADD(l, "always", setting, "every document is dropped: the measure lies between %g and %g", rule->least,
+            rule->most);
+    else if (v.min <= rule->least && v.max >= rule->most)
+        ADD(l, "never", setting, "no document can fail it: the measure lies between %g and %g", rule->least,
+            rule->most);
+    return Q_OK;
+}
+
+/* Where every copy counts, what lies in repeated n+1 words lies in repeated n words: a bound that is no lower never comes into play. */
+static q_status check_grams(struct lint *l, const char *section, const struct corpus_rules *rules)
+{
+    const double bounds[] = {rules->repetition.grams_5_max, rules->repetition.grams_6_max,
+                             rules->repetition.grams_7_max, rules->repetition.grams_8_max,
+                             rules->repetition.grams_9_max, rules->repetition.grams_10_max};
+    if (rules->repetition.counting != CORPUS_COUNT_EVERY)
+        return Q_OK;
+    for (unsigned i = 1; i < Q_COUNT_OF(bounds); i++) {
+        const char *setting;
+        if (bounds[i] < bounds[i - 1])
+            continue;
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.repetition.grams-%u", section, i + 5));
+        ADD(l, "never", setting,
+            "its bound is no lower than that of repetition.grams-%u, which such a document fails first", i + 4);
+    }
+    return Q_OK;
+}
+
+static q_status check_rules(struct lint *l, const char *section, const struct corpus_rules *rules,
+                            const struct corpus_rules *general)
+{
+    enum { STANDARD_STOP_WORDS = 8 };
+    for (size_t f = 0; corpus_rule_families[f]; f++) {
+        const struct corpus_rule_family *family = corpus_rule_families[f];
+        for (const struct corpus_rule *rule = family->rules; rule->name && corpus_family_enabled(family, rules); rule++)
+            Q_TRY(check_rule(l, section, rules, general, rule));
+    }
+    size_t stop_words = rules->gopher.stop_words.count ? rules->gopher.stop_words.count : STANDARD_STOP_WORDS;
+    if (rules->gopher.enabled && rules->gopher.stop_words_min > (double)stop_words && !general)
+        ADD(l, "always", "corpus.gopher.stop_words_min", "every document is dropped: there are %zu stop words",
+            stop_words);
+    return rules->repetition.enabled && !general ? check_grams(l, section, rules) : Q_OK;
+}
+
+/* --- settings that change nothing -------------------------------------------------------------------------------------------------- */
+
+static q_status check_families(struct lint *l, const char *section, const struct q_node *node,
+                               const struct corpus_rules *rules)
+{
+    for (size_t f = 0; corpus_rule_families[f]; f++) {
+        const struct corpus_rule_family *family = corpus_rule_families[f];
+        const struct q_node *own = q_node_child(node, family->name);
+        for (const struct q_node *child = own ? own->children : NULL; child; child = child->next) {
+            const char *setting;
+            if (corpus_family_enabled(family, rules) || q_string_is(child->key, "enabled"))
+                continue;
+            Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.%s.%.*s", section, family->name,
+                                 Q_STRING_ARGS(child->key)));
+            ADD(l, "unused", setting, "the family '%s' is not enabled", family->name);
+        }
+    }
+    return Q_OK;
+}
+
+static q_status check_sources(struct lint *l)
+{
+    const struct q_texts *sources = &l->plan->settings.rules.code.sources;
+    const struct q_input *inputs = l->plan->recipe.inputs.items;
+    for (size_t i = 0; i < sources->count; i++) {
+        bool there = l->plan->recipe.inputs.count == 0;
+        for (size_t k = 0; k < l->plan->recipe.inputs.count; k++)
+            there |= strcmp(inputs[k].name, sources->items[i]) == 0;
+        if (!there)
+            ADD(l, "unused", "corpus.code.sources", "there is no input '%s'", sources->items[i]);
+    }
+    return Q_OK;
+}
+
+q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
+{
+    struct lint l = {plan, out};
+    const struct corpus_settings *s = &plan->settings;
+    const struct corpus_language_rules *languages = s->by_language.items;
+    const struct q_node *section = q_recipe_section(&plan->recipe, "corpus"),
+                        *list = q_node_child(section, "by_language");
+    Q_TRY(check_languages(&l));
+    Q_TRY(check_rules(&l, "corpus", &s->rules, NULL));
+    Q_TRY(check_families(&l, "corpus", section, &s->rules));
+    const struct q_node *element = list ? list->children : NULL;
+    for (size_t i = 0; i < s->by_language.count; i++, element = element ? element->next : NULL) {
+        const char *name;
+        Q_TRY(q_arena_printf(&plan->arena, &name, "corpus.by_language.%zu", i));
+        Q_TRY(check_rules(&l, name, &languages[i].rules, &s->rules));
+        Q_TRY(check_families(&l, name, element, &languages[i].rules));
+    }
+    return check_sources(&l);
+}

@@ -1,0 +1,28 @@
+/* Lint: what in a recipe's section `corpus` cannot mean what it says. A recipe with findings is a valid one; the findings are for a person.
+ *
+ *   never      a rule of an enabled family that no document can fail
+ *   always     bounds that every document fails: the least above the most, more stop words asked for than there are
+ *   unused     settings that change nothing: of a family that is not enabled, of a language that is not kept, an input that is not there
+ *   language   what is no language as documents bear it
+ */
+#ifndef QUERN_CORPUS_LINT_H
+#define QUERN_CORPUS_LINT_H
+
+#include "corpus/corpus_plan.h"
+
+struct corpus_finding {
+    const char *kind;    /* as above */
+    const char *setting; /* "corpus.gopher.words_min" */
+    const char *text;    /* one line */
+};
+
+struct corpus_findings {
+    struct corpus_finding *items;
+    size_t count, capacity;
+};
+
+/* plan: begun (corpus_plan_begin). Texts live in its arena. Fails for want of memory only. */
+q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out) Q_MUST_USE;
+void corpus_findings_release(struct corpus_findings *findings);
+
+#endif
