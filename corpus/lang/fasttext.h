@@ -23,7 +23,7 @@ struct fasttext_scratch;
 
 enum {
     FASTTEXT_DIMENSIONS_MAX = 1 << 14,
-    FASTTEXT_NGRAM_MAX = 64,       /* of characters in a subword, of words in an n-gram: the work per byte is bounded by it */
+    FASTTEXT_NGRAM_MAX = 64, /* of characters in a subword, of words in an n-gram: the work per byte is bounded by it */
     FASTTEXT_LABELS_MAX = 1 << 24, /* one-vs-all models have a label per tag, not per language */
 };
 #define FASTTEXT_MATRIX_BYTES_MAX ((uint64_t)16 << 30) /* of either matrix as floats */

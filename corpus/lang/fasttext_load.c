@@ -253,7 +253,8 @@ static q_status read_quantiser(struct source *s, struct quantiser *q, uint32_t d
     Q_TRY(take_i32(s, 1, dimensions, "a quantiser's parts", &q->parts));
     Q_TRY(take_i32(s, 1, INT32_MAX, "a quantiser's part", &q->part_size));
     Q_TRY(take_i32(s, 1, dimensions, "a quantiser's last part", &last));
-    if (q_ceil_div(dimensions, q->part_size) != q->parts || (q->parts - 1) * (uint64_t)q->part_size + last != dimensions)
+    if (q_ceil_div(dimensions, q->part_size) != q->parts ||
+        (q->parts - 1) * (uint64_t)q->part_size + last != dimensions)
         return damaged(s, "a quantiser's parts do not fit");
     if (dimensions > s->left / (CENTROIDS * 4))
         return damaged(s, "it is cut short");
@@ -326,8 +327,8 @@ static q_status read_quantised(struct source *s, uint64_t rows, uint32_t columns
 }
 
 /* A matrix's beginning: that it has so many columns, and as many rows as the dictionary needs (more are allowed); that so much may be in the file. */
-static q_status read_shape(struct source *s, bool quantised, const struct fasttext_model *m, uint64_t needed, bool *norms,
-                           uint64_t *rows)
+static q_status read_shape(struct source *s, bool quantised, const struct fasttext_model *m, uint64_t needed,
+                           bool *norms, uint64_t *rows)
 {
     int64_t sizes[2];
     *norms = false;

@@ -4,11 +4,11 @@
 #include <math.h>
 
 struct fasttext_scratch {
-    float *hidden;          /* [dimensions] */
-    float *output;          /* [labels] */
-    double *reached;        /* [2 labels - 1]: probability of reaching a node of the tree; NULL without one */
-    struct q_buffer word;   /* with its marks: "<word>" */
-    uint32_t *hashes;       /* of the words, where the model has n-grams of them */
+    float *hidden;        /* [dimensions] */
+    float *output;        /* [labels] */
+    double *reached;      /* [2 labels - 1]: probability of reaching a node of the tree; NULL without one */
+    struct q_buffer word; /* with its marks: "<word>" */
+    uint32_t *hashes;     /* of the words, where the model has n-grams of them */
     size_t hash_count, hash_capacity;
     uint64_t rows; /* summed in `hidden` */
 };

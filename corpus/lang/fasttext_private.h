@@ -37,7 +37,7 @@ struct fasttext_model {
     struct fasttext_kept *kept; /* open addressing by bucket; NULL where nothing is kept */
     uint32_t kept_mask;
 
-    float *input;                /* [words + buckets or kept][dimensions], pages of input_bytes */
+    float *input; /* [words + buckets or kept][dimensions], pages of input_bytes */
     size_t input_bytes;
     float *output;               /* [dimensions][labels]: transposed, so that labels are summed side by side */
     struct fasttext_node *nodes; /* of hierarchical softmax: [2 labels - 1], the root last; else NULL */
