@@ -60,7 +60,7 @@ std::string take_windows(const char *text, size_t size, size_t window)
     return windows;
 }
 
-/* A short look is enough where it finds one language, sure of it and with little else: the second look's rarely says otherwise (bench/results/language.md). */
+/* A short look is enough where it finds one language, sure of it and with little else: the second look's rarely says otherwise (bench/results/language.md, documents). */
 bool is_certain(const verdict &v)
 {
     enum { SHARE_MIN = 60, SECOND_MAX = 20 };

@@ -16,6 +16,8 @@ const char *const renamed[][2] = {{"als", "gsw"}, {"no", "nb"}, {"zxx", "und"}, 
 /* "eng_Latn" -> "en": the shortest code, and the script only where it is not the usual one. Empty where ICU knows no such language. */
 std::string canonical(const std::string &code)
 {
+    if (code == "und" || code.compare(0, 4, "und_") == 0)
+        return "und";
     UErrorCode error = U_ZERO_ERROR;
     icu::Locale locale(code.c_str());
     if (locale.isBogus() || !*locale.getLanguage())
@@ -24,8 +26,6 @@ std::string canonical(const std::string &code)
     const std::string language = locale.getLanguage(), script = locale.getScript();
     if (language == "zh") /* GlotLID's cmn_Hani leaves the script open, as plain zh does */
         return script == "Hans" || script == "Hant" ? "zh-" + script : "zh";
-    if (language == "und")
-        return "und";
     locale.minimizeSubtags(error);
     if (U_FAILURE(error))
         return "";
