@@ -45,7 +45,8 @@ struct corpus_plan {
     uint64_t bytes; /* of all files */
 };
 
-/* Reads the recipe (NULL: none) with its overrides, and the section's settings. Q_ERR_USAGE where they ask for a quality, but name no model. corpus_plan_release also after a failure. */
+/* Reads the recipe (NULL: none) with its overrides, and the section's settings. Q_ERR_USAGE where they ask for a
+ * quality, but name no model. corpus_plan_release also after a failure. */
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan) Q_MUST_USE;
 /* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself), and cuts the parts. A pattern
  * without a file is Q_ERR_INPUT. */

@@ -60,7 +60,8 @@ std::string take_windows(const char *text, size_t size, size_t window)
     return windows;
 }
 
-/* A short look is enough where it finds one language, sure of it and with little else: the second look's rarely says otherwise (bench/results/language.md, documents). */
+/* A glance is enough where it finds one language, is sure of it and finds little else: windows rarely say otherwise
+ * (bench/results/language.md, "Documents"). */
 bool is_certain(const verdict &v)
 {
     enum { SHARE_MIN = 60, SECOND_MAX = 20 };

@@ -65,7 +65,7 @@ static struct corpus_outcome work(const char *line, uint64_t index)
     const struct corpus_item item = {
         .bytes = q_string_of(line), .format = CORPUS_JSONL, .index = index, .in_bytes = strlen(line)};
     struct corpus_outcome outcome;
-    assert_ok(corpus_work(worker, &origin, &item, &outcome));
+    assert_ok(corpus_work(worker, &origin, &item, NULL, &outcome));
     return outcome;
 }
 
