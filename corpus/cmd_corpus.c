@@ -81,6 +81,7 @@ static const struct q_verb verbs[] = {
                 "  quern-corpus lint recipe.yaml",
      .takes = Q_TAKES_JSON | Q_TAKES_RECIPE,
      .options_size = sizeof(struct q_common),
+     .arguments_min = 1,
      .arguments_max = 1,
      .run = corpus_lint_verb},
     {.name = "report",

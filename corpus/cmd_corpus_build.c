@@ -37,10 +37,11 @@ static q_status for_missing(const struct corpus_plan *plan, struct q_step *step,
     return Q_OK;
 }
 
-static q_status build_parts(const struct corpus_plan *plan, struct q_step *step, const struct q_common *common)
+static q_status build_parts(struct corpus_plan *plan, struct q_step *step, const struct q_common *common)
 {
     struct q_pool *pool;
     uint64_t bytes = 0;
+    Q_TRY(corpus_plan_models(plan));
     Q_TRY(for_missing(plan, step, common->task, NULL, &bytes));
     Q_TRY(q_pool_create((unsigned)common->threads, &pool));
     q_progress_start("corpus", "bytes", bytes);

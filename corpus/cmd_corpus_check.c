@@ -73,6 +73,8 @@ static q_status put_outcome(const struct verdicts *verdicts, const struct corpus
     if (outcome->readable) {
         q_json_put_string(&json, "lang", outcome->document.lang);
         q_json_put_fixed(&json, "lang_score", outcome->document.lang_score, 2);
+        if (outcome->document.quality >= 0)
+            q_json_put_fixed(&json, "quality", outcome->document.quality, 4);
         q_json_put_u64(&json, "bytes", outcome->document.text.size);
         if (outcome->document.meta.size)
             q_json_put_raw(&json, "meta", outcome->document.meta);
@@ -123,7 +125,8 @@ static q_status check(struct checking *c, const struct q_common *common, const c
 {
     Q_TRY(corpus_plan_begin(common->recipe, &common->set, &c->plan));
     Q_TRY(corpus_plan_files(&c->plan, arguments, count));
-    Q_TRY(corpus_worker_create(&c->plan.settings, &c->worker));
+    Q_TRY(corpus_plan_models(&c->plan));
+    Q_TRY(corpus_worker_create(&c->plan.settings, &c->plan.models, &c->worker));
     for (size_t s = 0; s < c->plan.source_count; s++)
         for (size_t f = 0; f < c->plan.sources[s].file_count; f++)
             Q_TRY(check_file(c, &c->plan.sources[s], &c->plan.sources[s].files[f]));

@@ -45,8 +45,8 @@ q_status corpus_lint_verb(void *options, const char *const *arguments, size_t co
     struct corpus_plan plan = {0};
     struct corpus_findings findings = {0};
     struct q_buffer out = {0};
-    const char *recipe = count ? arguments[0] : common->recipe;
-    q_status status = lint(&plan, common, recipe, &findings, &out);
+    (void)count;
+    q_status status = lint(&plan, common, arguments[0], &findings, &out);
     q_buffer_release(&out);
     corpus_findings_release(&findings);
     corpus_plan_release(&plan);

@@ -145,6 +145,8 @@ static q_status account(const struct build *b, struct batch *batch, const struct
     for (size_t i = 0; outcome->lines[i].reason; i++)
         Q_TRY(corpus_count_add(&statistics->lines, outcome->lines[i].reason,
                                (struct q_tally){outcome->lines[i].lines, outcome->lines[i].bytes}));
+    statistics->mixed.documents += outcome->mixed;
+    statistics->mixed.bytes += outcome->mixed ? document->text.size : 0;
     Q_TRY(q_document_write(document, &batch->lines));
     return q_account_kept(&batch->accounting, item->in_bytes, document->text.size);
 }
@@ -237,7 +239,7 @@ static q_status run_part(struct build *b, struct q_step *step, uint64_t part, st
     Q_TRY(q_documents_create(path, &b->writer));
     Q_TRY(q_alloc_zero(threads, sizeof(struct corpus_worker *), &b->workers));
     for (unsigned i = 0; i < threads; i++)
-        Q_TRY(corpus_worker_create(&b->plan->settings, &b->workers[i]));
+        Q_TRY(corpus_worker_create(&b->plan->settings, &b->plan->models, &b->workers[i]));
     Q_TRY(q_pool_stream(pool, (size_t)threads * 2 + 2, &stream));
     return publish(b, step, part, path);
 }

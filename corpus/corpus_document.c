@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "corpus/html/html_extract.h"
-#include "corpus/lang/lang.h"
 #include "corpus/text/charset.h"
 #include "corpus/text/man_text.h"
 
@@ -15,20 +15,27 @@ struct corpus_worker {
     struct q_jsonl_parser *parser;
     struct html_extractor extractor;
     struct q_buffer id, raw, text, scratch, title, meta;
-    struct corpus_langs langs;
+    bool langs_taken; /* meta has a member "langs" of the user's */
+    struct corpus_classifier classifier;
+    struct corpus_langs shares;
+    struct corpus_lang lang;
     struct corpus_judge *judge;
 };
 
-q_status corpus_worker_create(const struct corpus_settings *settings, struct corpus_worker **out)
+q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
+                              struct corpus_worker **out)
 {
     struct corpus_worker *worker;
     Q_TRY(q_alloc_zero(1, sizeof *worker, &worker));
+    q_check(!settings->lang_model == !models->lang && !settings->quality_model == !models->quality);
     worker->settings = settings;
     q_status status = corpus_decoder_create(&worker->decoder);
     if (status == Q_OK)
         status = q_jsonl_create(&worker->parser);
     if (status == Q_OK)
         status = corpus_judge_create(&worker->judge);
+    if (status == Q_OK)
+        status = corpus_classifier_init(&worker->classifier, models);
     if (status != Q_OK) {
         corpus_worker_release(worker);
         return status;
@@ -46,6 +53,7 @@ void corpus_worker_release(struct corpus_worker *worker)
     for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
         q_buffer_release(buffers[i]);
     html_extractor_release(&worker->extractor);
+    corpus_classifier_release(&worker->classifier);
     q_jsonl_release(worker->parser);
     corpus_decoder_release(worker->decoder);
     corpus_judge_release(worker->judge);
@@ -137,6 +145,7 @@ static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member 
             continue; /* no name that one would ask for again */
         memcpy(key, members[i].key.data, members[i].key.size);
         key[members[i].key.size] = 0;
+        w->langs_taken |= strcmp(key, "langs") == 0;
         if (members[i].type == Q_JSONL_TEXT)
             q_json_put_string(&json, key, members[i].text);
         else
@@ -184,20 +193,40 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
 
 /* --- judgement --------------------------------------------------------------------------------------------------------------------- */
 
-/* The language that the recipe or the line states stands; its score is then the share of the text that really is in it. */
-static void identify(struct corpus_worker *w, const struct corpus_origin *origin, struct q_document *document)
+/* meta.langs of a mixed document: {"de":0.61,"en":0.35}. A member of that name that the line brings stands instead. */
+static q_status write_langs(struct corpus_worker *w, struct q_document *document)
 {
-    corpus_lang_identify(document->text.data, document->text.size, &w->langs);
+    if (w->langs_taken)
+        return Q_OK;
+    if (!document->meta.size)
+        q_buffer_clear(&w->meta);
+    else
+        w->meta.size--; /* its bracket */
+    Q_TRY(q_buffer_append_string(&w->meta, document->meta.size ? Q_STRING(",\"langs\":") : Q_STRING("{\"langs\":")));
+    struct q_json json = q_json_begin(&w->meta);
+    q_json_open(&json, NULL, '{');
+    for (unsigned i = 0; i < w->shares.count; i++)
+        q_json_put_fixed(&json, w->shares.langs[i].code, w->shares.langs[i].score, 2);
+    q_json_close(&json, '}');
+    Q_TRY(q_json_end(&json));
+    Q_TRY(q_buffer_append_byte(&w->meta, '}'));
+    document->meta = q_buffer_string(&w->meta);
+    return Q_OK;
+}
+
+/* The language that the recipe or the line states stands. */
+static q_status identify(struct corpus_worker *w, const struct corpus_origin *origin, struct corpus_outcome *out)
+{
+    struct q_document *document = &out->document;
+    corpus_lang_identify(document->text.data, document->text.size, &w->shares);
     if (origin->input->lang)
         document->lang = q_string_of(origin->input->lang);
-    if (!document->lang.size) {
-        document->lang = q_string_of(w->langs.langs[0].code);
-        document->lang_score = w->langs.langs[0].score;
-        return;
-    }
-    for (unsigned i = 0; i < w->langs.count; i++)
-        if (q_string_is(document->lang, w->langs.langs[i].code))
-            document->lang_score = w->langs.langs[i].score;
+    Q_TRY(corpus_classify_lang(&w->classifier, document->text, &w->shares, document->lang, &w->lang));
+    document->lang_score = w->lang.score;
+    if (!document->lang.size)
+        document->lang = q_string_of(w->lang.code);
+    out->mixed = w->shares.count > 1 && w->shares.langs[1].score >= w->settings->lang_mixed_min;
+    return out->mixed ? write_langs(w, document) : Q_OK;
 }
 
 static bool language_wanted(const struct q_texts *languages, q_string lang)
@@ -206,6 +235,22 @@ static bool language_wanted(const struct q_texts *languages, q_string lang)
         if (q_string_is(lang, languages->items[i]))
             return true;
     return languages->count == 0;
+}
+
+/* Asked last, of what everything else would keep, for a model costs the most. */
+static q_status judge_quality(struct corpus_worker *w, struct corpus_outcome *out)
+{
+    struct q_document *document = &out->document;
+    const struct corpus_settings *settings = w->settings;
+    Q_TRY(corpus_classify_quality(&w->classifier, document->text, &document->quality));
+    if (document->quality < 0)
+        return Q_OK;
+    if (document->quality < settings->quality_min)
+        return refuse(out, "quality", false);
+    const q_hash key = q_document_key(document->id);
+    const q_random_key draw = q_random_key_of(settings->quality_seed, "quality", key.high, key.low);
+    const bool kept = q_random_unit(draw, 0) < corpus_quality_share(document->quality, settings->quality_alpha);
+    return kept ? Q_OK : refuse(out, "sampling", false);
 }
 
 /* Whether the recipe or the name says that this is source code. */
@@ -226,7 +271,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     out->readable = true;
     if (!document->text.size)
         return out->readable = false, refuse(out, "empty", false);
-    identify(w, origin, document);
+    Q_TRY(identify(w, origin, out));
     if (!language_wanted(&w->settings->languages, document->lang))
         return refuse(out, "language", false);
     if (document->lang_score < w->settings->lang_score_min)
@@ -241,7 +286,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     if (rule)
         return refuse(out, rule->name, false);
     document->text = subject.text;
-    return document->text.size ? Q_OK : refuse(out, "empty", false);
+    return document->text.size ? judge_quality(w, out) : refuse(out, "empty", false);
 }
 
 q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
@@ -249,6 +294,7 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
 {
     q_string text = {0};
     *out = (struct corpus_outcome){.reason = item->reason, .failed = item->failed};
+    w->langs_taken = false;
     if (item->reason)
         return Q_OK;
     q_buffer_clear(&w->id);

@@ -2,13 +2,14 @@
  *
  *     item --decode--> UTF-8 --extract (HTML, manual page, JSON line)--> text --normalise--> --identify--> --measure--> --judge-->
  *
- * Reasons (dropped): empty, language, lang-score, and the rules' names. Reasons (failed): charset, json, utf-8, no-text, besides the readers'.
+ * Reasons (dropped): empty, language, lang-score, the rules' names, quality, sampling. Reasons (failed): charset, json, utf-8, no-text, besides the readers'.
  */
 #ifndef QUERN_CORPUS_DOCUMENT_H
 #define QUERN_CORPUS_DOCUMENT_H
 
 #include "base/document.h"
 #include "corpus/corpus_settings.h"
+#include "corpus/lang/classify.h"
 #include "corpus/read/reader.h"
 #include "corpus/rules/rules.h"
 #include "corpus/text/normalise.h"
@@ -16,7 +17,9 @@
 /* One per thread. */
 struct corpus_worker;
 
-q_status corpus_worker_create(const struct corpus_settings *settings, struct corpus_worker **out) Q_MUST_USE;
+/* settings and models (those that the settings name) must outlive it. */
+q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
+                              struct corpus_worker **out) Q_MUST_USE;
 void corpus_worker_release(struct corpus_worker *worker); /* NULL is allowed */
 
 /* Where an item comes from. */
@@ -29,6 +32,7 @@ struct corpus_origin {
 struct corpus_outcome {
     struct q_document document; /* whole where `readable`: also for what the rules drop */
     bool readable;              /* there is a text that was measured */
+    bool mixed;                 /* a second language has at least corpus.lang_mixed_min of it */
     const char *reason;         /* NULL: kept */
     bool failed;
     struct corpus_changes changes;

@@ -227,12 +227,27 @@ static q_status cut_parts(struct corpus_plan *plan)
                                                     plan->part_count, Q_PARTS_MAX);
 }
 
+/* Models are named from the recipe's folder, as inputs are. */
+static q_status place_models(struct corpus_plan *plan)
+{
+    struct corpus_settings *settings = &plan->settings;
+    const char *folder = plan->recipe.folder ? plan->recipe.folder : "";
+    if (!settings->quality_model && (settings->quality_min > 0 || settings->quality_alpha > 0))
+        return q_fail(Q_ERR_USAGE, "corpus.quality_min and corpus.quality_alpha need a corpus.quality_model");
+    if (settings->lang_model)
+        Q_TRY(q_fs_join(&plan->arena, folder, settings->lang_model, &settings->lang_model));
+    if (settings->quality_model)
+        Q_TRY(q_fs_join(&plan->arena, folder, settings->quality_model, &settings->quality_model));
+    return Q_OK;
+}
+
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan)
 {
     *plan = (struct corpus_plan){0};
     Q_TRY(q_recipe_load(recipe, overrides, &plan->recipe));
-    return corpus_settings_load(q_recipe_section(&plan->recipe, "corpus"), plan->recipe.folder, &plan->arena,
-                                &plan->settings);
+    Q_TRY(corpus_settings_load(q_recipe_section(&plan->recipe, "corpus"), plan->recipe.folder, &plan->arena,
+                               &plan->settings));
+    return place_models(plan);
 }
 
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count)
@@ -258,6 +273,12 @@ q_status corpus_plan_files(struct corpus_plan *plan, const char *const *argument
 
 /* --- identity ---------------------------------------------------------------------------------------------------------------------- */
 
+static q_status set_model(json_t *models, const char *name, q_hash hash)
+{
+    char hex[Q_HASH_HEX];
+    return hash.high || hash.low ? q_json_set(models, name, json_string(q_hash_hex(hash, hex))) : Q_OK;
+}
+
 /* The settings of the section, of each input what matters to its documents, and the versions of what decides about text. */
 static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
 {
@@ -281,6 +302,10 @@ static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
         status = q_json_set(libraries, "icu", json_string(corpus_icu_version()));
     if (status == Q_OK)
         status = q_json_set(libraries, "cld2", json_string(corpus_lang_version()));
+    if (status == Q_OK)
+        status = set_model(settings, "lang_model", plan->lang_model);
+    if (status == Q_OK)
+        status = set_model(settings, "quality_model", plan->quality_model);
     if (status != Q_OK) {
         json_decref(settings);
         return status;
@@ -318,9 +343,17 @@ q_status corpus_file_unchanged(const struct corpus_file *file)
     return q_fail(Q_ERR_INPUT, "'%s' was changed while it was read; run again", file->path);
 }
 
+static q_status hash_model(const char *path, q_hash *out)
+{
+    uint64_t bytes;
+    return path ? q_fs_hash_file(path, &bytes, out) : Q_OK;
+}
+
 q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)
 {
     json_t *settings;
+    Q_TRY(hash_model(plan->settings.lang_model, &plan->lang_model));
+    Q_TRY(hash_model(plan->settings.quality_model, &plan->quality_model));
     Q_TRY(identity_settings(plan, &settings));
     /* Nothing is drawn by the run's seed: a training with another one shares this result. */
     Q_TRY(q_step_begin(step, "corpus", "build", CORPUS_OUTPUT_VERSION, 0, settings));
@@ -332,8 +365,23 @@ q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)
     return q_step_seal(step);
 }
 
+static q_status check_model(const struct fasttext_model *model, q_hash planned, const char *path)
+{
+    if (!model || (!planned.high && !planned.low) || q_hash_equal(fasttext_hash(model), planned))
+        return Q_OK;
+    return q_fail(Q_ERR_INPUT, "'%s' was changed while it was read; run again", path);
+}
+
+q_status corpus_plan_models(struct corpus_plan *plan)
+{
+    Q_TRY(corpus_models_load(&plan->settings, &plan->models));
+    Q_TRY(check_model(plan->models.lang, plan->lang_model, plan->settings.lang_model));
+    return check_model(plan->models.quality, plan->quality_model, plan->settings.quality_model);
+}
+
 void corpus_plan_release(struct corpus_plan *plan)
 {
+    corpus_models_release(&plan->models);
     q_recipe_release(&plan->recipe);
     q_arena_release(&plan->arena);
 }

@@ -10,6 +10,7 @@
 #include "base/manifest.h"
 #include "base/recipe.h"
 #include "corpus/corpus_settings.h"
+#include "corpus/lang/classify.h"
 
 struct corpus_file {
     const char *name; /* within the input */
@@ -34,7 +35,9 @@ struct corpus_part {
 struct corpus_plan {
     struct q_arena arena;
     struct q_recipe recipe;
-    struct corpus_settings settings;
+    struct corpus_settings settings;  /* paths of models are joined to the recipe's folder */
+    struct corpus_models models;      /* none before corpus_plan_models */
+    q_hash lang_model, quality_model; /* of the models' bytes, as the identity has them; zero where there is none */
     struct corpus_source *sources;
     size_t source_count;
     struct corpus_part *parts;
@@ -42,15 +45,18 @@ struct corpus_plan {
     uint64_t bytes; /* of all files */
 };
 
-/* Reads the recipe (NULL: none) with its overrides, and the section's settings. corpus_plan_release also after a failure. */
+/* Reads the recipe (NULL: none) with its overrides, and the section's settings. Q_ERR_USAGE where they ask for a
+ * quality, but name no model. corpus_plan_release also after a failure. */
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan) Q_MUST_USE;
 /* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself), and cuts the parts. A pattern
  * without a file is Q_ERR_INPUT. */
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count) Q_MUST_USE;
 /* Q_ERR_INPUT where the file is not the one that was planned and hashed any more, by its size and time. Asked when it has been read to its end. */
 q_status corpus_file_unchanged(const struct corpus_file *file) Q_MUST_USE;
-/* Hashes the files and makes the step's identity, sealed. */
+/* Hashes the files, models too, and makes the step's identity, sealed. */
 q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step) Q_MUST_USE;
+/* Loads the models that the settings name, for the parts. Q_ERR_INPUT where one is not what corpus_plan_step, if it was called, had hashed. */
+q_status corpus_plan_models(struct corpus_plan *plan) Q_MUST_USE;
 void corpus_plan_release(struct corpus_plan *plan);
 
 /* "My File (1).deb" -> "my-file-1-.deb": what an input without a name is called. In the arena. */

@@ -51,7 +51,27 @@ static const struct q_setting rows[] = {
      .meaning = "unpacked bytes per stored byte of a file, beyond the first 64 MiB; more fails as archive-bomb"},
     {ROW(languages), .type = Q_SETTING_TEXTS, .meaning = "languages to keep (BCP-47); none: all"},
     {ROW(lang_score_min), .type = Q_SETTING_DOUBLE, .standard = "0", .min = 0, .max = 1,
-     .meaning = "documents with less of their text in their language are dropped as lang-score"},
+     .meaning =
+         "documents with a lower `lang_score` are dropped as lang-score: the share of their text that is in their "
+         "language or, with `lang_model`, its probability (FineWeb: 0.65)"},
+    {ROW(lang_model), .type = Q_SETTING_TEXT, .tag = Q_TAG_OPERATIONAL,
+     .meaning = "fastText model that names languages (lid.176.bin, .ftz, GlotLID); none: CLD2. Its bytes are in the "
+                "identity, not its path"},
+    {ROW(lang_mixed_min), .type = Q_SETTING_DOUBLE, .standard = "0.2", .min = 0, .max = 1,
+     .meaning = "share of the text in a second language from which a document counts as mixed and `meta.langs` gives "
+                "the shares (CLD2's)"},
+    {ROW(quality_model), .type = Q_SETTING_TEXT, .tag = Q_TAG_OPERATIONAL,
+     .meaning =
+         "fastText model that sets `quality`; none: no such member. Its bytes are in the identity, not its path"},
+    {ROW(quality_label), .type = Q_SETTING_TEXT, .standard = "__label__hq",
+     .meaning = "the model's label whose probability is the quality"},
+    {ROW(quality_min), .type = Q_SETTING_DOUBLE, .standard = "0", .min = 0, .max = 1,
+     .meaning = "documents with a lower quality are dropped as quality"},
+    {ROW(quality_alpha), .type = Q_SETTING_DOUBLE, .standard = "0", .min = 0, .max = 1000,
+     .meaning = "a document is kept with probability (2 - quality)^-alpha, else dropped as sampling; 0: all are kept "
+                "(GPT-3: 9)"},
+    {ROW(quality_seed), .type = Q_SETTING_U64, .standard = "0",
+     .meaning = "of that choice, which depends on nothing else but the document's id"},
     {ROW(samples), .type = Q_SETTING_U64, .unit = "documents", .standard = "8", .min = 0, .max = 1000,
      .meaning = "samples kept of what each reason dropped"},
     {ROW(profile), .type = Q_SETTING_TEXT, .tag = Q_TAG_OPERATIONAL,

@@ -22,6 +22,12 @@ struct corpus_settings {
     uint64_t unpack_ratio_max;
     struct q_texts languages;
     double lang_score_min;
+    const char *lang_model; /* path; NULL: none */
+    double lang_mixed_min;
+    const char *quality_model;
+    const char *quality_label;
+    double quality_min, quality_alpha;
+    uint64_t quality_seed;
     uint64_t samples;
     const char *profile;
     struct corpus_rules rules;

@@ -122,7 +122,7 @@ void corpus_statistics_clear(struct corpus_statistics *s)
     while (s->sample_count)
         remove_sample(s, s->sample_count - 1);
     s->languages.count = s->formats.count = s->losses.count = s->lines.count = 0;
-    s->held_out = (struct q_tally){0};
+    s->held_out = s->mixed = (struct q_tally){0};
     s->changes = (struct corpus_changes){0};
     memset(s->lengths, 0, sizeof s->lengths);
 }
@@ -178,6 +178,8 @@ q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpu
     Q_TRY(add_counts(&sum->lines, &part->lines));
     sum->held_out.documents += part->held_out.documents;
     sum->held_out.bytes += part->held_out.bytes;
+    sum->mixed.documents += part->mixed.documents;
+    sum->mixed.bytes += part->mixed.bytes;
     for (size_t i = 0; i < CORPUS_LENGTH_BINS; i++)
         sum->lengths[i] += part->lengths[i];
 #define X(name) sum->changes.name += part->changes.name;
@@ -240,6 +242,7 @@ static q_status fill(json_t *object, const struct corpus_statistics *s)
     Q_TRY(set_counts(object, "losses", "documents", &s->losses));
     Q_TRY(set_counts(object, "lines", "lines", &s->lines));
     Q_TRY(set_tally(object, "held_out", "documents", s->held_out));
+    Q_TRY(set_tally(object, "mixed", "documents", s->mixed));
     json_t *lengths = json_array(), *changes = json_object();
     q_status status = q_json_set(object, "lengths", lengths);
     if (status != Q_OK) {
@@ -307,7 +310,7 @@ static q_status parse_samples(const json_t *object, const char *name, size_t sam
 q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max,
                                  struct corpus_statistics *sum)
 {
-    json_t *held_out, *lengths, *changes;
+    json_t *held_out, *mixed, *lengths, *changes;
     struct q_tally tally;
     uint64_t value;
     Q_TRY(parse_counts(object, name, "languages", "documents", &sum->languages));
@@ -318,6 +321,10 @@ q_status corpus_statistics_parse(const json_t *object, const char *name, size_t 
     Q_TRY(parse_tally(held_out, name, "documents", &tally));
     sum->held_out.documents += tally.documents;
     sum->held_out.bytes += tally.bytes;
+    Q_TRY(q_json_get_object(object, name, "mixed", &mixed));
+    Q_TRY(parse_tally(mixed, name, "documents", &tally));
+    sum->mixed.documents += tally.documents;
+    sum->mixed.bytes += tally.bytes;
     Q_TRY(q_json_get_array(object, name, "lengths", &lengths));
     for (size_t i = 0; i < CORPUS_LENGTH_BINS; i++)
         sum->lengths[i] += (uint64_t)json_integer_value(json_array_get(lengths, i));

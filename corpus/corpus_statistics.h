@@ -40,6 +40,7 @@ struct corpus_statistics {
     struct corpus_counts losses;    /* documents that rules dropped, by "LANGUAGE/FAMILY", their text's bytes */
     struct corpus_counts lines;     /* what rules took out of kept documents: lines, and their bytes */
     struct q_tally held_out;        /* of the kept ones */
+    struct q_tally mixed;           /* of the kept ones: in two languages or more (corpus.lang_mixed_min) */
     uint64_t lengths[CORPUS_LENGTH_BINS];
     struct corpus_changes changes;
     struct corpus_sample *samples; /* sorted by reason, then key */
@@ -63,8 +64,8 @@ q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpu
                                size_t samples_max) Q_MUST_USE;
 
 /* {"languages": {"de": {"documents": 1, "bytes": 2}}, "formats": {...}, "losses": {"de/gopher": {"documents": 1, "bytes": 2}}, "lines":
- * {"c4.line-words": {"lines": 3, "bytes": 40}}, "held_out": {...}, "lengths": [...], "changes": {...}, "samples": {"gopher.words": [{"id": "...",
- * "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
+ * {"c4.line-words": {"lines": 3, "bytes": 40}}, "held_out": {...}, "mixed": {...}, "lengths": [...], "changes": {...}, "samples": {"gopher.words":
+ * [{"id": "...", "text": "..."}]}}; docs/formats/corpus-statistics.md. New reference. */
 q_status corpus_statistics_json(const struct corpus_statistics *statistics, json_t **out) Q_MUST_USE;
 /* Added to *sum. Q_ERR_INPUT where it is not that. */
 q_status corpus_statistics_parse(const json_t *object, const char *name, size_t samples_max,

@@ -5,7 +5,8 @@ people judged. Fails where a family agrees on less than 97 documents in a hundre
 import collections, glob, io, json, os, subprocess, sys, tarfile, tempfile
 import zstandard
 
-FAMILIES = {"repetition": ["repetition.enabled=true"], "gopher": ["gopher.enabled=true", "gopher.symbols_are_words=true"],
+FAMILIES = {"repetition": ["repetition.enabled=true"], "gopher": ["gopher.enabled=true", "gopher.symbols_are_words=true",
+                       "gopher.stop_words=[the, be, to, of, and, that, have, with]"],
             "c4": ["c4.enabled=true"], "c4-fineweb": ["c4.enabled=true", "c4.terminal_punctuation=false"], "fineweb": ["fineweb.enabled=true"]}
 OFF = ["--set", "corpus.gopher.enabled=false"]
 

@@ -12,9 +12,10 @@ corpus:
 Y
 quern-corpus lint recipe.yaml
 echo "exit $?"
-quern-corpus lint --set corpus.repetition.enabled=true --set corpus.repetition.top_2_max=1 --json
+: >none.yaml
+quern-corpus lint none.yaml --set corpus.repetition.enabled=true --set corpus.repetition.top_2_max=1 --json
 echo "exit $?"
 for profile in fineweb fineweb-2 c4 gopher dclm deepseek; do
-    quern-corpus lint --set corpus.profile=$profile && echo "$profile: nothing"
+    quern-corpus lint none.yaml --set corpus.profile=$profile && echo "$profile: nothing"
 done
-quern-corpus lint --set corpus.profile=finweb
+quern-corpus lint none.yaml --set corpus.profile=finweb

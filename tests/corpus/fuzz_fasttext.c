@@ -1,0 +1,141 @@
+/* fastText's reader on files that nobody wrote.
+ *
+ *     fuzz_fasttext SECONDS SEED      mutates made models of every kind, by dice: numbers of extremes put in, bytes flipped, pieces cut out, doubled and moved
+ *
+ * With clang -fsanitize=fuzzer the same function is libFuzzer's (-DFUZZ_LIBRARY). What is loaded must answer, with probabilities.
+ */
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "corpus/lang/fasttext.h"
+#include "tests/corpus/make_fasttext.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void must(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "fuzz_fasttext: %s: %s\n", what, q_error_text());
+    abort();
+}
+
+static void use(const struct fasttext_model *model)
+{
+    static const char text[] = "the mill </s\n M\xC3\xBChle \xFF\xFE __label__en a b c d \xE6\xB0\xB4";
+    struct fasttext_scratch *scratch;
+    const float *p;
+    must(fasttext_scratch_create(model, &scratch) == Q_OK, "scratch");
+    must(fasttext_predict(model, scratch, (q_string){text, sizeof text - 1}, &p) == Q_OK, "predict");
+    for (uint32_t i = 0; p && i < fasttext_label_count(model); i++)
+        must(p[i] >= 0 && p[i] <= 1 && fasttext_label(model, i).size < SIZE_MAX, "a probability");
+    fasttext_scratch_release(scratch);
+}
+
+/* The reader reads files: these lie in memory. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static int file = -1;
+    static char path[64];
+    struct fasttext_model *model;
+    if (file < 0) {
+        file = memfd_create("model", 0);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    }
+    must(file >= 0 && ftruncate(file, 0) == 0 && pwrite(file, bytes, size, 0) == (ssize_t)size, "memory");
+    q_status status = fasttext_load(path, &model);
+    must(status == Q_OK || status == Q_ERR_INPUT, "load");
+    if (status == Q_OK) {
+        use(model);
+        fasttext_release(model);
+    }
+    return 0;
+}
+
+#ifndef FUZZ_LIBRARY
+static uint64_t state;
+
+static size_t below(size_t bound)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return bound ? (size_t)((state * 0x2545F4914F6CDD1Dull >> 11) % bound) : 0;
+}
+
+static void make(struct q_buffer *out)
+{
+    struct made_fasttext made = {.version = 11 + (int)below(2),
+                                 .dimensions = 1 + (int)below(6),
+                                 .word_ngrams = (int)below(4),
+                                 .loss = 1 + (int)below(4),
+                                 .buckets = 60,
+                                 .minn = (int)below(3),
+                                 .maxn = (int)below(5),
+                                 .words = {"</s>", "the", "mill", "a"},
+                                 .labels = {"__label__en", "__label__de", "__label__x"},
+                                 .quantised = below(2),
+                                 .norms = below(2),
+                                 .part = 1 + (int)below(3),
+                                 .pruned = -1,
+                                 .dice = state};
+    struct made_matrices matrices;
+    made.quantised_output = made.quantised && below(2);
+    if (made.quantised && below(2))
+        made.pruned = (int)below(30);
+    make_fasttext(&made, out, &matrices);
+    q_release(matrices.input);
+    q_release(matrices.output);
+}
+
+static void mutate(struct q_buffer *model)
+{
+    static const uint32_t extremes[] = {0, 1, 2, 12, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FC00000, 0x01000000};
+    const size_t numbers = Q_MIN(model->size, (size_t)400); /* where the counts are */
+    size_t at = below(below(2) ? numbers : model->size), count = below(16);
+    if (model->size < 32)
+        return;
+    at = Q_MIN(at, model->size - 16);
+    switch (below(4)) {
+    case 0:
+        q_store_u32(model->data + at, extremes[below(Q_COUNT_OF(extremes))]);
+        break;
+    case 1:
+        model->data[at] = (char)below(256);
+        break;
+    case 2:
+        memmove(model->data + at, model->data + at + count, model->size - at - count);
+        model->size -= count;
+        break;
+    default:
+        memmove(model->data + at, model->data + below(model->size - 16), count);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct q_buffer model = {0};
+    unsigned long rounds = 0;
+    if (argc != 3) {
+        fprintf(stderr, "usage: fuzz_fasttext SECONDS SEED\n");
+        return 2;
+    }
+    const uint64_t seed = strtoull(argv[2], NULL, 10);
+    const double end = q_seconds() + strtod(argv[1], NULL);
+    for (; q_seconds() < end; rounds++) {
+        state = (seed + rounds) * 0x9E3779B97F4A7C15ull + 1;
+        make(&model);
+        for (size_t changes = below(4); changes > 0; changes--)
+            mutate(&model);
+        LLVMFuzzerTestOneInput((const uint8_t *)model.data, model.size);
+    }
+    printf("%lu inputs\n", rounds);
+    q_buffer_release(&model);
+    return 0;
+}
+#endif
