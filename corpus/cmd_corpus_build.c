@@ -9,15 +9,6 @@
 
 #include <stdio.h>
 
-static uint64_t part_bytes(const struct corpus_plan *plan, uint64_t part)
-{
-    const struct corpus_part *p = &plan->parts[part];
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < p->count; i++)
-        bytes += plan->sources[p->source].files[p->first + i].bytes;
-    return bytes;
-}
-
 /* The parts of this task that have no record yet: build them, or only sum up their bytes. */
 static q_status for_missing(const struct corpus_plan *plan, struct q_step *step, struct q_task task,
                             struct q_pool *pool, uint64_t *bytes)
@@ -32,7 +23,7 @@ static q_status for_missing(const struct corpus_plan *plan, struct q_step *step,
         if (pool)
             Q_TRY(corpus_build_part(plan, step, part, pool));
         else
-            *bytes += part_bytes(plan, part);
+            *bytes += corpus_part_bytes(plan, &plan->parts[part]);
     }
     return Q_OK;
 }

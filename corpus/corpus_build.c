@@ -54,10 +54,15 @@ static q_status next_item(struct build *b, struct corpus_item *item, bool *more)
     *more = false;
     while (b->file < b->part->count) {
         const struct corpus_file *file = file_at(b, b->file);
+        size_t piece = file->pieces > 1 ? b->part->piece : 0;
+        uint64_t from, to;
+        corpus_piece_range(file, piece, &from, &to);
+        b->reader_options.piece =
+            (struct corpus_piece){.from = from, .to = to, .index = file->cuts[piece].index, .lines = file->pieces > 1};
         if (!b->reader)
             Q_TRY(corpus_reader_open(file->path, &b->reader_options, &b->reader));
         Q_TRY(corpus_reader_next(b->reader, item, more));
-        uint64_t position = *more ? corpus_reader_position(b->reader) : file->bytes;
+        uint64_t position = *more ? corpus_reader_position(b->reader) : to - from;
         q_progress_add(position > b->reported ? position - b->reported : 0);
         b->reported = *more ? Q_MAX(position, b->reported) : 0;
         if (*more)

@@ -200,31 +200,54 @@ static q_status argument_inputs(struct corpus_plan *plan, const char *const *arg
     return Q_OK;
 }
 
+static q_status add_part(struct corpus_plan *plan, size_t *capacity, struct corpus_part part)
+{
+    if (plan->part_count >= Q_PARTS_MAX)
+        return q_fail(Q_ERR_USAGE, "there are more than %d parts; raise corpus.part_bytes", Q_PARTS_MAX);
+    Q_TRY(q_grow(&plan->parts, capacity, plan->part_count + 1, sizeof *plan->parts));
+    plan->parts[plan->part_count++] = part;
+    return Q_OK;
+}
+
+/* Files until they have part_bytes; a file that can be cut and is larger is parts of its own. */
+static q_status cut_source(struct corpus_plan *plan, size_t s, size_t *capacity)
+{
+    const uint64_t part_bytes = plan->settings.part_bytes;
+    uint64_t bytes = part_bytes; /* of the part at hand: it is full */
+    for (size_t i = 0; i < plan->sources[s].file_count; i++) {
+        struct corpus_file *file = &plan->sources[s].files[i];
+        Q_TRY(corpus_cut_file(file->path, file->bytes, plan->sources[s].input, part_bytes, &plan->arena, &file->cuts,
+                              &file->pieces));
+        plan->bytes += file->bytes;
+        if (file->pieces == 1 && bytes < part_bytes) {
+            plan->parts[plan->part_count - 1].count++;
+            bytes += file->bytes;
+            continue;
+        }
+        for (size_t piece = 0; piece < file->pieces; piece++)
+            Q_TRY(add_part(plan, capacity, (struct corpus_part){.source = s, .first = i, .count = 1, .piece = piece}));
+        bytes = file->pieces == 1 ? file->bytes : part_bytes;
+    }
+    return Q_OK;
+}
+
 static q_status cut_parts(struct corpus_plan *plan)
 {
-    size_t files = 0;
+    size_t capacity = 0;
     for (size_t s = 0; s < plan->source_count; s++)
-        files += plan->sources[s].file_count;
-    Q_TRY(q_arena_alloc(&plan->arena, files, sizeof *plan->parts, &plan->parts)); /* a part has at least one file */
-    for (size_t s = 0; s < plan->source_count; s++) {
-        struct corpus_part *part = NULL;
-        uint64_t bytes = 0;
-        for (size_t i = 0; i < plan->sources[s].file_count; i++) {
-            if (!part) {
-                part = &plan->parts[plan->part_count++];
-                *part = (struct corpus_part){.source = s, .first = i};
-                bytes = 0;
-            }
-            part->count++;
-            bytes += plan->sources[s].files[i].bytes;
-            plan->bytes += plan->sources[s].files[i].bytes;
-            if (bytes >= plan->settings.part_bytes)
-                part = NULL;
-        }
+        Q_TRY(cut_source(plan, s, &capacity));
+    return Q_OK;
+}
+
+uint64_t corpus_part_bytes(const struct corpus_plan *plan, const struct corpus_part *part)
+{
+    const struct corpus_file *files = plan->sources[part->source].files + part->first;
+    uint64_t bytes = 0, from, to;
+    for (size_t i = 0; i < part->count; i++) {
+        corpus_piece_range(&files[i], files[i].pieces > 1 ? part->piece : 0, &from, &to);
+        bytes += to - from;
     }
-    return plan->part_count <= Q_PARTS_MAX ? Q_OK
-                                           : q_fail(Q_ERR_USAGE, "%zu parts are more than %d; raise corpus.part_bytes",
-                                                    plan->part_count, Q_PARTS_MAX);
+    return bytes;
 }
 
 /* Models are named from the recipe's folder, as inputs are. */
@@ -322,7 +345,8 @@ static q_status hash_source(struct corpus_source *source, q_hash *out)
     q_status status = Q_OK;
     for (size_t i = 0; i < source->file_count && status == Q_OK; i++) {
         struct corpus_file *file = &source->files[i];
-        status = q_fs_hash_file(file->path, &file->bytes, &file->hash);
+        status = file->pieces > 1 ? corpus_cut_count(file->path, file->cuts, file->pieces, &file->bytes, &file->hash)
+                                  : q_fs_hash_file(file->path, &file->bytes, &file->hash);
         if (status == Q_OK)
             status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes,
                                      q_hash_hex(file->hash, hex));
@@ -382,6 +406,7 @@ q_status corpus_plan_models(struct corpus_plan *plan)
 void corpus_plan_release(struct corpus_plan *plan)
 {
     corpus_models_release(&plan->models);
+    q_release(plan->parts);
     q_recipe_release(&plan->recipe);
     q_arena_release(&plan->arena);
 }

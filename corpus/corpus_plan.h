@@ -9,6 +9,7 @@
 
 #include "base/manifest.h"
 #include "base/recipe.h"
+#include "corpus/corpus_cut.h"
 #include "corpus/corpus_settings.h"
 #include "corpus/lang/classify.h"
 
@@ -18,6 +19,8 @@ struct corpus_file {
     uint64_t bytes;
     q_hash hash;
     struct timespec modified; /* when the plan was made: before it was hashed */
+    struct corpus_cut *cuts;  /* where its pieces begin: the first one at 0 */
+    size_t pieces;            /* 1: it is not cut */
 };
 
 struct corpus_source {
@@ -26,10 +29,11 @@ struct corpus_source {
     size_t file_count;
 };
 
-/* A run of files of one input. */
+/* A run of files of one input, or a piece of one file. */
 struct corpus_part {
     size_t source;
     size_t first, count;
+    size_t piece; /* of file `first` where it has more than one */
 };
 
 struct corpus_plan {
@@ -61,5 +65,14 @@ void corpus_plan_release(struct corpus_plan *plan);
 
 /* "My File (1).deb" -> "my-file-1-.deb": what an input without a name is called. In the arena. */
 q_status corpus_input_name(struct q_arena *arena, const char *path, const char **out) Q_MUST_USE;
+
+/* The piece's bytes of a file: from (counted) to (not). */
+static inline void corpus_piece_range(const struct corpus_file *file, size_t piece, uint64_t *from, uint64_t *to)
+{
+    *from = file->cuts[piece].offset;
+    *to = piece + 1 < file->pieces ? file->cuts[piece + 1].offset : file->bytes;
+}
+/* Stored bytes of a part. */
+uint64_t corpus_part_bytes(const struct corpus_plan *plan, const struct corpus_part *part);
 
 #endif

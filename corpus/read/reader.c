@@ -11,7 +11,10 @@
 
 static int64_t read_file(struct corpus_reader *reader, void *bytes, size_t size)
 {
+    const struct corpus_piece *piece = &reader->options.piece;
     ssize_t got;
+    if (piece->lines)
+        size = (size_t)Q_MIN(size, piece->to - Q_MIN(reader->offset, piece->to));
     do
         got = q_fs()->pread(reader->fd, bytes, size, (off_t)reader->offset);
     while (got < 0 && errno == EINTR);
@@ -355,6 +358,15 @@ static q_status step(struct corpus_reader *reader, struct corpus_item *item, boo
     return Q_OK;
 }
 
+/* A piece of lines is opened as what it is: it may begin anywhere. */
+static q_status enter_piece(struct corpus_reader *reader)
+{
+    const char *reason;
+    reader->offset = reader->options.piece.from;
+    reader->index = reader->options.piece.index;
+    return push_level(reader, true, false, &reason);
+}
+
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more)
 {
     bool have = false;
@@ -366,7 +378,7 @@ q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *it
         reader->note[0] = 0;
     if (!reader->begun) {
         reader->begun = true;
-        Q_TRY(enter(reader, item, &have));
+        Q_TRY(reader->options.piece.lines ? enter_piece(reader) : enter(reader, item, &have));
     }
     while (!have && reader->top)
         Q_TRY(step(reader, item, &have));
@@ -403,7 +415,8 @@ q_status corpus_reader_open(const char *path, const struct corpus_reader_options
 
 uint64_t corpus_reader_position(const struct corpus_reader *reader)
 {
-    return Q_MIN(reader->offset, reader->size);
+    uint64_t from = reader->options.piece.lines ? reader->options.piece.from : 0;
+    return Q_MIN(reader->offset, reader->size) - from;
 }
 
 void corpus_reader_close(struct corpus_reader *reader)

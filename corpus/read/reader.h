@@ -21,12 +21,20 @@
 
 struct corpus_reader;
 
+/* A piece of a file of plain lines; all zero: the whole file. */
+struct corpus_piece {
+    uint64_t from, to; /* bytes; it begins with a line and ends with one */
+    uint64_t index;    /* items before it */
+    bool lines;        /* it is one; else from and to say nothing */
+};
+
 struct corpus_reader_options {
     uint64_t item_bytes_max;
     uint64_t unpack_ratio_max; /* bytes out of all levels per stored byte, beyond CORPUS_UNPACK_FREE_BYTES */
     unsigned depth_max;
     enum q_input_format
         format; /* of the file; inside archives only items of this format are taken, others dropped as "format" */
+    struct corpus_piece piece;
 };
 
 enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
@@ -48,7 +56,8 @@ q_status corpus_reader_open(const char *path, const struct corpus_reader_options
                             struct corpus_reader **out) Q_MUST_USE;
 /* *more = false at the end. Fails for the machine's reasons only (disk, memory). */
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more) Q_MUST_USE;
-uint64_t corpus_reader_position(const struct corpus_reader *reader); /* stored bytes consumed: for progress */
-void corpus_reader_close(struct corpus_reader *reader);              /* NULL is allowed */
+uint64_t
+corpus_reader_position(const struct corpus_reader *reader); /* stored bytes consumed, of the piece: for progress */
+void corpus_reader_close(struct corpus_reader *reader);     /* NULL is allowed */
 
 #endif

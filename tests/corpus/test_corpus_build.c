@@ -152,18 +152,38 @@ static void test_accounting(void **state)
     q_accounting_release(&sum);
 }
 
+/* All lines of a build, its parts one behind the other. */
+static void read_build(const char *folder, struct q_buffer *out)
+{
+    struct q_manifest manifest = {0};
+    struct q_buffer batch = {0};
+    q_buffer_clear(out);
+    assert_ok(q_manifest_read(folder, &manifest));
+    for (size_t p = 0; p < manifest.part_count; p++) {
+        struct q_lines_reader *reader;
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", folder, manifest.parts[p].files[0].name);
+        assert_ok(q_lines_open(path, &reader));
+        do {
+            assert_ok(q_lines_next(reader, 1 << 20, &batch));
+            assert_ok(q_buffer_append_string(out, q_buffer_string(&batch)));
+        } while (batch.size);
+        q_lines_close(reader);
+    }
+    q_buffer_release(&batch);
+    q_manifest_release(&manifest);
+}
+
 /* Documents read back: ids, the user's members, the fields. */
 static void test_documents(void **state)
 {
     (void)state;
-    struct q_lines_reader *reader;
     struct q_jsonl_parser *parser;
-    struct q_buffer batch = {0};
+    struct q_buffer lines = {0};
     struct q_document document;
     assert_ok(q_jsonl_create(&parser));
-    assert_ok(q_lines_open("out/part-00000.jsonl.zst", &reader));
-    assert_ok(q_lines_next(reader, 1 << 20, &batch));
-    q_string rest = q_buffer_string(&batch), line;
+    read_build("out", &lines);
+    q_string rest = q_buffer_string(&lines), line;
     for (unsigned i = 0; i < 40; i++) {
         char id[64], meta[64];
         assert_true(q_string_next_line(&rest, &line));
@@ -177,9 +197,49 @@ static void test_documents(void **state)
         assert_true(document.lang_score > 0.9);
         assert_true(q_string_ends(document.text, "bring to it.")); /* trimmed */
     }
-    q_lines_close(reader);
     q_jsonl_release(parser);
-    q_buffer_release(&batch);
+    q_buffer_release(&lines);
+}
+
+/* A file of lines of any length, some blank, some longer than a part, is cut at any size: the same documents, ids included, and the same accounting. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct q_buffer file = {0}, whole = {0}, cut = {0};
+    struct q_accounting sum = {0};
+    uint64_t dice = 17;
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned copies = dice_roll(&dice) % 40 ? 4 : 60;
+        assert_ok(q_buffer_printf(&file, "%s{\"text\": \"", dice_roll(&dice) % 5 ? "" : " \t\r\n\n"));
+        for (unsigned k = 0; k < copies; k++)
+            assert_ok(q_buffer_printf(&file, SENTENCE));
+        assert_ok(q_buffer_printf(&file, "\"}%s", i % 7 ? "\n" : i < 299 ? "\n  \n" : ""));
+    }
+    scratch_write("lines.jsonl", file.data, file.size);
+    struct run run = {.folder = "uncut", .threads = 2, .sets = {"corpus.part_bytes=1TB"}, .inputs = {"lines.jsonl"}};
+    assert_ok(run_build(&run, &sum));
+    assert_int_equal(sum.kept.documents, 300);
+    read_build("uncut", &whole);
+    static const char *const sizes[] = {"1", "400", "5000", "17000", "60000"};
+    for (size_t i = 0; i < Q_COUNT_OF(sizes); i++) {
+        char folder[32], setting[64];
+        snprintf(folder, sizeof folder, "cut%zu", i);
+        snprintf(setting, sizeof setting, "corpus.part_bytes=%s", sizes[i]);
+        run.folder = folder;
+        run.sets[0] = setting;
+        assert_ok(run_build(&run, &sum));
+        assert_int_equal(sum.in.documents, 300);
+        read_build(folder, &cut);
+        assert_true(q_string_equal(q_buffer_string(&whole), q_buffer_string(&cut)));
+        struct q_manifest manifest = {0};
+        assert_ok(q_manifest_read(folder, &manifest));
+        assert_true(i ? manifest.part_count > 1 : manifest.part_count >= 300);
+        q_manifest_release(&manifest);
+    }
+    q_accounting_release(&sum);
+    q_buffer_release(&file);
+    q_buffer_release(&whole);
+    q_buffer_release(&cut);
 }
 
 static void test_threads_and_tasks(void **state)
@@ -213,6 +273,7 @@ static void test_parts_and_names(void **state)
     assert_fails(corpus_plan_files(&plan, inputs + 2, 0), Q_ERR_USAGE, "there is no input");
     assert_ok(corpus_plan_files(&plan, inputs, 1));
     assert_int_equal(plan.part_count, 1); /* all within 64 MiB */
+    assert_int_equal(corpus_part_bytes(&plan, plan.parts), plan.bytes);
     assert_int_equal(plan.sources[0].file_count, 5);
     assert_string_equal(plan.sources[0].files[0].name, "a.jsonl");
     assert_string_equal(plan.sources[0].files[4].name, "sub/e.deb");
@@ -389,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_accounting),
                                        cmocka_unit_test(test_documents),
+                                       cmocka_unit_test(test_pieces),
                                        cmocka_unit_test(test_threads_and_tasks),
                                        cmocka_unit_test(test_parts_and_names),
                                        cmocka_unit_test(test_unreadable_input),

@@ -62,7 +62,8 @@ damaged flipped "$E/results.json"
 damaged missing "$T/tokenizer.json" quern-shards build "$D" -t "$(x "$T")" --recipe $R
 echo "--- held-out sequences, flipped where they are read"
 restore
-flip "$(x "$S")/part-00001.heldout.zst" 300
+held_out=$(cd "$S" && ls part-?????.heldout.zst | tail -n 1)
+flip "$(x "$S")/$held_out" 300
 verified
 refused 3 quern-eval run --model "$M" --shards "$(x "$S")" -t "$T" --recipe $R -o out -q | sed -E 's/frame [0-9]+: .*/frame F/'
 looks_whole out
