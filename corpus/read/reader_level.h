@@ -78,7 +78,7 @@ const char *corpus_archive_reason(struct corpus_level *level);
 /* Counts bytes that came out of a level; false, and the level's failure is set, where they are too many for the file they came out of. */
 bool corpus_count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes);
 
-/* Records of the web (reader_records.c). look: whether bytes that begin like `head`, under that name, hold records, and how. */
+/* Records of the web (records_look.c, reader_records.c). look: whether bytes that begin like `head`, under that name, hold records, and how. */
 struct corpus_records_look {
     bool records, arc;
     enum corpus_coding coding;
