@@ -41,14 +41,14 @@ struct corpus_item {
     uint64_t index;            /* number of the item in the file, from 0; those with a reason count too */
     enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line; UNKNOWN: what `http` and `bytes` say once decoded */
     q_string bytes;            /* as they stand there; empty where there is a reason */
-    q_string url, date,
-        record; /* of a WARC or ARC record: target, when it was fetched, id; as they stand there, without <> */
+    /* Of a record of WARC or ARC: its target, when that was fetched, its id. As they stand there, without <>. */
+    q_string url, date, record;
     struct http_message http; /* how `bytes` are coded, and in which charset; zeroed: as they are */
-    uint64_t
-        in_bytes; /* for the accounting: size of `bytes`, of a record's block, or of what was not read as far as it is known */
+    /* For the accounting: size of `bytes`, of a record's block, or of what was not read as far as it is known. */
+    uint64_t in_bytes;
     const char *reason; /* NULL: read `bytes`. Else why not */
     bool failed;        /* with a reason: damage, as against not wanted */
-    const char *note;   /* with a reason: what the library said; may be NULL */
+    const char *note;   /* with a reason: what the library said, or where in the file it is; may be NULL */
 };
 
 /* Whether items of the format are taken where the recipe wants `wanted`. */
