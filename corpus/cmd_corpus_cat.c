@@ -104,7 +104,7 @@ static q_status extract_file(struct extraction *e, const char *path)
     bool known;
     q_buffer_clear(&e->file);
     Q_TRY(q_fs_read_file(path, PAGE_FILE_BYTES_MAX, &e->file));
-    Q_TRY(corpus_decode(e->decoder, q_buffer_string(&e->file), true, &utf8, &known, &e->changes));
+    Q_TRY(corpus_decode(e->decoder, q_buffer_string(&e->file), true, NULL, &utf8, &known, &e->changes));
     if (!known)
         return q_fail(Q_ERR_INPUT, "'%s' is in no charset that can be told", path);
     Q_TRY(html_extract(&e->extractor, &e->options, utf8, &page));

@@ -8,10 +8,10 @@
 #include "corpus/corpus_document.h"
 #include "corpus/corpus_statistics.h"
 
-/* An item in a batch: its strings are offsets into the batch's bytes. */
+/* An item in a batch: its strings lie one behind the other in the batch's bytes, from `at` on. */
 struct packed {
     struct corpus_item item;
-    size_t name_at, bytes_at;
+    size_t at;
     size_t file; /* in the source */
 };
 
@@ -75,16 +75,37 @@ static q_status next_item(struct build *b, struct corpus_item *item, bool *more)
     return Q_OK;
 }
 
+enum { PACKED_STRINGS = 5 };
+
+static void list_strings(struct corpus_item *item, q_string *strings[PACKED_STRINGS])
+{
+    q_string *const all[PACKED_STRINGS] = {&item->name, &item->url, &item->date, &item->record, &item->bytes};
+    memcpy(strings, all, sizeof all);
+}
+
 static q_status pack(struct batch *batch, const struct corpus_item *item, size_t file)
 {
+    q_string *strings[PACKED_STRINGS];
     Q_TRY(q_grow(&batch->items, &batch->capacity, batch->count + 1, sizeof *batch->items));
     struct packed *packed = &batch->items[batch->count];
-    *packed = (struct packed){
-        .item = *item, .name_at = batch->bytes.size, .bytes_at = batch->bytes.size + item->name.size, .file = file};
-    Q_TRY(q_buffer_append_string(&batch->bytes, item->name));
-    Q_TRY(q_buffer_append_string(&batch->bytes, item->bytes));
+    *packed = (struct packed){.item = *item, .at = batch->bytes.size, .file = file};
+    list_strings(&packed->item, strings);
+    for (size_t i = 0; i < PACKED_STRINGS; i++)
+        Q_TRY(q_buffer_append_string(&batch->bytes, *strings[i]));
     batch->count++;
     return Q_OK;
+}
+
+static void unpack(const struct batch *batch, const struct packed *packed, struct corpus_item *item)
+{
+    q_string *strings[PACKED_STRINGS];
+    size_t at = packed->at;
+    *item = packed->item;
+    list_strings(item, strings);
+    for (size_t i = 0; i < PACKED_STRINGS; i++) {
+        *strings[i] = q_string_slice(q_buffer_string(&batch->bytes), at, at + strings[i]->size);
+        at += strings[i]->size;
+    }
 }
 
 static void warn_of(const struct build *b, const struct corpus_item *item)
@@ -134,7 +155,7 @@ static q_status account(const struct build *b, struct batch *batch, const struct
 {
     const struct q_document *document = &outcome->document;
     struct corpus_statistics *statistics = &batch->statistics;
-    Q_TRY(corpus_count_add(&statistics->formats, item->reason ? item->reason : corpus_format_name(item->format),
+    Q_TRY(corpus_count_add(&statistics->formats, item->reason ? item->reason : corpus_format_name(outcome->format),
                            (struct q_tally){1, item->in_bytes}));
     if (outcome->failed)
         return q_account_failed(&batch->accounting, outcome->reason, item->in_bytes);
@@ -171,12 +192,10 @@ static q_status work(void *context, unsigned worker, void *job)
     struct build *b = context;
     struct batch *batch = job;
     for (size_t i = 0; i < batch->count; i++) {
-        struct packed *packed = &batch->items[i];
-        struct corpus_item item = packed->item;
+        const struct packed *packed = &batch->items[i];
+        struct corpus_item item;
         struct corpus_outcome outcome;
-        item.name = q_string_slice(q_buffer_string(&batch->bytes), packed->name_at, packed->name_at + item.name.size);
-        item.bytes =
-            q_string_slice(q_buffer_string(&batch->bytes), packed->bytes_at, packed->bytes_at + item.bytes.size);
+        unpack(batch, packed, &item);
         const struct corpus_origin origin = {b->source->input, b->source->files[packed->file].name};
         Q_TRY(corpus_work(b->workers[worker], &origin, &item, NULL, &outcome));
         add_changes(&batch->statistics.changes, &outcome.changes);

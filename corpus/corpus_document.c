@@ -13,6 +13,7 @@ struct corpus_worker {
     const struct corpus_settings *settings;
     struct corpus_decoder *decoder;
     struct q_jsonl_parser *parser;
+    struct http_decoder http;
     struct html_extractor extractor;
     struct q_buffer id, raw, text, scratch, title, meta;
     bool langs_taken; /* meta has a member "langs" of the user's */
@@ -52,6 +53,7 @@ void corpus_worker_release(struct corpus_worker *worker)
                                   &worker->scratch, &worker->title, &worker->meta};
     for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
         q_buffer_release(buffers[i]);
+    http_decoder_release(&worker->http);
     html_extractor_release(&worker->extractor);
     corpus_classifier_release(&worker->classifier);
     q_jsonl_release(worker->parser);
@@ -177,18 +179,72 @@ static q_status extract_line(struct corpus_worker *w, const struct corpus_origin
     return write_meta(w, members, count, field, &out->document);
 }
 
+/* Of a record: where and when it was fetched. What the page says of its date is there already. */
+static q_status take_record(struct corpus_worker *w, const struct corpus_item *item, struct q_document *document)
+{
+    if (item->url.size)
+        document->url = item->url;
+    if (!document->date.size)
+        document->date = item->date;
+    if (!item->date.size && !item->record.size)
+        return Q_OK;
+    q_buffer_clear(&w->meta);
+    struct q_json json = q_json_begin(&w->meta);
+    q_json_open(&json, NULL, '{');
+    if (item->date.size)
+        q_json_put_string(&json, "warc-date", item->date);
+    if (item->record.size)
+        q_json_put_string(&json, "warc-record-id", item->record);
+    q_json_close(&json, '}');
+    document->meta = q_buffer_string(&w->meta);
+    return q_json_end(&json);
+}
+
+/* What only the decoded bytes show: types that nobody stated, and those that are not as stated. */
+static const char *look_at(const struct corpus_origin *origin, q_string body, enum corpus_format *format)
+{
+    enum corpus_format seen = corpus_format_of((q_string){0}, q_string_slice(body, 0, CORPUS_SNIFF_BYTES));
+    if (seen == CORPUS_EMPTY)
+        return "empty";
+    if (seen == CORPUS_BINARY || seen == CORPUS_ARCHIVE)
+        return "not-text";
+    if (*format == CORPUS_UNKNOWN)
+        *format = seen == CORPUS_JSONL ? CORPUS_NOT_PROSE : seen;
+    return corpus_format_wanted((enum q_input_format)origin->input->format, *format) ? NULL : "format";
+}
+
+static q_status extract_record(struct corpus_worker *w, const struct corpus_origin *origin,
+                               const struct corpus_item *item, struct corpus_outcome *out, q_string *body)
+{
+    const char *reason;
+    Q_TRY(http_decode(&w->http, &item->http, item->bytes, w->settings->item_bytes_max, w->settings->unpack_ratio_max,
+                      body, &reason));
+    if (reason)
+        return refuse(out, reason, true);
+    reason = look_at(origin, *body, &out->format);
+    return reason ? refuse(out, reason, false) : Q_OK;
+}
+
 static q_status extract(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
                         struct corpus_outcome *out, q_string *text)
 {
+    q_string bytes = item->bytes;
     bool known;
     if (item->format == CORPUS_JSONL)
         return extract_line(w, origin, item->bytes, out, text);
-    Q_TRY(corpus_decode(w->decoder, item->bytes, item->format == CORPUS_HTML, text, &known, &out->changes));
+    if (item->http.record)
+        Q_TRY(extract_record(w, origin, item, out, &bytes));
+    if (out->reason)
+        return Q_OK;
+    bool html = out->format == CORPUS_HTML;
+    Q_TRY(corpus_decode(w->decoder, bytes, html, item->http.charset, text, &known, &out->changes));
     if (!known)
         return refuse(out, "charset", true);
-    if (item->format == CORPUS_HTML)
-        return extract_page(w, *text, out, text);
-    return item->format == CORPUS_MAN ? extract_manual(w, *text, out, text) : Q_OK;
+    if (html)
+        Q_TRY(extract_page(w, *text, out, text));
+    else if (out->format == CORPUS_MAN)
+        Q_TRY(extract_manual(w, *text, out, text));
+    return take_record(w, item, &out->document);
 }
 
 /* --- judgement --------------------------------------------------------------------------------------------------------------------- */
@@ -293,7 +349,7 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
                      const struct corpus_verdict_visitor *visitor, struct corpus_outcome *out)
 {
     q_string text = {0};
-    *out = (struct corpus_outcome){.reason = item->reason, .failed = item->failed};
+    *out = (struct corpus_outcome){.format = item->format, .reason = item->reason, .failed = item->failed};
     w->langs_taken = false;
     if (item->reason)
         return Q_OK;

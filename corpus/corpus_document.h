@@ -1,8 +1,12 @@
 /* From an item to a document, and the verdict on it: the work of stage 1 that needs no other document, and so runs on any thread.
  *
- *     item --decode--> UTF-8 --extract (HTML, manual page, JSON line)--> text --normalise--> --identify--> --measure--> --judge-->
+ *     item --decode (HTTP, charset)--> UTF-8 --extract (HTML, manual page, JSON line)--> text --normalise--> --identify--> --measure--> --judge-->
  *
- * Reasons (dropped): empty, language, lang-score, the rules' names, quality, sampling. Reasons (failed): charset, json, utf-8, no-text, besides the readers'.
+ * Reasons (dropped): empty, language, lang-score, the rules' names, quality, sampling. Reasons (failed): charset, json, utf-8, no-text; http-coding,
+ * archive-bomb, too-large (bodies of HTTP: http_message.h), besides the readers'.
+ *
+ * A document's `url` is the address that it was fetched from, and what the page calls canonical where nobody knows that; its `date` is the page's own, and the
+ * day of the crawl where it has none. Of a record, meta has `warc-date` and `warc-record-id`.
  */
 #ifndef QUERN_CORPUS_DOCUMENT_H
 #define QUERN_CORPUS_DOCUMENT_H
@@ -33,6 +37,7 @@ struct corpus_outcome {
     struct q_document document; /* whole where `readable`: also for what the rules drop */
     bool readable;              /* there is a text that was measured */
     bool mixed;                 /* a second language has at least corpus.lang_mixed_min of it */
+    enum corpus_format format;  /* the item's, or what its bytes showed */
     const char *reason;         /* NULL: kept */
     bool failed;
     struct corpus_changes changes;

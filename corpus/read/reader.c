@@ -26,8 +26,7 @@ static int64_t read_file(struct corpus_reader *reader, void *bytes, size_t size)
     return got;
 }
 
-/* Counts bytes that came out of a level; false and the failure set where they are too many for the file they came out of. */
-static bool count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes)
+bool corpus_count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes)
 {
     if (!q_add_u64(reader->unpacked, bytes, &reader->unpacked))
         reader->unpacked = UINT64_MAX;
@@ -53,7 +52,7 @@ int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *ou
         outer->failure = archive_entry_is_encrypted(outer->entry) ? "archive-encrypted" : corpus_archive_reason(outer);
         outer->fatal = got == ARCHIVE_FATAL;
     }
-    if (got > 0 && !count_unpacked(reader, outer, (uint64_t)got))
+    if (got > 0 && !corpus_count_unpacked(reader, outer, (uint64_t)got))
         return -1;
     return got < 0 ? -1 : got;
 }
@@ -123,6 +122,7 @@ static void release_level(struct corpus_level *level)
 {
     if (level->archive)
         archive_read_free(level->archive);
+    corpus_records_release(level->records);
     q_buffer_release(&level->head);
     q_release(level->block);
     q_release(level);
@@ -132,12 +132,13 @@ static void pop_level(struct corpus_reader *reader)
 {
     struct corpus_level *level = reader->top;
     reader->top = level->outer;
-    reader->depth -= level->archive != NULL;
+    reader->depth -= level->kind != CORPUS_LEVEL_LINES;
     release_level(level);
 }
 
 /* Opens the current entry as a level; its first bytes move from reader->head. */
-static q_status push_level(struct corpus_reader *reader, bool lines, bool whole, const char **reason)
+static q_status push_level(struct corpus_reader *reader, enum corpus_level_kind kind, bool whole,
+                           const struct corpus_records_look *look, const char **reason)
 {
     struct corpus_level *level;
     *reason = NULL;
@@ -145,12 +146,15 @@ static q_status push_level(struct corpus_reader *reader, bool lines, bool whole,
     q_status status = q_alloc(CORPUS_BLOCK_BYTES, 1, &level->block);
     level->reader = reader;
     level->outer = reader->top;
-    level->name_size = reader->name.size;
+    level->kind = kind;
+    level->name_size = level->entry_name_size = reader->name.size;
     level->whole = whole;
     level->head = reader->head;
     reader->head = (struct q_buffer){0};
-    if (status == Q_OK && !lines)
+    if (status == Q_OK && kind == CORPUS_LEVEL_ARCHIVE)
         status = corpus_archive_open(level, reason);
+    if (status == Q_OK && kind == CORPUS_LEVEL_RECORDS)
+        status = corpus_records_open(level, look, reason);
     if (status == Q_OK)
         status = reader->status;
     if (status != Q_OK || *reason) {
@@ -158,7 +162,7 @@ static q_status push_level(struct corpus_reader *reader, bool lines, bool whole,
         return status;
     }
     reader->top = level;
-    reader->depth += !lines;
+    reader->depth += kind != CORPUS_LEVEL_LINES;
     return Q_OK;
 }
 
@@ -175,7 +179,8 @@ static q_string sniffed_name(const struct corpus_reader *reader, bool single)
     return name;
 }
 
-static q_status open_container(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+static q_status open_container(struct corpus_reader *reader, const struct corpus_records_look *look,
+                               struct corpus_item *item, bool *have)
 {
     struct corpus_level *outer = reader->top;
     uint64_t bytes = entry_bytes(reader, outer);
@@ -186,7 +191,7 @@ static q_status open_container(struct corpus_reader *reader, struct corpus_item 
         corpus_item_refuse(reader, item, "too-deep", true, bytes);
         return Q_OK;
     }
-    if (outer && corpus_needs_seek(q_buffer_string(&reader->head))) {
+    if (outer && !look->records && corpus_needs_seek(q_buffer_string(&reader->head))) {
         uint64_t max = reader->options.item_bytes_max;
         Q_TRY(read_up_to(reader, outer, &reader->head, max + 1, &ended, &good));
         if (!good)
@@ -197,7 +202,7 @@ static q_status open_container(struct corpus_reader *reader, struct corpus_item 
         }
         whole = true;
     }
-    Q_TRY(push_level(reader, false, whole, &reason));
+    Q_TRY(push_level(reader, look->records ? CORPUS_LEVEL_RECORDS : CORPUS_LEVEL_ARCHIVE, whole, look, &reason));
     if (outer && outer->failure)
         return *have = false, Q_OK;
     if (reason)
@@ -208,7 +213,7 @@ static q_status open_container(struct corpus_reader *reader, struct corpus_item 
 
 /* --- entries ----------------------------------------------------------------------------------------------------------------------- */
 
-static bool format_wanted(enum q_input_format wanted, enum corpus_format format)
+bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format)
 {
     switch (wanted) {
     case Q_FORMAT_JSONL:
@@ -237,7 +242,7 @@ static enum corpus_format leaf_format(const struct corpus_reader *reader, const 
     if (itself && reader->options.format != Q_FORMAT_AUTO)
         return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format
                                                                                : stated[reader->options.format];
-    *dropped = format_wanted(reader->options.format, format) ? NULL : "format";
+    *dropped = corpus_format_wanted(reader->options.format, format) ? NULL : "format";
     return format;
 }
 
@@ -255,7 +260,7 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
     }
     if (format == CORPUS_JSONL) {
         *have = false;
-        return push_level(reader, true, false, &reason);
+        return push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason);
     }
     struct q_buffer swap = reader->bytes;
     reader->bytes = reader->head;
@@ -290,7 +295,7 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     enum corpus_format named = corpus_format_by_name(sniffed_name(reader, outer && outer->single));
     bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL);
     if (sized && unwanted && !q_string_ends(q_buffer_string(&reader->name), ".json")) {
-        if (count_unpacked(reader, outer, entry_bytes(reader, outer)))
+        if (corpus_count_unpacked(reader, outer, entry_bytes(reader, outer)))
             corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false,
                                entry_bytes(reader, outer));
         else
@@ -301,9 +306,11 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
     if (!good && !reader->head.size)
         return *have = false, Q_OK; /* else what came before the damage may hold items */
+    struct corpus_records_look look;
+    Q_TRY(corpus_records_look(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head), &look));
     /* What is called an archive is opened as one: damage at its beginning is damage, not text. */
     bool archive = corpus_is_archive(q_buffer_string(&reader->head)) || (named == CORPUS_ARCHIVE && reader->head.size);
-    return archive ? open_container(reader, item, have) : read_leaf(reader, item, have);
+    return archive || look.records ? open_container(reader, &look, item, have) : read_leaf(reader, item, have);
 }
 
 /* The current entry of the top level, or the level itself, is damaged: one failed item for the outermost level that the damage reaches. What
@@ -323,13 +330,16 @@ static void report_damage(struct corpus_reader *reader, const char *reason, stru
         pop_level(reader);
 }
 
-static q_status step_lines(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+static q_status step_records(struct corpus_reader *reader, struct corpus_item *item, bool *have)
 {
-    bool ended;
-    reader->name.size = reader->top->name_size;
-    Q_TRY(corpus_lines_next(reader->top, item, &ended));
+    struct corpus_level *level = reader->top;
+    bool ended, lines = level->kind == CORPUS_LEVEL_LINES;
+    reader->name.size = level->name_size;
+    Q_TRY(lines ? corpus_lines_next(level, item, &ended) : corpus_records_next(level, item, &ended));
     *have = !ended;
-    if (ended)
+    if (level->failure)
+        report_damage(reader, level->failure, item, have);
+    else if (ended)
         pop_level(reader);
     return Q_OK;
 }
@@ -341,8 +351,8 @@ static q_status step(struct corpus_reader *reader, struct corpus_item *item, boo
     enum corpus_step what = CORPUS_STEP_FAILED;
     const char *reason = level->failure;
     *have = false;
-    if (!level->archive)
-        return step_lines(reader, item, have);
+    if (level->kind != CORPUS_LEVEL_ARCHIVE)
+        return step_records(reader, item, have);
     if (!reason)
         Q_TRY(corpus_archive_step(level, &what, &reason));
     if (what == CORPUS_STEP_ENTRY)

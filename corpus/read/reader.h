@@ -5,19 +5,23 @@
  *         usr/.../a.html              an item, "data.tar.xz/usr/.../a.html"
  *         usr/.../b.jsonl.gz          level 3 and, in it, lines: an item each
  *
+ *     crawl.warc.gz       records     level 1: an item each, numbered
+ *
  * The stack of open levels is the whole state; only one item is in memory, at most `item_bytes_max`. Names inside archives are names: they go into
  * documents' ids and never to the file system. What cannot be read is an item too, with the reason in it, so that nothing is lost silently: a
- * truncated archive gives its items up to the damage and then one failed item.
+ * truncated archive gives its items up to the damage and then one failed item. Behind a damaged record of a crawl reading goes on at the next one.
  *
- * Reasons (failed): archive-truncated, archive-damaged, archive-bomb, archive-encrypted, too-deep, too-large, name-too-long.
- * Reasons (dropped): empty, not-text, format.
+ * Reasons (failed): archive-truncated, archive-damaged, archive-bomb, archive-encrypted, too-deep, too-large, name-too-long; http-head: no HTTP message
+ * where a record says one.
+ * Reasons (dropped): empty, not-text, format; of records: warc-request, warc-metadata, warc-warcinfo, warc-revisit, warc-continuation, warc-other;
+ * http-status: a page that says to be none.
  */
 #ifndef QUERN_CORPUS_READER_H
 #define QUERN_CORPUS_READER_H
 
 #include "base/memory.h"
 #include "base/recipe.h"
-#include "corpus/read/sniff.h"
+#include "corpus/read/http_message.h"
 
 struct corpus_reader;
 
@@ -43,13 +47,20 @@ enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 struct corpus_item {
     q_string name;             /* inside the file; empty: the file itself. Valid UTF-8 */
     uint64_t index;            /* number of the item in the file, from 0; those with a reason count too */
-    enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line */
+    enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line; UNKNOWN: what `http` and `bytes` say once decoded */
     q_string bytes;            /* as they stand there; empty where there is a reason */
-    uint64_t in_bytes;         /* for the accounting: size of `bytes`, or of what was not read as far as it is known */
-    const char *reason;        /* NULL: read `bytes`. Else why not */
-    bool failed;               /* with a reason: damage, as against not wanted */
-    const char *note;          /* with a reason: what the library said; may be NULL */
+    /* Of a record of WARC or ARC: its target, when that was fetched, its id. As they stand there, without <>. */
+    q_string url, date, record;
+    struct http_message http; /* how `bytes` are coded, and in which charset; zeroed: as they are */
+    /* For the accounting: size of `bytes`, of a record's block, or of what was not read as far as it is known. */
+    uint64_t in_bytes;
+    const char *reason; /* NULL: read `bytes`. Else why not */
+    bool failed;        /* with a reason: damage, as against not wanted */
+    const char *note;   /* with a reason: what the library said, or where in the file it is; may be NULL */
 };
+
+/* Whether items of the format are taken where the recipe wants `wanted`. */
+bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format);
 
 /* path: a file of the machine. Q_ERR_INPUT where it is absent. */
 q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options,

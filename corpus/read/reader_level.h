@@ -9,16 +9,20 @@
 
 enum { CORPUS_BLOCK_BYTES = 128 * 1024, CORPUS_NOTE_MAX = 200 };
 
+enum corpus_level_kind { CORPUS_LEVEL_ARCHIVE, CORPUS_LEVEL_LINES, CORPUS_LEVEL_RECORDS };
+
 /* A container that is open. Its bytes come from the entry at which the level outside stands, or from the file where there is none: first
  * those that were peeked at (`head`), then the rest. */
 struct corpus_level {
     struct corpus_reader *reader;
     struct corpus_level *outer;
-    struct archive *archive;     /* NULL: lines */
+    enum corpus_level_kind kind;
+    struct archive *archive;     /* of an archive */
     struct archive_entry *entry; /* at which the archive stands */
     struct q_buffer head;        /* bytes of this level's source read ahead; the whole source where `whole` */
     size_t head_at;
-    char *block; /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
+    struct corpus_records *records; /* of records */
+    char *block;                    /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
     size_t block_at, block_size;
     bool whole;
     bool source_ended;   /* the source gave its last byte: an error after it means a cut file */
@@ -70,6 +74,22 @@ q_status corpus_archive_step(struct corpus_level *level, enum corpus_step *step,
 int64_t corpus_archive_read(struct corpus_level *level, void *bytes, size_t size);
 /* Why libarchive failed: by what it says and whether the source was at its end. */
 const char *corpus_archive_reason(struct corpus_level *level);
+
+/* Counts bytes that came out of a level; false, and the level's failure is set, where they are too many for the file they came out of. */
+bool corpus_count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes);
+
+/* Records of the web (records_look.c, reader_records.c). look: whether bytes that begin like `head`, under that name, hold records, and how. */
+struct corpus_records_look {
+    bool records, arc;
+    enum corpus_coding coding;
+};
+q_status corpus_records_look(q_string name, q_string head, struct corpus_records_look *look) Q_MUST_USE;
+/* *reason is NULL on success. */
+q_status corpus_records_open(struct corpus_level *level, const struct corpus_records_look *look,
+                             const char **reason) Q_MUST_USE;
+void corpus_records_release(struct corpus_records *records); /* NULL is allowed */
+/* *ended: no record was left, or the level has failed. */
+q_status corpus_records_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
 
 /* Lines (reader_lines.c). *ended: no line was left. */
 q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;

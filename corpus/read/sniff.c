@@ -6,8 +6,8 @@
 
 const char *corpus_format_name(enum corpus_format format)
 {
-    static const char *const names[] = {"unknown", "empty", "archive",   "jsonl", "html",
-                                        "text",    "man",   "not-prose", "binary"};
+    static const char *const names[] = {"unknown", "empty", "archive", "records",   "jsonl",
+                                        "html",    "text",  "man",     "not-prose", "binary"};
     return names[format];
 }
 
@@ -24,6 +24,7 @@ static bool ends_with_any(q_string name, const char *const *endings)
 static const char *const compressions[] = {".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", NULL};
 static const char *const archives[] = {".tar", ".tgz",  ".txz", ".tbz",  ".tzst", ".zip",  ".7z",
                                        ".iso", ".cpio", ".deb", ".udeb", ".ar",   ".epub", NULL};
+static const char *const records[] = {".warc", ".wet", ".wat", ".arc", NULL};
 static const char *const jsonl[] = {".jsonl", ".ndjson", NULL};
 static const char *const html[] = {".html", ".htm", ".xhtml", ".shtml", NULL};
 static const char *const text[] = {".txt", ".md", ".rst", ".text", NULL};
@@ -87,6 +88,8 @@ enum corpus_format corpus_format_by_name(q_string name)
     bool compressed = plain.size < name.size;
     if (ends_with_any(plain, binary))
         return CORPUS_BINARY;
+    if (ends_with_any(plain, records))
+        return CORPUS_RECORDS;
     if (compressed || ends_with_any(plain, archives))
         return CORPUS_ARCHIVE;
     if (ends_with_any(plain, html))
@@ -231,7 +234,7 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
         return CORPUS_BINARY;
     if (named == CORPUS_NOT_PROSE && ends_with_any(name, (const char *const[]){".json", NULL}) && looks_jsonl(head))
         return CORPUS_JSONL; /* JSON lines often bear the name of JSON */
-    if (named != CORPUS_UNKNOWN && named != CORPUS_ARCHIVE)
+    if (named != CORPUS_UNKNOWN && named != CORPUS_ARCHIVE && named != CORPUS_RECORDS)
         return named == CORPUS_MAN && !looks_manual(head) ? CORPUS_TEXT : named;
     if (looks_html(head))
         return CORPUS_HTML;

@@ -8,6 +8,7 @@ enum corpus_format {
     CORPUS_UNKNOWN, /* the name does not say */
     CORPUS_EMPTY,   /* no bytes */
     CORPUS_ARCHIVE, /* archive or compressed file: opened */
+    CORPUS_RECORDS, /* WARC, WET, WAT or ARC, compressed or not: opened */
     CORPUS_JSONL,   /* JSON lines */
     CORPUS_HTML,
     CORPUS_TEXT,      /* plain text */

@@ -175,23 +175,36 @@ static bool hides_in_ascii(q_string bytes, const char *label)
     return strncasecmp(label, "iso-2022-", 9) == 0 && memchr(bytes.data, 0x1B, bytes.size);
 }
 
-q_status corpus_decode(struct corpus_decoder *decoder, q_string bytes, bool html, q_string *text, bool *known,
-                       struct corpus_changes *changes)
+/* By a label that somebody gave. One that says UTF-8 adds nothing: such bytes would be valid, or are repaired. */
+static q_status convert_labelled(struct corpus_decoder *decoder, q_string bytes, const char *label, bool *good,
+                                 uint64_t *replaced)
+{
+    *good = false;
+    if (!label[0] || strcasecmp(meant_by(label), "utf-8") == 0)
+        return Q_OK;
+    return convert(decoder, bytes, meant_by(label), good, replaced);
+}
+
+q_status corpus_decode(struct corpus_decoder *decoder, q_string bytes, bool html, const char *transport, q_string *text,
+                       bool *known, struct corpus_changes *changes)
 {
     char label[LABEL_BYTES_MAX + 1] = "";
-    const char *marked;
+    const char *marked, *outer = transport ? transport : "";
     uint64_t replaced = 0;
     bool declared = html && find_declared(bytes, label);
     *known = true;
     bytes = q_string_slice(bytes, mark_size(bytes, &marked), bytes.size);
     *text = bytes;
-    if (!marked && !(declared && hides_in_ascii(bytes, label)) && q_utf8_valid(bytes))
+    bool hidden = hides_in_ascii(bytes, outer) || (declared && hides_in_ascii(bytes, label));
+    if (!marked && !hidden && q_utf8_valid(bytes))
         return Q_OK;
     bool good = false, utf8 = false;
     if (marked)
         Q_TRY(convert(decoder, bytes, marked, &good, &replaced));
-    else if (declared && strcasecmp(meant_by(label), "utf-8") != 0)
-        Q_TRY(convert(decoder, bytes, meant_by(label), &good, &replaced));
+    else
+        Q_TRY(convert_labelled(decoder, bytes, outer, &good, &replaced));
+    if (!good && !marked && declared)
+        Q_TRY(convert_labelled(decoder, bytes, label, &good, &replaced));
     if (!good && !marked) {
         Q_TRY(repair(decoder, bytes, &good, &replaced));
         utf8 = good;

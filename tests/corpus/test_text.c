@@ -15,18 +15,22 @@
 static struct corpus_decoder *decoder;
 
 /* "text", or "?" where no charset fits. */
-static const char *decoded(const char *bytes, size_t size, bool html)
+static const char *decoded_from(const char *bytes, size_t size, bool html, const char *transport)
 {
     static char text[4096];
     struct corpus_changes changes = {0};
     q_string utf8;
     bool known;
-    assert_ok(corpus_decode(decoder, (q_string){bytes, size}, html, &utf8, &known, &changes));
+    assert_ok(corpus_decode(decoder, (q_string){bytes, size}, html, transport, &utf8, &known, &changes));
     if (!known)
         return "?";
     assert_true(q_utf8_valid(utf8));
     snprintf(text, sizeof text, "%.*s", Q_STRING_ARGS(utf8));
     return text;
+}
+static const char *decoded(const char *bytes, size_t size, bool html)
+{
+    return decoded_from(bytes, size, html, NULL);
 }
 #define DECODED(literal, html) decoded(literal, sizeof(literal) - 1, html)
 
@@ -49,6 +53,20 @@ static void test_charsets(void **state)
     /* what it is outweighs what it says */
     assert_string_equal(DECODED("<meta charset=iso-8859-1>caf\xC3\xA9", true), "<meta charset=iso-8859-1>caf\xC3\xA9");
     assert_string_equal(DECODED("<meta charset=nonsense>caf\xC3\xA9", true), "<meta charset=nonsense>caf\xC3\xA9");
+}
+
+/* What HTTP says stands between what the bytes are and what the page says. */
+static void test_charset_of_the_transport(void **state)
+{
+    (void)state;
+#define FROM(literal, transport) decoded_from(literal, sizeof(literal) - 1, true, transport)
+    assert_string_equal(FROM("<meta charset=koi8-r>caf\xE9", "ISO-8859-1"), "<meta charset=koi8-r>caf\xC3\xA9");
+    assert_string_equal(FROM("<meta charset=koi8-r>\xED\xC5", ""), "<meta charset=koi8-r>\xD0\x9C\xD0\xB5");
+    assert_string_equal(FROM("<meta charset=koi8-r>\xED\xC5", "no-such"), "<meta charset=koi8-r>\xD0\x9C\xD0\xB5");
+    assert_string_equal(FROM("<meta charset=koi8-r>\xED\xC5", "UTF-8"), "<meta charset=koi8-r>\xD0\x9C\xD0\xB5");
+    assert_string_equal(FROM("caf\xC3\xA9", "ISO-8859-1"), "caf\xC3\xA9");
+    assert_string_equal(FROM("\xFF\xFEh\0i\0", "koi8-r"), "hi");
+    assert_string_equal(FROM("\x1B$BF|K\\\x1B(B", "ISO-2022-JP"), "\xE6\x97\xA5\xE6\x9C\xAC");
 }
 
 static void test_detected_and_damaged(void **state)
@@ -281,6 +299,7 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_charsets),
+                                       cmocka_unit_test(test_charset_of_the_transport),
                                        cmocka_unit_test(test_detected_and_damaged),
                                        cmocka_unit_test(test_normal_form),
                                        cmocka_unit_test(test_normal_form_against_plain),

@@ -1,0 +1,20 @@
+/* Fuzzing by dice, where there is no libFuzzer: a program that mutates files and gives them to LLVMFuzzerTestOneInput.
+ *
+ *     fuzz_X SECONDS SEED FILE...      every file as it is; then, for so long: bytes changed, cut out, parts put in, parts of one file put into another
+ *
+ * With clang -fsanitize=fuzzer -DFUZZ_LIBRARY the same function is libFuzzer's. */
+#ifndef QUERN_TESTS_FUZZ_H
+#define QUERN_TESTS_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Says what does not hold, with the last error's text, and aborts. */
+void fuzz_must(bool condition, const char *what);
+/* The program; parts: what is worth putting in, NULL ends. */
+int fuzz_main(int argc, char **argv, const char *const *parts);
+
+#endif
