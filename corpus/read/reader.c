@@ -374,7 +374,7 @@ static q_status enter_piece(struct corpus_reader *reader)
     const char *reason;
     reader->offset = reader->options.piece.from;
     reader->index = reader->options.piece.index;
-    return push_level(reader, true, false, &reason);
+    return push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason);
 }
 
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more)

@@ -17,7 +17,8 @@ enum { ITEM_BYTES_MAX = 1 << 16, RATIO_MAX = 300 };
 /* The bytes as a file; its items as lines, but for what the notes say of places. */
 static void read_items(q_string bytes, struct q_buffer *lines)
 {
-    static const struct corpus_reader_options options = {ITEM_BYTES_MAX, RATIO_MAX, 4, Q_FORMAT_AUTO};
+    static const struct corpus_reader_options options = {
+        .item_bytes_max = ITEM_BYTES_MAX, .unpack_ratio_max = RATIO_MAX, .depth_max = 4};
     static struct http_decoder decoder;
     struct corpus_reader *reader;
     struct corpus_item item;

@@ -583,7 +583,8 @@ static void test_real_files(void **state)
     for (size_t i = 0; i < Q_COUNT_OF(real); i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/warc/%s", folder, real[i].name);
-        assert_ok(read_all(path, &(struct corpus_reader_options){64 << 20, 300, 4, Q_FORMAT_AUTO}));
+        assert_ok(read_all(path, &(struct corpus_reader_options){
+                                     .item_bytes_max = 64 << 20, .unpack_ratio_max = 300, .depth_max = 4}));
         if (counted.records != real[i].records || counted.pages != real[i].pages || counted.failed != real[i].failed)
             fail_msg("%s: %u records, %u pages, %u failed", real[i].name, counted.records, counted.pages,
                      counted.failed);
