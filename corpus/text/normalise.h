@@ -12,6 +12,7 @@ struct corpus_changes {
     uint64_t controls;  /* control characters, byte order marks and noncharacters removed */
     uint64_t composed;  /* documents that were not in NFC */
     uint64_t trimmed;   /* documents with white space cut from an end */
+    uint64_t mojibake;  /* runs of characters that were UTF-8 read in another charset, repaired (mojibake.h) */
     uint64_t emails, ips, phones, ibans, cards; /* places replaced (pii.h) */
 };
 

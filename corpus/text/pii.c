@@ -20,7 +20,7 @@ struct pii_work {
 /* E-mail: datatrove's. Addresses of RFC 5737 and RFC 3849, numbers of the 555-01xx that are set apart for fiction, an IBAN of the registry's examples,
  * a card number that every network gives to testers. A kind with several chooses by hash. */
 static const char *const emails[] = {"email@example.com", "firstname.lastname@example.org"};
-static const char *const addresses[] = {"192.0.2.17",    "192.0.2.146",   "198.51.100.42",
+static const char *const addresses[] = {"192.0.2.17",     "192.0.2.146", "198.51.100.42",
                                         "198.51.100.203", "203.0.113.8", "203.0.113.117"};
 static const char *const long_addresses[] = {"2001:db8:1::17", "2001:db8:52::8a2e", "2001:db8:85a3::7334"};
 static const char *const phones[] = {"+1-202-555-0143"};
