@@ -179,7 +179,15 @@ static q_string next_line(q_string *rest)
     return line;
 }
 
-/* The charset that gains most in the line; where none is sure there, the one that gains most in all. */
+/* Whether a charset explains a text better: it is sure of something, leaves less outside, gains more. */
+static bool is_better(const struct view *a, const struct view *b)
+{
+    if ((a->gain != 0) != (b->gain != 0))
+        return a->gain != 0;
+    return a->gain && (a->outside != b->outside ? a->outside < b->outside : a->gain > b->gain);
+}
+
+/* The charset that explains the line best; where none is sure there, the whole text. */
 static unsigned best_charset(const struct mojibake *m, unsigned charsets, q_string line, const struct view *all,
                              struct view *view)
 {
@@ -189,8 +197,8 @@ static unsigned best_charset(const struct mojibake *m, unsigned charsets, q_stri
         if (!(charsets >> i & 1))
             continue;
         survey(m, i, line, &views[i]);
-        if (best == MOJIBAKE_CHARSETS || views[i].gain > views[best].gain ||
-            (views[i].gain == views[best].gain && all[i].gain > all[best].gain))
+        if (best == MOJIBAKE_CHARSETS || is_better(&views[i], &views[best]) ||
+            (!is_better(&views[best], &views[i]) && is_better(&all[i], &all[best])))
             best = i;
     }
     *view = views[best];

@@ -10,7 +10,7 @@
  *   - A run with a gain of 2 is repaired wherever it stands: pages mix good text and bad.
  *   - A run with less but no loss, where the document has such a run of the charset and every character beyond ASCII of the line is in a sequence.
  *   - Any run, where the document has such a run, and twenty sequences to each character beyond ASCII that is in none: it is broken as a whole.
- * Of several charsets that fit a line, the one with the most gain counts. That is done again until nothing changes, four times at most; a text that changes
+ * Of several charsets that fit a line, the one counts that leaves the fewest characters beyond ASCII outside of sequences, then the one that gains most. That is done again until nothing changes, four times at most; a text that changes
  * still stays as it came. So repairing twice is repairing once.
  *
  * The idea to weigh what is unlikely before and after is that of ftfy (Speer 2019, 6.3 tried), whose lists of characters this does without: classes, cases and scripts are Unicode's,

@@ -23,6 +23,7 @@ static const char *const emails[] = {"email@example.com", "firstname.lastname@ex
 static const char *const addresses[] = {"192.0.2.17",     "192.0.2.146", "198.51.100.42",
                                         "198.51.100.203", "203.0.113.8", "203.0.113.117"};
 static const char *const long_addresses[] = {"2001:db8:1::17", "2001:db8:52::8a2e", "2001:db8:85a3::7334"};
+static const char *const networks[] = {"2001:db8:1::", "2001:db8:52::", "2001:db8:85a3::"};
 static const char *const phones[] = {"+1-202-555-0143"};
 static const char *const ibans[] = {"GB29NWBK60161331926819"};
 static const char *const cards[] = {"4111111111111111"};
@@ -90,20 +91,28 @@ static size_t next_digit(q_string text, unsigned kinds, size_t from, size_t to)
     return at;
 }
 
+static q_status put_ip(struct pii_work *w, const struct pii_match *match, bool version_6)
+{
+    const char *with = !version_6                           ? PLACEHOLDER(w, match, addresses)
+                       : w->text.data[match->to - 1] == ':' ? PLACEHOLDER(w, match, networks)
+                                                            : PLACEHOLDER(w, match, long_addresses);
+    return put(w, match, with, &w->changes->ips);
+}
+
 /* What begins with the digit at `at` and ends at `to` at the latest, if anything. */
 static q_status replace_number(struct pii_work *w, size_t at, size_t to)
 {
+    const q_string text = q_string_slice(w->text, 0, to); /* what an e-mail address has is no part of a number */
     struct pii_match match;
     bool version_6;
-    if (w->kinds & PII_IBAN && pii_match_iban(w->text, w->done, at, &match) && match.to <= to)
+    if (w->kinds & PII_IBAN && pii_match_iban(text, w->done, at, &match))
         return put(w, &match, PLACEHOLDER(w, &match, ibans), &w->changes->ibans);
-    if (w->kinds & PII_CARD && pii_match_card(w->text, at, &match) && match.to <= to)
+    if (w->kinds & PII_CARD && pii_match_card(text, at, &match))
         return put(w, &match, PLACEHOLDER(w, &match, cards), &w->changes->cards);
-    if (w->kinds & PII_PHONE && pii_match_phone(w->text, w->done, at, &match) && match.to <= to)
+    if (w->kinds & PII_PHONE && pii_match_phone(text, w->done, at, &match))
         return put(w, &match, PLACEHOLDER(w, &match, phones), &w->changes->phones);
-    if (w->kinds & PII_IP && pii_match_ip(w->text, at, &match, &version_6) && match.to <= to)
-        return put(w, &match, version_6 ? PLACEHOLDER(w, &match, long_addresses) : PLACEHOLDER(w, &match, addresses),
-                   &w->changes->ips);
+    if (w->kinds & PII_IP && pii_match_ip(text, at, &match, &version_6))
+        return put_ip(w, &match, version_6);
     return Q_OK;
 }
 

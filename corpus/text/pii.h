@@ -3,11 +3,12 @@
  * What is found:
  *   e-mail   the addresses that datatrove 0.9's PIIFormatter finds (the dot-atom of RFC 5322 behind a word boundary, '@', two labels or more, or an IPv4
  *            address in brackets), but for these:
+ *              - what hangs together goes together: "@user@mill.social", "a@mill.org/b@mill.org" are one;
  *              - the last label has two characters or more and begins with a letter: "left-pad@1.3.0" is a package, "icon@2x.png" a picture;
  *              - behind a letter outside ASCII an address begins all the same: Chinese has no spaces, and datatrove finds nothing there;
  *              - example.com, .net, .org and what lies under .example, .invalid, .localhost and .test is nobody's (RFC 2606) and stays.
  *   IP       IPv4 as datatrove finds it: four numbers up to 255 without leading zeros that are public; but
- *              - the number has ends: neither a letter, a digit nor another ".7" touches it, so "1.2.3.4.5" holds none;
+ *              - the number has ends: neither a letter, a digit nor another ".7" touches it, so "1.2.3.4.5" holds none; nor does a name with a point before it;
  *              - one of the four is 32 or more: "6.3.6.1" is a section, "4.14.0.24" a version (nine in ten of datatrove's in the manuals we measured), and one public
  *                address in 4,096 is lost;
  *              - multicast is not public here; to Python's is_global it is.

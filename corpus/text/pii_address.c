@@ -198,7 +198,7 @@ static bool match_groups(q_string text, size_t at, struct pii_match *match)
         return false;
     if (address[size - 1] == '.') /* of the sentence */
         size--;
-    if (address[size - 1] == ':' && address[size - 2] != ':')
+    else if (address[size - 1] == ':' && address[size - 2] != ':')
         size--;
     address[size] = 0;
     *match = (struct pii_match){.from = at, .to = at + size};
@@ -207,7 +207,8 @@ static bool match_groups(q_string text, size_t at, struct pii_match *match)
 
 /* --- faces ------------------------------------------------------------------------------------------------------------------------- */
 
-bool pii_match_email(q_string text, size_t from, size_t at, struct pii_match *match)
+/* The address around the '@' at `at`, alone. */
+static bool match_address(q_string text, size_t from, size_t at, struct pii_match *match)
 {
     uint32_t address;
     size_t start = local_part(text, from, at), end = 0;
@@ -215,12 +216,30 @@ bool pii_match_email(q_string text, size_t from, size_t at, struct pii_match *ma
         return false;
     if (pii_byte(text, at + 1) == '[') {
         end = read_quad(text, at + 2, &address);
-        end = end && pii_byte(text, end) == ']' ? end + 1 : 0;
+        end = end && pii_byte(text, end) == ']' && pii_ends(text, end + 1) && !is_label(pii_byte(text, end + 1))
+                  ? end + 1
+                  : 0;
     } else {
         end = domain_end(text, at + 1);
     }
     *match = (struct pii_match){start, end, is_reserved(q_string_slice(text, at + 1, end))};
     return end != 0;
+}
+
+bool pii_match_email(q_string text, size_t from, size_t at, struct pii_match *match)
+{
+    struct pii_match more;
+    if (!match_address(text, from, at, match))
+        return false;
+    while (match->from > from && pii_byte(text, match->from - 1) == '@' &&
+           (match->from - 1 == from || pii_byte(text, match->from - 2) != '.'))
+        match->from = local_part(text, from, match->from - 1);
+    for (unsigned char c; at++, c = pii_byte(text, at), is_atom(c) || c == '.' || c == '@';)
+        if (c == '@' && at >= match->to && match_address(text, match->to, at, &more)) {
+            match->to = more.to;
+            match->keep &= more.keep;
+        }
+    return true;
 }
 
 bool pii_match_ip(q_string text, size_t at, struct pii_match *match, bool *version_6)

@@ -32,14 +32,21 @@ static inline unsigned char pii_byte(q_string text, size_t at)
     return at < text.size ? (unsigned char)text.data[at] : 0;
 }
 
-/* Whether the digit at `at` is not inside a word or a longer number with points. */
+/* Whether the digit at `at` is not inside a word, nor a name or a longer number with points. */
 static inline bool pii_begins(q_string text, size_t at)
 {
     unsigned char before = at ? pii_byte(text, at - 1) : 0;
-    return !pii_is_word(before) && !(before == '.' && at > 1 && pii_is_digit(pii_byte(text, at - 2)));
+    return !pii_is_word(before) && !(before == '.' && at > 1 && pii_is_word(pii_byte(text, at - 2)));
 }
 
-/* Around the '@' at `at`. Looks back to `from` at most, and ahead as far as labels go. */
+/* Whether what goes up to `at` is not the beginning of a word, a name or an address. */
+static inline bool pii_ends(q_string text, size_t at)
+{
+    unsigned char next = pii_byte(text, at);
+    return !pii_is_word(next) && !((next == '.' || next == ':') && pii_is_word(pii_byte(text, at + 1)));
+}
+
+/* Around the '@' at `at`, with what hangs on to it. Looks back to `from` at most, and ahead to the end of the characters that addresses are made of. */
 bool pii_match_email(q_string text, size_t from, size_t at, struct pii_match *match);
 /* The others begin with the digit at `at`, the first of its run; phone numbers and IBANs may have up to two characters before it. They look at no more than
  * 64 bytes. */

@@ -10,26 +10,23 @@ enum { PHONE_DIGITS_MIN = 8, PHONE_DIGITS_MAX = 15, AMERICAN_DIGITS = 11, PHONE_
 static size_t phone_separator(q_string text, size_t at)
 {
     size_t size = 0;
-    while (size < 3 && pii_byte(text, at + size) && strchr(size ? " ()" : " ()-./", pii_byte(text, at + size)))
+    while (size < 3 && pii_byte(text, at + size) && strchr(size ? " ()" : " ()-/", pii_byte(text, at + size)))
         size++;
     return size;
 }
 
-/* +49 (30) 901820 from its first digit on; the end, 0 where it is none. Behind country code 1 a number has 11 digits. */
+/* +49 (30) 901820 from its first digit on: the end of the last group that leaves it a number, 0 where none does. Behind country code 1 it has 11 digits. */
 static size_t read_international(q_string text, size_t at)
 {
     size_t end = at, good = 0;
-    unsigned digits = 0, open = 0;
+    unsigned digits = 0, open = 0, most = pii_byte(text, at) == '1' ? AMERICAN_DIGITS : PHONE_DIGITS_MAX;
     if (pii_byte(text, at) == '0')
         return 0;
-    while (end < at + PHONE_BYTES_MAX) {
-        if (pii_is_digit(pii_byte(text, end))) {
+    while (end < at + PHONE_BYTES_MAX && digits <= most) {
+        for (; pii_is_digit(pii_byte(text, end)) && digits <= most; end++)
             digits++;
-            good = ++end;
-            if (digits == AMERICAN_DIGITS && pii_byte(text, at) == '1')
-                break;
-            continue;
-        }
+        if (digits >= PHONE_DIGITS_MIN && digits <= most && pii_ends(text, end))
+            good = end;
         size_t separator = phone_separator(text, end);
         for (size_t i = 0; i < separator; i++)
             open += pii_byte(text, end + i) == '(';
@@ -37,7 +34,7 @@ static size_t read_international(q_string text, size_t at)
             break;
         end += separator;
     }
-    return digits >= PHONE_DIGITS_MIN && digits <= PHONE_DIGITS_MAX && !pii_is_word(pii_byte(text, good)) ? good : 0;
+    return good;
 }
 
 /* Reads `count` digits, the first from `first` on; the new position, 0 where they are not there. */
@@ -66,7 +63,7 @@ static size_t read_american(q_string text, size_t at, bool bracket)
     if (bracket ? !second || !strchr("-. ", second) : second != first)
         return 0;
     at = read_digits(text, at, 4, '0');
-    return at && !pii_is_word(pii_byte(text, at)) && !(first == '.' && pii_is_digit(pii_byte(text, at + 1))) ? at : 0;
+    return at && pii_ends(text, at) ? at : 0;
 }
 
 bool pii_match_phone(q_string text, size_t from, size_t at, struct pii_match *match)
@@ -117,7 +114,7 @@ bool pii_match_iban(q_string text, size_t from, size_t at, struct pii_match *mat
         if (!pii_is_digit(letters[i]) && (letters[i] < 'A' || letters[i] > 'Z'))
             return false;
     }
-    if (!length || pii_is_word(pii_byte(text, end)))
+    if (!length || !pii_ends(text, end))
         return false;
     for (unsigned i = 4; i < length + 4; i++) /* the first four count last */
         rest = iban_mod(rest, letters[i % length]);
@@ -189,7 +186,7 @@ bool pii_match_card(q_string text, size_t at, struct pii_match *match)
             digits[count++] = pii_byte(text, end);
         }
         unsigned char next = pii_byte(text, end);
-        if (!groups[group] || pii_is_word(next))
+        if (!groups[group] || !pii_ends(text, end))
             return found;
         unsigned prefix = 0;
         for (unsigned i = 0; i < 4 && count >= CARD_DIGITS_MIN; i++)
