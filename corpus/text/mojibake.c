@@ -65,43 +65,54 @@ static const unsigned char *next_inner(const unsigned char *begin, const unsigne
     return NULL;
 }
 
-/* Where the sequence begins that the character at `at` may be inside of; NULL where none does. */
-static const unsigned char *lead_of(const struct mojibake *m, unsigned charset, const unsigned char *begin,
-                                    const unsigned char *at)
+/* Where the characters of the charset that lead up to `at` begin, `begin` at the earliest. */
+static const unsigned char *first_of(const struct mojibake *m, unsigned charset, const unsigned char *begin,
+                                     const unsigned char *at)
 {
-    for (unsigned i = 0; i < 3 && at > begin && at[-1] >= 0x80; i++) {
+    for (const unsigned char *before = at; at > begin && at[-1] >= 0x80; at = before) {
         do
-            at--;
-        while ((*at & 0xC0) == 0x80);
-        const unsigned char *next = at;
-        unsigned slot = mojibake_slot(mojibake_next(&next));
-        if (m->leads[slot] >> charset & 1)
-            return at;
-        if (!(m->inners[slot] >> charset & 1))
-            return NULL;
+            before--;
+        while ((*before & 0xC0) == 0x80);
+        const unsigned char *next = before;
+        if (!m->byte_of[charset][mojibake_slot(mojibake_next(&next))])
+            break;
     }
-    return NULL;
+    return at;
+}
+
+/* Whether one of the runs that begin in [from, to] is sure; *behind is set behind them. */
+static bool any_sure(const struct mojibake *m, unsigned charset, q_string text, const unsigned char *from,
+                     const unsigned char *to, const unsigned char **behind)
+{
+    const unsigned char *begin = (const unsigned char *)text.data, *end = begin + text.size;
+    bool sure = false;
+    while (from <= to && !sure) {
+        struct mojibake_run run = mojibake_measure(m, charset, begin, from, end);
+        sure = run.gain >= GAIN_SURE;
+        if (run.size)
+            from += run.size;
+        else
+            mojibake_next(&from);
+    }
+    *behind = from;
+    return sure;
 }
 
 /* The charsets in which the text has a sure run. */
 static unsigned sure_charsets(const struct mojibake *m, q_string text)
 {
     const unsigned char *begin = (const unsigned char *)text.data, *end = begin + text.size;
-    const unsigned char *behind[MOJIBAKE_CHARSETS]; /* the last run looked at, by charset */
+    const unsigned char *behind[MOJIBAKE_CHARSETS]; /* what was looked at, by charset */
     unsigned sure = 0;
     for (unsigned i = 0; i < MOJIBAKE_CHARSETS; i++)
         behind[i] = begin;
     for (const unsigned char *at = begin; (at = next_inner(begin, at, end)) != NULL; at++) {
         const unsigned char *next = at;
         unsigned fitting = m->inners[mojibake_slot(mojibake_next(&next))] & ~sure;
-        for (unsigned i = 0; fitting >> i; i++) {
-            const unsigned char *first = fitting >> i & 1 && at >= behind[i] ? lead_of(m, i, behind[i], at) : NULL;
-            if (!first)
-                continue;
-            struct mojibake_run run = mojibake_measure(m, i, begin, first, end);
-            behind[i] = first + run.size;
-            sure |= (unsigned)(run.gain >= GAIN_SURE) << i;
-        }
+        for (unsigned i = 0; fitting >> i; i++)
+            if (fitting >> i & 1 && at >= behind[i] &&
+                any_sure(m, i, text, first_of(m, i, behind[i], at), at, &behind[i]))
+                sure |= 1u << i;
     }
     return sure;
 }

@@ -3,8 +3,8 @@
  *
  * A *sequence* is two to four characters that some charset writes as the bytes of one UTF-8 character; a *run* is a row of them. Text holds such pairs by chance
  * too: the capital of «JOSÉ» with its quotation mark, "déšť" in Czech, tables drawn with boxes. So a run is repaired only where the text becomes smoother by it.
- * The *roughness* of a text counts, at each pair of neighbours, what does not happen inside words: a small letter before a capital beyond ASCII (2), a letter beside a
- * symbol, two different symbols, a letter behind an opening quotation mark or with a quotation mark between two letters, two scripts in a word, a digit before
+ * The *roughness* of a text counts, at each pair of neighbours, what does not happen inside words: a small letter before a capital beyond ASCII (2), a letter or a
+ * dash beside a symbol, two different symbols, an opening quotation mark behind a letter, any other between two letters, two scripts in a word, a digit before
  * a cased letter beyond ASCII (1 each), a C1 control (2). The *gain* of a run is the roughness before less that after, and 1 for each three-byte and 2 for each
  * four-byte sequence, which chance does not make so easily.
  *   - A run with a gain of 2 is repaired wherever it stands: pages mix good text and bad.

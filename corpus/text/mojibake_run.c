@@ -18,7 +18,7 @@ _Static_assert(Q_COUNT_OF(names) == MOJIBAKE_CHARSETS, "as many names as tables"
 static void add_character(struct mojibake *m, unsigned charset, uint32_t c, unsigned byte)
 {
     unsigned slot = mojibake_slot(c);
-    if (c < 0x80 || !slot || m->byte_of[charset][slot])
+    if (c < 0x80 || byte < 0x80 || !slot || m->byte_of[charset][slot])
         return;
     m->byte_of[charset][slot] = (uint8_t)byte;
     if (byte >= 0xC2 && byte <= 0xF4)
@@ -41,8 +41,7 @@ static bool add_charset(struct mojibake *m, unsigned charset, const char *name)
             add_character(m, charset, to[0], byte);
     }
     ucnv_close(converter);
-    if (!m->byte_of[charset][MICRO_SIGN]) /* the small mu is either in the charsets of DOS */
-        add_character(m, charset, MICRO_SIGN, m->byte_of[charset][GREEK_MU]);
+    add_character(m, charset, MICRO_SIGN, m->byte_of[charset][GREEK_MU]); /* DOS has one for both */
     for (unsigned byte = 0x80; byte < 0xA0; byte++)
         add_character(m, charset, byte, byte);
     return U_SUCCESS(error);
@@ -70,7 +69,7 @@ void mojibake_release(struct mojibake *m)
 
 /* --- roughness --------------------------------------------------------------------------------------------------------------------- */
 
-enum kind { NEUTRAL, DIGIT, SMALL, CAPITAL, LETTER, SYMBOL, OPENING, QUOTE, CONTROL };
+enum kind { NEUTRAL, DIGIT, SMALL, CAPITAL, LETTER, SYMBOL, OPENING, QUOTE, DASH, CONTROL };
 
 /* Where the count of a text's roughness stands. */
 struct seam {
@@ -114,8 +113,9 @@ static enum kind kind_of(uint32_t c)
         return OPENING;
     case U_INITIAL_PUNCTUATION:
     case U_FINAL_PUNCTUATION:
+        return c == 0x2019 ? NEUTRAL : QUOTE; /* the apostrophe stands within words */
     case U_DASH_PUNCTUATION:
-        return c == 0x2019 || c == 0x2013 ? NEUTRAL : QUOTE; /* they stand within words */
+        return DASH;
     case U_OTHER_PUNCTUATION:
         return c == 0xA1 || c == 0xBF ? OPENING : c == 0xB7 ? NEUTRAL : QUOTE;
     case U_CONTROL_CHAR:
@@ -155,7 +155,7 @@ static unsigned cost(const struct seam *s, enum kind kind, uint32_t c, UScriptCo
     if (s->kind == SYMBOL && kind == SYMBOL)
         return c != s->last && !(is_box(c) && is_box(s->last));
     if (s->kind == SYMBOL || kind == SYMBOL)
-        return is_letter(s->kind) || is_letter(kind);
+        return is_letter(s->kind) || is_letter(kind) || s->kind == DASH || kind == DASH;
     if (is_letter(s->kind))
         return kind == OPENING;
     if (s->kind == DIGIT)
@@ -194,10 +194,12 @@ unsigned mojibake_sequence(const struct mojibake *m, unsigned charset, const uns
             return 0;
         utf8[i] = m->byte_of[charset][slot];
     }
-    *next = at;
     bool whole = (utf8[0] != 0xE0 || utf8[1] >= 0xA0) && (utf8[0] != 0xED || utf8[1] < 0xA0) &&
                  (utf8[0] != 0xF0 || utf8[1] >= 0x90) && (utf8[0] != 0xF4 || utf8[1] < 0x90);
-    return whole ? size : 0;
+    if (!whole)
+        return 0;
+    *next = at;
+    return size;
 }
 
 /* A letter or symbol of the charset beside a run and in none: what is there is not UTF-8, but bytes of yet another charset. */
@@ -246,6 +248,7 @@ struct mojibake_run mojibake_measure(const struct mojibake *m, unsigned charset,
         return run;
     run.gain -= stray_before ? STRAY : 0;
     if (at < end) {
+        next = at;
         uint32_t behind = mojibake_next(&next);
         run.gain -= is_stray(m, charset, behind) ? STRAY : 0;
         step(&broken, behind);

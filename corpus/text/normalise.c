@@ -102,6 +102,8 @@ static void clean_bytes(q_string text, struct q_buffer *out, struct corpus_chang
                                   [ZERO_WIDTH] = &changes->zero_widths};
     unsigned ends = 0; /* line ends in a row, those that went too */
     size_t size = 0;
+    if (!text.size)
+        return;
     while (at < end) {
         unsigned skipped = end - at >= 18 ? ordinary_bytes(at) : 0;
         at += skipped;
