@@ -8,9 +8,10 @@
  *              - behind a letter outside ASCII an address begins all the same: Chinese has no spaces, and datatrove finds nothing there;
  *              - example.com, .net, .org and what lies under .example, .invalid, .localhost and .test is nobody's (RFC 2606) and stays.
  *   IP       IPv4 as datatrove finds it: four numbers up to 255 without leading zeros that are public; but
- *              - the number has ends: neither a letter, a digit nor another ".7" touches it, so "1.2.3.4.5" holds none; nor does a name with a point before it;
- *              - one of the four is 32 or more: "6.3.6.1" is a section, "4.14.0.24" a version (nine in ten of datatrove's in the manuals we measured), and one public
- *                address in 4,096 is lost;
+ *              - the number has ends: neither a letter, a digit nor another ".7" touches it, so "1.2.3.4.5" holds none; nor does a name with a point
+ *                before it;
+ *              - one of the four is 32 or more: "6.3.6.1" is a section, "4.14.0.24" a version (nine in ten of datatrove's in the manuals we measured),
+ *                and one public address in 4,096 is lost;
  *              - multicast is not public here; to Python's is_global it is.
  *            IPv6 (datatrove has none): full, compressed, with IPv4 inside; three groups or more of 2000::/3, public. What follows it ("/64", "%eth0", a
  *            full stop) stays.
@@ -19,9 +20,9 @@
  *   card     13 to 19 digits in one piece or grouped as on cards: the issuer's prefix, its lengths and the check digit (Luhn, ISO/IEC 7812) are right
  * Public is what the IANA registries of special-purpose addresses call globally reachable (RFC 6890 and later), 6to4 by the IPv4 address inside.
  *
- * E-mail comes first, then everything else between, from left to right; at one place the order is IBAN, card, phone, IP.
- * The placeholder depends on the matched bytes alone (a keyed hash chooses among a few), so the same address is the same in every document, whatever else there
- * is. Placeholders lie in what is set apart for documentation and fiction and are themselves left alone or replaced by themselves: doing it twice is doing it once.
+ * E-mail comes first, then everything else between, from left to right; at one place the order is IBAN, card, phone, IP. The placeholder depends on the
+ * matched bytes alone (a keyed hash chooses among a few), so the same address is the same in every document, whatever else there is. Placeholders lie in
+ * what is set apart for documentation and fiction and are themselves left alone or replaced by themselves: doing it twice is doing it once.
  *
  * Linear: every byte is looked at a bounded number of times, whatever the text.
  */
