@@ -367,11 +367,13 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     return document->text.size ? judge_quality(w, out) : refuse(out, "empty", false);
 }
 
+/* In what is dropped too, where samples are taken from it, but that is not counted. */
 static q_status replace_personal(struct corpus_worker *w, struct corpus_outcome *out)
 {
+    struct corpus_changes uncounted = {0};
     bool found;
     q_buffer_clear(&w->scratch);
-    Q_TRY(pii_replace(out->document.text, w->pii, &w->scratch, &found, &out->changes));
+    Q_TRY(pii_replace(out->document.text, w->pii, &w->scratch, &found, out->reason ? &uncounted : &out->changes));
     if (found)
         out->document.text = q_buffer_string(&w->scratch);
     return Q_OK;
@@ -396,5 +398,5 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
     out->document.source = q_string_of(origin->input->name);
     out->document.quality = -1;
     Q_TRY(judge(w, origin, item, visitor, out));
-    return out->reason || !w->pii ? Q_OK : replace_personal(w, out);
+    return w->pii && out->readable ? replace_personal(w, out) : Q_OK;
 }

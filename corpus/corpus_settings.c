@@ -99,7 +99,7 @@ static const struct q_setting rows[] = {
     {ROW(by_language), .type = Q_SETTING_LIST, .table = &language_table,
      .meaning = "for documents of one language: what is not given of a family is as in the section"},
     {ROW(pii), .type = Q_SETTING_SECTION, .table = &pii_table,
-     .meaning = "personal data replaced by placeholders in the documents that are kept"},
+     .meaning = "personal data replaced by placeholders behind the rules, in samples of what is dropped too"},
     {0}};
 
 const struct q_settings_table corpus_settings_table = {"corpus", rows, sizeof(struct corpus_settings)};

@@ -11,7 +11,7 @@ struct corpus_language_rules {
     struct corpus_rules rules;
 };
 
-/* Personal data that is replaced in kept documents (text/pii.h). */
+/* Personal data that is replaced (text/pii.h). */
 struct corpus_pii_settings {
     bool email, ip, phone, iban, card;
 };

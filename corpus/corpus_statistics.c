@@ -165,8 +165,9 @@ q_status corpus_statistics_kept(struct corpus_statistics *s, q_string lang, uint
     X(charset)                                                                                                         \
     X(repaired)                                                                                                        \
     X(mojibake)                                                                                                        \
-    X(line_ends) X(controls) X(bidi) X(soft_hyphens) X(zero_widths) X(trailing_blanks) X(blank_lines) X(composed)      \
-        X(trimmed) X(emails) X(ips) X(phones) X(ibans) X(cards)
+    X(line_ends)                                                                                                       \
+    X(controls) X(bidi) X(soft_hyphens) X(zero_widths) X(trailing_blanks) X(blank_lines) X(composed) X(trimmed)        \
+        X(emails) X(ips) X(phones) X(ibans) X(cards)
 
 void corpus_changes_add(struct corpus_changes *sum, const struct corpus_changes *one)
 {

@@ -1,8 +1,9 @@
 #include "corpus/text/normalise.h"
 
-#include "base/bytes.h"
 #include "base/check.h"
 #include "corpus/text/unicode_nfc.h"
+
+#include <endian.h>
 
 enum { LINE_ENDS_MAX = 3 }; /* in a row: two empty lines */
 
@@ -53,19 +54,36 @@ static bytes16 load(const unsigned char *at)
 }
 
 #define IS(vector, byte) ((bytes16)((vector) == (byte)))
+#define IN(vector, first, last) ((bytes16)((vector) - (first) <= (last) - (first)))
+
+/* Whether a byte of the 16 is not ASCII. */
+static bool beyond_ascii(bytes16 bytes)
+{
+    uint64_t words[2];
+    memcpy(words, &bytes, sizeof words);
+    return ((words[0] | words[1]) & 0x8080808080808080) != 0;
+}
 
 /* How many of the 16 bytes at `at`, which two more follow, are before the first that may begin a special character. */
 static unsigned ordinary_bytes(const unsigned char *at)
 {
-    bytes16 first = load(at), second = load(at + 1), third = load(at + 2);
-    bytes16 special = ((bytes16)(first < 0x20) & ~IS(first, '\t')) | IS(first, 0x7F);
-    special |= IS(first, 0xC2) & ((bytes16)(second < 0xA0) | IS(second, 0xAD));
-    special |= IS(first, 0xD8) & IS(second, 0x9C);
-    special |= IS(first, 0xE2) & IS(second, 0x80) & ((bytes16)(third - 0x8B < 5) | (bytes16)(third - 0xA8 < 7));
-    special |= IS(first, 0xE2) & IS(second, 0x81) & (bytes16)(third - 0xA0 < 10);
-    special |= IS(first, 0xEF) & (IS(second, 0xBB) | IS(second, 0xB7) | (IS(second, 0xBF) & (bytes16)(third > 0xBD)));
-    uint64_t low = q_load_u64(&special), high = q_load_u64((const char *)&special + 8);
-    return low ? (unsigned)__builtin_ctzll(low) / 8 : high ? 8 + (unsigned)__builtin_ctzll(high) / 8 : 16;
+    bytes16 first = load(at), special = ((bytes16)(first < 0x20) & ~IS(first, '\t')) | IS(first, 0x7F);
+    uint64_t words[2];
+    if (beyond_ascii(first)) {
+        bytes16 second = load(at + 1), third = load(at + 2);
+        special |= IS(first, 0xC2) & ((bytes16)(second < 0xA0) | IS(second, 0xAD));
+        special |= IS(first, 0xD8) & IS(second, 0x9C);
+        special |= IS(first, 0xE2) & IS(second, 0x80) & (IN(third, 0x8B, 0x8F) | IN(third, 0xA8, 0xAE));
+        special |= IS(first, 0xE2) & IS(second, 0x81) & IN(third, 0xA0, 0xA9);
+        special |=
+            IS(first, 0xEF) & (IS(second, 0xBB) | IS(second, 0xB7) | (IS(second, 0xBF) & (bytes16)(third > 0xBD)));
+    }
+    memcpy(words, &special, sizeof words);
+    words[0] = le64toh(words[0]); /* the first byte is the lowest */
+    words[1] = le64toh(words[1]);
+    if (words[0])
+        return (unsigned)__builtin_ctzll(words[0]) / 8;
+    return words[1] ? 8 + (unsigned)__builtin_ctzll(words[1]) / 8 : 16;
 }
 
 /* Thai, Lao, Tibetan, Burmese and Khmer have no spaces between words; U+200B says where these are, as writers put it. */
@@ -172,16 +190,14 @@ static bool is_suspect(const unsigned char *at)
     }
 }
 
-#define IN(vector, first, last) ((bytes16)((vector) - (first) <= (last) - (first)))
-
 /* Whether is_suspect holds for one of the 16 bytes at `at`, which two more follow. It may say so where it does not. */
 static bool any_suspect(const unsigned char *at)
 {
-    bytes16 first = load(at), second = load(at + 1), third = load(at + 2);
+    bytes16 first = load(at);
     uint64_t words[2];
-    memcpy(words, &first, sizeof words);
-    if (((words[0] | words[1]) & 0x8080808080808080) == 0)
+    if (!beyond_ascii(first))
         return false;
+    bytes16 second = load(at + 1), third = load(at + 2);
     bytes16 suspect = IN(first, 0xCC, 0xCD) | IN(first, 0xDC, 0xE0) | (bytes16)(first > 0xF0);
     suspect |= IS(first, 0xCE) & IS(second, 0x87);
     suspect |= IS(first, 0xD2) & IN(second, 0x83, 0x87);
