@@ -213,6 +213,28 @@ static void test_any_text(void **state)
     q_buffer_release(&once);
 }
 
+/* The quick look sees in blocks of 16 bytes what it sees byte by byte at the end of a text: blanks around change nothing. */
+static void test_in_every_place(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"caf\u00C3\u00A9",       "it\u00E2\u20AC\u2122s",
+                                      "Stra\u00C3\u0178e",     "caf\u221A\u00A9",
+                                      "it\u201A\u00C4\u00F4s", "caf\u251C\u2310",
+                                      "it\u0393\u00C7\u00D6s", "it\u00D4\u00C7\u00D6s",
+                                      "f\u251C\u00F1r",        "l\u00C3\u0192\u00C2\u00A4uft",
+                                      "na\u00C3\u00AFve"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (unsigned before = 1; before <= 20; before++)
+            for (unsigned after = 1; after <= 40; after += 39) {
+                char text[128], wanted[128];
+                int size = snprintf(text, sizeof text, "%*s%s%*s", (int)before, "", bad[i], (int)after, "");
+                q_string now = repaired((q_string){text, (size_t)size});
+                assert_ptr_not_equal(now.data, text);
+                snprintf(wanted, sizeof wanted, "%.*s", Q_STRING_ARGS(q_string_trim(now)));
+                assert_true(q_string_is(q_string_trim(repaired(q_string_of(bad[i]))), wanted));
+            }
+}
+
 /* More layers than are taken off: the text stays as it came. */
 static void test_too_often(void **state)
 {
@@ -285,9 +307,9 @@ static int stop(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_usual_cases),   cmocka_unit_test(test_what_stays),
-                                       cmocka_unit_test(test_every_charset), cmocka_unit_test(test_any_text),
-                                       cmocka_unit_test(test_too_often),     cmocka_unit_test(test_linear),
-                                       cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_usual_cases),    cmocka_unit_test(test_what_stays),
+                                       cmocka_unit_test(test_every_charset),  cmocka_unit_test(test_any_text),
+                                       cmocka_unit_test(test_in_every_place), cmocka_unit_test(test_too_often),
+                                       cmocka_unit_test(test_linear),         cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, start, stop);
 }
