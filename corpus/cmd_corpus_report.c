@@ -133,10 +133,21 @@ static q_status put_changes(struct page *p)
         uint64_t times;
     } rows[] = {{"documents converted from another charset", c->charset},
                 {"broken UTF-8 sequences replaced", c->repaired},
+                {"runs of mojibake repaired", c->mojibake},
                 {"line ends made LF", c->line_ends},
                 {"control characters removed", c->controls},
+                {"marks of direction removed", c->bidi},
+                {"soft hyphens removed", c->soft_hyphens},
+                {"zero-width spaces removed", c->zero_widths},
+                {"lines with blanks at their end", c->trailing_blanks},
+                {"places with more than two empty lines", c->blank_lines},
                 {"documents composed to NFC", c->composed},
-                {"documents trimmed", c->trimmed}};
+                {"documents trimmed", c->trimmed},
+                {"e-mail addresses replaced", c->emails},
+                {"IP addresses replaced", c->ips},
+                {"phone numbers replaced", c->phones},
+                {"IBANs replaced", c->ibans},
+                {"card numbers replaced", c->cards}};
     const char *cells[Q_COUNT_OF(rows) * 2];
     for (size_t i = 0; i < Q_COUNT_OF(rows); i++) {
         cells[i * 2] = rows[i].what;

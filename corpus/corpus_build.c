@@ -177,16 +177,6 @@ static q_status account(const struct build *b, struct batch *batch, const struct
     return q_account_kept(&batch->accounting, item->in_bytes, document->text.size);
 }
 
-static void add_changes(struct corpus_changes *sum, const struct corpus_changes *one)
-{
-    sum->charset += one->charset;
-    sum->repaired += one->repaired;
-    sum->line_ends += one->line_ends;
-    sum->controls += one->controls;
-    sum->composed += one->composed;
-    sum->trimmed += one->trimmed;
-}
-
 static q_status work(void *context, unsigned worker, void *job)
 {
     struct build *b = context;
@@ -198,7 +188,7 @@ static q_status work(void *context, unsigned worker, void *job)
         unpack(batch, packed, &item);
         const struct corpus_origin origin = {b->source->input, b->source->files[packed->file].name};
         Q_TRY(corpus_work(b->workers[worker], &origin, &item, NULL, &outcome));
-        add_changes(&batch->statistics.changes, &outcome.changes);
+        corpus_changes_add(&batch->statistics.changes, &outcome.changes);
         Q_TRY(account(b, batch, &item, &outcome));
     }
     return Q_OK;

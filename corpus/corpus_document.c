@@ -6,22 +6,32 @@
 #include "corpus/html/html_extract.h"
 #include "corpus/text/charset.h"
 #include "corpus/text/man_text.h"
+#include "corpus/text/mojibake.h"
+#include "corpus/text/pii.h"
 
 #include <ctype.h>
 
 struct corpus_worker {
     const struct corpus_settings *settings;
     struct corpus_decoder *decoder;
+    struct mojibake *mojibake;
+    unsigned pii; /* enum pii_kind */
     struct q_jsonl_parser *parser;
     struct http_decoder http;
     struct html_extractor extractor;
-    struct q_buffer id, raw, text, scratch, title, meta;
+    struct q_buffer id, raw, mended, text, scratch, title, meta;
     bool langs_taken; /* meta has a member "langs" of the user's */
     struct corpus_classifier classifier;
     struct corpus_langs shares;
     struct corpus_lang lang;
     struct corpus_judge *judge;
 };
+
+static unsigned pii_kinds(const struct corpus_pii_settings *pii)
+{
+    return (pii->email ? PII_EMAIL : 0u) | (pii->ip ? PII_IP : 0u) | (pii->phone ? PII_PHONE : 0u) |
+           (pii->iban ? PII_IBAN : 0u) | (pii->card ? PII_CARD : 0u);
+}
 
 q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
                               struct corpus_worker **out)
@@ -30,7 +40,10 @@ q_status corpus_worker_create(const struct corpus_settings *settings, const stru
     Q_TRY(q_alloc_zero(1, sizeof *worker, &worker));
     q_check(!settings->lang_model == !models->lang && !settings->quality_model == !models->quality);
     worker->settings = settings;
+    worker->pii = pii_kinds(&settings->pii);
     q_status status = corpus_decoder_create(&worker->decoder);
+    if (status == Q_OK && settings->mojibake)
+        status = mojibake_create(&worker->mojibake);
     if (status == Q_OK)
         status = q_jsonl_create(&worker->parser);
     if (status == Q_OK)
@@ -49,7 +62,7 @@ void corpus_worker_release(struct corpus_worker *worker)
 {
     if (!worker)
         return;
-    struct q_buffer *buffers[] = {&worker->id,      &worker->raw,   &worker->text,
+    struct q_buffer *buffers[] = {&worker->id,      &worker->raw,   &worker->mended, &worker->text,
                                   &worker->scratch, &worker->title, &worker->meta};
     for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
         q_buffer_release(buffers[i]);
@@ -57,6 +70,7 @@ void corpus_worker_release(struct corpus_worker *worker)
     html_extractor_release(&worker->extractor);
     corpus_classifier_release(&worker->classifier);
     q_jsonl_release(worker->parser);
+    mojibake_release(worker->mojibake);
     corpus_decoder_release(worker->decoder);
     corpus_judge_release(worker->judge);
     q_release(worker);
@@ -247,6 +261,14 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
     return take_record(w, item, &out->document);
 }
 
+static q_status normalise(struct corpus_worker *w, q_string text, struct corpus_changes *changes)
+{
+    bool found = false;
+    if (w->mojibake)
+        Q_TRY(mojibake_repair(w->mojibake, text, &w->mended, &w->scratch, &found, changes));
+    return corpus_normalise(found ? q_buffer_string(&w->mended) : text, &w->text, &w->scratch, changes);
+}
+
 /* --- judgement --------------------------------------------------------------------------------------------------------------------- */
 
 /* meta.langs of a mixed document: {"de":0.61,"en":0.35}. A member of that name that the line brings stands instead. */
@@ -345,6 +367,18 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     return document->text.size ? judge_quality(w, out) : refuse(out, "empty", false);
 }
 
+/* In what is dropped too, where samples are taken from it, but that is not counted. */
+static q_status replace_personal(struct corpus_worker *w, struct corpus_outcome *out)
+{
+    struct corpus_changes uncounted = {0};
+    bool found;
+    q_buffer_clear(&w->scratch);
+    Q_TRY(pii_replace(out->document.text, w->pii, &w->scratch, &found, out->reason ? &uncounted : &out->changes));
+    if (found)
+        out->document.text = q_buffer_string(&w->scratch);
+    return Q_OK;
+}
+
 q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin, const struct corpus_item *item,
                      const struct corpus_verdict_visitor *visitor, struct corpus_outcome *out)
 {
@@ -358,10 +392,11 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
     Q_TRY(extract(w, origin, item, out, &text));
     if (out->reason)
         return Q_OK;
-    Q_TRY(corpus_normalise(text, &w->text, &w->scratch, &out->changes));
+    Q_TRY(normalise(w, text, &out->changes));
     out->document.id = q_buffer_string(&w->id);
     out->document.text = q_buffer_string(&w->text);
     out->document.source = q_string_of(origin->input->name);
     out->document.quality = -1;
-    return judge(w, origin, item, visitor, out);
+    Q_TRY(judge(w, origin, item, visitor, out));
+    return w->pii && out->readable ? replace_personal(w, out) : Q_OK;
 }

@@ -1,6 +1,7 @@
 /* From an item to a document, and the verdict on it: the work of stage 1 that needs no other document, and so runs on any thread.
  *
- *     item --decode (HTTP, charset)--> UTF-8 --extract (HTML, manual page, JSON line)--> text --normalise--> --identify--> --measure--> --judge-->
+ *     item --decode (HTTP, charset)--> UTF-8 --extract (HTML, manual page, JSON line)--> text --mojibake, normalise--> --identify-->
+ *     --measure--> --judge--> --replace personal data-->
  *
  * Reasons (dropped): empty, language, lang-score, the rules' names, quality, sampling. Reasons (failed): charset, json, utf-8, no-text; http-coding,
  * archive-bomb, too-large (bodies of HTTP: http_message.h), besides the readers'.

@@ -26,6 +26,22 @@ static const struct q_setting language_rows[] = {
 static const struct q_settings_table language_table = {"by_language", language_rows,
                                                        sizeof(struct corpus_language_rules)};
 
+#define PII(field, words)                                                                                              \
+    {                                                                                                                  \
+        .name = #field, .type = Q_SETTING_BOOL, .offset = offsetof(struct corpus_pii_settings, field),                 \
+        .standard = "false", .meaning = words                                                                          \
+    }
+
+static const struct q_setting pii_rows[] = {
+    PII(email, "e-mail addresses"),
+    PII(ip, "public IPv4 and IPv6 addresses"),
+    PII(phone, "phone numbers: international ones, and North American ones with separators"),
+    PII(iban, "international bank account numbers"),
+    PII(card, "payment card numbers"),
+    {0}};
+
+static const struct q_settings_table pii_table = {"pii", pii_rows, sizeof(struct corpus_pii_settings)};
+
 static const char *const html_choices[] = {"article", "all", NULL};
 
 #define ROW(field) .name = #field, .offset = offsetof(struct corpus_settings, field)
@@ -43,6 +59,8 @@ static const struct q_setting rows[] = {
      .meaning = "what is taken of a page: its main text, or all that is not hidden"},
     {ROW(markdown), .type = Q_SETTING_BOOL, .standard = "false",
      .meaning = "mark a page's headings with '#' and fence its preformatted text"},
+    {ROW(mojibake), .type = Q_SETTING_BOOL, .standard = "true",
+     .meaning = "repair UTF-8 that was read in another charset and written again"},
     {ROW(depth_max), .type = Q_SETTING_U64, .standard = "4", .min = 0, .max = 16,
      .meaning = "archives within archives that are opened; a .deb with .gz files inside has 3 levels"},
     {ROW(item_bytes_max), .type = Q_SETTING_BYTES, .unit = "bytes", .standard = "64MiB", .min = 1, .max = 268435456,
@@ -80,6 +98,8 @@ static const struct q_setting rows[] = {
     FAMILIES(corpus_settings),
     {ROW(by_language), .type = Q_SETTING_LIST, .table = &language_table,
      .meaning = "for documents of one language: what is not given of a family is as in the section"},
+    {ROW(pii), .type = Q_SETTING_SECTION, .table = &pii_table,
+     .meaning = "personal data replaced by placeholders behind the rules, in samples of what is dropped too"},
     {0}};
 
 const struct q_settings_table corpus_settings_table = {"corpus", rows, sizeof(struct corpus_settings)};

@@ -11,12 +11,18 @@ struct corpus_language_rules {
     struct corpus_rules rules;
 };
 
+/* Personal data that is replaced (text/pii.h). */
+struct corpus_pii_settings {
+    bool email, ip, phone, iban, card;
+};
+
 struct corpus_settings {
     uint64_t part_bytes;
     double held_out;
     uint64_t held_out_seed;
     int html; /* enum html_scope */
     bool markdown;
+    bool mojibake;
     uint64_t depth_max;
     uint64_t item_bytes_max;
     uint64_t unpack_ratio_max;
@@ -32,6 +38,7 @@ struct corpus_settings {
     const char *profile;
     struct corpus_rules rules;
     struct q_setting_list by_language; /* of struct corpus_language_rules */
+    struct corpus_pii_settings pii;
 };
 
 extern const struct q_settings_table corpus_settings_table;

@@ -161,7 +161,20 @@ q_status corpus_statistics_kept(struct corpus_statistics *s, q_string lang, uint
 }
 
 /* The counters of struct corpus_changes by name. */
-#define CHANGES(X) X(charset) X(repaired) X(line_ends) X(controls) X(composed) X(trimmed)
+#define CHANGES(X)                                                                                                     \
+    X(charset)                                                                                                         \
+    X(repaired)                                                                                                        \
+    X(mojibake)                                                                                                        \
+    X(line_ends)                                                                                                       \
+    X(controls) X(bidi) X(soft_hyphens) X(zero_widths) X(trailing_blanks) X(blank_lines) X(composed) X(trimmed)        \
+        X(emails) X(ips) X(phones) X(ibans) X(cards)
+
+void corpus_changes_add(struct corpus_changes *sum, const struct corpus_changes *one)
+{
+#define X(name) sum->name += one->name;
+    CHANGES(X)
+#undef X
+}
 
 static q_status add_counts(struct corpus_counts *sum, const struct corpus_counts *part)
 {
@@ -182,9 +195,7 @@ q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpu
     sum->mixed.bytes += part->mixed.bytes;
     for (size_t i = 0; i < CORPUS_LENGTH_BINS; i++)
         sum->lengths[i] += part->lengths[i];
-#define X(name) sum->changes.name += part->changes.name;
-    CHANGES(X)
-#undef X
+    corpus_changes_add(&sum->changes, &part->changes);
     for (size_t i = 0; i < part->sample_count; i++) {
         const struct corpus_sample *sample = &part->samples[i];
         Q_TRY(corpus_statistics_sample(sum, sample->reason, sample->id, sample->text, samples_max));

@@ -50,6 +50,7 @@ struct corpus_statistics {
 void corpus_statistics_clear(struct corpus_statistics *statistics); /* keeps the arrays */
 void corpus_statistics_release(struct corpus_statistics *statistics);
 
+void corpus_changes_add(struct corpus_changes *sum, const struct corpus_changes *one);
 q_status corpus_count_add(struct corpus_counts *counts, const char *name, struct q_tally tally) Q_MUST_USE;
 /* A document that was read and is dropped under `reason`, whose family is what stands before its dot. */
 q_status corpus_statistics_lost(struct corpus_statistics *statistics, q_string lang, const char *reason,

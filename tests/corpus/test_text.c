@@ -127,8 +127,40 @@ static void test_normal_form(void **state)
     assert_string_equal(normalised(""), "");
     assert_string_equal(normalised(" \r\n "), "");
     /* neighbours of what is removed stay */
-    assert_string_equal(normalised("\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAA.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F"),
-                        "\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAA.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F");
+    assert_string_equal(normalised("\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAF.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F"),
+                        "\xC2\xA0.\xE2\x80\xA7.\xE2\x80\xAF.\xEF\xBF\xBD.\xEF\xBB\xBE.\xEF\xB7\x8F");
+}
+
+/* What is seen by nobody, or laid out by the reader's program. */
+static void test_invisible(void **state)
+{
+    (void)state;
+    assert_string_equal(normalised("a\u061Cb\u200Ec\u200Fd\u202Ae\u202Ef\u2066g\u2069h"), "abcdefgh");
+    assert_int_equal(changes.bidi, 7);
+    assert_string_equal(normalised("Donau\u00ADdampf"), "Donaudampf");
+    assert_int_equal(changes.soft_hyphens, 1);
+    assert_string_equal(normalised("\u200Ba\u200Bb\u2060c \u200B"), "abc");
+    assert_int_equal(changes.zero_widths, 4);
+    /* U+200B parts words of Khmer, Thai, Burmese, Lao and Tibetan, once; U+2060 does not */
+    assert_string_equal(normalised("\u1780\u200B\u1780\u200B\u200B\u0E01\u200B\u2060x"),
+                        "\u1780\u200B\u1780\u200B\u0E01\u200Bx");
+    assert_int_equal(changes.zero_widths, 2);
+    assert_string_equal(normalised("\u1000\u200B\u0E81\u200B\u0F40\u200B\u3042\u200B\u0939\u200B"),
+                        "\u1000\u200B\u0E81\u200B\u0F40\u200B\u3042\u0939");
+    /* Persian, Devanagari and emoji are written with U+200C and U+200D */
+    assert_string_equal(normalised("\u0645\u06CC\u200C\u0634 \u0915\u094D\u200D\u0937 \U0001F468\u200D\U0001F469"),
+                        "\u0645\u06CC\u200C\u0634 \u0915\u094D\u200D\u0937 \U0001F468\u200D\U0001F469");
+}
+
+static void test_blanks(void **state)
+{
+    (void)state;
+    assert_string_equal(normalised("a \t\n  b  c\t\r\n\td \xC2\xAD\n"), "a\n  b  c\n\td");
+    assert_int_equal(changes.trailing_blanks, 3);
+    assert_string_equal(normalised("a\n\n\nb\n\n\n\n\nc\n \n\t\n\n\nd\n\ne"), "a\n\n\nb\n\n\nc\n\n\nd\n\ne");
+    assert_int_equal(changes.blank_lines, 2);
+    assert_int_equal(changes.trailing_blanks, 2);
+    assert_int_equal(changes.trimmed, 0);
 }
 
 static size_t put_utf8(char *out, uint32_t c)
@@ -137,6 +169,13 @@ static size_t put_utf8(char *out, uint32_t c)
         return out[0] = (char)c, 1;
     if (c < 0x800)
         return out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 0x3F)), 2;
+    if (c >= 0x10000) {
+        out[0] = (char)(0xF0 | c >> 18);
+        out[1] = (char)(0x80 | (c >> 12 & 0x3F));
+        out[2] = (char)(0x80 | (c >> 6 & 0x3F));
+        out[3] = (char)(0x80 | (c & 0x3F));
+        return 4;
+    }
     out[0] = (char)(0xE0 | c >> 12);
     out[1] = (char)(0x80 | (c >> 6 & 0x3F));
     out[2] = (char)(0x80 | (c & 0x3F));
@@ -171,6 +210,83 @@ static void test_normal_form_against_plain(void **state)
         assert_string_equal(normalised(plain.data), plain.data);
         assert_int_equal(changes.composed, 0);
         q_buffer_release(&plain);
+    }
+}
+
+/* Normalising character by character, plainly. */
+static void plain_normal_form(const uint32_t *c, size_t count, struct q_buffer *into)
+{
+    uint32_t kept[64];
+    size_t n = 0, from = 0, first = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t last = n ? kept[n - 1] : 0;
+        bool asian = (last >= 0xE00 && last < 0x10A0) || (last >= 0x1780 && last < 0x1800);
+        bool end = c[i] == '\n' || c[i] == '\r' || c[i] == 0x85 || c[i] == 0x2028 || c[i] == 0x2029;
+        if (c[i] == '\n' && i && c[i - 1] == '\r')
+            continue;
+        if (end) {
+            while (n && (kept[n - 1] == ' ' || kept[n - 1] == '\t'))
+                n--;
+            if (!(n >= 3 && kept[n - 1] == '\n' && kept[n - 2] == '\n' && kept[n - 3] == '\n'))
+                kept[n++] = '\n';
+        } else if ((c[i] == '\t' || c[i] >= 0x20) && !(c[i] >= 0x7F && c[i] < 0xA0) && c[i] != 0xAD && c[i] != 0x61C &&
+                   (c[i] != 0x200B || asian) && c[i] != 0x200E && c[i] != 0x200F &&
+                   !(c[i] >= 0x202A && c[i] <= 0x202E) && c[i] != 0x2060 && !(c[i] >= 0x2066 && c[i] <= 0x2069) &&
+                   c[i] != 0xFEFF && c[i] < 0xFFFE && !(c[i] >= 0xFDD0 && c[i] <= 0xFDEF)) {
+            kept[n++] = c[i];
+        }
+    }
+    while (n && (kept[n - 1] == ' ' || kept[n - 1] == '\t' || kept[n - 1] == '\n'))
+        n--;
+    for (; first < n && (kept[first] == ' ' || kept[first] == '\t' || kept[first] == '\n'); first++)
+        from = kept[first] == '\n' ? first + 1 : from;
+    char text[256];
+    size_t size = 0;
+    for (size_t i = from; i < n; i++)
+        size += put_utf8(text + size, kept[i]);
+    assert_true(corpus_nfc_write(text, size, append, into));
+}
+
+static void test_clean_against_plain(void **state)
+{
+    (void)state;
+    static const uint32_t letters[] = {'a',    ' ',    '\n',   '\n',   '\r',   '\t',   1,      0x7F,   0x80,   0x85,
+                                       0xA0,   0xAD,   0xE9,   0x61B,  0x61C,  0x200A, 0x200B, 0x200C, 0x200E, 0x200F,
+                                       0x2010, 0x201C, 0x2028, 0x2029, 0x202A, 0x202E, 0x202F, 0x2060, 0x2061, 0x2066,
+                                       0x2069, 0x206A, 0xE01,  0x1780, 0x3042, 0xFDCF, 0xFDD0, 0xFDEF, 0xFDF0, 0xFEFE,
+                                       0xFEFF, 0xFFFD, 0xFFFE, 0xFFFF, 'b',    'c',    'd',    0x4E2D, 0x301};
+    uint64_t dice = 23;
+    for (unsigned round = 0; round < 100000; round++) {
+        uint32_t c[48];
+        char text[256];
+        size_t size = 0, count = 1 + dice_roll(&dice) % 48;
+        for (size_t i = 0; i < count; i++) {
+            c[i] = dice_roll(&dice) % 3 ? 'a' + (uint32_t)i % 26 : letters[dice_roll(&dice) % Q_COUNT_OF(letters)];
+            size += put_utf8(text + size, c[i]);
+        }
+        text[size] = 0;
+        struct q_buffer plain = {0};
+        plain_normal_form(c, count, &plain);
+        assert_ok(q_buffer_terminate(&plain));
+        assert_string_equal(normalised(text), plain.data);
+        assert_string_equal(normalised(plain.data), plain.data); /* twice is once */
+        q_buffer_release(&plain);
+    }
+}
+
+/* The quick look may only pass what composing leaves alone: every character by itself and between letters, in every place of a block. */
+static void test_every_character(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0xA0; c < 0x110000; c += c == 0xD7FF ? 0x801 : 1) {
+        char text[64] = "0123456789abcdef";
+        size_t at = c % 16, size = at + put_utf8(text + at, c);
+        memcpy(text + size, "eaeaeaeaeaeaeaeaeaeaeaea", 25);
+        size += 24;
+        if (!corpus_nfc_is(text, size)) {
+            normalised(text);
+            assert_int_equal(changes.composed, 1);
+        }
     }
 }
 
@@ -302,7 +418,11 @@ int main(void)
                                        cmocka_unit_test(test_charset_of_the_transport),
                                        cmocka_unit_test(test_detected_and_damaged),
                                        cmocka_unit_test(test_normal_form),
+                                       cmocka_unit_test(test_invisible),
+                                       cmocka_unit_test(test_blanks),
                                        cmocka_unit_test(test_normal_form_against_plain),
+                                       cmocka_unit_test(test_clean_against_plain),
+                                       cmocka_unit_test(test_every_character),
                                        cmocka_unit_test(test_nothing_below_300_composes),
                                        cmocka_unit_test(test_languages),
                                        cmocka_unit_test(test_long_and_mixed),
