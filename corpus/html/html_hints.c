@@ -2,11 +2,15 @@
 
 #include "base/check.h"
 
+#include <pthread.h>
+
+enum { VALUE_BYTES_MAX = 512, WORD_BYTES_MAX = 20, LETTERS = 26 };
+
 /* Known words, sorted as bytes. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
  * reading pages; the sense of the lists is that of the readability family of extractors. */
 static const struct hint_word {
-    const char *word;
-    unsigned hint;
+    char word[WORD_BYTES_MAX + 1];
+    uint8_t hint;
 } words[] = {
     {"ad.", HTML_HINT_BAD},
     {"adbox", HTML_HINT_BAD},
@@ -141,20 +145,29 @@ static const struct hint_word {
     {"widget", HTML_HINT_WEAK},
 };
 
-enum { VALUE_BYTES_MAX = 512, WORD_BYTES_MAX = 20 };
+/* The first known word that begins with two letters, counted from 1; 0: none does. Words that begin alike are neighbours. Most words of a page
+ * are known after this one look not to be ours. */
+static uint8_t first_words[LETTERS][LETTERS];
+static pthread_once_t first_words_once = PTHREAD_ONCE_INIT;
+
+static void fill_first_words(void)
+{
+    for (size_t i = Q_COUNT_OF(words); i > 0; i--)
+        first_words[words[i - 1].word[0] - 'a'][words[i - 1].word[1] - 'a'] = (uint8_t)i;
+}
 
 static bool is_letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (unsigned char)((c | 0x20) - 'a') < LETTERS;
 }
 
 static bool is_small(char c)
 {
-    return c >= 'a' && c <= 'z';
+    return (unsigned char)(c - 'a') < LETTERS;
 }
 
 /* Letters from `at` in lower case without '-' and '_'; out[i]'s end in the value goes to ends[i]. */
-static size_t squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], size_t ends[WORD_BYTES_MAX])
+static void squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], size_t ends[WORD_BYTES_MAX])
 {
     size_t size = 0;
     for (; at < value.size && size < WORD_BYTES_MAX; at++) {
@@ -167,7 +180,6 @@ static size_t squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], s
         out[size++] = (char)(c | 0x20);
     }
     out[size] = 0;
-    return size;
 }
 
 static bool word_ends(q_string value, size_t end)
@@ -178,12 +190,24 @@ static bool word_ends(q_string value, size_t end)
 /* Length of the table's word where `letters` begins with it and, for an exact one, ends there; 0 where not. */
 static size_t matches(const struct hint_word *known, const char *letters, q_string value, const size_t *ends)
 {
-    size_t length = strlen(known->word);
-    bool exact = known->word[length - 1] == '.';
-    length -= exact;
-    if (strncmp(known->word, letters, length) != 0 || (exact && !word_ends(value, ends[length - 1])))
-        return 0;
-    return length;
+    size_t length = 0;
+    while (known->word[length] == letters[length] && letters[length])
+        length++;
+    if (known->word[length] == '.')
+        return word_ends(value, ends[length - 1]) ? length : 0;
+    return known->word[length] ? 0 : length;
+}
+
+/* The known words that may begin at `at`, by their first two letters; NULL where there are none. */
+static const struct hint_word *candidates(q_string value, size_t at)
+{
+    size_t next = at + 1;
+    while (next < value.size && (value.data[next] == '-' || value.data[next] == '_'))
+        next++;
+    if (next >= value.size || !is_letter(value.data[next]))
+        return NULL;
+    unsigned first = first_words[(value.data[at] | 0x20) - 'a'][(value.data[next] | 0x20) - 'a'];
+    return first ? &words[first - 1] : NULL;
 }
 
 static unsigned longest_hint(q_string value, size_t at)
@@ -191,22 +215,15 @@ static unsigned longest_hint(q_string value, size_t at)
     char letters[WORD_BYTES_MAX + 1];
     size_t ends[WORD_BYTES_MAX], longest = 0;
     unsigned hint = 0;
-    if (!squeeze(value, at, letters, ends))
+    const struct hint_word *known = candidates(value, at);
+    if (!known)
         return 0;
-    /* Words of one first letter are neighbours; there are at most two dozen. */
-    size_t low = 0, high = Q_COUNT_OF(words);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (words[middle].word[0] < letters[0])
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < Q_COUNT_OF(words) && words[low].word[0] == letters[0]; low++) {
-        size_t length = matches(&words[low], letters, value, ends);
+    squeeze(value, at, letters, ends);
+    for (; known < words + Q_COUNT_OF(words) && memcmp(known->word, letters, 2) == 0; known++) {
+        size_t length = matches(known, letters, value, ends);
         if (length > longest) {
             longest = length;
-            hint = words[low].hint;
+            hint = known->hint;
         }
     }
     return hint;
@@ -215,13 +232,13 @@ static unsigned longest_hint(q_string value, size_t at)
 unsigned html_hints(q_string value)
 {
     unsigned hints = 0;
+    if (!value.size)
+        return 0;
+    pthread_once(&first_words_once, fill_first_words);
     value = q_string_slice(value, 0, VALUE_BYTES_MAX);
-    for (size_t i = 0; i < value.size; i++) {
-        char before = i ? value.data[i - 1] : ' ';
-        bool begins =
-            is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i])));
-        if (begins)
+    char before = ' ';
+    for (size_t i = 0; i < value.size; before = value.data[i++])
+        if (is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i]))))
             hints |= longest_hint(value, i);
-    }
     return hints;
 }

@@ -326,7 +326,7 @@ static void skip_element(struct builder *b, enum html_tag tag)
         if (!nested)
             return;
     }
-    if (html_tag_flags(tag) & HTML_RAW || b->rescues++ >= RESCUES_MAX)
+    if (html_tag_flags[tag] & HTML_RAW || b->rescues++ >= RESCUES_MAX)
         return; /* an open script holds the rest of the page, as in a browser */
     b->scanner = start;
 }
@@ -397,7 +397,7 @@ static q_status open_inline(struct builder *b, const struct html_token *token)
 
 static q_status open_tag(struct builder *b, const struct html_token *token)
 {
-    unsigned flags = html_tag_flags(token->tag);
+    unsigned flags = html_tag_flags[token->tag];
     if (token->tag == HTML_TAG_html) {
         Q_TRY(set_once(&b->tree->lang, html_value(token, HTML_ATTRIBUTE_lang)));
         Q_TRY(set_once(&b->tree->lang, html_value(token, HTML_ATTRIBUTE_xml_lang)));
@@ -419,7 +419,7 @@ static q_status close_tag(struct builder *b, enum html_tag tag)
         b->link_depth = 0;
     else if (tag == HTML_TAG_br)
         return add_break(b); /* </br> is a line break in every browser */
-    else if (html_tag_flags(tag) & HTML_BLOCK)
+    else if (html_tag_flags[tag] & HTML_BLOCK)
         return close_block(b, tag);
     return Q_OK;
 }
