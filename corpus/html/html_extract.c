@@ -14,7 +14,7 @@ static uint32_t find_heading(const struct html_tree *tree)
         if (!(node->flags & HTML_NODE_RUN) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
             node->to - node->from > HEADING_BYTES_MAX)
             continue;
-        if (q_string_find(q_buffer_string(&tree->title), html_node_text(tree, node), 0) != SIZE_MAX)
+        if (q_string_find(q_buffer_string(&tree->head.title), html_node_text(tree, node), 0) != SIZE_MAX)
             return i;
         if (!first && node->tag == HTML_TAG_h1)
             first = i;
@@ -24,7 +24,7 @@ static uint32_t find_heading(const struct html_tree *tree)
 
 static q_string choose_title(const struct html_tree *tree, uint32_t heading)
 {
-    q_string title = q_buffer_string(&tree->title), og = q_buffer_string(&tree->og_title);
+    q_string title = q_buffer_string(&tree->head.title), og = q_buffer_string(&tree->head.og_title);
     q_string h1 = heading ? html_node_text(tree, &tree->nodes[heading]) : (q_string){0};
     if (h1.size && (!title.size || q_string_find(title, h1, 0) != SIZE_MAX))
         return h1;
@@ -47,9 +47,9 @@ q_status html_extract(struct html_extractor *extractor, const struct html_option
     Q_TRY(html_text_write(tree, extractor->main.state, options->markdown, &extractor->text));
     *out = (struct html_page){.text = q_buffer_string(&extractor->text),
                               .title = choose_title(tree, heading),
-                              .lang = q_buffer_string(&tree->lang),
-                              .url = q_buffer_string(&tree->url),
-                              .date = q_buffer_string(&tree->date),
+                              .lang = q_buffer_string(&tree->head.lang),
+                              .url = q_buffer_string(&tree->head.url),
+                              .date = q_buffer_string(&tree->head.date),
                               .cut = tree->cut};
     return Q_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "corpus/html/html_hints.h"
+#include "corpus/html/html_letters.h"
 
 enum {
     PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */
@@ -9,27 +10,6 @@ enum {
     BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
-
-/* Characters of a run, an ideograph or syllable of East Asia (3 bytes from U+2E80 on) for two: its text is about twice as dense. */
-static uint32_t count_letters(q_string text, uint32_t *out_commas)
-{
-    uint32_t letters = 0, commas = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        letters += (c & 0xC0) != 0x80;
-        letters += c >= 0xE3 && c < 0xEE;
-        commas += c == ',';
-        /* U+3001, U+3002, U+FF0C, U+060C: the commas and stops of Japanese, Chinese and Arabic */
-        if (c == 0xE3 && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0x80)
-            commas += (unsigned char)text.data[i + 2] == 0x81 || (unsigned char)text.data[i + 2] == 0x82;
-        else if (c == 0xEF && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0xBC)
-            commas += (unsigned char)text.data[i + 2] == 0x8C;
-        else if (c == 0xD8 && i + 1 < text.size)
-            commas += (unsigned char)text.data[i + 1] == 0x8C;
-    }
-    *out_commas = commas;
-    return letters;
-}
 
 static bool is_run(const struct html_node *node)
 {
@@ -65,9 +45,13 @@ static q_status grow(struct html_main *main, size_t count)
 
 static void count_runs(const struct html_tree *tree, struct html_main *main)
 {
-    for (size_t i = 0; i < tree->count; i++)
-        if (is_run(&tree->nodes[i]))
-            main->run_letters[i] = count_letters(html_node_text(tree, &tree->nodes[i]), &main->run_commas[i]);
+    for (size_t i = 0; i < tree->count; i++) {
+        if (!is_run(&tree->nodes[i]))
+            continue;
+        struct html_letters count = html_letters(html_node_text(tree, &tree->nodes[i]));
+        main->run_letters[i] = count.letters;
+        main->run_commas[i] = count.commas;
+    }
 }
 
 /* Cumulated characters and link characters of the runs that are not pruned. */
@@ -121,7 +105,7 @@ static void prune(const struct html_tree *tree, struct html_main *main)
         if ((uint64_t)own * 2 > text && !(node->flags & HTML_NODE_HIDDEN))
             continue;
         /* In a manual a "sidebar" is a box of text, a "footer" or "navigation" is links. */
-        if (tree->manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3)
+        if (tree->head.manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3)
             continue;
         set_state(main, i, node->end, HTML_STATE_PRUNED);
         i = node->end - 1;
@@ -249,7 +233,7 @@ static void take(const struct html_tree *tree, struct html_main *main, size_t i)
 static size_t climb(const struct html_tree *tree, const struct html_main *main, size_t best)
 {
     /* A manual has little else on its pages, so little is asked there. */
-    const unsigned more_min_percent = tree->manual ? 2 : 20, links_max_percent = tree->manual ? 30 : 5;
+    const unsigned more_min_percent = tree->head.manual ? 2 : 20, links_max_percent = tree->head.manual ? 30 : 5;
     for (size_t up = best; up;) {
         up = tree->nodes[up].parent;
         uint32_t own = letters_in(main, best, tree->nodes[best].end);
