@@ -1,7 +1,6 @@
 #include "corpus/html/html_extract.h"
 
 #include "base/check.h"
-#include "corpus/html/html_text.h"
 
 enum { HEADING_BYTES_MAX = 400 };
 
@@ -43,9 +42,8 @@ q_status html_extract(struct html_extractor *extractor, const struct html_option
     uint32_t heading = find_heading(tree);
     if (heading)
         extractor->main.state[heading] = options->heading ? HTML_STATE_TAKEN : HTML_STATE_OUT;
-    q_buffer_clear(&extractor->text);
     Q_TRY(html_text_write(tree, extractor->main.state, options->markdown, &extractor->text));
-    *out = (struct html_page){.text = q_buffer_string(&extractor->text),
+    *out = (struct html_page){.text = q_buffer_string(&extractor->text.out),
                               .title = choose_title(tree, heading),
                               .lang = q_buffer_string(&tree->head.lang),
                               .url = q_buffer_string(&tree->head.url),
@@ -58,5 +56,5 @@ void html_extractor_release(struct html_extractor *extractor)
 {
     html_tree_release(&extractor->tree);
     html_main_release(&extractor->main);
-    q_buffer_release(&extractor->text);
+    html_text_release(&extractor->text);
 }

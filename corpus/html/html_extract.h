@@ -8,13 +8,13 @@
 #ifndef QUERN_CORPUS_HTML_EXTRACT_H
 #define QUERN_CORPUS_HTML_EXTRACT_H
 
-#include "corpus/html/html_main.h"
+#include "corpus/html/html_text.h"
 
 enum html_scope { HTML_SCOPE_ARTICLE, HTML_SCOPE_ALL };
 
 struct html_options {
     enum html_scope scope;
-    bool markdown; /* '#' before headings, fences around preformatted text */
+    bool markdown; /* headings, lists, tables and code as Markdown: html_text.h */
     bool heading;  /* keep the page's own heading (h1) at the top of the text */
 };
 
@@ -22,7 +22,7 @@ struct html_options {
 struct html_extractor {
     struct html_tree tree;
     struct html_main main;
-    struct q_buffer text;
+    struct html_text text;
 };
 
 /* Strings borrow from the extractor until its next use. */
