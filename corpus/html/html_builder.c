@@ -22,9 +22,11 @@ static q_status add_node(struct html_builder *b, struct html_node node, uint32_t
     return Q_OK;
 }
 
-static bool is_pre(unsigned tag)
+/* Doxygen writes code as <div class="fragment"> with a div a line. */
+static bool is_pre(const struct html_token *token)
 {
-    return tag == HTML_TAG_pre || tag == HTML_TAG_listing || tag == HTML_TAG_xmp;
+    return token->tag == HTML_TAG_pre || token->tag == HTML_TAG_listing || token->tag == HTML_TAG_xmp ||
+           (token->tag == HTML_TAG_div && q_string_is(html_value(token, HTML_ATTRIBUTE_class), "fragment"));
 }
 
 /* --- runs -------------------------------------------------------------------------------------------------------------------------- */
@@ -36,7 +38,8 @@ static q_status end_run(struct html_builder *b)
     while (text->size > b->run_from && (text->data[text->size - 1] == ' ' || text->data[text->size - 1] == '\n'))
         text->size--;
     q_string run = {text->data + b->run_from, text->size - b->run_from};
-    bool wanted = run.size && !(b->pre && html_is_number_column(run));
+    bool beside = b->open[HTML_TAG_td] > 0; /* a single number stands for a column only beside code */
+    bool wanted = run.size && !(b->pre && html_is_number_column(run, beside ? 1 : 2));
     if (wanted && b->tree->count < HTML_NODES_MAX) {
         uint32_t index;
         struct html_node node = {.tag = top(b)->tag,
@@ -68,6 +71,20 @@ q_status html_builder_break(struct html_builder *b)
     return text->size > b->run_from ? q_buffer_append_byte(text, '\n') : Q_OK;
 }
 
+/* In code they stand for spaces. */
+static void replace_no_break_spaces(struct q_buffer *text, size_t from)
+{
+    size_t out = from;
+    if (q_string_find(q_buffer_string(text), Q_STRING("\xC2\xA0"), from) == SIZE_MAX)
+        return;
+    for (size_t at = from; at < text->size; at++) {
+        bool no_break = text->data[at] == '\xC2' && at + 1 < text->size && text->data[at + 1] == '\xA0';
+        text->data[out++] = no_break ? ' ' : text->data[at];
+        at += no_break;
+    }
+    text->size = out;
+}
+
 q_status html_builder_text(struct html_builder *b, q_string bytes)
 {
     struct q_buffer *text = &b->tree->text;
@@ -79,6 +96,7 @@ q_status html_builder_text(struct html_builder *b, q_string bytes)
             bytes = q_string_slice(bytes, 1, bytes.size);
         b->pre_begins = false;
         Q_TRY(html_decode(bytes, text));
+        replace_no_break_spaces(text, before);
     }
     if (b->link_depth)
         b->run_links += text->size - before;
@@ -123,7 +141,7 @@ static void pop(struct html_builder *b)
     node->end = (uint32_t)b->tree->count;
     node->to = (uint32_t)b->run_from;
     b->open[node->tag]--;
-    if (is_pre(node->tag)) {
+    if (node->flags & HTML_NODE_PRE) {
         b->pre--;
         b->pre_lines = 0;
     }
@@ -225,8 +243,11 @@ static bool is_display_none(q_string style)
     return q_string_starts(q_string_slice(style, at, style.size), "none");
 }
 
+/* Of variants that are all hidden until a script picks one, the one named "default..." stays (LibreOffice's help). */
 static bool is_hidden_by_attributes(const struct html_token *token)
 {
+    if (q_string_starts(html_value(token, HTML_ATTRIBUTE_id), "default"))
+        return false;
     return html_has(token, HTML_ATTRIBUTE_hidden) || is_word(html_value(token, HTML_ATTRIBUTE_aria_hidden), "true") ||
            is_display_none(html_value(token, HTML_ATTRIBUTE_style));
 }
@@ -274,7 +295,7 @@ static q_status end_line_of_pre(struct html_builder *b)
 q_status html_builder_code(struct html_builder *b, const struct html_token *token)
 {
     struct html_node *node = top(b);
-    if (!is_pre(node->tag) || node->language)
+    if (!(node->flags & HTML_NODE_PRE) || node->language)
         return Q_OK;
     q_string language = html_value(token, HTML_ATTRIBUTE_data_lang);
     if (!language.size)
@@ -305,8 +326,9 @@ q_status html_builder_open(struct html_builder *b, const struct html_token *toke
         return Q_OK;
     }
     uint32_t index, at = (uint32_t)b->run_from;
+    bool pre = is_pre(token);
     struct html_node node = {.tag = (uint8_t)token->tag,
-                             .flags = node_flags(token),
+                             .flags = (uint8_t)(node_flags(token) | (pre ? HTML_NODE_PRE : 0)),
                              .hints = node_hints(token),
                              .parent = b->stack[b->depth - 1],
                              .from = at,
@@ -315,7 +337,7 @@ q_status html_builder_open(struct html_builder *b, const struct html_token *toke
     b->classes[b->depth] = html_value(token, HTML_ATTRIBUTE_class);
     b->stack[b->depth++] = index;
     b->open[token->tag]++;
-    if (!is_pre(token->tag))
+    if (!pre)
         return Q_OK;
     b->pre++;
     b->pre_begins = true;
@@ -326,6 +348,7 @@ q_status html_builder_close(struct html_builder *b, enum html_tag tag)
 {
     if (b->pre_lines && is_line_of_pre(b, tag)) {
         b->pre_lines--;
+        b->pre_begins = true;
         return end_line_of_pre(b);
     }
     Q_TRY(end_run(b));

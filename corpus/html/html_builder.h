@@ -20,7 +20,7 @@ struct html_builder {
     bool link_here;     /* it leads to a place of this page */
     unsigned pre;       /* open pre blocks */
     uint32_t pre_lines; /* blocks opened inside a pre, where they are lines of its text */
-    bool pre_begins;    /* the first line end in a pre is not content */
+    bool pre_begins;    /* a line end here is not content: the first in a pre, and one behind a block that was a line */
     unsigned rescues;   /* from elements to skip that are never closed */
 };
 
@@ -38,6 +38,7 @@ void html_builder_close_link(struct html_builder *b);
 /* Notes the language of the code in the innermost pre, where a class or data-lang of it or in it says one. */
 q_status html_builder_code(struct html_builder *b, const struct html_token *token) Q_MUST_USE;
 
+/* Whether a block's end tag, or the end of a line of code, begins a line that was not there. */
 /* What hides an element: its attributes, or a name that no text bears (heading anchors, line numbers, texts for screen readers). */
 bool html_is_hidden(const struct html_token *token);
 

@@ -56,7 +56,7 @@ q_string html_code_language(q_string names, bool of_pre)
     return (q_string){0};
 }
 
-bool html_is_number_column(q_string text)
+bool html_is_number_column(q_string text, unsigned least)
 {
     uint64_t before = 0, number = 0;
     unsigned count = 0;
@@ -78,5 +78,5 @@ bool html_is_number_column(q_string text)
             return false;
         }
     }
-    return count >= 2;
+    return count >= least;
 }

@@ -10,7 +10,7 @@ enum { HTML_LANGUAGE_BYTES_MAX = 20 };
  * (GitHub), "brush: c" (SyntaxHighlighter); of a pre also "sourceCode c" (Pandoc). Empty where it names none, or one that says nothing ("text", "default"). */
 q_string html_code_language(q_string names, bool of_pre);
 
-/* Whether a text is whole numbers from line to line, each one more than that before, at least two. */
-bool html_is_number_column(q_string text);
+/* Whether a text is whole numbers with white space between, each one more than that before, at least `least`. */
+bool html_is_number_column(q_string text, unsigned least);
 
 #endif

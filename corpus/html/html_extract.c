@@ -4,21 +4,31 @@
 
 enum { HEADING_BYTES_MAX = 400 };
 
-/* The page's own heading: the first h1 to h3 whose text the <title> holds, else the first h1; its run, 0 where there is none. */
-static uint32_t find_heading(const struct html_tree *tree)
+/* The page's own heading: its run, 0 where there is none. Of the h1 to h3 whose text the <title> holds, the first of those that are best: not a link (to the
+ * site's first page), h1, in the main text. But where an h1 is no link, no lower one is taken; the first such h1 then, or the first h1. */
+static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
 {
-    uint32_t first = 0;
+    enum { TAKEN = 1, TOP = 2, UNLINKED = 4 };
+    uint32_t first = 0, best = 0;
+    unsigned first_rank = 0, best_rank = 0;
     for (uint32_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
         if (!(node->flags & HTML_NODE_RUN) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
             node->to - node->from > HEADING_BYTES_MAX)
             continue;
-        if (q_string_find(q_buffer_string(&tree->head.title), html_node_text(tree, node), 0) != SIZE_MAX)
-            return i;
-        if (!first && node->tag == HTML_TAG_h1)
+        unsigned rank = (node->link_bytes < node->to - node->from ? UNLINKED : 0u) |
+                        (node->tag == HTML_TAG_h1 ? TOP : 0u) | (state[i] == HTML_STATE_TAKEN ? TAKEN : 0u);
+        if (rank & TOP && (!first || (rank | TAKEN) > (first_rank | TAKEN))) {
             first = i;
+            first_rank = rank;
+        }
+        if ((!best || rank > best_rank) &&
+            q_string_find(q_buffer_string(&tree->head.title), html_node_text(tree, node), 0) != SIZE_MAX) {
+            best = i;
+            best_rank = rank;
+        }
     }
-    return first;
+    return best && (best_rank & TOP || !(first_rank & UNLINKED)) ? best : first;
 }
 
 static q_string choose_title(const struct html_tree *tree, uint32_t heading)
@@ -39,7 +49,7 @@ q_status html_extract(struct html_extractor *extractor, const struct html_option
         Q_TRY(html_main_all(tree, &extractor->main));
     else
         Q_TRY(html_main_find(tree, &extractor->main));
-    uint32_t heading = find_heading(tree);
+    uint32_t heading = find_heading(tree, extractor->main.state);
     if (heading)
         extractor->main.state[heading] = options->heading ? HTML_STATE_TAKEN : HTML_STATE_OUT;
     Q_TRY(html_text_write(tree, extractor->main.state, options->markdown, &extractor->text));

@@ -39,9 +39,10 @@ static q_status set_date(struct html_head *head, q_string value, unsigned rank)
 /* Programs that write manuals, as they name themselves in <meta name=generator>. */
 static bool is_manual(q_string generator)
 {
-    static const char *const programs[] = {"DocBook",  "publican", "Sphinx",   "Doxygen",     "Docutils",
-                                           "makeinfo", "Texinfo",  "texi2any", "Asciidoctor", "MkDocs",
-                                           "mdBook",   "javadoc",  "gtk-doc"};
+    static const char *const programs[] = {"DocBook",    "publican", "Sphinx",      "Doxygen", "Docutils", "makeinfo",
+                                           "Texinfo",    "texi2any", "Asciidoctor", "MkDocs",  "mdBook",   "javadoc",
+                                           "gtk-doc",    "rustdoc",  "Docusaurus",  "GitBook", "Antora",   "texi2html",
+                                           "LaTeX2HTML", "HeVeA",    "groff"};
     for (size_t i = 0; i < Q_COUNT_OF(programs); i++)
         if (q_string_find(generator, q_string_of(programs[i]), 0) != SIZE_MAX)
             return true;

@@ -33,6 +33,11 @@ static bool looks_bad(const struct html_node *node)
     }
 }
 
+static bool is_foot(const struct html_node *node)
+{
+    return node->tag == HTML_TAG_footer || node->hints & HTML_HINT_FOOT;
+}
+
 static q_status grow(struct html_main *main, size_t count)
 {
     Q_TRY(q_grow(&main->state, &main->capacity[0], count, sizeof *main->state));
@@ -93,7 +98,8 @@ static void set_state(struct html_main *main, size_t from, size_t to, enum html_
     memset(main->state + from, (int)state, to - from);
 }
 
-/* Step 1. A bad node that holds most of the page's unlinked text is misnamed and stays. */
+/* Step 1. A bad node that holds most of the page's unlinked text is misnamed, or not closed, and stays; but programs that make manuals
+ * do neither to their footers. */
 static void prune(const struct html_tree *tree, struct html_main *main)
 {
     uint32_t text = letters_in(main, 0, tree->count) - linked_in(main, 0, tree->count);
@@ -102,10 +108,12 @@ static void prune(const struct html_tree *tree, struct html_main *main)
         if (is_run(node) || !looks_bad(node))
             continue;
         uint32_t own = letters_in(main, i, node->end) - linked_in(main, i, node->end);
-        if ((uint64_t)own * 2 > text && !(node->flags & HTML_NODE_HIDDEN))
+        bool misnamed = (uint64_t)own * 2 > text && !(tree->head.manual && is_foot(node));
+        if (misnamed && !(node->flags & HTML_NODE_HIDDEN))
             continue;
-        /* In a manual a "sidebar" is a box of text, a "footer" or "navigation" is links. */
-        if (tree->head.manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3)
+        /* In a manual a "sidebar" is a box of text, and "comments" is what a section is about. */
+        if (tree->head.manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3 && !is_foot(node) &&
+            !(node->flags & HTML_NODE_ROLE))
             continue;
         set_state(main, i, node->end, HTML_STATE_PRUNED);
         i = node->end - 1;
@@ -241,7 +249,8 @@ static size_t climb(const struct html_tree *tree, const struct html_main *main, 
         uint32_t more_linked = linked_in(main, up, tree->nodes[up].end) - linked_in(main, best, tree->nodes[best].end);
         if ((uint64_t)more * 100 < (uint64_t)own * more_min_percent)
             continue;
-        if ((uint64_t)more_linked * 100 > (uint64_t)more * links_max_percent)
+        bool text = tree->head.manual && (more - more_linked) * (uint64_t)2 > own; /* whatever stands among it */
+        if (!text && (uint64_t)more_linked * 100 > (uint64_t)more * links_max_percent)
             break;
         best = up;
     }
@@ -285,7 +294,7 @@ static bool is_clutter(const struct html_tree *tree, const struct html_main *mai
     case HTML_TAG_ol:
     case HTML_TAG_dl:
     case HTML_TAG_table:
-        return links > 0.6;
+        return links > (tree->head.manual ? 0.9 : 0.6); /* in a manual, names that lead to their own sections */
     case HTML_TAG_div:
     case HTML_TAG_section:
     case HTML_TAG_header:
@@ -304,6 +313,31 @@ static void clean(const struct html_tree *tree, struct html_main *main)
             continue;
         set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
         i = tree->nodes[i].end - 1;
+    }
+}
+
+static bool is_heading(const struct html_node *node)
+{
+    return node->tag >= HTML_TAG_h1 && node->tag <= HTML_TAG_h6;
+}
+
+/* Headings whose text was taken away from under them: up to the next heading of their level, or the end, nothing is left and something was. */
+static void drop_bare_headings(const struct html_tree *tree, struct html_main *main)
+{
+    const struct html_node *next = NULL;
+    bool lost = false;
+    for (size_t i = tree->count; i-- > 1;) {
+        const struct html_node *node = &tree->nodes[i];
+        if (!is_run(node) || main->state[i] == HTML_STATE_OUT)
+            continue;
+        if (main->state[i] == HTML_STATE_PRUNED) {
+            lost = true;
+        } else if (lost && is_heading(node) && (!next || (is_heading(next) && next->tag <= node->tag))) {
+            main->state[i] = HTML_STATE_PRUNED;
+        } else {
+            next = node;
+            lost = false;
+        }
     }
 }
 
@@ -340,6 +374,7 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
             take(tree, main, 0);
     }
     clean(tree, main);
+    drop_bare_headings(tree, main);
     return Q_OK;
 }
 

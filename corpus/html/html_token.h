@@ -160,8 +160,9 @@ enum html_attribute {
 /* Bits of the attributes that an element's meaning hangs on: only these are kept, and a tag that wants none is passed over by its '>'. */
 #define HTML_WANTS(attribute) (1u << HTML_ATTRIBUTE_##attribute)
 enum {
-    HTML_WANTS_SPAN = HTML_WANTS(class) | HTML_WANTS(hidden) | HTML_WANTS(aria_hidden) | HTML_WANTS(style),
-    HTML_WANTS_BOX = HTML_WANTS_SPAN | HTML_WANTS(id) | HTML_WANTS(role) | HTML_WANTS(itemprop),
+    HTML_WANTS_SPAN =
+        HTML_WANTS(class) | HTML_WANTS(id) | HTML_WANTS(hidden) | HTML_WANTS(aria_hidden) | HTML_WANTS(style),
+    HTML_WANTS_BOX = HTML_WANTS_SPAN | HTML_WANTS(role) | HTML_WANTS(itemprop),
     HTML_WANTS_PRE = HTML_WANTS_BOX | HTML_WANTS(data_lang),
     HTML_WANTS_CODE = HTML_WANTS(class) | HTML_WANTS(data_lang),
     HTML_WANTS_A = HTML_WANTS_SPAN | HTML_WANTS(href),

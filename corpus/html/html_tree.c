@@ -120,6 +120,10 @@ static q_status open_inline(struct html_builder *b, const struct html_token *tok
         return open_image(b, token);
     case HTML_TAG_math:
         return b->scanner.xml && token->closed ? Q_OK : open_math(b, token);
+    case HTML_TAG_span: /* in Sphinx's lists of parameters, which set a colon before it by style */
+        return q_string_is(html_value(token, HTML_ATTRIBUTE_class), "classifier")
+                   ? html_builder_text(b, Q_STRING(" : "))
+                   : Q_OK;
     case HTML_TAG_title:
         return html_head_title(&b->tree->head, read_raw(b));
     case HTML_TAG_meta:
@@ -145,6 +149,10 @@ static q_status open_tag(struct html_builder *b, const struct html_token *token)
     }
     if (!(flags & HTML_BLOCK))
         return open_inline(b, token);
+    if (b->pre && token->has && html_is_hidden(token)) { /* in code there are no blocks to prune later */
+        skip_element(b, token->tag);
+        return Q_OK;
+    }
     Q_TRY(html_builder_open(b, token));
     return b->scanner.xml && token->closed && !(flags & HTML_VOID) ? html_builder_close(b, token->tag) : Q_OK;
 }

@@ -94,13 +94,14 @@ unsigned html_table_columns(const struct html_writer *w, uint32_t table)
             return 0;
         if (nodes[i].flags & HTML_NODE_PRE && w->state[i] == HTML_STATE_TAKEN)
             return 0;
-        if (is_row(&nodes[i]) && html_taken_runs(w, i)) {
-            rows++;
+        if (is_row(&nodes[i])) {
+            rows += html_taken_runs(w, i) > 0;
             cells = 0;
         } else if (is_cell(&nodes[i])) {
             if (html_taken_runs(w, i) > 1)
                 return 0;
-            columns = Q_MAX(columns, ++cells);
+            cells++;
+            columns = Q_MAX(columns, cells);
         }
     }
     return rows >= 2 && columns >= 2 && columns <= HTML_COLUMNS_MAX ? columns : 0;
