@@ -267,6 +267,8 @@ static uint8_t node_flags(const struct html_token *token)
     for (size_t i = 0; role.size && i < Q_COUNT_OF(asides); i++)
         if (is_word(role, asides[i]))
             flags |= HTML_NODE_ROLE;
+    if (token->tag == HTML_TAG_main || is_word(role, "main"))
+        flags |= HTML_NODE_MAIN;
     return (uint8_t)flags;
 }
 

@@ -4,6 +4,8 @@
 #include "corpus/html/html_collapse.h"
 #include "corpus/html/html_entities.h"
 
+#include <strings.h>
+
 /* Where a date of publication stands, the surest first. */
 enum { DATE_META = 1, DATE_JSON, DATE_ITEMPROP, DATE_PLAIN_META, DATE_TIME };
 enum { DATE_BYTES_MAX = 64 };
@@ -49,10 +51,16 @@ static bool is_manual(q_string generator)
     return false;
 }
 
+/* In any case, as names of HTML are. */
+static bool is_name(q_string name, const char *known)
+{
+    return name.size == strlen(known) && strncasecmp(name.data, known, name.size) == 0;
+}
+
 static bool is_one_of(q_string name, const char *const *names)
 {
     for (; *names; names++)
-        if (q_string_is(name, *names))
+        if (is_name(name, *names))
             return true;
     return false;
 }
@@ -61,21 +69,27 @@ static q_status read_meta(struct html_head *head, const struct html_token *token
 {
     static const char *const published[] = {"article:published_time", "og:article:published_time", "datePublished",
                                             NULL};
-    static const char *const dates[] = {"date",         "dc.date",        "DC.date",
-                                        "dcterms.date", "DC.date.issued", "pubdate",
-                                        "publish-date", "publish_date",   NULL};
+    static const char *const dates[] = {"date",    "dc.date",      "dcterms.date", "dc.date.issued",
+                                        "pubdate", "publish-date", "publish_date", NULL};
     q_string content = html_value(token, HTML_ATTRIBUTE_content), name = html_value(token, HTML_ATTRIBUTE_property);
     name = name.size ? name : html_value(token, HTML_ATTRIBUTE_name);
     name = name.size ? name : html_value(token, HTML_ATTRIBUTE_itemprop);
-    if (q_string_is(name, "generator"))
+    if (is_name(name, "generator"))
         head->manual |= is_manual(content);
-    if (q_string_is(name, "og:title"))
+    if (is_name(name, "og:title"))
         return set_once(&head->og_title, content);
-    if (q_string_is(name, "og:url"))
+    if (is_name(name, "og:url"))
         return set_once(&head->url, content);
     if (is_one_of(name, published))
         return set_date(head, content, DATE_META);
     return is_one_of(name, dates) ? set_date(head, content, DATE_PLAIN_META) : Q_OK;
+}
+
+/* Themes of Sphinx that do not name it have its style sheet of code. */
+static q_status read_link(struct html_head *head, q_string rel, q_string href)
+{
+    head->manual |= is_name(rel, "stylesheet") && q_string_find(href, Q_STRING("_static/pygments.css"), 0) != SIZE_MAX;
+    return is_name(rel, "canonical") ? set_once(&head->url, href) : Q_OK;
 }
 
 q_status html_head_tag(struct html_head *head, const struct html_token *token)
@@ -87,9 +101,7 @@ q_status html_head_tag(struct html_head *head, const struct html_token *token)
     case HTML_TAG_meta:
         return read_meta(head, token);
     case HTML_TAG_link:
-        if (q_string_is(html_value(token, HTML_ATTRIBUTE_rel), "canonical"))
-            return set_once(&head->url, html_value(token, HTML_ATTRIBUTE_href));
-        return Q_OK;
+        return read_link(head, html_value(token, HTML_ATTRIBUTE_rel), html_value(token, HTML_ATTRIBUTE_href));
     case HTML_TAG_time: {
         bool published = q_string_is(html_value(token, HTML_ATTRIBUTE_itemprop), "datePublished");
         return set_date(head, html_value(token, HTML_ATTRIBUTE_datetime), published ? DATE_ITEMPROP : DATE_TIME);

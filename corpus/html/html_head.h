@@ -9,7 +9,7 @@
 struct html_head {
     struct q_buffer title, og_title, lang, url, date;
     unsigned date_rank; /* of where the date stands: enum in html_head.c */
-    bool manual;        /* made by a program for manuals (DocBook, Sphinx, ...), as its generator says */
+    bool manual;        /* made by a program for manuals (DocBook, Sphinx, ...), as its generator or style sheet says */
 };
 
 void html_head_clear(struct html_head *head);

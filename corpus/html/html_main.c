@@ -240,21 +240,29 @@ static void take(const struct html_tree *tree, struct html_main *main, size_t i)
  * itself, and yet the page is all of them. */
 static size_t climb(const struct html_tree *tree, const struct html_main *main, size_t best)
 {
-    /* A manual has little else on its pages, so little is asked there. */
-    const unsigned more_min_percent = tree->head.manual ? 2 : 20, links_max_percent = tree->head.manual ? 30 : 5;
+    enum { MORE_MIN_PERCENT = 20, LINKS_MAX_PERCENT = 5 };
     for (size_t up = best; up;) {
         up = tree->nodes[up].parent;
         uint32_t own = letters_in(main, best, tree->nodes[best].end);
         uint32_t more = letters_in(main, up, tree->nodes[up].end) - own;
         uint32_t more_linked = linked_in(main, up, tree->nodes[up].end) - linked_in(main, best, tree->nodes[best].end);
-        if ((uint64_t)more * 100 < (uint64_t)own * more_min_percent)
+        if ((uint64_t)more * 100 < (uint64_t)own * MORE_MIN_PERCENT)
             continue;
-        bool text = tree->head.manual && (more - more_linked) * (uint64_t)2 > own; /* whatever stands among it */
-        if (!text && (uint64_t)more_linked * 100 > (uint64_t)more * links_max_percent)
+        if ((uint64_t)more_linked * 100 > (uint64_t)more * LINKS_MAX_PERCENT)
             break;
         best = up;
     }
     return best;
+}
+
+/* Programs that make manuals name what is not text, so that all the rest is: what stands in <main>, where that is most of it, else the whole page. */
+static size_t manual_node(const struct html_tree *tree, const struct html_main *main)
+{
+    uint32_t all = letters_in(main, 0, tree->count);
+    for (size_t i = 1; i < tree->count; i++)
+        if (tree->nodes[i].flags & HTML_NODE_MAIN && letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
+            return i;
+    return 0;
 }
 
 /* The best node and those of its siblings that score or read like it. */
@@ -368,7 +376,9 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
     cumulate(tree, main);
     prune(tree, main);
     cumulate(tree, main);
-    if (!take_bodies(tree, main)) {
+    if (tree->head.manual) {
+        take(tree, main, manual_node(tree, main));
+    } else if (!take_bodies(tree, main)) {
         take_best(tree, main, climb(tree, main, best_node(tree, main)));
         if (taken_letters(tree, main) < MAIN_LETTERS_MIN)
             take(tree, main, 0);
