@@ -8,6 +8,7 @@ enum {
     PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */
     BOX_LETTERS_MIN = 160,      /* a manual's box of text below this may be its navigation */
     BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
+    SECTION_LETTERS_MIN = 200,  /* a section beside the best node is taken from here on */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
 
@@ -265,6 +266,20 @@ static size_t manual_node(const struct html_tree *tree, const struct html_main *
     return 0;
 }
 
+static bool is_heading(const struct html_node *node)
+{
+    return node->tag >= HTML_TAG_h1 && node->tag <= HTML_TAG_h6;
+}
+
+/* Whether the first thing in an element is a heading, itself or after one wrapper. */
+static bool begins_with_heading(const struct html_tree *tree, size_t i)
+{
+    for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
+        if (is_heading(&tree->nodes[at]))
+            return true;
+    return false;
+}
+
 /* The best node and those of its siblings that score or read like it. */
 static void take_best(const struct html_tree *tree, struct html_main *main, size_t best)
 {
@@ -280,7 +295,9 @@ static void take_best(const struct html_tree *tree, struct html_main *main, size
         uint32_t letters = letters_in(main, i, node->end);
         double links = link_density(main, i, node->end);
         bool paragraph = node->tag == HTML_TAG_p || is_run(node);
-        if ((!is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25))
+        bool section = node->tag == tree->nodes[best].tag && letters > SECTION_LETTERS_MIN && links < 0.25 &&
+                       begins_with_heading(tree, i);
+        if ((!is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25) || section)
             take(tree, main, i);
     }
 }
@@ -322,11 +339,6 @@ static void clean(const struct html_tree *tree, struct html_main *main)
         set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
         i = tree->nodes[i].end - 1;
     }
-}
-
-static bool is_heading(const struct html_node *node)
-{
-    return node->tag >= HTML_TAG_h1 && node->tag <= HTML_TAG_h6;
 }
 
 /* Headings whose text was taken away from under them: up to the next heading of their level, or the end, nothing is left and something was. */
