@@ -39,7 +39,7 @@ static const struct hint_word {
     {"bodytext", HTML_HINT_BODY},
     {"breadcrumb", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"byline", HTML_HINT_BAD},
-    {"caption", HTML_HINT_WEAK},
+    {"caption", HTML_HINT_BAD},
     {"category", HTML_HINT_WEAK},
     {"clickadvice", HTML_HINT_BAD | HTML_HINT_NONE},
     {"comment", HTML_HINT_BAD},

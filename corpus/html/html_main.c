@@ -121,6 +121,16 @@ static void prune(const struct html_tree *tree, struct html_main *main)
     }
 }
 
+/* Siblings, or cousins that have the same tag and hints: a body cut by an advertisement stands in rows of a grid. */
+static bool are_pieces(const struct html_tree *tree, size_t i, size_t best)
+{
+    const struct html_node *a = &tree->nodes[i], *b = &tree->nodes[best];
+    if (a->parent == b->parent)
+        return true;
+    return a->tag == b->tag && a->hints == b->hints && a->parent && b->parent &&
+           tree->nodes[a->parent].parent == tree->nodes[b->parent].parent;
+}
+
 /* Step 2. The marked bodies: outermost ones, each with unlinked text; false where together they hold too little. */
 static bool take_bodies(const struct html_tree *tree, struct html_main *main)
 {
@@ -142,7 +152,7 @@ static bool take_bodies(const struct html_tree *tree, struct html_main *main)
     /* Its like-named siblings are pieces of the same text (paragraphs in blocks of their own, a body cut by an advertisement). */
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || node->parent != tree->nodes[best].parent)
+        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || !are_pieces(tree, i, best))
             continue;
         if (main->state[i] != HTML_STATE_OUT)
             continue;
