@@ -9,6 +9,7 @@ enum {
     BOX_LETTERS_MIN = 160,      /* a manual's box of text below this may be its navigation */
     BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
     SECTION_LETTERS_MIN = 200,  /* a section beside the best node is taken from here on */
+    DATELINE_LETTERS_MAX = 120, /* a longer run is the first paragraph */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
 
@@ -351,6 +352,40 @@ static void clean(const struct html_tree *tree, struct html_main *main)
     }
 }
 
+/* Above the text: a line that is an address, or that says when and no more. */
+static bool is_dateline(q_string text)
+{
+    bool space = false, time = false, year = false;
+    unsigned digits = 0;
+    for (size_t i = 0; i <= text.size; i++) {
+        char c = i < text.size ? text.data[i] : ' ';
+        if (c >= '0' && c <= '9') {
+            digits++;
+            continue;
+        }
+        year |= digits == 4 && (text.data[i - 4] == '1' || text.data[i - 4] == '2');
+        time |= c == ':' && digits && digits <= 2 && i + 1 < text.size && text.data[i + 1] >= '0' &&
+                text.data[i + 1] <= '5';
+        space |= c == ' ' && i < text.size;
+        digits = 0;
+    }
+    return (year && time) || (!space && q_string_starts(text, "http"));
+}
+
+/* The lines between the heading and the first paragraph. */
+static void drop_datelines(const struct html_tree *tree, struct html_main *main)
+{
+    for (size_t i = 1; i < tree->count; i++) {
+        const struct html_node *node = &tree->nodes[i];
+        if (!is_run(node) || main->state[i] != HTML_STATE_TAKEN || is_heading(node))
+            continue;
+        if (main->run_letters[i] >= DATELINE_LETTERS_MAX || node->flags & HTML_NODE_PRE)
+            break;
+        if (is_dateline(html_node_text(tree, node)))
+            main->state[i] = HTML_STATE_PRUNED;
+    }
+}
+
 /* Headings whose text was taken away from under them: up to the next heading of their level, or the end, nothing is left and something was. */
 static void drop_bare_headings(const struct html_tree *tree, struct html_main *main)
 {
@@ -406,6 +441,8 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
             take(tree, main, 0);
     }
     clean(tree, main);
+    if (!tree->head.manual)
+        drop_datelines(tree, main);
     drop_bare_headings(tree, main);
     return Q_OK;
 }
