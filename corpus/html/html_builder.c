@@ -269,6 +269,8 @@ static uint8_t node_flags(const struct html_token *token)
             flags |= HTML_NODE_ROLE;
     if (token->tag == HTML_TAG_main || is_word(role, "main"))
         flags |= HTML_NODE_MAIN;
+    if (is_word(html_value(token, HTML_ATTRIBUTE_itemprop), "articleBody"))
+        flags |= HTML_NODE_BODY;
     return (uint8_t)flags;
 }
 

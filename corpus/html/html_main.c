@@ -7,7 +7,9 @@
 enum {
     PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */
     BOX_LETTERS_MIN = 160,      /* a manual's box of text below this may be its navigation */
-    BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
+    BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed, */
+    BODY_SHARE_MIN = 20,        /* nor one with fewer hundredths of the page's text; */
+    STATED_BODY_SHARE_MIN = 5,  /* of one marked by itemprop */
     SECTION_LETTERS_MIN = 200,  /* a section beside the best node is taken from here on */
     DATELINE_LETTERS_MAX = 120, /* a longer run is the first paragraph */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
@@ -122,6 +124,13 @@ static void prune(const struct html_tree *tree, struct html_main *main)
     }
 }
 
+static void take(const struct html_tree *tree, struct html_main *main, size_t i)
+{
+    for (size_t j = i; j < tree->nodes[i].end; j++)
+        if (main->state[j] == HTML_STATE_OUT)
+            main->state[j] = HTML_STATE_TAKEN;
+}
+
 /* Siblings, or cousins that have the same tag and hints: a body cut by an advertisement stands in rows of a grid. */
 static bool are_pieces(const struct html_tree *tree, size_t i, size_t best)
 {
@@ -132,38 +141,46 @@ static bool are_pieces(const struct html_tree *tree, size_t i, size_t best)
            tree->nodes[a->parent].parent == tree->nodes[b->parent].parent;
 }
 
-/* Step 2. The marked bodies: outermost ones, each with unlinked text; false where together they hold too little. */
-static bool take_bodies(const struct html_tree *tree, struct html_main *main)
+/* The marked body with most unlinked text; one that says so to search engines (schema.org) before one with a telling name. 0: none. */
+static size_t best_body(const struct html_tree *tree, const struct html_main *main, uint32_t *out_letters)
 {
-    uint32_t taken = 0, all = letters_in(main, 0, tree->count);
     size_t best = 0;
     uint32_t best_letters = 0;
+    unsigned best_flag = 0;
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
         if (main->state[i] == HTML_STATE_PRUNED || is_run(node) || !(node->hints & HTML_HINT_BODY))
             continue;
         uint32_t letters = letters_in(main, i, node->end) - linked_in(main, i, node->end);
-        if (letters > best_letters) {
-            best = i;
-            best_letters = letters;
-        }
+        unsigned flag = letters >= BODY_LETTERS_MIN ? node->flags & HTML_NODE_BODY : 0;
+        if (flag < best_flag || (flag == best_flag && letters <= best_letters))
+            continue;
+        best = i;
+        best_letters = letters;
+        best_flag = flag;
     }
-    if (best_letters < BODY_LETTERS_MIN || best_letters * 5 < all)
+    *out_letters = best_letters;
+    return best;
+}
+
+/* Step 2. The marked body and its pieces; false where it holds too little to be believed. */
+static bool take_bodies(const struct html_tree *tree, struct html_main *main)
+{
+    uint32_t letters, share = BODY_SHARE_MIN, all = letters_in(main, 0, tree->count);
+    size_t best = best_body(tree, main, &letters);
+    if (tree->nodes[best].flags & HTML_NODE_BODY)
+        share = STATED_BODY_SHARE_MIN;
+    if (letters < BODY_LETTERS_MIN || (uint64_t)letters * 100 < (uint64_t)all * share)
         return false;
-    /* Its like-named siblings are pieces of the same text (paragraphs in blocks of their own, a body cut by an advertisement). */
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || !are_pieces(tree, i, best))
+        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || main->state[i] != HTML_STATE_OUT ||
+            !are_pieces(tree, i, best))
             continue;
-        if (main->state[i] != HTML_STATE_OUT)
-            continue;
-        for (size_t j = i; j < node->end; j++)
-            if (main->state[j] == HTML_STATE_OUT)
-                main->state[j] = HTML_STATE_TAKEN;
-        taken += letters_in(main, i, node->end);
+        take(tree, main, i);
         i = node->end - 1;
     }
-    return taken >= BODY_LETTERS_MIN;
+    return true;
 }
 
 static float tag_score(const struct html_node *node)
@@ -239,13 +256,6 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
         }
     }
     return best;
-}
-
-static void take(const struct html_tree *tree, struct html_main *main, size_t i)
-{
-    for (size_t j = i; j < tree->nodes[i].end; j++)
-        if (main->state[j] == HTML_STATE_OUT)
-            main->state[j] = HTML_STATE_TAKEN;
 }
 
 /* From the best node up while its parent adds text that reads like text: a section of a page whose sections are siblings scores best by
@@ -342,11 +352,23 @@ static bool is_clutter(const struct html_tree *tree, const struct html_main *mai
     }
 }
 
+static uint32_t taken_letters(const struct html_tree *tree, const struct html_main *main)
+{
+    uint32_t letters = 0;
+    for (size_t i = 0; i < tree->count; i++)
+        if (is_run(&tree->nodes[i]) && main->state[i] == HTML_STATE_TAKEN)
+            letters += letters_in(main, i, i + 1);
+    return letters;
+}
+
 static void clean(const struct html_tree *tree, struct html_main *main)
 {
+    uint32_t all = taken_letters(tree, main);
     for (size_t i = 1; i < tree->count; i++) {
         if (is_run(&tree->nodes[i]) || main->state[i] != HTML_STATE_TAKEN || !is_clutter(tree, main, i))
             continue;
+        if (letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
+            continue; /* then it is the text */
         set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
         i = tree->nodes[i].end - 1;
     }
@@ -404,15 +426,6 @@ static void drop_bare_headings(const struct html_tree *tree, struct html_main *m
             lost = false;
         }
     }
-}
-
-static uint32_t taken_letters(const struct html_tree *tree, const struct html_main *main)
-{
-    uint32_t letters = 0;
-    for (size_t i = 0; i < tree->count; i++)
-        if (is_run(&tree->nodes[i]) && main->state[i] == HTML_STATE_TAKEN)
-            letters += letters_in(main, i, i + 1);
-    return letters;
 }
 
 q_status html_main_all(const struct html_tree *tree, struct html_main *main)
