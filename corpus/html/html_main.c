@@ -346,7 +346,7 @@ static bool is_clutter(const struct html_tree *tree, const struct html_main *mai
     case HTML_TAG_header:
         return links > 0.6 || (node->hints & HTML_HINT_WEAK && letters < 200);
     case HTML_TAG_p:
-        return links > 0.9 && letters > 0;
+        return links > (tree->head.manual ? 0.9 : 0.7);
     default:
         return node->hints & HTML_HINT_WEAK && letters < 200;
     }
