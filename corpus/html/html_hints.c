@@ -4,12 +4,12 @@
 
 #include <pthread.h>
 
-enum { VALUE_BYTES_MAX = 512, WORD_BYTES_MAX = 20, LETTERS = 26 };
+enum { VALUE_BYTES_MAX = 512, LETTERS = 26, NODES_MAX = 2048 };
 
-/* Known words, sorted as bytes. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
+/* Known words, sorted. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
  * reading pages; the sense of the lists is that of the readability family of extractors. */
 static const struct hint_word {
-    char word[WORD_BYTES_MAX + 1];
+    const char *word;
     uint8_t hint;
 } words[] = {
     {"ad.", HTML_HINT_BAD},
@@ -190,15 +190,32 @@ static const struct hint_word {
     {"widget", HTML_HINT_WEAK},
 };
 
-/* The first known word that begins with two letters, counted from 1; 0: none does. Words that begin alike are neighbours. Most words of a page
- * are known after this one look not to be ours. */
-static uint8_t first_words[LETTERS][LETTERS];
-static pthread_once_t first_words_once = PTHREAD_ONCE_INIT;
+/* The known words as a tree of letters; node 0 is the root. */
+static struct hint_node {
+    uint16_t next[LETTERS]; /* 0: no known word goes on with it */
+    uint8_t hint;           /* of the word that ends here, whatever follows; 0: none */
+    uint8_t exact;          /* of the word that must end here */
+} nodes[NODES_MAX];
+static pthread_once_t nodes_once = PTHREAD_ONCE_INIT;
 
-static void fill_first_words(void)
+static void fill_nodes(void)
 {
-    for (size_t i = Q_COUNT_OF(words); i > 0; i--)
-        first_words[words[i - 1].word[0] - 'a'][words[i - 1].word[1] - 'a'] = (uint8_t)i;
+    uint16_t count = 1;
+    for (const struct hint_word *known = words; known < words + Q_COUNT_OF(words); known++) {
+        unsigned at = 0;
+        const char *letter = known->word;
+        for (; *letter && *letter != '.'; letter++) {
+            uint16_t *next = &nodes[at].next[*letter - 'a'];
+            if (!*next)
+                *next = count++;
+            q_check(count < NODES_MAX);
+            at = *next;
+        }
+        if (*letter == '.')
+            nodes[at].exact = known->hint;
+        else
+            nodes[at].hint = known->hint;
+    }
 }
 
 static bool is_letter(char c)
@@ -211,65 +228,19 @@ static bool is_small(char c)
     return (unsigned char)(c - 'a') < LETTERS;
 }
 
-/* Letters from `at` in lower case without '-' and '_'; out[i]'s end in the value goes to ends[i]. */
-static void squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], size_t ends[WORD_BYTES_MAX])
+static unsigned longest_hint(q_string value, size_t at)
 {
-    size_t size = 0;
-    for (; at < value.size && size < WORD_BYTES_MAX; at++) {
+    unsigned hint = 0, node = 0;
+    for (; at < value.size; at++) {
         char c = value.data[at];
         if (c == '-' || c == '_')
             continue;
-        if (!is_letter(c))
+        if (!is_letter(c) || !(node = nodes[node].next[(c | 0x20) - 'a']))
             break;
-        ends[size] = at + 1;
-        out[size++] = (char)(c | 0x20);
-    }
-    out[size] = 0;
-}
-
-static bool word_ends(q_string value, size_t end)
-{
-    return end >= value.size || !is_small(value.data[end]);
-}
-
-/* Length of the table's word where `letters` begins with it and, for an exact one, ends there; 0 where not. */
-static size_t matches(const struct hint_word *known, const char *letters, q_string value, const size_t *ends)
-{
-    size_t length = 0;
-    while (known->word[length] == letters[length] && letters[length])
-        length++;
-    if (known->word[length] == '.')
-        return word_ends(value, ends[length - 1]) ? length : 0;
-    return known->word[length] ? 0 : length;
-}
-
-/* The known words that may begin at `at`, by their first two letters; NULL where there are none. */
-static const struct hint_word *candidates(q_string value, size_t at)
-{
-    size_t next = at + 1;
-    while (next < value.size && (value.data[next] == '-' || value.data[next] == '_'))
-        next++;
-    if (next >= value.size || !is_letter(value.data[next]))
-        return NULL;
-    unsigned first = first_words[(value.data[at] | 0x20) - 'a'][(value.data[next] | 0x20) - 'a'];
-    return first ? &words[first - 1] : NULL;
-}
-
-static unsigned longest_hint(q_string value, size_t at)
-{
-    char letters[WORD_BYTES_MAX + 1];
-    size_t ends[WORD_BYTES_MAX], longest = 0;
-    unsigned hint = 0;
-    const struct hint_word *known = candidates(value, at);
-    if (!known)
-        return 0;
-    squeeze(value, at, letters, ends);
-    for (; known < words + Q_COUNT_OF(words) && memcmp(known->word, letters, 2) == 0; known++) {
-        size_t length = matches(known, letters, value, ends);
-        if (length > longest) {
-            longest = length;
-            hint = known->hint;
-        }
+        if (nodes[node].hint)
+            hint = nodes[node].hint;
+        if (nodes[node].exact && (at + 1 == value.size || !is_small(value.data[at + 1])))
+            hint = nodes[node].exact;
     }
     return hint;
 }
@@ -279,7 +250,7 @@ unsigned html_hints(q_string value)
     unsigned hints = 0;
     if (!value.size)
         return 0;
-    pthread_once(&first_words_once, fill_first_words);
+    pthread_once(&nodes_once, fill_nodes);
     value = q_string_slice(value, 0, VALUE_BYTES_MAX);
     char before = ' ';
     for (size_t i = 0; i < value.size; before = value.data[i++])
