@@ -126,7 +126,7 @@ void html_builder_close_link(struct html_builder *b)
     if (b->link_depth && b->link_here && b->link_from >= b->run_from) {
         q_string inside = q_string_slice(q_buffer_string(text), b->link_from, text->size);
         if (is_anchor_mark(q_string_trim(inside))) {
-            b->run_links -= inside.size;
+            b->run_links -= Q_MIN(b->run_links, inside.size);
             text->size = b->link_from;
         }
     }
@@ -145,6 +145,8 @@ static void pop(struct html_builder *b)
         b->pre--;
         b->pre_lines = 0;
     }
+    if (b->depth == b->line_table)
+        b->line_table = 0;
     b->depth--;
     if (b->depth < b->link_depth)
         b->link_depth = 0; /* a link that is not closed ends with the block it began in */
@@ -313,8 +315,16 @@ q_status html_builder_code(struct html_builder *b, const struct html_token *toke
     return q_buffer_append_byte(&b->tree->languages, 0);
 }
 
+/* Doxygen writes a function's head as a table whose cells, in one line, are its words. */
+static bool is_part_of_line_table(const struct html_builder *b, enum html_tag tag)
+{
+    return b->line_table && (tag == HTML_TAG_tr || tag == HTML_TAG_td || tag == HTML_TAG_tbody);
+}
+
 q_status html_builder_open(struct html_builder *b, const struct html_token *token)
 {
+    if (is_part_of_line_table(b, token->tag))
+        return html_builder_text(b, Q_STRING(" "));
     if (is_line_of_pre(b, token->tag)) {
         b->pre_lines++;
         return end_line_of_pre(b);
@@ -341,6 +351,8 @@ q_status html_builder_open(struct html_builder *b, const struct html_token *toke
     b->classes[b->depth] = html_value(token, HTML_ATTRIBUTE_class);
     b->stack[b->depth++] = index;
     b->open[token->tag]++;
+    if (token->tag == HTML_TAG_table && q_string_is(html_value(token, HTML_ATTRIBUTE_class), "memname"))
+        b->line_table = (uint32_t)b->depth;
     if (!pre)
         return Q_OK;
     b->pre++;
@@ -350,6 +362,8 @@ q_status html_builder_open(struct html_builder *b, const struct html_token *toke
 
 q_status html_builder_close(struct html_builder *b, enum html_tag tag)
 {
+    if (is_part_of_line_table(b, tag))
+        return Q_OK;
     if (b->pre_lines && is_line_of_pre(b, tag)) {
         b->pre_lines--;
         b->pre_begins = true;

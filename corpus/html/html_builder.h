@@ -13,15 +13,16 @@ struct html_builder {
     size_t depth;
     uint32_t overflow; /* blocks opened beyond HTML_DEPTH_MAX and not closed yet */
     uint16_t open[HTML_TAG_COUNT];
-    size_t run_from;    /* where the current run begins in the text */
-    size_t run_links;   /* bytes of it inside links */
-    size_t link_depth;  /* depth at which the open link began; 0: none (the root's depth is 1) */
-    size_t link_from;   /* where in the text it began */
-    bool link_here;     /* it leads to a place of this page */
-    unsigned pre;       /* open pre blocks */
-    uint32_t pre_lines; /* blocks opened inside a pre, where they are lines of its text */
-    bool pre_begins;    /* a line end here is not content: the first in a pre, and one behind a block that was a line */
-    unsigned rescues;   /* from elements to skip that are never closed */
+    size_t run_from;     /* where the current run begins in the text */
+    size_t run_links;    /* bytes of it inside links */
+    size_t link_depth;   /* depth at which the open link began; 0: none (the root's depth is 1) */
+    size_t link_from;    /* where in the text it began */
+    bool link_here;      /* it leads to a place of this page */
+    unsigned pre;        /* open pre blocks */
+    uint32_t pre_lines;  /* blocks opened inside a pre, where they are lines of its text */
+    uint32_t line_table; /* open table that is a line of text: its depth, 0: none */
+    bool pre_begins;  /* a line end here is not content: the first in a pre, and one behind a block that was a line */
+    unsigned rescues; /* from elements to skip that are never closed */
 };
 
 q_status html_builder_begin(struct html_builder *b, struct html_tree *tree, q_string page) Q_MUST_USE;

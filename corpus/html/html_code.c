@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+enum { NAMES_BYTES_MAX = 512 }; /* looked at of a class: a long one may stand around many pieces of code */
+
 static bool next_word(q_string *rest, q_string *word)
 {
     while (rest->size &&
@@ -43,6 +45,7 @@ q_string html_code_language(q_string names, bool of_pre)
 {
     static const char *const prefixes[] = {"language-", "lang-", "highlight-source-", "highlight-", NULL};
     q_string word, before = {0};
+    names = q_string_slice(names, 0, NAMES_BYTES_MAX);
     for (q_string rest = names; next_word(&rest, &word); before = word) {
         q_string language = {0};
         for (size_t i = 0; prefixes[i] && !language.size; i++)

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-enum { HEADING_BYTES_MAX = 400 };
+enum { HEADING_BYTES_MAX = 400, TITLE_BYTES_MAX = 1000 }; /* looked at */
 
 /* The page's own heading: its run, 0 where there is none. Of the h1 to h3 whose text the <title> holds, the first of those that are best: not a link (to the
  * site's first page), h1, in the main text. But where an h1 is no link, no lower one is taken; the first such h1 then, or the first h1. */
@@ -11,6 +11,7 @@ static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
     enum { TAKEN = 1, TOP = 2, UNLINKED = 4 };
     uint32_t first = 0, best = 0;
     unsigned first_rank = 0, best_rank = 0;
+    q_string title = q_string_slice(q_buffer_string(&tree->head.title), 0, TITLE_BYTES_MAX);
     for (uint32_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
         if (!(node->flags & HTML_NODE_RUN) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
@@ -22,8 +23,7 @@ static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
             first = i;
             first_rank = rank;
         }
-        if ((!best || rank > best_rank) &&
-            q_string_find(q_buffer_string(&tree->head.title), html_node_text(tree, node), 0) != SIZE_MAX) {
+        if ((!best || rank > best_rank) && q_string_find(title, html_node_text(tree, node), 0) != SIZE_MAX) {
             best = i;
             best_rank = rank;
         }

@@ -340,7 +340,10 @@ static bool is_clutter(const struct html_tree *tree, const struct html_main *mai
     case HTML_TAG_ol:
     case HTML_TAG_dl:
     case HTML_TAG_table:
-        return links > (tree->head.manual ? 0.9 : 0.6); /* in a manual, names that lead to their own sections */
+        if (tree->head
+                .manual) /* there tables are of names that lead to their sections; the head of a function may be one, of one run */
+            return links > 0.9 && node->end > i + 2;
+        return links > 0.6;
     case HTML_TAG_div:
     case HTML_TAG_section:
     case HTML_TAG_header:

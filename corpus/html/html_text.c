@@ -6,6 +6,11 @@
 /* What stands between two runs. */
 enum gap { GAP_CELL, GAP_LINE, GAP_PARAGRAPH };
 
+static bool is_heading(unsigned tag)
+{
+    return tag >= HTML_TAG_h1 && tag <= HTML_TAG_h6;
+}
+
 /* A cell with one run in it is written in its row's line; one with more, or with preformatted text, is a box of layout, written as blocks. */
 static bool is_plain_cell(const struct html_writer *w, uint32_t cell)
 {
@@ -15,6 +20,8 @@ static bool is_plain_cell(const struct html_writer *w, uint32_t cell)
 static enum gap gap_before(const struct html_writer *w, uint32_t run)
 {
     const struct html_tree *tree = w->tree;
+    if (is_heading(tree->nodes[run].tag))
+        return GAP_PARAGRAPH;
     uint32_t item = html_ancestor(tree, run, HTML_TAG_li, HTML_TAG_dd),
              last_item = html_ancestor(tree, w->last, HTML_TAG_li, HTML_TAG_dd);
     uint32_t cell = html_ancestor(tree, run, HTML_TAG_td, HTML_TAG_th),
@@ -79,7 +86,7 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
     const struct html_node *nodes = w->tree->nodes;
     uint32_t item = html_ancestor(w->tree, run, HTML_TAG_li, HTML_TAG_li);
     w->indent = 0;
-    if (!item)
+    if (!item || item == w->section)
         return Q_OK;
     bool ordered = nodes[nodes[item].parent].tag == HTML_TAG_ol;
     unsigned before = list_indent(w, item);
@@ -88,6 +95,11 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
         (w->last > item && w->last < nodes[item].end)) /* a later paragraph of one that has its mark */
         return write_spaces(w, w->indent);
     w->last_item = item;
+    if (is_heading(nodes[run].tag)) { /* a section that its maker calls an item */
+        w->section = item;
+        w->indent = 0;
+        return Q_OK;
+    }
     Q_TRY(write_spaces(w, before));
     if (!ordered)
         return q_buffer_append(w->out, "- ", 2);
@@ -97,7 +109,7 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
 static q_status write_heading_mark(struct html_writer *w, unsigned tag)
 {
     static const char marks[] = "###### ";
-    if (!w->markdown || tag < HTML_TAG_h1 || tag > HTML_TAG_h6)
+    if (!w->markdown || !is_heading(tag))
         return Q_OK;
     unsigned level = tag - HTML_TAG_h1 + 1;
     return q_buffer_append(w->out, marks + 6 - level, level + 1);

@@ -18,6 +18,7 @@ struct html_writer {
     struct q_buffer *out;
     uint32_t last;      /* run written before, 0: none */
     uint32_t last_item; /* list item whose mark was written last, 0: none */
+    uint32_t section;   /* list item that began with a heading and so has no mark, 0: none */
     unsigned indent;    /* of the present run's further lines, in Markdown */
     size_t list_count;
     struct html_open_list lists[HTML_DEPTH_MAX]; /* ordered lists around the last item */
