@@ -12,7 +12,7 @@ static const struct q_option extract_table[] = {{"all", 0, Q_OPTION_FLAG, offset
                                                  NULL, "all text of the page, not the main text only"},
                                                 {"markdown", 0, Q_OPTION_FLAG,
                                                  offsetof(struct corpus_extract_options, markdown), NULL,
-                                                 "headings with '#', fences around code"},
+                                                 "headings, lists, tables and code as Markdown"},
                                                 {0}};
 
 static const struct q_verb verbs[] = {

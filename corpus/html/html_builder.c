@@ -298,6 +298,9 @@ static q_status end_line_of_pre(struct html_builder *b)
     return Q_OK;
 }
 
+/* How far above a pre its language is looked for: Sphinx sets code with line numbers into a table. */
+enum { LANGUAGE_UP_MAX = 8 };
+
 q_status html_builder_code(struct html_builder *b, const struct html_token *token)
 {
     struct html_node *node = top(b);
@@ -306,7 +309,7 @@ q_status html_builder_code(struct html_builder *b, const struct html_token *toke
     q_string language = html_value(token, HTML_ATTRIBUTE_data_lang);
     if (!language.size)
         language = html_code_language(html_value(token, HTML_ATTRIBUTE_class), token->tag == HTML_TAG_pre);
-    for (size_t up = 2; !language.size && token->tag == HTML_TAG_pre && up <= 4 && up <= b->depth; up++)
+    for (size_t up = 2; !language.size && token->tag == HTML_TAG_pre && up <= LANGUAGE_UP_MAX && up <= b->depth; up++)
         language = html_code_language(b->classes[b->depth - up], false);
     if (!language.size || language.size > HTML_LANGUAGE_BYTES_MAX)
         return Q_OK;

@@ -1,9 +1,10 @@
 /* A page in, its main text, title, language, address and date out: the face of the html_* files.
  *
- *     html_token    bytes -> tokens
- *     html_tree     tokens -> blocks and runs
- *     html_main     which runs are the main text
- *     html_text     those runs as plain text
+ *     html_token      bytes -> tokens
+ *     html_tree       tokens -> blocks and runs; html_builder keeps them, html_collapse and html_entities make their text,
+ *                     html_head what the page says about itself, html_code what it says about its code
+ *     html_main       which runs are the main text, by html_hints (what blocks are called) and html_letters (what they hold)
+ *     html_text       those runs as plain text or Markdown, with html_writer
  */
 #ifndef QUERN_CORPUS_HTML_EXTRACT_H
 #define QUERN_CORPUS_HTML_EXTRACT_H
@@ -18,7 +19,7 @@ struct html_options {
     bool heading;  /* keep the page's own heading (h1) at the top of the text */
 };
 
-/* One per thread; zeroed is ready. */
+/* One per thread; zeroed is ready. Holds at most about ten times the largest page it has read; used again, it allocates nothing. */
 struct html_extractor {
     struct html_tree tree;
     struct html_main main;

@@ -1,6 +1,7 @@
 #include "corpus/html/html_main.h"
 
 #include "base/check.h"
+#include "corpus/html/html_clean.h"
 #include "corpus/html/html_hints.h"
 #include "corpus/html/html_letters.h"
 
@@ -11,14 +12,8 @@ enum {
     BODY_SHARE_MIN = 20,        /* nor one with fewer hundredths of the page's text; */
     STATED_BODY_SHARE_MIN = 5,  /* of one marked by itemprop */
     SECTION_LETTERS_MIN = 200,  /* a section beside the best node is taken from here on */
-    DATELINE_LETTERS_MAX = 120, /* a longer run is the first paragraph */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
-
-static bool is_run(const struct html_node *node)
-{
-    return node->flags & HTML_NODE_RUN;
-}
 
 /* Not text by its tag, role or name. */
 static bool looks_bad(const struct html_node *node)
@@ -55,7 +50,7 @@ static q_status grow(struct html_main *main, size_t count)
 static void count_runs(const struct html_tree *tree, struct html_main *main)
 {
     for (size_t i = 0; i < tree->count; i++) {
-        if (!is_run(&tree->nodes[i]))
+        if (!html_is_run(&tree->nodes[i]))
             continue;
         struct html_letters count = html_letters(html_node_text(tree, &tree->nodes[i]));
         main->run_letters[i] = count.letters;
@@ -71,7 +66,7 @@ static void cumulate(const struct html_tree *tree, struct html_main *main)
         const struct html_node *node = &tree->nodes[i];
         main->letters[i] = letters;
         main->linked[i] = linked;
-        if (!is_run(node) || main->state[i] == HTML_STATE_PRUNED)
+        if (!html_is_run(node) || main->state[i] == HTML_STATE_PRUNED)
             continue;
         uint32_t size = node->to - node->from, count = main->run_letters[i];
         letters += count;
@@ -81,45 +76,24 @@ static void cumulate(const struct html_tree *tree, struct html_main *main)
     main->linked[tree->count] = linked;
 }
 
-static uint32_t letters_in(const struct html_main *main, size_t from, size_t to)
-{
-    return main->letters[to] - main->letters[from];
-}
-
-static uint32_t linked_in(const struct html_main *main, size_t from, size_t to)
-{
-    return main->linked[to] - main->linked[from];
-}
-
-static double link_density(const struct html_main *main, size_t from, size_t to)
-{
-    uint32_t letters = letters_in(main, from, to);
-    return letters ? (double)linked_in(main, from, to) / letters : 0;
-}
-
-static void set_state(struct html_main *main, size_t from, size_t to, enum html_state state)
-{
-    memset(main->state + from, (int)state, to - from);
-}
-
 /* Step 1. A bad node that holds most of the page's unlinked text is misnamed, or not closed, and stays; but programs that make manuals
  * do neither to their footers. */
 static void prune(const struct html_tree *tree, struct html_main *main)
 {
-    uint32_t text = letters_in(main, 0, tree->count) - linked_in(main, 0, tree->count);
+    uint32_t text = html_letters_in(main, 0, tree->count) - html_linked_in(main, 0, tree->count);
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !looks_bad(node))
+        if (html_is_run(node) || !looks_bad(node))
             continue;
-        uint32_t own = letters_in(main, i, node->end) - linked_in(main, i, node->end);
+        uint32_t own = html_letters_in(main, i, node->end) - html_linked_in(main, i, node->end);
         bool misnamed = (uint64_t)own * 2 > text && !(tree->head.manual && is_foot(node));
         if (misnamed && !(node->flags & HTML_NODE_HIDDEN))
             continue;
         /* In a manual a "sidebar" is a box of text, and "comments" is what a section is about. */
-        if (tree->head.manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3 && !is_foot(node) &&
-            !(node->flags & HTML_NODE_ROLE))
+        if (tree->head.manual && own > BOX_LETTERS_MIN && html_link_density(main, i, node->end) < 0.3 &&
+            !is_foot(node) && !(node->flags & HTML_NODE_ROLE))
             continue;
-        set_state(main, i, node->end, HTML_STATE_PRUNED);
+        html_set_state(main, i, node->end, HTML_STATE_PRUNED);
         i = node->end - 1;
     }
 }
@@ -149,9 +123,9 @@ static size_t best_body(const struct html_tree *tree, const struct html_main *ma
     unsigned best_flag = 0;
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (main->state[i] == HTML_STATE_PRUNED || is_run(node) || !(node->hints & HTML_HINT_BODY))
+        if (main->state[i] == HTML_STATE_PRUNED || html_is_run(node) || !(node->hints & HTML_HINT_BODY))
             continue;
-        uint32_t letters = letters_in(main, i, node->end) - linked_in(main, i, node->end);
+        uint32_t letters = html_letters_in(main, i, node->end) - html_linked_in(main, i, node->end);
         unsigned flag = letters >= BODY_LETTERS_MIN ? node->flags & HTML_NODE_BODY : 0;
         if (flag < best_flag || (flag == best_flag && letters <= best_letters))
             continue;
@@ -166,7 +140,7 @@ static size_t best_body(const struct html_tree *tree, const struct html_main *ma
 /* Step 2. The marked body and its pieces; false where it holds too little to be believed. */
 static bool take_bodies(const struct html_tree *tree, struct html_main *main)
 {
-    uint32_t letters, share = BODY_SHARE_MIN, all = letters_in(main, 0, tree->count);
+    uint32_t letters, share = BODY_SHARE_MIN, all = html_letters_in(main, 0, tree->count);
     size_t best = best_body(tree, main, &letters);
     if (tree->nodes[best].flags & HTML_NODE_BODY)
         share = STATED_BODY_SHARE_MIN;
@@ -174,7 +148,7 @@ static bool take_bodies(const struct html_tree *tree, struct html_main *main)
         return false;
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || main->state[i] != HTML_STATE_OUT ||
+        if (html_is_run(node) || !(node->hints & HTML_HINT_BODY) || main->state[i] != HTML_STATE_OUT ||
             !are_pieces(tree, i, best))
             continue;
         take(tree, main, i);
@@ -221,14 +195,14 @@ static float tag_score(const struct html_node *node)
     return score - (node->hints & HTML_HINT_WEAK ? 20 : 0);
 }
 
-/* Step 3. The element with the best score, 0 (the root) where nothing scores. */
+/* Step 2, where no body is marked. The element with the best score, 0 (the root) where nothing scores. */
 static size_t best_node(const struct html_tree *tree, struct html_main *main)
 {
     for (size_t i = 0; i < tree->count; i++)
         main->score[i] = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        uint32_t letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED ? main->run_letters[i] : 0;
+        uint32_t letters = html_is_run(node) && main->state[i] != HTML_STATE_PRUNED ? main->run_letters[i] : 0;
         if (letters < PARAGRAPH_LETTERS_MIN)
             continue;
         float points = (1.0f + (float)main->run_commas[i] + Q_MIN((float)letters / 100, 3.0f)) *
@@ -247,9 +221,9 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
     float best_score = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || main->state[i] == HTML_STATE_PRUNED || main->score[i] <= 0)
+        if (html_is_run(node) || main->state[i] == HTML_STATE_PRUNED || main->score[i] <= 0)
             continue;
-        main->score[i] = (main->score[i] + tag_score(node)) * (float)(1 - link_density(main, i, node->end));
+        main->score[i] = (main->score[i] + tag_score(node)) * (float)(1 - html_link_density(main, i, node->end));
         if (main->score[i] > best_score) {
             best = i;
             best_score = main->score[i];
@@ -265,9 +239,10 @@ static size_t climb(const struct html_tree *tree, const struct html_main *main, 
     enum { MORE_MIN_PERCENT = 20, LINKS_MAX_PERCENT = 5 };
     for (size_t up = best; up;) {
         up = tree->nodes[up].parent;
-        uint32_t own = letters_in(main, best, tree->nodes[best].end);
-        uint32_t more = letters_in(main, up, tree->nodes[up].end) - own;
-        uint32_t more_linked = linked_in(main, up, tree->nodes[up].end) - linked_in(main, best, tree->nodes[best].end);
+        uint32_t own = html_letters_in(main, best, tree->nodes[best].end);
+        uint32_t more = html_letters_in(main, up, tree->nodes[up].end) - own;
+        uint32_t more_linked =
+            html_linked_in(main, up, tree->nodes[up].end) - html_linked_in(main, best, tree->nodes[best].end);
         if ((uint64_t)more * 100 < (uint64_t)own * MORE_MIN_PERCENT)
             continue;
         if ((uint64_t)more_linked * 100 > (uint64_t)more * LINKS_MAX_PERCENT)
@@ -280,23 +255,18 @@ static size_t climb(const struct html_tree *tree, const struct html_main *main, 
 /* Programs that make manuals name what is not text, so that all the rest is: what stands in <main>, where that is most of it, else the whole page. */
 static size_t manual_node(const struct html_tree *tree, const struct html_main *main)
 {
-    uint32_t all = letters_in(main, 0, tree->count);
+    uint32_t all = html_letters_in(main, 0, tree->count);
     for (size_t i = 1; i < tree->count; i++)
-        if (tree->nodes[i].flags & HTML_NODE_MAIN && letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
+        if (tree->nodes[i].flags & HTML_NODE_MAIN && html_letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
             return i;
     return 0;
-}
-
-static bool is_heading(const struct html_node *node)
-{
-    return node->tag >= HTML_TAG_h1 && node->tag <= HTML_TAG_h6;
 }
 
 /* Whether the first thing in an element is a heading, itself or after one wrapper. */
 static bool begins_with_heading(const struct html_tree *tree, size_t i)
 {
     for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
-        if (is_heading(&tree->nodes[at]))
+        if (html_is_heading(&tree->nodes[at]))
             return true;
     return false;
 }
@@ -313,138 +283,30 @@ static void take_best(const struct html_tree *tree, struct html_main *main, size
         const struct html_node *node = &tree->nodes[i];
         if (i == best || main->state[i] != HTML_STATE_OUT)
             continue;
-        uint32_t letters = letters_in(main, i, node->end);
-        double links = link_density(main, i, node->end);
-        bool paragraph = node->tag == HTML_TAG_p || is_run(node);
+        uint32_t letters = html_letters_in(main, i, node->end);
+        double links = html_link_density(main, i, node->end);
+        bool paragraph = node->tag == HTML_TAG_p || html_is_run(node);
         bool section = node->tag == tree->nodes[best].tag && letters > SECTION_LETTERS_MIN && links < 0.25 &&
                        begins_with_heading(tree, i);
-        if ((!is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25) || section)
+        if ((!html_is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25) || section)
             take(tree, main, i);
-    }
-}
-
-/* Step 4, one element: whether it is to go although it stands in the main text. */
-static bool is_clutter(const struct html_tree *tree, const struct html_main *main, size_t i)
-{
-    const struct html_node *node = &tree->nodes[i];
-    uint32_t letters = letters_in(main, i, node->end);
-    double links = link_density(main, i, node->end);
-    switch (node->tag) {
-    case HTML_TAG_figcaption:
-    case HTML_TAG_figure:
-        return true;
-    case HTML_TAG_form:
-    case HTML_TAG_fieldset:
-        return letters < 200;
-    case HTML_TAG_ul:
-    case HTML_TAG_ol:
-    case HTML_TAG_dl:
-    case HTML_TAG_table:
-        if (tree->head
-                .manual) /* there tables are of names that lead to their sections; the head of a function may be one, of one run */
-            return links > 0.9 && node->end > i + 2;
-        return links > 0.6;
-    case HTML_TAG_div:
-    case HTML_TAG_section:
-    case HTML_TAG_header:
-        return links > 0.6 || (node->hints & HTML_HINT_WEAK && letters < 200);
-    case HTML_TAG_p:
-        return links > (tree->head.manual ? 0.9 : 0.7);
-    default:
-        return node->hints & HTML_HINT_WEAK && letters < 200;
-    }
-}
-
-static uint32_t taken_letters(const struct html_tree *tree, const struct html_main *main)
-{
-    uint32_t letters = 0;
-    for (size_t i = 0; i < tree->count; i++)
-        if (is_run(&tree->nodes[i]) && main->state[i] == HTML_STATE_TAKEN)
-            letters += letters_in(main, i, i + 1);
-    return letters;
-}
-
-static void clean(const struct html_tree *tree, struct html_main *main)
-{
-    uint32_t all = taken_letters(tree, main);
-    for (size_t i = 1; i < tree->count; i++) {
-        if (is_run(&tree->nodes[i]) || main->state[i] != HTML_STATE_TAKEN || !is_clutter(tree, main, i))
-            continue;
-        if (letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
-            continue; /* then it is the text */
-        set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
-        i = tree->nodes[i].end - 1;
-    }
-}
-
-/* Above the text: a line that is an address, or that says when and no more. */
-static bool is_dateline(q_string text)
-{
-    bool space = false, time = false, year = false;
-    unsigned digits = 0;
-    for (size_t i = 0; i <= text.size; i++) {
-        char c = i < text.size ? text.data[i] : ' ';
-        if (c >= '0' && c <= '9') {
-            digits++;
-            continue;
-        }
-        year |= digits == 4 && (text.data[i - 4] == '1' || text.data[i - 4] == '2');
-        time |= c == ':' && digits && digits <= 2 && i + 1 < text.size && text.data[i + 1] >= '0' &&
-                text.data[i + 1] <= '5';
-        space |= c == ' ' && i < text.size;
-        digits = 0;
-    }
-    return (year && time) || (!space && q_string_starts(text, "http"));
-}
-
-/* The lines between the heading and the first paragraph. */
-static void drop_datelines(const struct html_tree *tree, struct html_main *main)
-{
-    for (size_t i = 1; i < tree->count; i++) {
-        const struct html_node *node = &tree->nodes[i];
-        if (!is_run(node) || main->state[i] != HTML_STATE_TAKEN || is_heading(node))
-            continue;
-        if (main->run_letters[i] >= DATELINE_LETTERS_MAX || node->flags & HTML_NODE_PRE)
-            break;
-        if (is_dateline(html_node_text(tree, node)))
-            main->state[i] = HTML_STATE_PRUNED;
-    }
-}
-
-/* Headings whose text was taken away from under them: up to the next heading of their level, or the end, nothing is left and something was. */
-static void drop_bare_headings(const struct html_tree *tree, struct html_main *main)
-{
-    const struct html_node *next = NULL;
-    bool lost = false;
-    for (size_t i = tree->count; i-- > 1;) {
-        const struct html_node *node = &tree->nodes[i];
-        if (!is_run(node) || main->state[i] == HTML_STATE_OUT)
-            continue;
-        if (main->state[i] == HTML_STATE_PRUNED) {
-            lost = true;
-        } else if (lost && is_heading(node) && (!next || (is_heading(next) && next->tag <= node->tag))) {
-            main->state[i] = HTML_STATE_PRUNED;
-        } else {
-            next = node;
-            lost = false;
-        }
     }
 }
 
 q_status html_main_all(const struct html_tree *tree, struct html_main *main)
 {
     Q_TRY(grow(main, tree->count));
-    set_state(main, 0, tree->count, HTML_STATE_TAKEN);
+    html_set_state(main, 0, tree->count, HTML_STATE_TAKEN);
     for (size_t i = 1; i < tree->count; i++)
         if (tree->nodes[i].flags & HTML_NODE_HIDDEN)
-            set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
+            html_set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
     return Q_OK;
 }
 
 q_status html_main_find(const struct html_tree *tree, struct html_main *main)
 {
     Q_TRY(grow(main, tree->count));
-    set_state(main, 0, tree->count, HTML_STATE_OUT);
+    html_set_state(main, 0, tree->count, HTML_STATE_OUT);
     count_runs(tree, main);
     cumulate(tree, main);
     prune(tree, main);
@@ -453,13 +315,10 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
         take(tree, main, manual_node(tree, main));
     } else if (!take_bodies(tree, main)) {
         take_best(tree, main, climb(tree, main, best_node(tree, main)));
-        if (taken_letters(tree, main) < MAIN_LETTERS_MIN)
+        if (html_taken_letters(tree, main) < MAIN_LETTERS_MIN)
             take(tree, main, 0);
     }
-    clean(tree, main);
-    if (!tree->head.manual)
-        drop_datelines(tree, main);
-    drop_bare_headings(tree, main);
+    html_clean(tree, main);
     return Q_OK;
 }
 

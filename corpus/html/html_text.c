@@ -58,8 +58,20 @@ static uint32_t item_number(struct html_writer *w, uint32_t item)
     return open->number;
 }
 
-/* How far the content of `item`'s list stands to the right: in Markdown what the marks of the lists around take (four for a number, two for a
- * dash), in plain text two a list. */
+/* What the mark of a list's present item takes: two for a dash, a number's digits and two. */
+static unsigned mark_width(const struct html_writer *w, uint32_t list)
+{
+    unsigned width = 3;
+    if (w->tree->nodes[list].tag != HTML_TAG_ol)
+        return 2;
+    for (size_t i = w->list_count; i-- > 0;)
+        if (w->lists[i].list == list)
+            for (uint32_t number = w->lists[i].number; number >= 10; number /= 10)
+                width++;
+    return width;
+}
+
+/* How far an item's mark stands to the right: in Markdown what the marks of the lists around take, in plain text two a list. */
 static unsigned list_indent(const struct html_writer *w, uint32_t item)
 {
     enum { LISTS_MAX = 8 };
@@ -69,7 +81,7 @@ static unsigned list_indent(const struct html_writer *w, uint32_t item)
         up = html_ancestor(tree, tree->nodes[up].parent, HTML_TAG_ul, HTML_TAG_ol);
         if (!up)
             break;
-        indent += w->markdown && tree->nodes[up].tag == HTML_TAG_ol ? 4 : 2;
+        indent += w->markdown ? mark_width(w, up) : 2;
     }
     return indent;
 }
@@ -88,11 +100,12 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
     w->indent = 0;
     if (!item || item == w->section)
         return Q_OK;
-    bool ordered = nodes[nodes[item].parent].tag == HTML_TAG_ol;
+    uint32_t list = nodes[item].parent;
+    bool marked = item == w->last_item || (w->last > item && w->last < nodes[item].end); /* by an earlier run */
+    uint32_t number = !marked && nodes[list].tag == HTML_TAG_ol ? item_number(w, item) : 0;
     unsigned before = list_indent(w, item);
-    w->indent = w->markdown ? before + (ordered ? 4 : 2) : 0;
-    if (item == w->last_item ||
-        (w->last > item && w->last < nodes[item].end)) /* a later paragraph of one that has its mark */
+    w->indent = w->markdown ? before + mark_width(w, list) : 0;
+    if (marked)
         return write_spaces(w, w->indent);
     w->last_item = item;
     if (is_heading(nodes[run].tag)) { /* a section that its maker calls an item */
@@ -101,9 +114,7 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
         return Q_OK;
     }
     Q_TRY(write_spaces(w, before));
-    if (!ordered)
-        return q_buffer_append(w->out, "- ", 2);
-    return q_buffer_printf(w->out, w->markdown ? "%-4s" : "%s ", html_item_label(item_number(w, item), w->label));
+    return number ? q_buffer_printf(w->out, "%u. ", number) : q_buffer_append(w->out, "- ", 2);
 }
 
 static q_status write_heading_mark(struct html_writer *w, unsigned tag)

@@ -2,7 +2,17 @@
 
 #include "corpus/html/html_builder.h"
 
-enum { RESCUES_MAX = 8 };
+/* What is left is for reading, for looking ahead in a formula, and for a tag where that or an inline element ended. */
+enum { RESCUES_MAX = HTML_WORK_MAX - 4 };
+
+/* The next token, its bytes counted. */
+static bool scan(struct html_builder *b, struct html_scanner *scanner, struct html_token *token)
+{
+    const char *from = scanner->at;
+    bool more = html_scan(scanner, token);
+    b->tree->work += (size_t)(scanner->at - from);
+    return more;
+}
 
 /* Passes over an element with nothing to read. One that is never closed must not swallow the page: then only its tag is passed over, and after a few
  * of them no element is searched to its end any more, so that work stays linear. An open script holds the rest of the page, as in a browser. */
@@ -14,7 +24,7 @@ static void skip_element(struct html_builder *b, enum html_tag tag)
     bool raw = html_tag_flags[tag] & HTML_RAW;
     if (!raw && b->rescues >= RESCUES_MAX)
         return;
-    while (html_scan(&b->scanner, &token)) {
+    while (scan(b, &b->scanner, &token)) {
         if (token.type == HTML_TOKEN_TEXT || token.tag != tag)
             continue;
         if (token.type == HTML_TOKEN_CLOSE)
@@ -37,7 +47,7 @@ static void skip_inline(struct html_builder *b, enum html_tag tag)
     unsigned nested = 1;
     while (nested) {
         struct html_scanner before = b->scanner;
-        if (!html_scan(&b->scanner, &token))
+        if (!scan(b, &b->scanner, &token))
             return;
         if (token.type == HTML_TOKEN_TEXT)
             continue;
@@ -57,10 +67,10 @@ static q_status open_math(struct html_builder *b, const struct html_token *math)
     q_string source = html_value(math, HTML_ATTRIBUTE_alttext);
     struct html_scanner ahead = b->scanner;
     struct html_token token;
-    while (!source.size && html_scan(&ahead, &token) && token.tag != HTML_TAG_math &&
+    while (!source.size && scan(b, &ahead, &token) && token.tag != HTML_TAG_math &&
            !(html_tag_flags[token.tag] & HTML_BLOCK))
         if (token.type == HTML_TOKEN_OPEN && token.tag == HTML_TAG_annotation &&
-            q_string_ends(html_value(&token, HTML_ATTRIBUTE_encoding), "tex") && html_scan(&ahead, &token) &&
+            q_string_ends(html_value(&token, HTML_ATTRIBUTE_encoding), "tex") && scan(b, &ahead, &token) &&
             token.type == HTML_TOKEN_TEXT)
             source = token.text;
     if (!source.size)
@@ -84,7 +94,7 @@ static q_string read_raw(struct html_builder *b)
 {
     struct html_scanner start = b->scanner;
     struct html_token token;
-    if (start.raw && html_scan(&b->scanner, &token) && token.type == HTML_TOKEN_TEXT)
+    if (start.raw && scan(b, &b->scanner, &token) && token.type == HTML_TOKEN_TEXT)
         return token.text;
     b->scanner = start;
     return (q_string){0};
@@ -177,11 +187,12 @@ q_status html_tree_read(struct html_tree *tree, q_string page)
                       HTML_PAGE_BYTES_MAX);
     tree->count = 0;
     tree->cut = false;
+    tree->work = 0;
     q_buffer_clear(&tree->text);
     q_buffer_clear(&tree->languages);
     html_head_clear(&tree->head);
     Q_TRY(html_builder_begin(&b, tree, page));
-    while (html_scan(&b.scanner, &token)) {
+    while (scan(&b, &b.scanner, &token)) {
         if (token.type == HTML_TOKEN_TEXT)
             Q_TRY(html_builder_text(&b, token.text));
         else if (token.type == HTML_TOKEN_OPEN)

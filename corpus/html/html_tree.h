@@ -9,7 +9,7 @@
  *     text    One twothree
  *
  * Limits: HTML_DEPTH_MAX open blocks (deeper ones are read as if they were not there), HTML_NODES_MAX nodes (what follows is cut off; `cut`).
- * Work is linear in the page's size.
+ * Work is linear in the page's size: HTML_WORK_MAX.
  */
 #ifndef QUERN_CORPUS_HTML_TREE_H
 #define QUERN_CORPUS_HTML_TREE_H
@@ -22,6 +22,7 @@ enum {
     HTML_DEPTH_MAX = 256,
     HTML_NODES_MAX = 1 << 20,
     HTML_PAGE_BYTES_MAX = 1 << 30,
+    HTML_WORK_MAX = 12,
 };
 
 enum html_node_flag {
@@ -51,6 +52,7 @@ struct html_tree {
     struct q_buffer languages; /* of code, each with a zero behind it */
     struct html_head head;
     bool cut;
+    uint64_t work; /* bytes scanned, those that were looked at again each time; at most HTML_WORK_MAX times the page */
 };
 
 /* Reads a page (UTF-8, at most HTML_PAGE_BYTES_MAX bytes). The tree may be used again and again; zeroed is empty. */

@@ -2,20 +2,12 @@
 
 #include "base/check.h"
 
-#include <stdio.h>
-
 uint32_t html_ancestor(const struct html_tree *tree, uint32_t i, enum html_tag a, enum html_tag b)
 {
     for (; i; i = tree->nodes[i].parent)
         if (!(tree->nodes[i].flags & HTML_NODE_RUN) && (tree->nodes[i].tag == a || tree->nodes[i].tag == b))
             return i;
     return 0;
-}
-
-const char *html_item_label(uint32_t number, char label[16])
-{
-    (void)snprintf(label, 16, "%u.", number);
-    return label;
 }
 
 static q_status start_line(struct html_writer *w)

@@ -22,7 +22,6 @@ struct html_writer {
     unsigned indent;    /* of the present run's further lines, in Markdown */
     size_t list_count;
     struct html_open_list lists[HTML_DEPTH_MAX]; /* ordered lists around the last item */
-    char label[16];
 };
 
 /* The nearest ancestor (or the node itself) with one of two tags, at or above `i`; 0: none. */
@@ -33,8 +32,6 @@ static inline uint32_t html_taken_runs(const struct html_writer *w, uint32_t nod
     return w->runs[w->tree->nodes[node].end] - w->runs[node];
 }
 
-/* "12." into label; returns it. */
-const char *html_item_label(uint32_t number, char label[16]);
 /* Text, with w->indent spaces before its second and further lines. */
 q_status html_write_lines(struct html_writer *w, q_string text) Q_MUST_USE;
 /* A preformatted run between fences, longer than any it holds. */
