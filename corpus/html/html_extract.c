@@ -5,7 +5,8 @@
 enum { HEADING_BYTES_MAX = 400, TITLE_BYTES_MAX = 1000 }; /* looked at */
 
 /* The page's own heading: its run, 0 where there is none. Of the h1 to h3 whose text the <title> holds, the first of those that are best: not a link (to the
- * site's first page), h1, in the main text. But where an h1 is no link, no lower one is taken; the first such h1 then, or the first h1. */
+ * site's first page), h1, in the main text. But before a lower one goes an h1 that is no link and stands in the main text or holds the lower one's. Where there is
+ * none, the first h1, one that is no link before others. */
 static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
 {
     enum { TAKEN = 1, TOP = 2, UNLINKED = 4 };
@@ -28,7 +29,11 @@ static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
             best_rank = rank;
         }
     }
-    return best && (best_rank & TOP || !(first_rank & UNLINKED)) ? best : first;
+    if (!best || best_rank & TOP || !(first_rank & UNLINKED))
+        return best ? best : first;
+    /* "Class Wheel" above "Wheel"; but a site's name above a page's */
+    q_string lower = html_node_text(tree, &tree->nodes[best]), upper = html_node_text(tree, &tree->nodes[first]);
+    return first_rank & TAKEN || q_string_find(upper, lower, 0) != SIZE_MAX ? first : best;
 }
 
 static q_string choose_title(const struct html_tree *tree, uint32_t heading)

@@ -232,6 +232,28 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
     return best;
 }
 
+/* Whether the first thing in an element is a heading, itself or in a wrapper. */
+static bool begins_with_heading(const struct html_tree *tree, size_t i)
+{
+    for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
+        if (html_is_heading(&tree->nodes[at]))
+            return true;
+    return false;
+}
+
+/* An item scores for its list, and a list that is all there is under a heading for that section. */
+static size_t lift_item(const struct html_tree *tree, const struct html_main *main, size_t best)
+{
+    const struct html_node *nodes = tree->nodes;
+    while (best && (nodes[best].tag == HTML_TAG_dd || nodes[best].tag == HTML_TAG_li))
+        best = nodes[best].parent;
+    if (nodes[best].tag != HTML_TAG_dl && nodes[best].tag != HTML_TAG_ul && nodes[best].tag != HTML_TAG_ol)
+        return best;
+    size_t up = nodes[best].parent;
+    uint64_t own = html_letters_in(main, best, nodes[best].end), all = html_letters_in(main, up, nodes[up].end);
+    return up && begins_with_heading(tree, up) && all * 5 < own * 6 ? up : best;
+}
+
 /* From the best node up while its parent adds text that reads like text: a section of a page whose sections are siblings scores best by
  * itself, and yet the page is all of them. */
 static size_t climb(const struct html_tree *tree, const struct html_main *main, size_t best)
@@ -260,15 +282,6 @@ static size_t manual_node(const struct html_tree *tree, const struct html_main *
         if (tree->nodes[i].flags & HTML_NODE_MAIN && html_letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
             return i;
     return 0;
-}
-
-/* Whether the first thing in an element is a heading, itself or after one wrapper. */
-static bool begins_with_heading(const struct html_tree *tree, size_t i)
-{
-    for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
-        if (html_is_heading(&tree->nodes[at]))
-            return true;
-    return false;
 }
 
 /* The best node and those of its siblings that score or read like it. */
@@ -314,7 +327,7 @@ q_status html_main_find(const struct html_tree *tree, struct html_main *main)
     if (tree->head.manual) {
         take(tree, main, manual_node(tree, main));
     } else if (!take_bodies(tree, main)) {
-        take_best(tree, main, climb(tree, main, best_node(tree, main)));
+        take_best(tree, main, climb(tree, main, lift_item(tree, main, best_node(tree, main))));
         if (html_taken_letters(tree, main) < MAIN_LETTERS_MIN)
             take(tree, main, 0);
     }

@@ -151,6 +151,18 @@ static void test_sections_beside_each_other(void **state)
     assert_memory_equal(extract(html, true), wanted, strlen(wanted));
 }
 
+/* A list scores by its items; it is taken with the section it fills, and that with those beside it. */
+static void test_lists_of_definitions(void **state)
+{
+    (void)state;
+    const char *html =
+        "<div><p><a href=a>One</a> <a href=b>Two, and what else there is</a></p><div><h2>About</h2>" PARAGRAPH "</div>"
+        "<div><h2>Options</h2><dl><dt>-a<dd>" SENTENCE SENTENCE SENTENCE "<dt>-b<dd>" SENTENCE SENTENCE SENTENCE
+        "<dt>-c<dd>" SENTENCE SENTENCE SENTENCE "</dl></div></div>";
+    const char *wanted = "About\n\n" WORDS "\n\nOptions\n\n-a\nThe mill";
+    assert_memory_equal(extract(html, true), wanted, strlen(wanted));
+}
+
 /* In a manual, all is text that is not called navigation: a section about comments, a short one, a definition; but not its foot. */
 static void test_manuals(void **state)
 {
@@ -183,6 +195,11 @@ static void test_titles(void **state)
     /* an h1 that is no link before a lower one that the title holds */
     expect_title("<title>Wheel (Mill 3)</title><h1>Class Wheel</h1><div><h3>Wheel</h3>" PARAGRAPH "</div>",
                  "Wheel (Mill 3)", "Class Wheel\n\nWheel\n\n");
+    /* but not before one that holds nothing of it, outside the text */
+    expect_title(
+        "<title>Wheels | Mill 3 Manual</title><header><h1>Mill 3 manual</h1></header><article><h2>Wheels</h2>" PARAGRAPH
+            PARAGRAPH "</article>",
+        "Wheels", "Wheels\n\nThe mill");
     expect_title("<title>Wheels | Mill</title><div><h2>Wheels</h2>" PARAGRAPH "</div>", "Wheels", "Wheels\n\nThe mill");
     expect_title("<title>\n A \n title </title>" PARAGRAPH, "A title", "The mill");
     expect_title("<title></title><meta property=og:title content='B &amp; C'>" PARAGRAPH, "B & C", "The mill");
@@ -205,6 +222,7 @@ int main(void)
                                        cmocka_unit_test(test_lines_above_the_text),
                                        cmocka_unit_test(test_marked_bodies),
                                        cmocka_unit_test(test_sections_beside_each_other),
+                                       cmocka_unit_test(test_lists_of_definitions),
                                        cmocka_unit_test(test_manuals),
                                        cmocka_unit_test(test_titles)};
     return cmocka_run_group_tests(tests, NULL, release);
