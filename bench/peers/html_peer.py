@@ -52,7 +52,7 @@ def compare(folder, published):
             rates[name].append(rate)
     for name in rates:
         ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["quern"], rates[name]))
-        print(f"{name:24} {statistics.median(rates[name]) / 1e6:7.1f} MB/s   quern is {ratio:.1f} times as fast (median of {rounds} pairs)")
+        print(f"{name:24} {statistics.median(rates[name]) / 1e6:7.1f} MB/s" + (f"   quern is {ratio:.1f} times as fast (median of {rounds} pairs)" if name != "quern" else ""))
     outputs = {name: {page: html_halves.page_score(want, texts[name].get(page, {}).get("articleBody", "")) for page, want in gold.items()} for name in texts}
     outputs.update({os.path.basename(path): html_halves.read_scores(gold, path) for path in published})
     html_halves.print_scores(gold, outputs)
