@@ -5,8 +5,8 @@
 enum { HEADING_BYTES_MAX = 400, TITLE_BYTES_MAX = 1000 }; /* looked at */
 
 /* The page's own heading: its run, 0 where there is none. Of the h1 to h3 whose text the <title> holds, the first of those that are best: not a link (to the
- * site's first page), h1, in the main text. But before a lower one goes an h1 that is no link and stands in the main text or holds the lower one's. Where there is
- * none, the first h1, one that is no link before others. */
+ * site's first page), h1, in the main text. But before a lower one goes an h1 that is no link and stands in the main text or holds the lower one's. Where
+ * there is none, the first h1, one that is no link before others. */
 static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
 {
     enum { TAKEN = 1, TOP = 2, UNLINKED = 4 };

@@ -19,7 +19,8 @@ struct html_options {
     bool heading;  /* keep the page's own heading (h1) at the top of the text */
 };
 
-/* One per thread; zeroed is ready. Holds at most about ten times the largest page it has read; used again, it allocates nothing. */
+/* One per thread; zeroed is ready. Used again, it allocates nothing but for a larger page. It holds a page's text twice (as read and as written, each seldom a
+ * tenth of the page) and about 64 bytes a node, of which there are at most HTML_NODES_MAX. */
 struct html_extractor {
     struct html_tree tree;
     struct html_main main;

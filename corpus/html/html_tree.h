@@ -29,9 +29,9 @@ enum html_node_flag {
     HTML_NODE_RUN = 1 << 0,    /* a run of text; `tag` is that of its parent */
     HTML_NODE_PRE = 1 << 1,    /* preformatted: white space kept */
     HTML_NODE_HIDDEN = 1 << 2, /* hidden, aria-hidden, display:none */
-    HTML_NODE_BODY = 1 << 5,   /* itemprop=articleBody */
-    HTML_NODE_MAIN = 1 << 4,   /* <main>, role=main */
     HTML_NODE_ROLE = 1 << 3,   /* role of navigation, banner, dialog and the like */
+    HTML_NODE_MAIN = 1 << 4,   /* <main>, role=main */
+    HTML_NODE_BODY = 1 << 5,   /* itemprop=articleBody */
 };
 
 struct html_node {
