@@ -12,7 +12,7 @@ static const struct q_option extract_table[] = {{"all", 0, Q_OPTION_FLAG, offset
                                                  NULL, "all text of the page, not the main text only"},
                                                 {"markdown", 0, Q_OPTION_FLAG,
                                                  offsetof(struct corpus_extract_options, markdown), NULL,
-                                                 "headings with '#', fences around code"},
+                                                 "headings, lists, tables and code as Markdown"},
                                                 {0}};
 
 static const struct q_verb verbs[] = {
@@ -62,6 +62,16 @@ static const struct q_verb verbs[] = {
      .options_size = sizeof(struct corpus_extract_options),
      .arguments_max = SIZE_MAX,
      .run = corpus_extract_verb},
+    {.name = "bench",
+     .synopsis = "FILE... [--runs N]",
+     .summary = "how fast pages become text, on one thread, as JSON",
+     .details = "Reads all pages, then extracts them again and again. mb_per_s is of the pages' UTF-8.\n\n"
+                "  quern-corpus bench pages/*.html",
+     .options = corpus_bench_table,
+     .options_size = sizeof(struct corpus_bench_options),
+     .arguments_min = 1,
+     .arguments_max = SIZE_MAX,
+     .run = corpus_bench_verb},
     {.name = "check",
      .synopsis = "FILE... [--recipe FILE]",
      .summary = "the verdict of every rule on every document, as JSON lines",

@@ -10,12 +10,23 @@ struct corpus_extract_options {
     bool markdown;
 };
 
+struct corpus_bench_options {
+    struct q_common common;
+    bool all;
+    bool markdown;
+    uint64_t runs;
+};
+extern const struct q_option corpus_bench_table[];
+
+enum { CORPUS_PAGE_BYTES_MAX = 256 << 20 }; /* of a page's file, for extract and bench */
+
 q_status corpus_build_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_plan_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_cat_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_extract_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_check_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_lint_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_bench_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_report_verb(void *options, const char *const *arguments, size_t count);
 
 /* Bytes to standard output through the file layer; a full disk is Q_ERR_SYSTEM. */

@@ -8,7 +8,7 @@
 #include "corpus/lang/lang.h"
 #include "corpus/text/charset.h"
 
-enum { CAT_BATCH_BYTES = 1 << 20, PAGE_FILE_BYTES_MAX = 256 << 20 };
+enum { CAT_BATCH_BYTES = 1 << 20 };
 
 static q_status cat_file(const char *path)
 {
@@ -103,7 +103,7 @@ static q_status extract_file(struct extraction *e, const char *path)
     q_string utf8;
     bool known;
     q_buffer_clear(&e->file);
-    Q_TRY(q_fs_read_file(path, PAGE_FILE_BYTES_MAX, &e->file));
+    Q_TRY(q_fs_read_file(path, CORPUS_PAGE_BYTES_MAX, &e->file));
     Q_TRY(corpus_decode(e->decoder, q_buffer_string(&e->file), true, NULL, &utf8, &known, &e->changes));
     if (!known)
         return q_fail(Q_ERR_INPUT, "'%s' is in no charset that can be told", path);

@@ -58,7 +58,7 @@ static const struct q_setting rows[] = {
     {ROW(html), .type = Q_SETTING_CHOICE, .standard = "article", .choices = html_choices,
      .meaning = "what is taken of a page: its main text, or all that is not hidden"},
     {ROW(markdown), .type = Q_SETTING_BOOL, .standard = "false",
-     .meaning = "mark a page's headings with '#' and fence its preformatted text"},
+     .meaning = "write a page's headings, lists, tables and code as Markdown"},
     {ROW(mojibake), .type = Q_SETTING_BOOL, .standard = "true",
      .meaning = "repair UTF-8 that was read in another charset and written again"},
     {ROW(depth_max), .type = Q_SETTING_U64, .standard = "4", .min = 0, .max = 16,

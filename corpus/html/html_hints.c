@@ -2,11 +2,15 @@
 
 #include "base/check.h"
 
-/* Known words, sorted as bytes. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
+#include <pthread.h>
+
+enum { VALUE_BYTES_MAX = 512, LETTERS = 26, NODES_MAX = 2048 };
+
+/* Known words, sorted. A trailing '.' ends the word there ("ad." is the word ad, "advert" any word beginning so). Chosen by
  * reading pages; the sense of the lists is that of the readability family of extractors. */
 static const struct hint_word {
     const char *word;
-    unsigned hint;
+    uint8_t hint;
 } words[] = {
     {"ad.", HTML_HINT_BAD},
     {"adbox", HTML_HINT_BAD},
@@ -18,12 +22,14 @@ static const struct hint_word {
     {"advert", HTML_HINT_BAD},
     {"adwrap", HTML_HINT_BAD},
     {"alsoread", HTML_HINT_BAD},
+    {"anchorlink", HTML_HINT_BAD | HTML_HINT_NONE},
     {"article", HTML_HINT_GOOD},
     {"articlebody", HTML_HINT_BODY},
     {"articlecontent", HTML_HINT_BODY},
     {"articlecopy", HTML_HINT_BODY},
     {"articletext", HTML_HINT_BODY},
     {"author", HTML_HINT_WEAK},
+    {"backtotop", HTML_HINT_BAD | HTML_HINT_NONE},
     {"banner", HTML_HINT_BAD},
     {"bio.", HTML_HINT_WEAK},
     {"blog", HTML_HINT_GOOD},
@@ -31,17 +37,20 @@ static const struct hint_word {
     {"bodycontent", HTML_HINT_BODY},
     {"bodycopy", HTML_HINT_BODY},
     {"bodytext", HTML_HINT_BODY},
-    {"breadcrumb", HTML_HINT_BAD},
+    {"breadcrumb", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"byline", HTML_HINT_BAD},
-    {"caption", HTML_HINT_WEAK},
+    {"caption", HTML_HINT_BAD},
     {"category", HTML_HINT_WEAK},
+    {"clickadvice", HTML_HINT_BAD | HTML_HINT_NONE},
     {"comment", HTML_HINT_BAD},
     {"consent", HTML_HINT_BAD},
     {"contact", HTML_HINT_WEAK},
     {"content", HTML_HINT_GOOD},
     {"contentbody", HTML_HINT_BODY},
     {"cookie", HTML_HINT_BAD},
-    {"copyright", HTML_HINT_BAD},
+    {"copybtn", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"copybutton", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"copyright", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"credit", HTML_HINT_WEAK},
     {"cta.", HTML_HINT_BAD},
     {"disclaimer", HTML_HINT_WEAK},
@@ -50,23 +59,44 @@ static const struct hint_word {
     {"donate", HTML_HINT_WEAK},
     {"donation", HTML_HINT_WEAK},
     {"dropdown", HTML_HINT_BAD},
-    {"editsection", HTML_HINT_BAD},
+    {"editlink", HTML_HINT_BAD},
+    {"editongithub", HTML_HINT_BAD},
+    {"editpage", HTML_HINT_BAD},
+    {"editsection", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"editthispage", HTML_HINT_BAD},
     {"entry", HTML_HINT_GOOD},
     {"entrycontent", HTML_HINT_BODY},
     {"entrymeta", HTML_HINT_BAD},
     {"facebook", HTML_HINT_BAD},
     {"feedback", HTML_HINT_BAD},
     {"follow", HTML_HINT_BAD},
-    {"foot.", HTML_HINT_BAD},
-    {"footer", HTML_HINT_BAD},
+    {"foot.", HTML_HINT_BAD | HTML_HINT_FOOT},
+    {"footer", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"gallery", HTML_HINT_WEAK},
     {"gdpr", HTML_HINT_BAD},
+    {"globalnav", HTML_HINT_BAD},
+    {"hashlink", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"headeranchor", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"headerlink", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"headinganchor", HTML_HINT_BAD | HTML_HINT_NONE},
     {"hentry", HTML_HINT_GOOD},
+    {"hideme.", HTML_HINT_BAD | HTML_HINT_NONE},
     {"instagram", HTML_HINT_WEAK},
     {"jump", HTML_HINT_BAD},
+    {"langselect", HTML_HINT_BAD},
+    {"langswitch", HTML_HINT_BAD},
+    {"languageselect", HTML_HINT_BAD},
+    {"languageswitch", HTML_HINT_BAD},
+    {"leftnav", HTML_HINT_BAD},
+    {"lineno", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"linenos", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"linenumber.", HTML_HINT_BAD | HTML_HINT_NONE},
     {"login", HTML_HINT_BAD},
     {"main", HTML_HINT_GOOD},
+    {"mainnav", HTML_HINT_BAD},
     {"masthead", HTML_HINT_BAD},
+    {"materialicons", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"materialsymbols", HTML_HINT_BAD | HTML_HINT_NONE},
     {"menu", HTML_HINT_BAD},
     {"meta", HTML_HINT_WEAK},
     {"modal", HTML_HINT_BAD},
@@ -75,18 +105,21 @@ static const struct hint_word {
     {"mostpopular", HTML_HINT_BAD},
     {"mostread", HTML_HINT_BAD},
     {"mostviewed", HTML_HINT_BAD},
+    {"mweditsection", HTML_HINT_BAD | HTML_HINT_NONE},
     {"nav.", HTML_HINT_BAD},
     {"navbar", HTML_HINT_BAD},
-    {"navfooter", HTML_HINT_BAD},
-    {"navheader", HTML_HINT_BAD},
+    {"navfooter", HTML_HINT_BAD | HTML_HINT_FOOT},
+    {"navheader", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"navigation", HTML_HINT_BAD},
     {"newsletter", HTML_HINT_BAD},
-    {"nextprev", HTML_HINT_BAD},
+    {"nextprev", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"nocontent", HTML_HINT_BAD},
     {"noprint", HTML_HINT_WEAK},
     {"outbrain", HTML_HINT_BAD},
+    {"outofband", HTML_HINT_BAD | HTML_HINT_NONE},
     {"overlay", HTML_HINT_BAD},
     {"page", HTML_HINT_GOOD},
+    {"pagenav", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"pager", HTML_HINT_BAD},
     {"pagination", HTML_HINT_BAD},
     {"paywall", HTML_HINT_WEAK},
@@ -96,6 +129,7 @@ static const struct hint_word {
     {"postbody", HTML_HINT_BODY},
     {"postcontent", HTML_HINT_BODY},
     {"postmeta", HTML_HINT_BAD},
+    {"prevnext", HTML_HINT_BAD | HTML_HINT_FOOT},
     {"promo", HTML_HINT_BAD},
     {"rail.", HTML_HINT_BAD},
     {"readmore", HTML_HINT_BAD},
@@ -106,108 +140,107 @@ static const struct hint_word {
     {"related", HTML_HINT_BAD},
     {"replies", HTML_HINT_BAD},
     {"respond.", HTML_HINT_BAD},
+    {"rightnav", HTML_HINT_BAD},
     {"rss", HTML_HINT_BAD},
-    {"screenreader", HTML_HINT_BAD},
+    {"rstversions", HTML_HINT_BAD},
+    {"screenreader", HTML_HINT_BAD | HTML_HINT_NONE},
     {"search", HTML_HINT_WEAK},
     {"seealso", HTML_HINT_BAD},
     {"share", HTML_HINT_BAD},
     {"sharing", HTML_HINT_BAD},
     {"sidebar", HTML_HINT_BAD},
+    {"sidenav", HTML_HINT_BAD},
     {"signup", HTML_HINT_BAD},
     {"skip", HTML_HINT_BAD},
     {"skyscraper", HTML_HINT_BAD},
     {"social", HTML_HINT_BAD},
     {"sponsor", HTML_HINT_BAD},
-    {"sronly", HTML_HINT_BAD},
+    {"srclink.", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"sronly", HTML_HINT_BAD | HTML_HINT_NONE},
     {"story", HTML_HINT_GOOD},
     {"storybody", HTML_HINT_BODY},
     {"storycontent", HTML_HINT_BODY},
     {"storytext", HTML_HINT_BODY},
+    {"subnav", HTML_HINT_BAD},
     {"subscri", HTML_HINT_BAD},
+    {"tableofcontents", HTML_HINT_BAD},
     {"taboola", HTML_HINT_BAD},
     {"tag.", HTML_HINT_WEAK},
     {"taglist", HTML_HINT_BAD},
     {"tags", HTML_HINT_BAD},
     {"teaser", HTML_HINT_WEAK},
+    {"testarrow", HTML_HINT_BAD | HTML_HINT_NONE},
     {"text", HTML_HINT_GOOD},
     {"timestamp", HTML_HINT_WEAK},
+    {"toc.", HTML_HINT_BAD},
     {"toolbar", HTML_HINT_BAD},
     {"topics", HTML_HINT_BAD},
+    {"toplang", HTML_HINT_BAD},
+    {"topnav", HTML_HINT_BAD},
     {"trending", HTML_HINT_BAD},
+    {"ttc.", HTML_HINT_BAD | HTML_HINT_NONE},
     {"tweet", HTML_HINT_WEAK},
     {"twitter", HTML_HINT_WEAK},
     {"upnext", HTML_HINT_BAD},
-    {"visuallyhidden", HTML_HINT_BAD},
+    {"versionpicker", HTML_HINT_BAD},
+    {"versionselect", HTML_HINT_BAD},
+    {"versionswitch", HTML_HINT_BAD},
+    {"viewcode", HTML_HINT_BAD | HTML_HINT_NONE},
+    {"visuallyhidden", HTML_HINT_BAD | HTML_HINT_NONE},
     {"widget", HTML_HINT_WEAK},
 };
 
-enum { VALUE_BYTES_MAX = 512, WORD_BYTES_MAX = 20 };
+/* The known words as a tree of letters; node 0 is the root. */
+static struct hint_node {
+    uint16_t next[LETTERS]; /* 0: no known word goes on with it */
+    uint8_t hint;           /* of the word that ends here, whatever follows; 0: none */
+    uint8_t exact;          /* of the word that must end here */
+} nodes[NODES_MAX];
+static pthread_once_t nodes_once = PTHREAD_ONCE_INIT;
+
+static void fill_nodes(void)
+{
+    uint16_t count = 1;
+    for (const struct hint_word *known = words; known < words + Q_COUNT_OF(words); known++) {
+        unsigned at = 0;
+        const char *letter = known->word;
+        for (; *letter && *letter != '.'; letter++) {
+            uint16_t *next = &nodes[at].next[*letter - 'a'];
+            if (!*next)
+                *next = count++;
+            q_check(count < NODES_MAX);
+            at = *next;
+        }
+        if (*letter == '.')
+            nodes[at].exact = known->hint;
+        else
+            nodes[at].hint = known->hint;
+    }
+}
 
 static bool is_letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (unsigned char)((c | 0x20) - 'a') < LETTERS;
 }
 
 static bool is_small(char c)
 {
-    return c >= 'a' && c <= 'z';
-}
-
-/* Letters from `at` in lower case without '-' and '_'; out[i]'s end in the value goes to ends[i]. */
-static size_t squeeze(q_string value, size_t at, char out[WORD_BYTES_MAX + 1], size_t ends[WORD_BYTES_MAX])
-{
-    size_t size = 0;
-    for (; at < value.size && size < WORD_BYTES_MAX; at++) {
-        char c = value.data[at];
-        if (c == '-' || c == '_')
-            continue;
-        if (!is_letter(c))
-            break;
-        ends[size] = at + 1;
-        out[size++] = (char)(c | 0x20);
-    }
-    out[size] = 0;
-    return size;
-}
-
-static bool word_ends(q_string value, size_t end)
-{
-    return end >= value.size || !is_small(value.data[end]);
-}
-
-/* Length of the table's word where `letters` begins with it and, for an exact one, ends there; 0 where not. */
-static size_t matches(const struct hint_word *known, const char *letters, q_string value, const size_t *ends)
-{
-    size_t length = strlen(known->word);
-    bool exact = known->word[length - 1] == '.';
-    length -= exact;
-    if (strncmp(known->word, letters, length) != 0 || (exact && !word_ends(value, ends[length - 1])))
-        return 0;
-    return length;
+    return (unsigned char)(c - 'a') < LETTERS;
 }
 
 static unsigned longest_hint(q_string value, size_t at)
 {
-    char letters[WORD_BYTES_MAX + 1];
-    size_t ends[WORD_BYTES_MAX], longest = 0;
-    unsigned hint = 0;
-    if (!squeeze(value, at, letters, ends))
-        return 0;
-    /* Words of one first letter are neighbours; there are at most two dozen. */
-    size_t low = 0, high = Q_COUNT_OF(words);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (words[middle].word[0] < letters[0])
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < Q_COUNT_OF(words) && words[low].word[0] == letters[0]; low++) {
-        size_t length = matches(&words[low], letters, value, ends);
-        if (length > longest) {
-            longest = length;
-            hint = words[low].hint;
-        }
+    unsigned hint = 0, node = 0;
+    for (; at < value.size; at++) {
+        char c = value.data[at];
+        if (c == '-' || c == '_')
+            continue;
+        if (!is_letter(c) || !(node = nodes[node].next[(c | 0x20) - 'a']))
+            break;
+        if (nodes[node].hint)
+            hint = nodes[node].hint;
+        if (nodes[node].exact && (at + 1 == value.size || !is_small(value.data[at + 1])))
+            hint = nodes[node].exact;
     }
     return hint;
 }
@@ -215,13 +248,13 @@ static unsigned longest_hint(q_string value, size_t at)
 unsigned html_hints(q_string value)
 {
     unsigned hints = 0;
+    if (!value.size)
+        return 0;
+    pthread_once(&nodes_once, fill_nodes);
     value = q_string_slice(value, 0, VALUE_BYTES_MAX);
-    for (size_t i = 0; i < value.size; i++) {
-        char before = i ? value.data[i - 1] : ' ';
-        bool begins =
-            is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i])));
-        if (begins)
+    char before = ' ';
+    for (size_t i = 0; i < value.size; before = value.data[i++])
+        if (is_letter(value.data[i]) && (!is_letter(before) || (is_small(before) && !is_small(value.data[i]))))
             hints |= longest_hint(value, i);
-    }
     return hints;
 }

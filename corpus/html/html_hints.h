@@ -9,6 +9,8 @@ enum html_hint {
     HTML_HINT_GOOD = 1 << 1, /* "article", "content": around or in the text */
     HTML_HINT_WEAK = 1 << 2, /* "meta", "author": seldom text */
     HTML_HINT_BAD = 1 << 3,  /* "sidebar", "comments", "share": not the text */
+    HTML_HINT_FOOT = 1 << 5, /* "footer", "copyright": not the text of a manual either */
+    HTML_HINT_NONE = 1 << 4, /* "headerlink", "lineno", "sr-only": never text, whatever is in it, inside a line too */
 };
 
 /* The hints (bits of enum html_hint) of an attribute's value. Words begin at a letter behind a non-letter or at a capital behind a small letter; '-'

@@ -1,40 +1,19 @@
 #include "corpus/html/html_main.h"
 
 #include "base/check.h"
+#include "corpus/html/html_clean.h"
 #include "corpus/html/html_hints.h"
+#include "corpus/html/html_letters.h"
 
 enum {
     PARAGRAPH_LETTERS_MIN = 25, /* shorter runs do not score */
     BOX_LETTERS_MIN = 160,      /* a manual's box of text below this may be its navigation */
-    BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed */
+    BODY_LETTERS_MIN = 250,     /* a marked body below this is not believed, */
+    BODY_SHARE_MIN = 20,        /* nor one with fewer hundredths of the page's text; */
+    STATED_BODY_SHARE_MIN = 5,  /* of one marked by itemprop */
+    SECTION_LETTERS_MIN = 200,  /* a section beside the best node is taken from here on */
     MAIN_LETTERS_MIN = 200,     /* a result below this falls back to the whole page */
 };
-
-/* Characters of a run, an ideograph or syllable of East Asia (3 bytes from U+2E80 on) for two: its text is about twice as dense. */
-static uint32_t count_letters(q_string text, uint32_t *out_commas)
-{
-    uint32_t letters = 0, commas = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        letters += (c & 0xC0) != 0x80;
-        letters += c >= 0xE3 && c < 0xEE;
-        commas += c == ',';
-        /* U+3001, U+3002, U+FF0C, U+060C: the commas and stops of Japanese, Chinese and Arabic */
-        if (c == 0xE3 && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0x80)
-            commas += (unsigned char)text.data[i + 2] == 0x81 || (unsigned char)text.data[i + 2] == 0x82;
-        else if (c == 0xEF && i + 2 < text.size && (unsigned char)text.data[i + 1] == 0xBC)
-            commas += (unsigned char)text.data[i + 2] == 0x8C;
-        else if (c == 0xD8 && i + 1 < text.size)
-            commas += (unsigned char)text.data[i + 1] == 0x8C;
-    }
-    *out_commas = commas;
-    return letters;
-}
-
-static bool is_run(const struct html_node *node)
-{
-    return node->flags & HTML_NODE_RUN;
-}
 
 /* Not text by its tag, role or name. */
 static bool looks_bad(const struct html_node *node)
@@ -53,6 +32,11 @@ static bool looks_bad(const struct html_node *node)
     }
 }
 
+static bool is_foot(const struct html_node *node)
+{
+    return node->tag == HTML_TAG_footer || node->hints & HTML_HINT_FOOT;
+}
+
 static q_status grow(struct html_main *main, size_t count)
 {
     Q_TRY(q_grow(&main->state, &main->capacity[0], count, sizeof *main->state));
@@ -65,9 +49,13 @@ static q_status grow(struct html_main *main, size_t count)
 
 static void count_runs(const struct html_tree *tree, struct html_main *main)
 {
-    for (size_t i = 0; i < tree->count; i++)
-        if (is_run(&tree->nodes[i]))
-            main->run_letters[i] = count_letters(html_node_text(tree, &tree->nodes[i]), &main->run_commas[i]);
+    for (size_t i = 0; i < tree->count; i++) {
+        if (!html_is_run(&tree->nodes[i]))
+            continue;
+        struct html_letters count = html_letters(html_node_text(tree, &tree->nodes[i]));
+        main->run_letters[i] = count.letters;
+        main->run_commas[i] = count.commas;
+    }
 }
 
 /* Cumulated characters and link characters of the runs that are not pruned. */
@@ -78,7 +66,7 @@ static void cumulate(const struct html_tree *tree, struct html_main *main)
         const struct html_node *node = &tree->nodes[i];
         main->letters[i] = letters;
         main->linked[i] = linked;
-        if (!is_run(node) || main->state[i] == HTML_STATE_PRUNED)
+        if (!html_is_run(node) || main->state[i] == HTML_STATE_PRUNED)
             continue;
         uint32_t size = node->to - node->from, count = main->run_letters[i];
         letters += count;
@@ -88,78 +76,85 @@ static void cumulate(const struct html_tree *tree, struct html_main *main)
     main->linked[tree->count] = linked;
 }
 
-static uint32_t letters_in(const struct html_main *main, size_t from, size_t to)
-{
-    return main->letters[to] - main->letters[from];
-}
-
-static uint32_t linked_in(const struct html_main *main, size_t from, size_t to)
-{
-    return main->linked[to] - main->linked[from];
-}
-
-static double link_density(const struct html_main *main, size_t from, size_t to)
-{
-    uint32_t letters = letters_in(main, from, to);
-    return letters ? (double)linked_in(main, from, to) / letters : 0;
-}
-
-static void set_state(struct html_main *main, size_t from, size_t to, enum html_state state)
-{
-    memset(main->state + from, (int)state, to - from);
-}
-
-/* Step 1. A bad node that holds most of the page's unlinked text is misnamed and stays. */
+/* Step 1. A bad node that holds most of the page's unlinked text is misnamed, or not closed, and stays; but programs that make manuals
+ * do neither to their footers. */
 static void prune(const struct html_tree *tree, struct html_main *main)
 {
-    uint32_t text = letters_in(main, 0, tree->count) - linked_in(main, 0, tree->count);
+    uint32_t text = html_letters_in(main, 0, tree->count) - html_linked_in(main, 0, tree->count);
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !looks_bad(node))
+        if (html_is_run(node) || !looks_bad(node))
             continue;
-        uint32_t own = letters_in(main, i, node->end) - linked_in(main, i, node->end);
-        if ((uint64_t)own * 2 > text && !(node->flags & HTML_NODE_HIDDEN))
+        uint32_t own = html_letters_in(main, i, node->end) - html_linked_in(main, i, node->end);
+        bool misnamed = (uint64_t)own * 2 > text && !(tree->head.manual && is_foot(node));
+        if (misnamed && !(node->flags & HTML_NODE_HIDDEN))
             continue;
-        /* In a manual a "sidebar" is a box of text, a "footer" or "navigation" is links. */
-        if (tree->manual && own > BOX_LETTERS_MIN && link_density(main, i, node->end) < 0.3)
+        /* In a manual a "sidebar" is a box of text, and "comments" is what a section is about. */
+        if (tree->head.manual && own > BOX_LETTERS_MIN && html_link_density(main, i, node->end) < 0.3 &&
+            !is_foot(node) && !(node->flags & HTML_NODE_ROLE))
             continue;
-        set_state(main, i, node->end, HTML_STATE_PRUNED);
+        html_set_state(main, i, node->end, HTML_STATE_PRUNED);
         i = node->end - 1;
     }
 }
 
-/* Step 2. The marked bodies: outermost ones, each with unlinked text; false where together they hold too little. */
-static bool take_bodies(const struct html_tree *tree, struct html_main *main)
+static void take(const struct html_tree *tree, struct html_main *main, size_t i)
 {
-    uint32_t taken = 0, all = letters_in(main, 0, tree->count);
+    for (size_t j = i; j < tree->nodes[i].end; j++)
+        if (main->state[j] == HTML_STATE_OUT)
+            main->state[j] = HTML_STATE_TAKEN;
+}
+
+/* Siblings, or cousins that have the same tag and hints: a body cut by an advertisement stands in rows of a grid. */
+static bool are_pieces(const struct html_tree *tree, size_t i, size_t best)
+{
+    const struct html_node *a = &tree->nodes[i], *b = &tree->nodes[best];
+    if (a->parent == b->parent)
+        return true;
+    return a->tag == b->tag && a->hints == b->hints && a->parent && b->parent &&
+           tree->nodes[a->parent].parent == tree->nodes[b->parent].parent;
+}
+
+/* The marked body with most unlinked text; one that says so to search engines (schema.org) before one with a telling name. 0: none. */
+static size_t best_body(const struct html_tree *tree, const struct html_main *main, uint32_t *out_letters)
+{
     size_t best = 0;
     uint32_t best_letters = 0;
+    unsigned best_flag = 0;
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (main->state[i] == HTML_STATE_PRUNED || is_run(node) || !(node->hints & HTML_HINT_BODY))
+        if (main->state[i] == HTML_STATE_PRUNED || html_is_run(node) || !(node->hints & HTML_HINT_BODY))
             continue;
-        uint32_t letters = letters_in(main, i, node->end) - linked_in(main, i, node->end);
-        if (letters > best_letters) {
-            best = i;
-            best_letters = letters;
-        }
+        uint32_t letters = html_letters_in(main, i, node->end) - html_linked_in(main, i, node->end);
+        unsigned flag = letters >= BODY_LETTERS_MIN ? node->flags & HTML_NODE_BODY : 0;
+        if (flag < best_flag || (flag == best_flag && letters <= best_letters))
+            continue;
+        best = i;
+        best_letters = letters;
+        best_flag = flag;
     }
-    if (best_letters < BODY_LETTERS_MIN || best_letters * 5 < all)
+    *out_letters = best_letters;
+    return best;
+}
+
+/* Step 2. The marked body and its pieces; false where it holds too little to be believed. */
+static bool take_bodies(const struct html_tree *tree, struct html_main *main)
+{
+    uint32_t letters, share = BODY_SHARE_MIN, all = html_letters_in(main, 0, tree->count);
+    size_t best = best_body(tree, main, &letters);
+    if (tree->nodes[best].flags & HTML_NODE_BODY)
+        share = STATED_BODY_SHARE_MIN;
+    if (letters < BODY_LETTERS_MIN || (uint64_t)letters * 100 < (uint64_t)all * share)
         return false;
-    /* Its like-named siblings are pieces of the same text (paragraphs in blocks of their own, a body cut by an advertisement). */
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || !(node->hints & HTML_HINT_BODY) || node->parent != tree->nodes[best].parent)
+        if (html_is_run(node) || !(node->hints & HTML_HINT_BODY) || main->state[i] != HTML_STATE_OUT ||
+            !are_pieces(tree, i, best))
             continue;
-        if (main->state[i] != HTML_STATE_OUT)
-            continue;
-        for (size_t j = i; j < node->end; j++)
-            if (main->state[j] == HTML_STATE_OUT)
-                main->state[j] = HTML_STATE_TAKEN;
-        taken += letters_in(main, i, node->end);
+        take(tree, main, i);
         i = node->end - 1;
     }
-    return taken >= BODY_LETTERS_MIN;
+    return true;
 }
 
 static float tag_score(const struct html_node *node)
@@ -200,14 +195,14 @@ static float tag_score(const struct html_node *node)
     return score - (node->hints & HTML_HINT_WEAK ? 20 : 0);
 }
 
-/* Step 3. The element with the best score, 0 (the root) where nothing scores. */
+/* Step 2, where no body is marked. The element with the best score, 0 (the root) where nothing scores. */
 static size_t best_node(const struct html_tree *tree, struct html_main *main)
 {
     for (size_t i = 0; i < tree->count; i++)
         main->score[i] = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        uint32_t letters = is_run(node) && main->state[i] != HTML_STATE_PRUNED ? main->run_letters[i] : 0;
+        uint32_t letters = html_is_run(node) && main->state[i] != HTML_STATE_PRUNED ? main->run_letters[i] : 0;
         if (letters < PARAGRAPH_LETTERS_MIN)
             continue;
         float points = (1.0f + (float)main->run_commas[i] + Q_MIN((float)letters / 100, 3.0f)) *
@@ -226,9 +221,9 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
     float best_score = 0;
     for (size_t i = 0; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (is_run(node) || main->state[i] == HTML_STATE_PRUNED || main->score[i] <= 0)
+        if (html_is_run(node) || main->state[i] == HTML_STATE_PRUNED || main->score[i] <= 0)
             continue;
-        main->score[i] = (main->score[i] + tag_score(node)) * (float)(1 - link_density(main, i, node->end));
+        main->score[i] = (main->score[i] + tag_score(node)) * (float)(1 - html_link_density(main, i, node->end));
         if (main->score[i] > best_score) {
             best = i;
             best_score = main->score[i];
@@ -237,31 +232,56 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
     return best;
 }
 
-static void take(const struct html_tree *tree, struct html_main *main, size_t i)
+/* Whether the first thing in an element is a heading, itself or in a wrapper. */
+static bool begins_with_heading(const struct html_tree *tree, size_t i)
 {
-    for (size_t j = i; j < tree->nodes[i].end; j++)
-        if (main->state[j] == HTML_STATE_OUT)
-            main->state[j] = HTML_STATE_TAKEN;
+    for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
+        if (html_is_heading(&tree->nodes[at]))
+            return true;
+    return false;
+}
+
+/* An item scores for its list, and a list that is all there is under a heading for that section. */
+static size_t lift_item(const struct html_tree *tree, const struct html_main *main, size_t best)
+{
+    const struct html_node *nodes = tree->nodes;
+    while (best && (nodes[best].tag == HTML_TAG_dd || nodes[best].tag == HTML_TAG_li))
+        best = nodes[best].parent;
+    if (nodes[best].tag != HTML_TAG_dl && nodes[best].tag != HTML_TAG_ul && nodes[best].tag != HTML_TAG_ol)
+        return best;
+    size_t up = nodes[best].parent;
+    uint64_t own = html_letters_in(main, best, nodes[best].end), all = html_letters_in(main, up, nodes[up].end);
+    return up && begins_with_heading(tree, up) && all * 5 < own * 6 ? up : best;
 }
 
 /* From the best node up while its parent adds text that reads like text: a section of a page whose sections are siblings scores best by
  * itself, and yet the page is all of them. */
 static size_t climb(const struct html_tree *tree, const struct html_main *main, size_t best)
 {
-    /* A manual has little else on its pages, so little is asked there. */
-    const unsigned more_min_percent = tree->manual ? 2 : 20, links_max_percent = tree->manual ? 30 : 5;
+    enum { MORE_MIN_PERCENT = 20, LINKS_MAX_PERCENT = 5 };
     for (size_t up = best; up;) {
         up = tree->nodes[up].parent;
-        uint32_t own = letters_in(main, best, tree->nodes[best].end);
-        uint32_t more = letters_in(main, up, tree->nodes[up].end) - own;
-        uint32_t more_linked = linked_in(main, up, tree->nodes[up].end) - linked_in(main, best, tree->nodes[best].end);
-        if ((uint64_t)more * 100 < (uint64_t)own * more_min_percent)
+        uint32_t own = html_letters_in(main, best, tree->nodes[best].end);
+        uint32_t more = html_letters_in(main, up, tree->nodes[up].end) - own;
+        uint32_t more_linked =
+            html_linked_in(main, up, tree->nodes[up].end) - html_linked_in(main, best, tree->nodes[best].end);
+        if ((uint64_t)more * 100 < (uint64_t)own * MORE_MIN_PERCENT)
             continue;
-        if ((uint64_t)more_linked * 100 > (uint64_t)more * links_max_percent)
+        if ((uint64_t)more_linked * 100 > (uint64_t)more * LINKS_MAX_PERCENT)
             break;
         best = up;
     }
     return best;
+}
+
+/* Programs that make manuals name what is not text, so that all the rest is: what stands in <main>, where that is most of it, else the whole page. */
+static size_t manual_node(const struct html_tree *tree, const struct html_main *main)
+{
+    uint32_t all = html_letters_in(main, 0, tree->count);
+    for (size_t i = 1; i < tree->count; i++)
+        if (tree->nodes[i].flags & HTML_NODE_MAIN && html_letters_in(main, i, tree->nodes[i].end) * (uint64_t)2 > all)
+            return i;
+    return 0;
 }
 
 /* The best node and those of its siblings that score or read like it. */
@@ -276,86 +296,42 @@ static void take_best(const struct html_tree *tree, struct html_main *main, size
         const struct html_node *node = &tree->nodes[i];
         if (i == best || main->state[i] != HTML_STATE_OUT)
             continue;
-        uint32_t letters = letters_in(main, i, node->end);
-        double links = link_density(main, i, node->end);
-        bool paragraph = node->tag == HTML_TAG_p || is_run(node);
-        if ((!is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25))
+        uint32_t letters = html_letters_in(main, i, node->end);
+        double links = html_link_density(main, i, node->end);
+        bool paragraph = node->tag == HTML_TAG_p || html_is_run(node);
+        bool section = node->tag == tree->nodes[best].tag && letters > SECTION_LETTERS_MIN && links < 0.25 &&
+                       begins_with_heading(tree, i);
+        if ((!html_is_run(node) && main->score[i] >= enough) || (paragraph && letters > 80 && links < 0.25) || section)
             take(tree, main, i);
     }
-}
-
-/* Step 4, one element: whether it is to go although it stands in the main text. */
-static bool is_clutter(const struct html_tree *tree, const struct html_main *main, size_t i)
-{
-    const struct html_node *node = &tree->nodes[i];
-    uint32_t letters = letters_in(main, i, node->end);
-    double links = link_density(main, i, node->end);
-    switch (node->tag) {
-    case HTML_TAG_figcaption:
-    case HTML_TAG_figure:
-        return true;
-    case HTML_TAG_form:
-    case HTML_TAG_fieldset:
-        return letters < 200;
-    case HTML_TAG_ul:
-    case HTML_TAG_ol:
-    case HTML_TAG_dl:
-    case HTML_TAG_table:
-        return links > 0.6;
-    case HTML_TAG_div:
-    case HTML_TAG_section:
-    case HTML_TAG_header:
-        return links > 0.6 || (node->hints & HTML_HINT_WEAK && letters < 200);
-    case HTML_TAG_p:
-        return links > 0.9 && letters > 0;
-    default:
-        return node->hints & HTML_HINT_WEAK && letters < 200;
-    }
-}
-
-static void clean(const struct html_tree *tree, struct html_main *main)
-{
-    for (size_t i = 1; i < tree->count; i++) {
-        if (is_run(&tree->nodes[i]) || main->state[i] != HTML_STATE_TAKEN || !is_clutter(tree, main, i))
-            continue;
-        set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
-        i = tree->nodes[i].end - 1;
-    }
-}
-
-static uint32_t taken_letters(const struct html_tree *tree, const struct html_main *main)
-{
-    uint32_t letters = 0;
-    for (size_t i = 0; i < tree->count; i++)
-        if (is_run(&tree->nodes[i]) && main->state[i] == HTML_STATE_TAKEN)
-            letters += letters_in(main, i, i + 1);
-    return letters;
 }
 
 q_status html_main_all(const struct html_tree *tree, struct html_main *main)
 {
     Q_TRY(grow(main, tree->count));
-    set_state(main, 0, tree->count, HTML_STATE_TAKEN);
+    html_set_state(main, 0, tree->count, HTML_STATE_TAKEN);
     for (size_t i = 1; i < tree->count; i++)
         if (tree->nodes[i].flags & HTML_NODE_HIDDEN)
-            set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
+            html_set_state(main, i, tree->nodes[i].end, HTML_STATE_PRUNED);
     return Q_OK;
 }
 
 q_status html_main_find(const struct html_tree *tree, struct html_main *main)
 {
     Q_TRY(grow(main, tree->count));
-    set_state(main, 0, tree->count, HTML_STATE_OUT);
+    html_set_state(main, 0, tree->count, HTML_STATE_OUT);
     count_runs(tree, main);
     cumulate(tree, main);
     prune(tree, main);
     cumulate(tree, main);
-    if (!take_bodies(tree, main)) {
-        take_best(tree, main, climb(tree, main, best_node(tree, main)));
-        if (taken_letters(tree, main) < MAIN_LETTERS_MIN)
+    if (tree->head.manual) {
+        take(tree, main, manual_node(tree, main));
+    } else if (!take_bodies(tree, main)) {
+        take_best(tree, main, climb(tree, main, lift_item(tree, main, best_node(tree, main))));
+        if (html_taken_letters(tree, main) < MAIN_LETTERS_MIN)
             take(tree, main, 0);
     }
-    clean(tree, main);
+    html_clean(tree, main);
     return Q_OK;
 }
 

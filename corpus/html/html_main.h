@@ -1,10 +1,12 @@
 /* The main text of a page: which runs of its tree belong to it.
  *
  *   1 prune   what its tag, role or author's words say is not text (nav, aside, "sidebar", ...), unless it holds most of the page
- *   2 body    where the author marks the text ("article-body", itemprop articleBody), take that; else
- *   3 score   every paragraph adds to its ancestors, half at each step, as its length and commas say; link density takes away (after
+ *   2 manual  of a page that a program for manuals made, take the rest, or what stands in <main>; else
+ *     body    where the author marks the text ("article-body", itemprop articleBody), take that and its like; else
+ *     score   every paragraph adds to its ancestors, half at each step, as its length and commas say; link density takes away (after
  *             Arc90's Readability); the best node is taken with those of its siblings that read alike; too little text: the whole page
- *   4 clean   inside what was taken: blocks that are mostly links, captions, short lines of meta data
+ *   3 clean   inside what was taken: blocks that are mostly links, captions, short lines of meta data, dates above the text,
+ *             headings under which nothing is left
  *
  * Work is a fixed number of passes over the nodes; the result depends on the page alone.
  */

@@ -1,7 +1,7 @@
 /* HTML as tokens: text, opening tags with the attributes that extraction wants, closing tags.
  *
- * A scanner, not a validator: any bytes give tokens, every byte is looked at a bounded number of times, nothing is copied. Comments,
- * declarations and what scripts and styles hold are passed over here. It follows the WHATWG tokenizer (HTML Standard, 13.2.5) where pages of
+ * A scanner, not a validator: any bytes give tokens, every byte is looked at a bounded number of times, nothing is copied. Comments and
+ * declarations are passed over here; what a script or style holds is one token of text. It follows the WHATWG tokenizer (HTML Standard, 13.2.5) where pages of
  * the world rely on it: quotes matter only behind '=', "</script" ends a script whatever quotes it holds, "<" before a non-letter is text.
  */
 #ifndef QUERN_CORPUS_HTML_TOKEN_H
@@ -12,100 +12,104 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The elements that mean something to extraction; X(name, flags), sorted by name so that a name is found by halving. */
+/* The elements that mean something to extraction; X(name, flags, attributes wanted), sorted by name. */
 #define HTML_TAGS(X)                                                                                                   \
-    X(a, HTML_INLINE)                                                                                                  \
-    X(abbr, HTML_INLINE)                                                                                               \
-    X(address, HTML_BLOCK)                                                                                             \
-    X(area, HTML_INLINE | HTML_VOID)                                                                                   \
-    X(article, HTML_BLOCK)                                                                                             \
-    X(aside, HTML_BLOCK)                                                                                               \
-    X(audio, HTML_SKIP)                                                                                                \
-    X(b, HTML_INLINE)                                                                                                  \
-    X(base, HTML_INLINE | HTML_VOID)                                                                                   \
-    X(blockquote, HTML_BLOCK)                                                                                          \
-    X(body, HTML_BLOCK)                                                                                                \
-    X(br, HTML_INLINE | HTML_VOID)                                                                                     \
-    X(button, HTML_SKIP)                                                                                               \
-    X(canvas, HTML_SKIP)                                                                                               \
-    X(caption, HTML_BLOCK)                                                                                             \
-    X(center, HTML_BLOCK)                                                                                              \
-    X(code, HTML_INLINE)                                                                                               \
-    X(col, HTML_INLINE | HTML_VOID)                                                                                    \
-    X(dd, HTML_BLOCK)                                                                                                  \
-    X(details, HTML_BLOCK)                                                                                             \
-    X(dialog, HTML_BLOCK)                                                                                              \
-    X(dir, HTML_BLOCK)                                                                                                 \
-    X(div, HTML_BLOCK)                                                                                                 \
-    X(dl, HTML_BLOCK)                                                                                                  \
-    X(dt, HTML_BLOCK)                                                                                                  \
-    X(embed, HTML_INLINE | HTML_VOID)                                                                                  \
-    X(fieldset, HTML_BLOCK)                                                                                            \
-    X(figcaption, HTML_BLOCK)                                                                                          \
-    X(figure, HTML_BLOCK)                                                                                              \
-    X(footer, HTML_BLOCK)                                                                                              \
-    X(form, HTML_BLOCK)                                                                                                \
-    X(frame, HTML_INLINE | HTML_VOID)                                                                                  \
-    X(frameset, HTML_BLOCK)                                                                                            \
-    X(h1, HTML_BLOCK)                                                                                                  \
-    X(h2, HTML_BLOCK)                                                                                                  \
-    X(h3, HTML_BLOCK)                                                                                                  \
-    X(h4, HTML_BLOCK)                                                                                                  \
-    X(h5, HTML_BLOCK)                                                                                                  \
-    X(h6, HTML_BLOCK)                                                                                                  \
-    X(head, HTML_BLOCK)                                                                                                \
-    X(header, HTML_BLOCK)                                                                                              \
-    X(hgroup, HTML_BLOCK)                                                                                              \
-    X(hr, HTML_BLOCK | HTML_VOID)                                                                                      \
-    X(html, HTML_BLOCK)                                                                                                \
-    X(iframe, HTML_SKIP | HTML_RAW)                                                                                    \
-    X(img, HTML_INLINE | HTML_VOID)                                                                                    \
-    X(input, HTML_INLINE | HTML_VOID)                                                                                  \
-    X(label, HTML_INLINE)                                                                                              \
-    X(legend, HTML_BLOCK)                                                                                              \
-    X(li, HTML_BLOCK)                                                                                                  \
-    X(link, HTML_INLINE | HTML_VOID)                                                                                   \
-    X(listing, HTML_BLOCK)                                                                                             \
-    X(main, HTML_BLOCK)                                                                                                \
-    X(map, HTML_INLINE)                                                                                                \
-    X(math, HTML_INLINE)                                                                                               \
-    X(menu, HTML_BLOCK)                                                                                                \
-    X(meta, HTML_INLINE | HTML_VOID)                                                                                   \
-    X(nav, HTML_BLOCK)                                                                                                 \
-    X(noembed, HTML_SKIP | HTML_RAW)                                                                                   \
-    X(noframes, HTML_SKIP | HTML_RAW)                                                                                  \
-    X(noscript, HTML_SKIP)                                                                                             \
-    X(object, HTML_INLINE)                                                                                             \
-    X(ol, HTML_BLOCK)                                                                                                  \
-    X(option, HTML_BLOCK)                                                                                              \
-    X(p, HTML_BLOCK)                                                                                                   \
-    X(param, HTML_INLINE | HTML_VOID)                                                                                  \
-    X(pre, HTML_BLOCK)                                                                                                 \
-    X(script, HTML_SKIP | HTML_RAW)                                                                                    \
-    X(section, HTML_BLOCK)                                                                                             \
-    X(select, HTML_SKIP)                                                                                               \
-    X(source, HTML_INLINE | HTML_VOID)                                                                                 \
-    X(span, HTML_INLINE)                                                                                               \
-    X(strong, HTML_INLINE)                                                                                             \
-    X(style, HTML_SKIP | HTML_RAW)                                                                                     \
-    X(summary, HTML_BLOCK)                                                                                             \
-    X(svg, HTML_SKIP)                                                                                                  \
-    X(table, HTML_BLOCK)                                                                                               \
-    X(tbody, HTML_BLOCK)                                                                                               \
-    X(td, HTML_BLOCK)                                                                                                  \
-    X(template, HTML_SKIP)                                                                                             \
-    X(textarea, HTML_SKIP | HTML_RAW)                                                                                  \
-    X(tfoot, HTML_BLOCK)                                                                                               \
-    X(th, HTML_BLOCK)                                                                                                  \
-    X(thead, HTML_BLOCK)                                                                                               \
-    X(time, HTML_INLINE)                                                                                               \
-    X(title, HTML_INLINE | HTML_RAW)                                                                                   \
-    X(tr, HTML_BLOCK)                                                                                                  \
-    X(track, HTML_INLINE | HTML_VOID)                                                                                  \
-    X(ul, HTML_BLOCK)                                                                                                  \
-    X(video, HTML_SKIP)                                                                                                \
-    X(wbr, HTML_INLINE | HTML_VOID)                                                                                    \
-    X(xmp, HTML_BLOCK)
+    X(a, HTML_INLINE, HTML_WANTS_A)                                                                                    \
+    X(abbr, HTML_INLINE, 0)                                                                                            \
+    X(address, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(annotation, HTML_SKIP, HTML_WANTS_ANNOTATION)                                                                    \
+    X(area, HTML_INLINE | HTML_VOID, 0)                                                                                \
+    X(article, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(aside, HTML_BLOCK, HTML_WANTS_BOX)                                                                               \
+    X(audio, HTML_SKIP, 0)                                                                                             \
+    X(b, HTML_INLINE, 0)                                                                                               \
+    X(base, HTML_INLINE | HTML_VOID, 0)                                                                                \
+    X(blockquote, HTML_BLOCK, HTML_WANTS_BOX)                                                                          \
+    X(body, HTML_BLOCK, 0)                                                                                             \
+    X(br, HTML_INLINE | HTML_VOID, 0)                                                                                  \
+    X(button, HTML_SKIP, 0)                                                                                            \
+    X(canvas, HTML_SKIP, 0)                                                                                            \
+    X(caption, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(center, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(code, HTML_INLINE, HTML_WANTS_CODE)                                                                              \
+    X(col, HTML_INLINE | HTML_VOID, 0)                                                                                 \
+    X(dd, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(details, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(dialog, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(dir, HTML_BLOCK, HTML_WANTS_BOX)                                                                                 \
+    X(div, HTML_BLOCK, HTML_WANTS_BOX)                                                                                 \
+    X(dl, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(dt, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(embed, HTML_INLINE | HTML_VOID, 0)                                                                               \
+    X(fieldset, HTML_BLOCK, HTML_WANTS_BOX)                                                                            \
+    X(figcaption, HTML_BLOCK, HTML_WANTS_BOX)                                                                          \
+    X(figure, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(footer, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(form, HTML_BLOCK, HTML_WANTS_BOX)                                                                                \
+    X(frame, HTML_INLINE | HTML_VOID, 0)                                                                               \
+    X(frameset, HTML_BLOCK, HTML_WANTS_BOX)                                                                            \
+    X(h1, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(h2, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(h3, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(h4, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(h5, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(h6, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(head, HTML_BLOCK, 0)                                                                                             \
+    X(header, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(hgroup, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(hr, HTML_BLOCK | HTML_VOID, 0)                                                                                   \
+    X(html, HTML_BLOCK, HTML_WANTS_HTML)                                                                               \
+    X(i, HTML_INLINE, HTML_WANTS_SPAN)                                                                                 \
+    X(iframe, HTML_SKIP | HTML_RAW, 0)                                                                                 \
+    X(img, HTML_INLINE | HTML_VOID, HTML_WANTS_IMG)                                                                    \
+    X(input, HTML_INLINE | HTML_VOID, 0)                                                                               \
+    X(label, HTML_INLINE, 0)                                                                                           \
+    X(legend, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(li, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(link, HTML_INLINE | HTML_VOID, HTML_WANTS_LINK)                                                                  \
+    X(listing, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(main, HTML_BLOCK, HTML_WANTS_BOX)                                                                                \
+    X(map, HTML_INLINE, 0)                                                                                             \
+    X(math, HTML_INLINE, HTML_WANTS_MATH)                                                                              \
+    X(menu, HTML_BLOCK, HTML_WANTS_BOX)                                                                                \
+    X(meta, HTML_INLINE | HTML_VOID, HTML_WANTS_META)                                                                  \
+    X(nav, HTML_BLOCK, HTML_WANTS_BOX)                                                                                 \
+    X(noembed, HTML_SKIP | HTML_RAW, 0)                                                                                \
+    X(noframes, HTML_SKIP | HTML_RAW, 0)                                                                               \
+    X(noscript, HTML_SKIP, 0)                                                                                          \
+    X(object, HTML_INLINE, 0)                                                                                          \
+    X(ol, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(option, HTML_BLOCK, HTML_WANTS_BOX)                                                                              \
+    X(p, HTML_BLOCK, HTML_WANTS_BOX)                                                                                   \
+    X(param, HTML_INLINE | HTML_VOID, 0)                                                                               \
+    X(pre, HTML_BLOCK, HTML_WANTS_PRE)                                                                                 \
+    X(script, HTML_SKIP | HTML_RAW, HTML_WANTS_SCRIPT)                                                                 \
+    X(section, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(select, HTML_SKIP, 0)                                                                                            \
+    X(small, HTML_INLINE, HTML_WANTS_SPAN)                                                                             \
+    X(source, HTML_INLINE | HTML_VOID, 0)                                                                              \
+    X(span, HTML_INLINE, HTML_WANTS_SPAN)                                                                              \
+    X(strong, HTML_INLINE, 0)                                                                                          \
+    X(style, HTML_SKIP | HTML_RAW, 0)                                                                                  \
+    X(summary, HTML_BLOCK, HTML_WANTS_BOX)                                                                             \
+    X(sup, HTML_INLINE, HTML_WANTS_SPAN)                                                                               \
+    X(svg, HTML_SKIP, 0)                                                                                               \
+    X(table, HTML_BLOCK, HTML_WANTS_BOX)                                                                               \
+    X(tbody, HTML_BLOCK, HTML_WANTS_BOX)                                                                               \
+    X(td, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(template, HTML_SKIP, 0)                                                                                          \
+    X(textarea, HTML_SKIP | HTML_RAW, 0)                                                                               \
+    X(tfoot, HTML_BLOCK, HTML_WANTS_BOX)                                                                               \
+    X(th, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(thead, HTML_BLOCK, HTML_WANTS_BOX)                                                                               \
+    X(time, HTML_INLINE, HTML_WANTS_TIME)                                                                              \
+    X(title, HTML_INLINE | HTML_RAW, 0)                                                                                \
+    X(tr, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(track, HTML_INLINE | HTML_VOID, 0)                                                                               \
+    X(ul, HTML_BLOCK, HTML_WANTS_BOX)                                                                                  \
+    X(video, HTML_SKIP, 0)                                                                                             \
+    X(wbr, HTML_INLINE | HTML_VOID, 0)                                                                                 \
+    X(xmp, HTML_BLOCK, HTML_WANTS_BOX)
 
 enum {
     HTML_INLINE = 1 << 0, /* goes on in the line of text it stands in */
@@ -117,7 +121,7 @@ enum {
 
 enum html_tag {
     HTML_TAG_OTHER = 0, /* a name not in the list: treated as inline */
-#define X(name, flags) HTML_TAG_##name,
+#define X(name, flags, wants) HTML_TAG_##name,
     HTML_TAGS(X)
 #undef X
         HTML_TAG_COUNT
@@ -127,27 +131,49 @@ enum html_tag {
 #define HTML_ATTRIBUTES(X)                                                                                             \
     X(class, "class")                                                                                                  \
     X(id, "id")                                                                                                        \
-    X(lang, "lang")                                                                                                    \
     X(role, "role")                                                                                                    \
-    X(name, "name")                                                                                                    \
-    X(property, "property")                                                                                            \
-    X(content, "content")                                                                                              \
-    X(charset, "charset")                                                                                              \
-    X(http_equiv, "http-equiv")                                                                                        \
-    X(itemprop, "itemprop")                                                                                            \
-    X(href, "href")                                                                                                    \
-    X(rel, "rel")                                                                                                      \
     X(hidden, "hidden")                                                                                                \
     X(aria_hidden, "aria-hidden")                                                                                      \
     X(style, "style")                                                                                                  \
+    X(itemprop, "itemprop")                                                                                            \
+    X(data_lang, "data-lang")                                                                                          \
+    X(href, "href")                                                                                                    \
+    X(rel, "rel")                                                                                                      \
+    X(lang, "lang")                                                                                                    \
     X(xml_lang, "xml:lang")                                                                                            \
-    X(datetime, "datetime")
+    X(name, "name")                                                                                                    \
+    X(property, "property")                                                                                            \
+    X(content, "content")                                                                                              \
+    X(datetime, "datetime")                                                                                            \
+    X(type, "type")                                                                                                    \
+    X(alt, "alt")                                                                                                      \
+    X(alttext, "alttext")                                                                                              \
+    X(encoding, "encoding")
 
 enum html_attribute {
 #define X(name, text) HTML_ATTRIBUTE_##name,
     HTML_ATTRIBUTES(X)
 #undef X
         HTML_ATTRIBUTE_COUNT
+};
+
+/* Bits of the attributes that an element's meaning hangs on: only these are kept, and a tag that wants none is passed over by its '>'. */
+#define HTML_WANTS(attribute) (1u << HTML_ATTRIBUTE_##attribute)
+enum {
+    HTML_WANTS_SPAN =
+        HTML_WANTS(class) | HTML_WANTS(id) | HTML_WANTS(hidden) | HTML_WANTS(aria_hidden) | HTML_WANTS(style),
+    HTML_WANTS_BOX = HTML_WANTS_SPAN | HTML_WANTS(role) | HTML_WANTS(itemprop),
+    HTML_WANTS_PRE = HTML_WANTS_BOX | HTML_WANTS(data_lang),
+    HTML_WANTS_CODE = HTML_WANTS(class) | HTML_WANTS(data_lang),
+    HTML_WANTS_A = HTML_WANTS_SPAN | HTML_WANTS(href),
+    HTML_WANTS_LINK = HTML_WANTS(rel) | HTML_WANTS(href),
+    HTML_WANTS_HTML = HTML_WANTS(lang) | HTML_WANTS(xml_lang),
+    HTML_WANTS_META = HTML_WANTS(name) | HTML_WANTS(property) | HTML_WANTS(itemprop) | HTML_WANTS(content),
+    HTML_WANTS_TIME = HTML_WANTS(datetime) | HTML_WANTS(itemprop),
+    HTML_WANTS_SCRIPT = HTML_WANTS(type),
+    HTML_WANTS_IMG = HTML_WANTS(class) | HTML_WANTS(alt),
+    HTML_WANTS_MATH = HTML_WANTS(alttext),
+    HTML_WANTS_ANNOTATION = HTML_WANTS(encoding),
 };
 
 enum html_token_type { HTML_TOKEN_TEXT, HTML_TOKEN_OPEN, HTML_TOKEN_CLOSE };
@@ -157,7 +183,7 @@ struct html_token {
     enum html_tag tag; /* OPEN, CLOSE */
     q_string text;     /* TEXT: as it stands in the page, character references included */
     bool closed;       /* OPEN: ends in "/>", which means something in XML only */
-    uint32_t has;      /* OPEN: bit of each attribute below that is there (the first of a name counts) */
+    uint32_t has;      /* OPEN: bit of each wanted attribute that is there (the first of a name counts) */
     q_string values[HTML_ATTRIBUTE_COUNT]; /* as they stand in the page; only those with their bit set */
 };
 
@@ -172,14 +198,19 @@ struct html_scanner {
 bool html_scan(struct html_scanner *scanner, struct html_token *token);
 
 /* Flags of an element (HTML_INLINE ...); inline for HTML_TAG_OTHER. */
-unsigned html_tag_flags(enum html_tag tag);
+extern const uint8_t html_tag_flags[HTML_TAG_COUNT];
 const char *html_tag_name(enum html_tag tag);
 enum html_tag html_tag_find(q_string name); /* any case */
+
+static inline bool html_has(const struct html_token *token, enum html_attribute attribute)
+{
+    return token->has >> attribute & 1;
+}
 
 /* An attribute's value, empty where it is absent. */
 static inline q_string html_value(const struct html_token *token, enum html_attribute attribute)
 {
-    return token->has >> attribute & 1 ? token->values[attribute] : (q_string){0};
+    return html_has(token, attribute) ? token->values[attribute] : (q_string){0};
 }
 
 #endif

@@ -9,26 +9,29 @@
  *     text    One twothree
  *
  * Limits: HTML_DEPTH_MAX open blocks (deeper ones are read as if they were not there), HTML_NODES_MAX nodes (what follows is cut off; `cut`).
- * Work is linear in the page's size.
+ * Work is linear in the page's size: HTML_WORK_MAX.
  */
 #ifndef QUERN_CORPUS_HTML_TREE_H
 #define QUERN_CORPUS_HTML_TREE_H
 
 #include "base/memory.h"
+#include "corpus/html/html_head.h"
 #include "corpus/html/html_token.h"
 
 enum {
     HTML_DEPTH_MAX = 256,
     HTML_NODES_MAX = 1 << 20,
     HTML_PAGE_BYTES_MAX = 1 << 30,
+    HTML_WORK_MAX = 12,
 };
 
 enum html_node_flag {
     HTML_NODE_RUN = 1 << 0,    /* a run of text; `tag` is that of its parent */
-    HTML_NODE_PRE = 1 << 1,    /* run: white space kept */
+    HTML_NODE_PRE = 1 << 1,    /* preformatted: white space kept */
     HTML_NODE_HIDDEN = 1 << 2, /* hidden, aria-hidden, display:none */
     HTML_NODE_ROLE = 1 << 3,   /* role of navigation, banner, dialog and the like */
-    HTML_NODE_MAIN = 1 << 4,   /* role=main */
+    HTML_NODE_MAIN = 1 << 4,   /* <main>, role=main */
+    HTML_NODE_BODY = 1 << 5,   /* itemprop=articleBody */
 };
 
 struct html_node {
@@ -38,17 +41,18 @@ struct html_node {
     uint32_t parent;
     uint32_t end;        /* index behind the last descendant */
     uint32_t from, to;   /* span of the tree's text */
-    uint32_t link_bytes; /* of that text, inside links */
+    uint32_t link_bytes; /* run: of that text, inside links */
+    uint32_t language;   /* pre: of its code, 1 + offset in the tree's languages; 0: not said */
 };
 
 struct html_tree {
     struct html_node *nodes;
     size_t count, capacity;
     struct q_buffer text;
+    struct q_buffer languages; /* of code, each with a zero behind it */
+    struct html_head head;
     bool cut;
-    bool manual; /* made by a program for manuals (DocBook, Sphinx, ...), as its generator says */
-    /* From the head, decoded, "" where absent. */
-    struct q_buffer title, og_title, lang, url, date;
+    uint64_t work; /* bytes scanned, those that were looked at again each time; at most HTML_WORK_MAX times the page */
 };
 
 /* Reads a page (UTF-8, at most HTML_PAGE_BYTES_MAX bytes). The tree may be used again and again; zeroed is empty. */

@@ -13,7 +13,7 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
-#define F1_MIN 0.960
+#define F1_MIN 0.975
 
 struct shingles {
     uint64_t *items;

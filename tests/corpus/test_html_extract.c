@@ -202,8 +202,10 @@ static void test_cut_and_changed_pages(void **state)
 static void test_failing_memory(void **state)
 {
     (void)state;
-    const char *html = BEFORE "<article><p>" SENTENCE SENTENCE "</p><ol><li>a</ol></article>" AFTER;
-    const struct html_options options = {.heading = true};
+    const char *html =
+        BEFORE "<article><h1>The Mill</h1><p>" SENTENCE SENTENCE "</p><ol><li>a</ol><pre class=language-c>x</pre>"
+               "<table><tr><td>a<td>b<tr><td>c<td>d</table></article>" AFTER;
+    const struct html_options options = {.heading = true, .markdown = true};
     for (uint64_t k = 1;; k++) {
         struct html_extractor fresh = {0};
         q_memory_fail_at(k, 0);
