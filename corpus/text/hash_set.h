@@ -1,4 +1,4 @@
-/* A set of 64-bit hashes, each with a count and a place: open addressing, emptied in constant time, kept from document to document. What is in it are
+/* A set of 64-bit hashes, each with a count: open addressing, emptied in constant time, kept from document to document. What is in it are
  * good hashes, so that two of them are taken for equal when they are the same number: one false match in a document of a million lines has a chance of
  * 1 in 30 million. */
 #ifndef QUERN_CORPUS_HASH_SET_H
@@ -9,9 +9,7 @@
 struct corpus_hash_slot {
     uint64_t hash;
     uint32_t round; /* in use where it is the set's */
-    uint32_t count; /* these two are the caller's: 0 in a new slot */
-    uint32_t place;
-    uint32_t unused;
+    uint32_t count; /* the caller's: 0 in a new slot */
 };
 
 struct corpus_hash_set {
@@ -21,7 +19,7 @@ struct corpus_hash_set {
     uint32_t round;
 };
 
-/* Empties it and makes room for `entries_max`, of which no more may come: up to 72 bytes for each. */
+/* Empties it and makes room for `entries_max`, of which no more may come: up to 48 bytes for each. */
 q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max) Q_MUST_USE;
 void corpus_hash_set_release(struct corpus_hash_set *set);
 

@@ -11,18 +11,28 @@ void corpus_repetition_release(struct corpus_repetition_scratch *scratch)
     q_release(scratch->starts);
     q_release(scratch->places);
     q_release(scratch->repeated);
+    q_release(scratch->slots);
+    q_release(scratch->counts);
     *scratch = (struct corpus_repetition_scratch){0};
 }
 
 /* --- paragraphs -------------------------------------------------------------------------------------------------------------------- */
 
-/* Takes the next paragraph off *rest; false at the end. */
+/* Takes the next paragraph off *rest; false at the end. (By the line ends one after the other: memmem is slow for two bytes.) */
 static bool next_paragraph(q_string *rest, q_string *paragraph)
 {
+    size_t end = 0, behind;
+    const char *newline;
     if (!rest->size)
         return false;
-    size_t end = Q_MIN(q_string_find(*rest, Q_STRING("\n\n"), 0), rest->size), behind = end;
-    while (behind < rest->size && rest->data[behind] == '\n')
+    while ((newline = memchr(rest->data + end, '\n', rest->size - end)) != NULL) {
+        end = (size_t)(newline - rest->data);
+        if (end + 1 < rest->size && newline[1] == '\n')
+            break;
+        end++;
+    }
+    end = newline ? end : rest->size;
+    for (behind = end; behind < rest->size && rest->data[behind] == '\n';)
         behind++;
     *paragraph = q_string_slice(*rest, 0, end);
     *rest = q_string_slice(*rest, behind, rest->size);
@@ -65,6 +75,7 @@ static q_status prepare(const struct corpus_words *words, struct corpus_repetiti
     Q_TRY(q_grow(&s->starts, &s->capacity[1], count + 1, sizeof *s->starts));
     Q_TRY(q_grow(&s->places, &s->capacity[2], count, sizeof *s->places));
     Q_TRY(q_grow(&s->repeated, &s->capacity[3], count, sizeof *s->repeated));
+    Q_TRY(q_grow(&s->counts, &s->capacity[4], count, sizeof *s->counts));
     uint32_t start = 0;
     for (size_t i = 0; i < count; i++) {
         s->grams[i] = words->items[i].hash;
@@ -86,21 +97,56 @@ static uint32_t gram_characters(const struct corpus_repetition_scratch *s, uint3
     return s->starts[place + n] - s->starts[place];
 }
 
+/* An empty table with room for `count` n-grams. */
+static q_status begin_grams(struct corpus_repetition_scratch *s, size_t count)
+{
+    s->slot_count = 256;
+    s->slot_shift = 56;
+    while (s->slot_count < count + count / 2) {
+        s->slot_count *= 2;
+        s->slot_shift--;
+    }
+    Q_TRY(q_grow(&s->slots, &s->slot_capacity, s->slot_count, sizeof *s->slots));
+    memset(s->slots, 0, s->slot_count * sizeof *s->slots);
+    return Q_OK;
+}
+
+static size_t slot_of(const struct corpus_repetition_scratch *s, uint64_t gram)
+{
+    return (gram * 0x9E3779B97F4A7C15u) >> s->slot_shift;
+}
+
+/* Where the n-gram at `place` is first: there, if the table did not have it. */
+static inline uint32_t first_place(struct corpus_repetition_scratch *s, uint32_t place)
+{
+    const uint64_t gram = s->grams[place];
+    for (size_t at = slot_of(s, gram);; at = (at + 1) & (s->slot_count - 1)) {
+        struct corpus_gram_slot *slot = &s->slots[at];
+        if (!slot->place) {
+            *slot = (struct corpus_gram_slot){.tag = (uint32_t)gram, .place = place + 1};
+            return place;
+        }
+        if (slot->tag == (uint32_t)gram && s->grams[slot->place - 1] == gram)
+            return slot->place - 1;
+    }
+}
+
 /* Counts one n-gram; it and the first of its kind are marked once there are two. */
 static inline void count_gram(struct corpus_repetition_scratch *s, uint32_t place, unsigned n, struct top *top)
 {
-    struct corpus_hash_slot *slot = corpus_hash_set_slot(&s->set, s->grams[place]);
-    if (slot->count++ == 0) {
-        slot->place = place;
+    uint32_t first = first_place(s, place);
+    if (first == place) {
+        s->counts[place] = 1;
         return;
     }
-    s->repeated[slot->place] = s->repeated[place] = (uint8_t)n;
-    if (slot->count > top->count) {
-        *top = (struct top){slot->count, slot->place, slot->place};
-    } else if (slot->count == top->count) {
-        top->first = Q_MIN(top->first, slot->place);
-        if (gram_characters(s, slot->place, n) > gram_characters(s, top->longest, n))
-            top->longest = slot->place;
+    uint32_t count = ++s->counts[first];
+    s->repeated[first] = s->repeated[place] = (uint8_t)n;
+    if (count > top->count) {
+        *top = (struct top){count, first, first};
+    } else if (count == top->count) {
+        top->first = Q_MIN(top->first, first);
+        if (gram_characters(s, first, n) > gram_characters(s, top->longest, n))
+            top->longest = first;
     }
 }
 
@@ -108,12 +154,12 @@ static inline void count_gram(struct corpus_repetition_scratch *s, uint32_t plac
 static q_status count_pairs(const struct corpus_words *words, struct corpus_repetition_scratch *s, struct top *top)
 {
     uint32_t count = (uint32_t)words->count;
-    Q_TRY(corpus_hash_set_begin(&s->set, count - 1));
+    Q_TRY(begin_grams(s, count - 1));
     for (uint32_t i = 0; i + 1 < count; i++)
         s->grams[i] = longer_gram(s->grams[i], words->items[i + 1].hash);
     for (uint32_t i = 0; i + 1 < count; i++) {
         if (i + 17 < count)
-            __builtin_prefetch(&s->set.slots[(s->grams[i + 16] * 0x9E3779B97F4A7C15u) >> s->set.shift]);
+            __builtin_prefetch(&s->slots[slot_of(s, s->grams[i + 16])]);
         count_gram(s, i, 2, top);
     }
     s->place_count = 0;
@@ -136,7 +182,7 @@ static q_status count_longer(const struct corpus_words *words, struct corpus_rep
         s->grams[place] = longer_gram(s->grams[place], words->items[place + n - 1].hash);
         s->places[candidates++] = place;
     }
-    Q_TRY(corpus_hash_set_begin(&s->set, candidates));
+    Q_TRY(begin_grams(s, candidates));
     for (size_t i = 0; i < candidates; i++)
         count_gram(s, s->places[i], n, top);
     s->place_count = 0;
@@ -151,10 +197,10 @@ static q_status count_longer(const struct corpus_words *words, struct corpus_rep
 static q_status count_extra(struct corpus_repetition_scratch *s, unsigned n, uint64_t *characters)
 {
     uint32_t behind = 0;
-    Q_TRY(corpus_hash_set_begin(&s->set, s->place_count));
+    Q_TRY(begin_grams(s, s->place_count));
     for (size_t i = 0; i < s->place_count; i++) {
         uint32_t place = s->places[i];
-        if (place < behind || corpus_hash_set_slot(&s->set, s->grams[place])->count++ == 0)
+        if (place < behind || first_place(s, place) == place)
             continue;
         *characters += gram_characters(s, place, n);
         behind = place + n;
