@@ -12,7 +12,6 @@ void corpus_repetition_release(struct corpus_repetition_scratch *scratch)
     q_release(scratch->places);
     q_release(scratch->repeated);
     q_release(scratch->slots);
-    q_release(scratch->counts);
     *scratch = (struct corpus_repetition_scratch){0};
 }
 
@@ -75,7 +74,6 @@ static q_status prepare(const struct corpus_words *words, struct corpus_repetiti
     Q_TRY(q_grow(&s->starts, &s->capacity[1], count + 1, sizeof *s->starts));
     Q_TRY(q_grow(&s->places, &s->capacity[2], count, sizeof *s->places));
     Q_TRY(q_grow(&s->repeated, &s->capacity[3], count, sizeof *s->repeated));
-    Q_TRY(q_grow(&s->counts, &s->capacity[4], count, sizeof *s->counts));
     uint32_t start = 0;
     for (size_t i = 0; i < count; i++) {
         s->grams[i] = words->items[i].hash;
@@ -116,31 +114,29 @@ static size_t slot_of(const struct corpus_repetition_scratch *s, uint64_t gram)
     return (gram * 0x9E3779B97F4A7C15u) >> s->slot_shift;
 }
 
-/* Where the n-gram at `place` is first: there, if the table did not have it. */
-static inline uint32_t first_place(struct corpus_repetition_scratch *s, uint32_t place)
+/* The slot of the n-gram at `place`, new (count 0) where the table did not have it. */
+static inline struct corpus_gram_slot *find_gram(struct corpus_repetition_scratch *s, uint32_t place)
 {
     const uint64_t gram = s->grams[place];
     for (size_t at = slot_of(s, gram);; at = (at + 1) & (s->slot_count - 1)) {
         struct corpus_gram_slot *slot = &s->slots[at];
-        if (!slot->place) {
-            *slot = (struct corpus_gram_slot){.tag = (uint32_t)gram, .place = place + 1};
-            return place;
-        }
-        if (slot->tag == (uint32_t)gram && s->grams[slot->place - 1] == gram)
-            return slot->place - 1;
+        if (!slot->first)
+            *slot = (struct corpus_gram_slot){.gram = gram, .first = place + 1};
+        if (slot->gram == gram)
+            return slot;
     }
 }
 
 /* Counts one n-gram; it and the first of its kind are marked once there are two. */
 static inline void count_gram(struct corpus_repetition_scratch *s, uint32_t place, unsigned n, struct top *top)
 {
-    uint32_t first = first_place(s, place);
-    if (first == place) {
-        s->counts[place] = 1;
+    struct corpus_gram_slot *slot = find_gram(s, place);
+    uint32_t count = ++slot->count, first = slot->first - 1;
+    if (count == 1)
         return;
-    }
-    uint32_t count = ++s->counts[first];
-    s->repeated[first] = s->repeated[place] = (uint8_t)n;
+    if (count == 2)
+        s->repeated[first] = (uint8_t)n;
+    s->repeated[place] = (uint8_t)n;
     if (count > top->count) {
         *top = (struct top){count, first, first};
     } else if (count == top->count) {
@@ -200,7 +196,7 @@ static q_status count_extra(struct corpus_repetition_scratch *s, unsigned n, uin
     Q_TRY(begin_grams(s, s->place_count));
     for (size_t i = 0; i < s->place_count; i++) {
         uint32_t place = s->places[i];
-        if (place < behind || first_place(s, place) == place)
+        if (place < behind || find_gram(s, place)->count++ == 0)
             continue;
         *characters += gram_characters(s, place, n);
         behind = place + n;

@@ -37,24 +37,24 @@ struct corpus_repetition {
     uint64_t extra_grams[CORPUS_DUPLICATE_GRAMS], every_grams[CORPUS_DUPLICATE_GRAMS];
 };
 
-/* 8 bytes, so that the table of a long text stays in a near cache: the n-gram itself is looked up where it is first. */
+/* All that is asked of an n-gram in one place: a long text's table lies in a far cache. */
 struct corpus_gram_slot {
-    uint32_t tag;   /* of its hash */
-    uint32_t place; /* where it is first, and 1; 0: empty */
+    uint64_t gram;
+    uint32_t first; /* where it is first, and 1; 0: empty */
+    uint32_t count;
 };
 
-/* Kept from document to document; ready when zeroed. Up to 41 bytes a word. */
+/* Kept from document to document; ready when zeroed. Up to 65 bytes a word. */
 struct corpus_repetition_scratch {
     struct corpus_hash_set set;       /* of paragraphs */
     struct corpus_gram_slot *slots;   /* the n-grams of one length, open addressing */
     size_t slot_capacity, slot_count; /* allocated; in use: a power of two */
     unsigned slot_shift;
-    uint32_t *counts;  /* by word: of the n-gram that is there first at it */
     uint64_t *grams;   /* by word: hash of the n-gram that begins there, where it may be there twice */
     uint32_t *starts;  /* by word: characters of the words before it */
     uint32_t *places;  /* words at which an n-gram begins that is there twice, in order */
     uint8_t *repeated; /* by word: the longest n of those n-grams */
-    size_t capacity[5], place_count;
+    size_t capacity[4], place_count;
 };
 void corpus_repetition_release(struct corpus_repetition_scratch *scratch);
 
