@@ -3,20 +3,16 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/manifest.h"
-#include "corpus/read/sniff.h"
+#include "corpus/read/reader.h"
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-/* Whether the file holds lines of JSON as they are: by its first bytes, and by its name or what the recipe says. */
 static q_status holds_lines(int fd, const char *path, uint64_t bytes, const struct q_input *input, char *block,
                             bool *lines)
 {
     size_t size = (size_t)Q_MIN(bytes, (uint64_t)CORPUS_SNIFF_BYTES);
     Q_TRY(q_fs_read_at(fd, path, 0, block, size));
-    enum corpus_format format = corpus_format_of(q_string_of(path), (q_string){block, size});
-    bool stated = input->format == Q_FORMAT_JSONL && format != CORPUS_ARCHIVE && format != CORPUS_BINARY;
-    *lines = stated || (input->format == Q_FORMAT_AUTO && format == CORPUS_JSONL);
-    return Q_OK;
+    return corpus_reads_lines(path, (q_string){block, size}, (enum q_input_format)input->format, lines);
 }
 
 /* The beginning of the first line that begins at `from` > 0 or behind it; `bytes` where there is none. */

@@ -4,6 +4,7 @@
 #include "base/document.h"
 
 #include <stdio.h>
+#include <unicode/uloc.h>
 
 /* --- named tallies ----------------------------------------------------------------------------------------------------------------- */
 
@@ -138,20 +139,47 @@ void corpus_statistics_release(struct corpus_statistics *s)
     *s = (struct corpus_statistics){0};
 }
 
+static bool are_letters(q_string text, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (i >= text.size || !((text.data[i] | 0x20) >= 'a' && (text.data[i] | 0x20) <= 'z'))
+            return false;
+    return true;
+}
+
+/* The name under which a language is counted: language and script, not its region; "other" where it is none of ISO 639. What users state is not
+ * bounded otherwise. */
+static void language_name(q_string lang, char out[CORPUS_COUNT_LANG])
+{
+    size_t size = 0;
+    while (size < lang.size && lang.data[size] != '-')
+        size++;
+    bool known = size <= 3 && are_letters(lang, 0, size);
+    snprintf(out, CORPUS_COUNT_LANG, "%.*s", known ? (int)size : 0, lang.data);
+    known = known && (strcmp(out, "und") == 0 || *uloc_getISO3Language(out));
+    bool script = size + 5 <= lang.size && are_letters(lang, size + 1, size + 5) &&
+                  (size + 5 == lang.size || lang.data[size + 5] == '-');
+    if (!known)
+        snprintf(out, CORPUS_COUNT_LANG, "other");
+    else if (script)
+        snprintf(out, CORPUS_COUNT_LANG, "%.*s", (int)size + 5, lang.data);
+}
+
 q_status corpus_statistics_lost(struct corpus_statistics *s, q_string lang, const char *reason, uint64_t text_bytes)
 {
-    char name[CORPUS_COUNT_NAME];
+    char name[CORPUS_COUNT_NAME], language[CORPUS_COUNT_LANG];
     int family = (int)strcspn(reason, ".");
-    snprintf(name, sizeof name, "%.*s/%.*s", Q_STRING_ARGS(q_string_slice(lang, 0, CORPUS_COUNT_LANG)), family, reason);
+    language_name(lang, language);
+    snprintf(name, sizeof name, "%s/%.*s", language, family, reason);
     return corpus_count_add(&s->losses, name, (struct q_tally){1, text_bytes});
 }
 
 q_status corpus_statistics_kept(struct corpus_statistics *s, q_string lang, uint64_t text_bytes, bool held_out)
 {
     const struct q_tally one = {1, text_bytes};
-    char name[CORPUS_COUNT_NAME];
+    char name[CORPUS_COUNT_LANG];
     unsigned bin = text_bytes ? 63 - (unsigned)__builtin_clzll(text_bytes) : 0;
-    snprintf(name, sizeof name, "%.*s", Q_STRING_ARGS(lang));
+    language_name(lang, name);
     s->lengths[Q_MIN(bin, (unsigned)CORPUS_LENGTH_BINS - 1)]++;
     if (held_out) {
         s->held_out.documents++;
@@ -166,8 +194,10 @@ q_status corpus_statistics_kept(struct corpus_statistics *s, q_string lang, uint
     X(repaired)                                                                                                        \
     X(mojibake)                                                                                                        \
     X(line_ends)                                                                                                       \
-    X(controls) X(bidi) X(soft_hyphens) X(zero_widths) X(trailing_blanks) X(blank_lines) X(composed) X(trimmed)        \
-        X(emails) X(ips) X(phones) X(ibans) X(cards)
+    X(controls)                                                                                                        \
+    X(bidi)                                                                                                            \
+    X(soft_hyphens) X(zero_widths) X(trailing_blanks) X(blank_lines) X(composed) X(trimmed) X(emails) X(ips) X(phones) \
+        X(ibans) X(cards)
 
 void corpus_changes_add(struct corpus_changes *sum, const struct corpus_changes *one)
 {

@@ -15,7 +15,7 @@ enum {
     CORPUS_LENGTH_BINS = 40,   /* bin b: kept documents of [2^b, 2^(b+1)) bytes */
     CORPUS_SAMPLE_BYTES = 400, /* a sample is cut there, at a character */
     CORPUS_COUNT_NAME = 64,
-    CORPUS_COUNT_LANG = 36, /* as much of a language as is counted by */
+    CORPUS_COUNT_LANG = 16, /* "sr-Latn": a language is counted by itself and its script, what is none as "other" */
 };
 
 /* Named tallies, sorted by name. */

@@ -246,6 +246,18 @@ static enum corpus_format leaf_format(const struct corpus_reader *reader, const 
     return format;
 }
 
+q_status corpus_reads_lines(const char *path, q_string head, enum q_input_format format, bool *lines)
+{
+    const q_string name = q_string_of(path);
+    struct corpus_records_look look;
+    Q_TRY(corpus_records_look(name, head, &look));
+    enum corpus_format sniffed = corpus_format_of(name, head);
+    bool archive = corpus_is_archive(head) || corpus_format_by_name(name) == CORPUS_ARCHIVE;
+    bool leaf = !look.records && !archive && sniffed != CORPUS_EMPTY && sniffed != CORPUS_BINARY;
+    *lines = leaf && (format == Q_FORMAT_AUTO ? sniffed == CORPUS_JSONL : format == Q_FORMAT_JSONL);
+    return Q_OK;
+}
+
 static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item, bool *have)
 {
     const char *dropped, *reason;

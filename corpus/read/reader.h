@@ -62,6 +62,9 @@ struct corpus_item {
 /* Whether items of the format are taken where the recipe wants `wanted`. */
 bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format);
 
+/* Whether a file that begins with `head` (CORPUS_SNIFF_BYTES, or all of it) is read as plain lines of JSON, and so may be read in pieces. */
+q_status corpus_reads_lines(const char *path, q_string head, enum q_input_format format, bool *lines) Q_MUST_USE;
+
 /* path: a file of the machine. Q_ERR_INPUT where it is absent. */
 q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options,
                             struct corpus_reader **out) Q_MUST_USE;

@@ -13,14 +13,15 @@ static q_status refill(struct corpus_level *level, bool *ended)
     return Q_OK;
 }
 
-/* One line into reader->bytes (without its end), or past a line that is too long: *size is its length. */
-static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_large, bool *ended)
+/* One line into reader->bytes (without its end), or past a line that is too long: *size is its length. *blank: there is only white space in it. */
+static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_large, bool *blank, bool *ended)
 {
     struct corpus_reader *reader = level->reader;
     struct q_buffer *line = &reader->bytes;
     q_buffer_clear(line);
     *size = 0;
     *too_large = false;
+    *blank = true;
     for (;;) {
         if (level->block_at == level->block_size) {
             Q_TRY(refill(level, ended));
@@ -32,6 +33,7 @@ static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_
         const char *stop = memchr(from, '\n', left);
         size_t count = stop ? (size_t)(stop - from) : left;
         *size += count;
+        *blank = *blank && q_string_trim((q_string){from, count}).size == 0;
         *too_large |= *size > reader->options.item_bytes_max;
         if (!*too_large)
             Q_TRY(q_buffer_append(line, from, count));
@@ -47,21 +49,20 @@ q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item,
     *ended = false;
     while (!*ended) {
         uint64_t size;
-        bool too_large;
-        Q_TRY(take_line(level, &size, &too_large, ended));
+        bool too_large, blank;
+        Q_TRY(take_line(level, &size, &too_large, &blank, ended));
         if (*ended && level->outer && level->outer->failure)
             return Q_OK; /* a line that the damage cut is not a line */
+        if (blank)
+            continue; /* however long: corpus_cut.h counts as much */
         if (too_large) {
             corpus_item_refuse(reader, item, "too-large", true, size);
             *ended = false;
             return Q_OK;
         }
-        q_string line = q_buffer_string(&reader->bytes);
-        if (q_string_trim(line).size == 0)
-            continue;
         corpus_item_begin(reader, item);
         item->format = CORPUS_JSONL;
-        item->bytes = line;
+        item->bytes = q_buffer_string(&reader->bytes);
         item->in_bytes = size;
         *ended = false;
         return Q_OK;

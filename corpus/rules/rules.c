@@ -98,7 +98,7 @@ static q_status count_stop_words(struct corpus_judge *j, struct corpus_subject *
     const char *const *list = given->count ? (const char *const *)given->items : english;
     size_t count = given->count ? given->count : Q_COUNT_OF(english);
     subject->stop_words = 0;
-    Q_TRY(corpus_hash_set_begin(&j->set, count));
+    Q_TRY(corpus_hash_set_begin(&j->set, count, corpus_hash_key(subject->text)));
     for (size_t i = 0; i < count; i++)
         corpus_hash_set_slot(&j->set, corpus_word_hash(q_string_of(list[i])))->count = 1;
     for (size_t i = 0; i < j->words.count && subject->stop_words < count; i++) {

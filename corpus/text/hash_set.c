@@ -1,6 +1,6 @@
 #include "corpus/text/hash_set.h"
 
-#include "base/check.h"
+#include "base/hash.h"
 
 enum { CAPACITY_MIN = 256 };
 
@@ -22,7 +22,12 @@ static q_status make_slots(struct corpus_hash_set *set, size_t capacity)
     return Q_OK;
 }
 
-q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max)
+uint64_t corpus_hash_key(q_string text)
+{
+    return q_hash64(text.data, text.size, 0) | 1;
+}
+
+q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max, uint64_t key)
 {
     size_t capacity = wanted(entries_max);
     if (capacity > set->allocated)
@@ -32,6 +37,7 @@ q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max)
         set->round = 1;
     }
     set->capacity = capacity;
+    set->key = key;
     set->shift = 64;
     while (capacity > 1) {
         capacity /= 2;

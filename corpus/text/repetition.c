@@ -53,7 +53,7 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
 static q_status count_paragraphs(q_string text, struct corpus_hash_set *set, struct corpus_repetition *out)
 {
     q_string rest = text, paragraph;
-    Q_TRY(corpus_hash_set_begin(set, (size_t)corpus_count_byte(text, '\n') + 1));
+    Q_TRY(corpus_hash_set_begin(set, (size_t)corpus_count_byte(text, '\n') / 2 + 1, corpus_hash_key(text)));
     for (; next_paragraph(&rest, &paragraph); out->paragraphs++)
         add_paragraph(paragraph, corpus_hash_set_slot(set, q_hash64(paragraph.data, paragraph.size, 0))->count++, out);
     return Q_OK;
@@ -111,7 +111,7 @@ static q_status begin_grams(struct corpus_repetition_scratch *s, size_t count)
 
 static size_t slot_of(const struct corpus_repetition_scratch *s, uint64_t gram)
 {
-    return (gram * 0x9E3779B97F4A7C15u) >> s->slot_shift;
+    return (gram * s->slot_key) >> s->slot_shift;
 }
 
 /* The slot of the n-gram at `place`, new (count 0) where the table did not have it. */
@@ -233,6 +233,7 @@ q_status corpus_repetition_measure(q_string text, const struct corpus_words *wor
     *out = (struct corpus_repetition){0};
     Q_TRY(count_paragraphs(text, &s->set, out));
     Q_TRY(prepare(words, s));
+    s->slot_key = corpus_hash_key(text);
     out->word_characters = s->starts[words->count];
     for (unsigned n = CORPUS_TOP_GRAM_MIN; n <= CORPUS_DUPLICATE_GRAM_MAX && words->count >= n; n++) {
         struct top top = {.count = 1};
@@ -274,7 +275,7 @@ static uint64_t characters_of(const struct corpus_words *words, size_t place, un
 /* The counts of all n-grams, in the set. */
 static q_status plain_counts(const struct corpus_words *words, struct corpus_hash_set *set, unsigned n)
 {
-    Q_TRY(corpus_hash_set_begin(set, words->count));
+    Q_TRY(corpus_hash_set_begin(set, words->count, 1));
     for (size_t i = 0; i + n <= words->count; i++)
         corpus_hash_set_slot(set, whole_gram(words, i, n))->count++;
     return Q_OK;
@@ -314,7 +315,7 @@ static q_status plain_every(const struct corpus_words *words, struct corpus_hash
 
 static q_status plain_extra(const struct corpus_words *words, struct corpus_hash_set *set, unsigned n, uint64_t *out)
 {
-    Q_TRY(corpus_hash_set_begin(set, words->count));
+    Q_TRY(corpus_hash_set_begin(set, words->count, 1));
     for (size_t i = 0; i + n <= words->count;) {
         bool seen = corpus_hash_set_slot(set, whole_gram(words, i, n))->count++ > 0;
         *out += seen ? characters_of(words, i, n) : 0;

@@ -49,6 +49,7 @@ struct corpus_repetition_scratch {
     struct corpus_hash_set set;       /* of paragraphs */
     struct corpus_gram_slot *slots;   /* the n-grams of one length, open addressing */
     size_t slot_capacity, slot_count; /* allocated; in use: a power of two */
+    uint64_t slot_key;                /* corpus_hash_key of the text */
     unsigned slot_shift;
     uint64_t *grams;   /* by word: hash of the n-gram that begins there, where it may be there twice */
     uint32_t *starts;  /* by word: characters of the words before it */

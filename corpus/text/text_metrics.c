@@ -88,7 +88,7 @@ q_status corpus_measure(q_string text, const struct corpus_words *words, struct 
                                    .hashes = corpus_count_byte(text, '#'),
                                    .ellipses = count_ellipses(text)};
     count_words(words, out);
-    Q_TRY(corpus_hash_set_begin(set, (size_t)out->newlines + 1));
+    Q_TRY(corpus_hash_set_begin(set, (size_t)out->newlines + 1, corpus_hash_key(text)));
     q_string rest = text, line;
     for (; q_string_next_line(&rest, &line); out->lines++)
         count_line(classes, line, set, out);

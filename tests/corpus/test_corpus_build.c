@@ -214,9 +214,14 @@ static void test_pieces(void **state)
         for (unsigned k = 0; k < copies; k++)
             assert_ok(q_buffer_printf(&file, SENTENCE));
         assert_ok(q_buffer_printf(&file, "\"}%s", i % 7 ? "\n" : i < 299 ? "\n  \n" : ""));
+        if (i % 50 == 9) /* longer than an item may be, and yet none */
+            assert_ok(q_buffer_printf(&file, "\n%40000s\n", ""));
     }
     scratch_write("lines.jsonl", file.data, file.size);
-    struct run run = {.folder = "uncut", .threads = 2, .sets = {"corpus.part_bytes=1TB"}, .inputs = {"lines.jsonl"}};
+    struct run run = {.folder = "uncut",
+                      .threads = 2,
+                      .sets = {"corpus.part_bytes=1TB", "corpus.item_bytes_max=30000"},
+                      .inputs = {"lines.jsonl"}};
     assert_ok(run_build(&run, &sum));
     assert_int_equal(sum.kept.documents, 300);
     read_build("uncut", &whole);
@@ -240,6 +245,25 @@ static void test_pieces(void **state)
     q_buffer_release(&file);
     q_buffer_release(&whole);
     q_buffer_release(&cut);
+}
+
+/* What a file is does not depend on whether it is cut: lines under an archive's name are an archive that is damaged, records are records. */
+static void test_pieces_of_what_is_none(void **state)
+{
+    (void)state;
+    struct q_accounting sum = {0};
+    struct q_buffer file = {0};
+    for (unsigned i = 0; i < 40; i++)
+        assert_ok(q_buffer_printf(&file, "{\"text\": \"" GOOD "\"}\n"));
+    scratch_write("lines.jsonl.gz", file.data, file.size);
+    static const char *const sizes[] = {"corpus.part_bytes=1TB", "corpus.part_bytes=500"};
+    for (size_t i = 0; i < Q_COUNT_OF(sizes); i++) {
+        struct run run = {
+            .folder = i ? "gz-cut" : "gz", .threads = 1, .sets = {sizes[i]}, .inputs = {"lines.jsonl.gz"}};
+        assert_fails(run_build(&run, &sum), Q_ERR_INPUT, "nothing of it can be read (archive-damaged)");
+    }
+    q_accounting_release(&sum);
+    q_buffer_release(&file);
 }
 
 static void test_threads_and_tasks(void **state)
@@ -451,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_accounting),
                                        cmocka_unit_test(test_documents),
                                        cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_pieces_of_what_is_none),
                                        cmocka_unit_test(test_threads_and_tasks),
                                        cmocka_unit_test(test_parts_and_names),
                                        cmocka_unit_test(test_unreadable_input),
