@@ -7,7 +7,8 @@
         .table = &corpus_##family##_table, .meaning = words                                                            \
     }
 #define FAMILIES(owner)                                                                                                \
-    FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                           \
+    FAMILY(owner, lists, "what the user's own lists of domains, URLs and words drop"),                                 \
+        FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                       \
         FAMILY(owner, gopher, "the quality rules of Gopher (Rae et al. 2021, A1.1)"),                                  \
         FAMILY(owner, c4, "the lines and documents that C4 takes out (Raffel et al. 2020, 2.2)"),                      \
         FAMILY(owner, fineweb, "the rules that FineWeb added (Penedo et al. 2024, 3.6)"),                              \
@@ -48,7 +49,8 @@ static const char *const html_choices[] = {"article", "all", NULL};
 
 static const struct q_setting rows[] = {
     {ROW(part_bytes), .type = Q_SETTING_BYTES, .unit = "bytes", .standard = "64MiB", .min = 1, .max = 1e15,
-     .meaning = "stored input per part: a part takes files until it has so many bytes; of files only plain JSON lines are cut"},
+     .meaning = "stored input per part: a part takes files until it has so many bytes; of files only plain JSON lines "
+                "are cut"},
     {ROW(held_out), .type = Q_SETTING_DOUBLE, .standard = "0.01", .min = 0, .max = 1,
      .meaning = "share of documents kept from tokenizer and training, for evaluation"},
     {ROW(held_out_seed), .type = Q_SETTING_U64, .standard = "0",

@@ -19,7 +19,7 @@ struct corpus_block_list {
     size_t prefix_count, prefix_capacity;
     struct corpus_matcher *matcher;
     struct corpus_block_list_summary summary;
-    uint64_t added; /* entries, duplicates too */
+    uint64_t added;        /* entries, duplicates too */
     struct corpus_url url; /* scratch of adding */
 };
 
@@ -184,9 +184,9 @@ static q_status add_domain(struct corpus_block_list *list, q_string entry, bool 
 
 static q_status add_url(struct corpus_block_list *list, q_string entry, bool *taken)
 {
-    const bool prefix = q_string_ends(entry, "*");
-    corpus_url_cut(q_string_slice(entry, 0, entry.size - prefix), &list->url);
-    const q_string text = prefix ? list->url.whole : list->url.name;
+    corpus_url_cut(entry, &list->url);
+    const bool prefix = q_string_ends(list->url.whole, "*");
+    const q_string text = prefix ? q_string_slice(list->url.whole, 0, list->url.whole.size - 1) : list->url.name;
     *taken = text.size && entry.size <= CORPUS_URL_BYTES_MAX;
     if (!*taken)
         return Q_OK;
@@ -268,12 +268,11 @@ bool corpus_block_list_has_url(const struct corpus_block_list *list, const struc
 
 unsigned corpus_block_list_url_words(const struct corpus_block_list *list, const struct corpus_url *url)
 {
-    enum { DIFFERENT_MAX = 64 };
-    uint64_t found[DIFFERENT_MAX];
+    uint64_t found[CORPUS_URL_WORDS_MAX];
     unsigned count = 0;
     char bytes[CORPUS_URL_BYTES_MAX];
     q_string rest = url->whole, word;
-    while (count < DIFFERENT_MAX && corpus_url_next_word(&rest, bytes, &word)) {
+    while (count < CORPUS_URL_WORDS_MAX && corpus_url_next_word(&rest, bytes, &word)) {
         const uint64_t key = key_of(word);
         unsigned i = 0;
         if (!list->keys.count || !*key_slot(&list->keys, key))

@@ -3,7 +3,7 @@
  *   kind             an entry                                   a document is listed where
  *   domains          example.org                                its URL's host is that or ends in ".example.org"
  *   urls             example.org/a/b                            its URL is that, without scheme, user, fragment and slashes at the end;
- *                    example.org/a/*                            or begins with what stands before the '*'
+ *                    example.org/a*                             or begins with what stands before the '*'
  *   url_words,       word                                       its URL has the word: a run of ASCII letters and digits
  *   url_soft_words
  *   url_substrings   free sub-word                              its URL without all but ASCII letters and digits has it, that being left of it too
@@ -26,9 +26,9 @@ struct corpus_block_list;
 
 /* What was read, for a person. */
 struct corpus_block_list_summary {
-    uint64_t entries;    /* different ones that are asked for */
-    uint64_t duplicates; /* that were there already, or begin with a URL with '*' that is there */
-    uint64_t useless;    /* that no document can be listed by, and so are left out */
+    uint64_t entries;         /* different ones that are asked for */
+    uint64_t duplicates;      /* that were there already or, with '*', begin with another of these */
+    uint64_t useless;         /* that no document can be listed by, and so are left out */
     const char *useless_file; /* the first of these; NULL: none */
     uint64_t useless_line;
 };
@@ -43,10 +43,12 @@ void corpus_block_list_release(struct corpus_block_list *list); /* NULL is allow
 
 struct corpus_block_list_summary corpus_block_list_summary(const struct corpus_block_list *list);
 
+enum { CORPUS_URL_WORDS_MAX = 64 };
+
 /* Of a list of the kind in its name. */
 bool corpus_block_list_has_domain(const struct corpus_block_list *list, const struct corpus_url *url);
 bool corpus_block_list_has_url(const struct corpus_block_list *list, const struct corpus_url *url);
-/* How many different listed words the URL has, at most 64 of them. */
+/* How many different listed words the URL has; of more than CORPUS_URL_WORDS_MAX that number. */
 unsigned corpus_block_list_url_words(const struct corpus_block_list *list, const struct corpus_url *url);
 /* How many listed substrings, one behind the other. */
 uint64_t corpus_block_list_url_substrings(const struct corpus_block_list *list, const struct corpus_url *url);

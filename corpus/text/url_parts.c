@@ -18,7 +18,7 @@ static size_t scheme_size(q_string url)
 {
     enum { SCHEME_MAX = 10 };
     size_t i = 0;
-    while (i < url.size && i < SCHEME_MAX && (is_letter_or_digit(url.data[i]) || strchr("+-.", url.data[i])))
+    while (i < url.size && i < SCHEME_MAX && (is_letter_or_digit(url.data[i]) || memchr("+-.", url.data[i], 3)))
         i++;
     q_string rest = q_string_slice(url, i, url.size);
     if (i && q_string_starts(rest, "://"))

@@ -5,7 +5,8 @@
 #include "base/string.h"
 
 enum {
-    CORPUS_URL_BYTES_MAX = 8192, /* a longer URL is cut there: beyond it servers and crawlers do not go (RFC 9110, 4.1, asks for 8,000) */
+    CORPUS_URL_BYTES_MAX =
+        8192, /* a longer URL is cut there: beyond it servers and crawlers do not go (RFC 9110, 4.1, asks for 8,000) */
     CORPUS_HOST_BYTES_MAX = 253, /* of a longer host the end */
 };
 

@@ -14,7 +14,11 @@
  *     states   0 (nothing read) | 1 .. of one byte | .. of two bytes | ..
  *              <-------- rows, 1 MiB in all ---------><--- 11 bytes a state --->
  *
- * Memory: 1 MiB, and 11 bytes for each byte of the entries that no other entry begins with; three times that, and 24 bytes an entry, while it is made.
+ * Before the automaton stands a filter: where all entries begin with a word, ASCII text is passed by 64 bytes at a time, and only words whose first eight
+ * bytes are those of an entry's first word are looked at.
+ *
+ * Memory: at most 3 MiB for rows and filter, and 11 bytes for each byte of the entries that no other entry begins with (in scripts without spaces twice);
+ * three times that and 30 bytes an entry more while it is made.
  */
 #ifndef QUERN_CORPUS_WORD_MATCHER_H
 #define QUERN_CORPUS_WORD_MATCHER_H
