@@ -140,13 +140,33 @@ static bool goes_on_wide(const struct corpus_matcher *m, const uint8_t *at, cons
     return at < end && *at >= 0x80;
 }
 
-/* From the automaton's beginning: the next character by which it may leave it, or the end. That is one beyond ASCII, or the first of a word that an entry
- * begins with or that goes on beyond ASCII. The others, which are most words of a text, are passed by here at several times the automaton's speed. */
+/* Whether an entry may begin with this character, of which it says the size and whether it is a word character. */
+static inline bool begins_wide(const struct corpus_matcher *m, const uint8_t *at, uint64_t before, size_t *size,
+                               uint64_t *is_word)
+{
+    const uint32_t c = corpus_matcher_fold(m->characters, corpus_character_at(at, size));
+    const unsigned kind = corpus_matcher_kind(m->characters, c);
+    const bool sided = !(kind & (CORPUS_KIND_DENSE | CORPUS_KIND_SPARSE));
+    *is_word = kind & CORPUS_KIND_WORD;
+    return !(before && sided) && m->firsts[c % CORPUS_CLASS_TABLE / 64] >> c % 64 & 1;
+}
+
+/* From the automaton's beginning: the next character by which it may leave it, or the end. That is one beyond ASCII that an entry begins with, or the
+ * first of a word that one begins with or that goes on beyond ASCII. The others, which are most words of a text, are passed by here at several times the automaton's speed. */
 static const uint8_t *skip(const struct corpus_matcher *m, const uint8_t *at, const uint8_t *end, unsigned *behind_word)
 {
     enum { BLOCK = 64 };
     uint64_t before = *behind_word != 0;
-    while (at < end && *at < 0x80) {
+    while (at < end) {
+        if (*at >= 0x80) {
+            size_t bytes;
+            uint64_t is_word;
+            if (begins_wide(m, at, before, &bytes, &is_word))
+                break;
+            before = is_word;
+            at += bytes;
+            continue;
+        }
         unsigned size = (unsigned)Q_MIN(BLOCK, end - at), first = 0;
         uint64_t words = 0, wide = 0;
         for (unsigned i = 0; i < size; i += 8) {

@@ -15,7 +15,7 @@
  *              <-------- rows, 1 MiB in all ---------><--- 11 bytes a state --->
  *
  * Before the automaton stands a filter: where all entries begin with a word, ASCII text is passed by 64 bytes at a time, and only words whose first eight
- * bytes are those of an entry's first word are looked at.
+ * bytes are those of an entry's first word are looked at, beyond ASCII only characters that an entry begins with.
  *
  * Memory: at most 3 MiB for rows and filter, and 11 bytes for each byte of the entries that no other entry begins with (in scripts without spaces twice);
  * three times that and 30 bytes an entry more while it is made.

@@ -282,7 +282,7 @@ static q_status make_states(struct corpus_matcher *m, const struct entry *entrie
 
 /* --- the filter -------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether the entry begins with a character by which skip() stops anyway, or with a word that it can look for: *key, 0 where it need not. */
+/* Whether the entry begins with a character or a word that skip() can look for: *key is the word's, 0 where it is none of ASCII. */
 static bool filter_key(const struct corpus_matcher *m, const struct entry *e, uint64_t *key)
 {
     uint32_t size = 0;
@@ -291,6 +291,15 @@ static bool filter_key(const struct corpus_matcher *m, const struct entry *e, ui
         if (size < 8)
             *key |= (uint64_t)((e->pairs[size] & 0xFF) | 0x20) << 8 * size;
     return size || (e->pairs[0] & 0xFF) >= 0x80;
+}
+
+static uint32_t first_character(const struct entry *e)
+{
+    uint8_t bytes[4];
+    size_t size;
+    for (uint32_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = i < e->size ? (uint8_t)e->pairs[i] : 0;
+    return corpus_character_at(bytes, &size);
 }
 
 static q_status make_filter(struct corpus_matcher *m, const struct entry *entries)
@@ -309,6 +318,8 @@ static q_status make_filter(struct corpus_matcher *m, const struct entry *entrie
         filter_key(m, &entries[i], &key);
         const uint64_t bit = corpus_matcher_filter_bit(m, key);
         m->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+        const uint32_t c = first_character(&entries[i]) % CORPUS_CLASS_TABLE;
+        m->firsts[c / 64] |= (uint64_t)1 << c % 64;
     }
     return Q_OK;
 }

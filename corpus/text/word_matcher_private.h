@@ -75,6 +75,8 @@ struct corpus_matcher {
 
     uint64_t *filter; /* bits of the first words that entries have; NULL: entries begin otherwise, too */
     unsigned filter_shift;
+    uint64_t firsts[CORPUS_CLASS_TABLE /
+                    64]; /* with a filter: bits of the characters that entries begin with, modulo 65,536 */
 };
 
 /* The bit of a word of ASCII letters, digits and '_', of which `key` has the first eight bytes, without their case and with zeros behind a shorter one. */
