@@ -152,7 +152,8 @@ static inline bool begins_wide(const struct corpus_matcher *m, const uint8_t *at
 }
 
 /* From the automaton's beginning: the next character by which it may leave it, or the end. That is one beyond ASCII that an entry begins with, or the
- * first of a word that one begins with or that goes on beyond ASCII. The others, which are most words of a text, are passed by here at several times the automaton's speed. */
+ * first of a word that one begins with or that goes on beyond ASCII. The others, which are most words of a text, are passed by here at several times the
+ * automaton's speed. */
 static const uint8_t *skip(const struct corpus_matcher *m, const uint8_t *at, const uint8_t *end, unsigned *behind_word)
 {
     enum { BLOCK = 64 };
