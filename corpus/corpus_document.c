@@ -357,6 +357,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     struct corpus_subject subject = {.text = document->text,
                                      .lang = document->lang,
                                      .lang_score = document->lang_score,
+                                     .url = document->url,
                                      .code = is_code(w->settings, origin, item),
                                      .rules = corpus_rules_for(w->settings, document->lang)};
     const struct corpus_rule *rule;

@@ -167,7 +167,10 @@ static q_status check_families(struct lint *l, const char *section, const struct
                 continue;
             Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.%s.%.*s", section, family->name,
                                  Q_STRING_ARGS(child->key)));
-            ADD(l, "unused", setting, "the family '%s' is not enabled", family->name);
+            if (family == &corpus_lists_family && rules->lists.enabled)
+                ADD(l, "unused", setting, "no list is named");
+            else
+                ADD(l, "unused", setting, "the family '%s' is not enabled", family->name);
         }
     }
     return Q_OK;
@@ -187,6 +190,31 @@ static q_status check_sources(struct lint *l)
     return Q_OK;
 }
 
+/* Entries of lists. A language's list that is the section's, too, was looked at there. */
+static q_status check_lists(struct lint *l, const char *section, const struct corpus_lists_settings *lists,
+                            const struct corpus_lists_settings *general)
+{
+    for (size_t kind = 0; kind < CORPUS_LIST_KINDS; kind++) {
+        const struct corpus_block_list *list = lists->lists[kind];
+        const char *setting;
+        if (!list || (general && general->lists[kind] == list))
+            continue;
+        const struct corpus_block_list_summary s = corpus_block_list_summary(list);
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.lists.%s", section,
+                             corpus_list_name((enum corpus_list_kind)kind)));
+        if (!s.entries)
+            ADD(l, "never", setting, "the list is empty");
+        if (s.useless)
+            ADD(l, "never", setting, "no document can be listed by %llu entr%s; the first is line %llu of '%s'",
+                (unsigned long long)s.useless, s.useless == 1 ? "y" : "ies", (unsigned long long)s.useless_line,
+                s.useless_file);
+        if (s.duplicates)
+            ADD(l, "unused", setting, "%llu entr%s there already", (unsigned long long)s.duplicates,
+                s.duplicates == 1 ? "y is" : "ies are");
+    }
+    return Q_OK;
+}
+
 q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
 {
     struct lint l = {plan, out};
@@ -194,13 +222,16 @@ q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
     const struct corpus_language_rules *languages = s->by_language.items;
     const struct q_node *section = q_recipe_section(&plan->recipe, "corpus"),
                         *list = q_node_child(section, "by_language");
+    Q_TRY(corpus_plan_lists(plan));
     Q_TRY(check_languages(&l));
+    Q_TRY(check_lists(&l, "corpus", &s->rules.lists, NULL));
     Q_TRY(check_rules(&l, "corpus", &s->rules, NULL));
     Q_TRY(check_families(&l, "corpus", section, &s->rules));
     const struct q_node *element = list ? list->children : NULL;
     for (size_t i = 0; i < s->by_language.count; i++, element = element ? element->next : NULL) {
         const char *name;
         Q_TRY(q_arena_printf(&plan->arena, &name, "corpus.by_language.%zu", i));
+        Q_TRY(check_lists(&l, name, &languages[i].rules.lists, &s->rules.lists));
         Q_TRY(check_rules(&l, name, &languages[i].rules, &s->rules));
         Q_TRY(check_families(&l, name, element, &languages[i].rules));
     }

@@ -1,8 +1,9 @@
 /* Lint: what in a recipe's section `corpus` cannot mean what it says. A recipe with findings is a valid one; the findings are for a person.
  *
- *   never      a rule of an enabled family that no document can fail
+ *   never      a rule of an enabled family that no document can fail; entries of lists that none can be listed by
  *   always     bounds that every document fails: the least above the most, more stop words asked for than there are
- *   unused     settings that change nothing: of a family that is not enabled, of a language that is not kept, an input that is not there
+ *   unused     settings that change nothing: of a family that is not enabled, of a language that is not kept, an input that is not there; entries of lists that
+ *              are there twice
  *   language   what is no language as documents bear it
  */
 #ifndef QUERN_CORPUS_LINT_H
@@ -21,7 +22,7 @@ struct corpus_findings {
     size_t count, capacity;
 };
 
-/* plan: begun (corpus_plan_begin). Texts live in its arena. Fails for want of memory only. */
+/* plan: begun (corpus_plan_begin); its lists are loaded, which may fail. Texts live in its arena. Otherwise it fails for want of memory only. */
 q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out) Q_MUST_USE;
 void corpus_findings_release(struct corpus_findings *findings);
 

@@ -265,13 +265,32 @@ static q_status place_models(struct corpus_plan *plan)
     return Q_OK;
 }
 
+/* The settings of lists: the section's, and behind it those of the languages; NULL behind the last. */
+static struct corpus_lists_settings *lists_at(struct corpus_plan *plan, size_t i)
+{
+    struct corpus_language_rules *languages = plan->settings.by_language.items;
+    if (i == 0)
+        return &plan->settings.rules.lists;
+    return i <= plan->settings.by_language.count ? &languages[i - 1].rules.lists : NULL;
+}
+
+static q_status place_lists(struct corpus_plan *plan)
+{
+    const char *folder = plan->recipe.folder ? plan->recipe.folder : "";
+    struct corpus_lists_settings *lists;
+    for (size_t i = 0; (lists = lists_at(plan, i)); i++)
+        Q_TRY(corpus_list_files_place(lists, folder, &plan->arena));
+    return Q_OK;
+}
+
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan)
 {
     *plan = (struct corpus_plan){0};
     Q_TRY(q_recipe_load(recipe, overrides, &plan->recipe));
     Q_TRY(corpus_settings_load(q_recipe_section(&plan->recipe, "corpus"), plan->recipe.folder, &plan->arena,
                                &plan->settings));
-    return place_models(plan);
+    Q_TRY(place_models(plan));
+    return place_lists(plan);
 }
 
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count)
@@ -340,6 +359,20 @@ static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
     return Q_OK;
 }
 
+/* The hashes of the files of lists, in the settings that name them. */
+static q_status set_lists(struct corpus_plan *plan, json_t *settings)
+{
+    struct corpus_lists_settings *lists;
+    json_t *languages, *object;
+    Q_TRY(q_json_get_array(settings, "settings", "by_language", &languages));
+    for (size_t i = 0; (lists = lists_at(plan, i)); i++) {
+        json_t *rules = i ? json_array_get(languages, i - 1) : settings;
+        Q_TRY(q_json_get_object(rules, "settings", "lists", &object));
+        Q_TRY(corpus_list_files_hash(&plan->lists, lists, object));
+    }
+    return Q_OK;
+}
+
 /* Hash of a source: its lines "NAME<tab>BYTES<tab>HASH", sorted by name (docs/steps.md). */
 static q_status hash_source(struct corpus_source *source, q_hash *out)
 {
@@ -382,6 +415,11 @@ q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step)
     Q_TRY(hash_model(plan->settings.lang_model, &plan->lang_model));
     Q_TRY(hash_model(plan->settings.quality_model, &plan->quality_model));
     Q_TRY(identity_settings(plan, &settings));
+    q_status status = set_lists(plan, settings);
+    if (status != Q_OK) {
+        json_decref(settings);
+        return status;
+    }
     /* Nothing is drawn by the run's seed: a training with another one shares this result. */
     Q_TRY(q_step_begin(step, "corpus", "build", CORPUS_OUTPUT_VERSION, 0, settings));
     for (size_t i = 0; i < plan->source_count; i++) {
@@ -399,8 +437,17 @@ static q_status check_model(const struct fasttext_model *model, q_hash planned, 
     return q_fail(Q_ERR_INPUT, "'%s' was changed while it was read; run again", path);
 }
 
+q_status corpus_plan_lists(struct corpus_plan *plan)
+{
+    struct corpus_lists_settings *lists;
+    for (size_t i = 0; (lists = lists_at(plan, i)); i++)
+        Q_TRY(corpus_list_files_load(&plan->lists, lists));
+    return Q_OK;
+}
+
 q_status corpus_plan_models(struct corpus_plan *plan)
 {
+    Q_TRY(corpus_plan_lists(plan));
     Q_TRY(corpus_models_load(&plan->settings, &plan->models));
     Q_TRY(check_model(plan->models.lang, plan->lang_model, plan->settings.lang_model));
     return check_model(plan->models.quality, plan->quality_model, plan->settings.quality_model);
@@ -409,6 +456,7 @@ q_status corpus_plan_models(struct corpus_plan *plan)
 void corpus_plan_release(struct corpus_plan *plan)
 {
     corpus_models_release(&plan->models);
+    corpus_list_files_release(&plan->lists);
     q_release(plan->parts);
     q_recipe_release(&plan->recipe);
     q_arena_release(&plan->arena);

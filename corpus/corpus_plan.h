@@ -12,6 +12,7 @@
 #include "corpus/corpus_cut.h"
 #include "corpus/corpus_settings.h"
 #include "corpus/lang/classify.h"
+#include "corpus/rules/list_files.h"
 
 struct corpus_file {
     const char *name; /* within the input */
@@ -39,9 +40,10 @@ struct corpus_part {
 struct corpus_plan {
     struct q_arena arena;
     struct q_recipe recipe;
-    struct corpus_settings settings;  /* paths of models are joined to the recipe's folder */
+    struct corpus_settings settings;  /* paths of models and lists are joined to the recipe's folder */
     struct corpus_models models;      /* none before corpus_plan_models */
     q_hash lang_model, quality_model; /* of the models' bytes, as the identity has them; zero where there is none */
+    struct corpus_list_files lists;   /* what is in the files of the settings `lists` */
     struct corpus_source *sources;
     size_t source_count;
     struct corpus_part *parts;
@@ -57,10 +59,12 @@ q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, 
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count) Q_MUST_USE;
 /* Q_ERR_INPUT where the file is not the one that was planned and hashed any more, by its size and time. Asked when it has been read to its end. */
 q_status corpus_file_unchanged(const struct corpus_file *file) Q_MUST_USE;
-/* Hashes the files, models too, and makes the step's identity, sealed. */
+/* Hashes the files, models and lists too, and makes the step's identity, sealed. */
 q_status corpus_plan_step(struct corpus_plan *plan, struct q_step *step) Q_MUST_USE;
-/* Loads the models that the settings name, for the parts. Q_ERR_INPUT where one is not what corpus_plan_step, if it was called, had hashed. */
+/* Loads the models and the lists that the settings name, for the parts. Q_ERR_INPUT where one is not what corpus_plan_step, if it was called, had hashed. */
 q_status corpus_plan_models(struct corpus_plan *plan) Q_MUST_USE;
+/* The lists alone. */
+q_status corpus_plan_lists(struct corpus_plan *plan) Q_MUST_USE;
 void corpus_plan_release(struct corpus_plan *plan);
 
 /* "My File (1).deb" -> "my-file-1-.deb": what an input without a name is called. In the arena. */

@@ -7,7 +7,8 @@
         .table = &corpus_##family##_table, .meaning = words                                                            \
     }
 #define FAMILIES(owner)                                                                                                \
-    FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                           \
+    FAMILY(owner, lists, "what the user's own lists of domains, URLs and words drop"),                                 \
+        FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                       \
         FAMILY(owner, gopher, "the quality rules of Gopher (Rae et al. 2021, A1.1)"),                                  \
         FAMILY(owner, c4, "the lines and documents that C4 takes out (Raffel et al. 2020, 2.2)"),                      \
         FAMILY(owner, fineweb, "the rules that FineWeb added (Penedo et al. 2024, 3.6)"),                              \

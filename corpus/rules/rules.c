@@ -4,13 +4,9 @@
 
 #include <math.h>
 
-const struct corpus_rule_family *const corpus_rule_families[] = {&corpus_repetition_family,
-                                                                 &corpus_gopher_family,
-                                                                 &corpus_c4_family,
-                                                                 &corpus_fineweb_family,
-                                                                 &corpus_dclm_family,
-                                                                 &corpus_code_family,
-                                                                 NULL};
+const struct corpus_rule_family *const corpus_rule_families[] = {
+    &corpus_lists_family,   &corpus_repetition_family, &corpus_gopher_family, &corpus_c4_family,
+    &corpus_fineweb_family, &corpus_dclm_family,       &corpus_code_family,   NULL};
 
 static double bound(const struct corpus_rules *rules, size_t offset, double none)
 {
@@ -113,6 +109,8 @@ static q_status count_stop_words(struct corpus_judge *j, struct corpus_subject *
 
 static q_status measure(struct corpus_judge *j, const struct corpus_rule_family *family, struct corpus_subject *subject)
 {
+    if (family->flags & CORPUS_WITHOUT_METRICS)
+        return Q_OK;
     if (!j->measured) {
         Q_TRY(corpus_words_cut(subject->text, &j->words));
         Q_TRY(corpus_measure(subject->text, &j->words, &j->set, &j->metrics));

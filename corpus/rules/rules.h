@@ -24,7 +24,8 @@ struct corpus_subject {
     q_string text; /* of the document: what the families before left of it */
     q_string lang;
     double lang_score;
-    bool code; /* source code, as its file's name says */
+    q_string url; /* empty: unknown */
+    bool code;    /* source code, as its file's name says */
     const struct corpus_rules *rules;
     const struct corpus_words *words;
     const struct corpus_metrics *metrics;
@@ -54,6 +55,7 @@ enum corpus_family_flag {
     CORPUS_NEEDS_REPETITION = 1 << 0,
     CORPUS_NEEDS_STOP_WORDS = 1 << 1,
     CORPUS_FOR_CODE = 1 << 2, /* asked of source code only, and then the families without this flag are not asked */
+    CORPUS_WITHOUT_METRICS = 1 << 3, /* looks at the URL and the bytes of the text alone */
 };
 
 struct corpus_rule_family {
@@ -69,8 +71,8 @@ enum { CORPUS_RULES_MAX = 64 }; /* of all families */
 
 /* In the order in which they are asked; NULL ends. */
 extern const struct corpus_rule_family *const corpus_rule_families[];
-extern const struct corpus_rule_family corpus_repetition_family, corpus_gopher_family, corpus_c4_family,
-    corpus_fineweb_family, corpus_dclm_family, corpus_code_family;
+extern const struct corpus_rule_family corpus_lists_family, corpus_repetition_family, corpus_gopher_family,
+    corpus_c4_family, corpus_fineweb_family, corpus_dclm_family, corpus_code_family;
 
 struct corpus_verdict {
     double measure;  /* NaN: the rule does not apply */
@@ -98,7 +100,7 @@ struct corpus_verdict_visitor {
     void *context;
 };
 
-/* subject: text (valid UTF-8, normalised), lang, lang_score, code and rules are given; the rest is filled. *out: the first rule that the document
+/* subject: text (valid UTF-8, normalised), lang, lang_score, url, code and rules are given; the rest is filled. *out: the first rule that the document
  * fails, NULL: it is kept. subject->text is then what is left of it, and borrows from the judge until its next use. counts (CORPUS_LINE_REASONS_MAX,
  * ended by a NULL reason) are added to. Without a visitor it stops at the first failure. Fails for want of memory only. */
 q_status corpus_judge_text(struct corpus_judge *judge, struct corpus_subject *subject, struct corpus_line_count *counts,

@@ -5,6 +5,27 @@
 
 #include "base/settings.h"
 
+/* rules_lists.c */
+enum corpus_list_kind {
+    CORPUS_LIST_DOMAINS,
+    CORPUS_LIST_URLS,
+    CORPUS_LIST_URL_WORDS,
+    CORPUS_LIST_URL_SOFT_WORDS,
+    CORPUS_LIST_URL_SUBSTRINGS,
+    CORPUS_LIST_WORDS,
+    CORPUS_LIST_KINDS
+};
+struct corpus_lists_settings {
+    bool enabled;
+    struct q_texts files[CORPUS_LIST_KINDS];
+    double url_words_max, url_soft_words_max;
+    double words_max, words_share_max;
+    double none; /* no setting: 0, the bound of what may not occur at all */
+    /* Not settings either: what corpus_list_files_load made of the files. Before that the family is not asked. */
+    bool asked;
+    const struct corpus_block_list *lists[CORPUS_LIST_KINDS]; /* NULL: no file is named */
+};
+
 /* rules_repetition.c */
 struct corpus_repetition_settings {
     bool enabled;
@@ -63,6 +84,7 @@ struct corpus_code_settings {
 };
 
 struct corpus_rules {
+    struct corpus_lists_settings lists;
     struct corpus_repetition_settings repetition;
     struct corpus_gopher_settings gopher;
     struct corpus_c4_settings c4;
@@ -71,7 +93,7 @@ struct corpus_rules {
     struct corpus_code_settings code;
 };
 
-extern const struct q_settings_table corpus_repetition_table, corpus_gopher_table, corpus_c4_table,
+extern const struct q_settings_table corpus_lists_table, corpus_repetition_table, corpus_gopher_table, corpus_c4_table,
     corpus_fineweb_table, corpus_dclm_table, corpus_code_table;
 
 #endif
