@@ -1,8 +1,8 @@
 /* Building: the parts of a plan, each published whole with its record, and the manifest.
  *
  * Within a part, one thread reads items and packs them in batches, all threads work on batches, and the results are merged in the order read: the same
- * bytes for any number of threads. Memory: batches in flight (two per thread and two more), each CORPUS_BATCH_BYTES of items or one
- * larger item (item_bytes_max), and as much again for its text.
+ * bytes for any number of threads. Memory: batches in flight (two per thread and two more), each CORPUS_BATCH_BYTES of items or one larger item
+ * (item_bytes_max), and as much again for its text; and of each thread for the longest text at hand up to 30 bytes per byte for its rules (rules.h).
  */
 #ifndef QUERN_CORPUS_BUILD_H
 #define QUERN_CORPUS_BUILD_H

@@ -101,7 +101,8 @@ static const struct q_setting rows[] = {
     {ROW(by_language), .type = Q_SETTING_LIST, .table = &language_table,
      .meaning = "for documents of one language: what is not given of a family is as in the section"},
     {ROW(pii), .type = Q_SETTING_SECTION, .table = &pii_table,
-     .meaning = "personal data replaced by placeholders behind the rules, in samples of what is dropped too"},
+     .meaning = "personal data in texts, not in titles, addresses and `meta`, replaced by placeholders behind the "
+                "rules, in samples of what is dropped too"},
     {0}};
 
 const struct q_settings_table corpus_settings_table = {"corpus", rows, sizeof(struct corpus_settings)};

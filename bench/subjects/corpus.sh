@@ -47,7 +47,7 @@ one corpus.fineweb.all 'the same on all English' bytes -j 1 --amount "$(text_byt
 
 # Crawls: a file of 2.5 MB under eight names, so that starting does not count.
 mkdir -p crawl
-for i in 1 2 3 4 5 6 7 8; do ln -sf "$QUERN_DATA/warc/example.warc.gz" crawl/$i.warc.gz; done
+for i in 1 2 3 4 5 6 7 8; do cp -u "$QUERN_DATA/warc/example.warc.gz" crawl/$i.warc.gz; done
 compared=(--peer 'FastWARC 2.0, Resiliparse 2.0' --peer-command 'warc-peer crawl/*.warc.gz' --peer-reported per_second)
 wanted 3
 one corpus.warc 'WARC.gz to documents: bytes of file' bytes -j 1 --amount "$(cat crawl/*.warc.gz | wc -c)" "${compared[@]}" -- sh -c "$(build_of -j 1 crawl)"
