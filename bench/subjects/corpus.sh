@@ -61,4 +61,10 @@ for peer in resiliparse trafilatura; do
 done
 [ "$quick" ] || { note '## What extraction gets right'; note; html-peer "$folder" "$folder/output/go_trafilatura.json" 2>/dev/null | sed 's/^/    /' >>notes; note; }
 
+# Verdicts: every English document takes datatrove some minutes.
+if [ ! "$quick" ]; then
+    [ -s verdicts ] || QUERN_SOURCE=$source_folder "${QUERN_PEERS_CORPUS:-$build/peers/environment-corpus}/bin/python" "$source_folder/tests/peers/verdicts_datatrove.py" --every >verdicts 2>/dev/null || true
+    { note '## Verdicts beside datatrove'; note; sed 's/^/    /' verdicts >>notes; note; }
+fi
+
 one corpus.all 'every language, standard rules' bytes --amount-of out/manifest.json:accounting.in.bytes -- sh -c "$(build_of text)"
