@@ -32,7 +32,7 @@ struct corpus_subject {
     const struct corpus_repetition *repetition; /* for families that need it */
     struct corpus_edit {                        /* what the family's own edit saw */
         uint64_t chunks_before, chunks_after;   /* words between white space */
-        bool lorem_ipsum, curly_bracket;
+        bool lorem_ipsum, curly_bracket, generated;
     } edit;
     unsigned stop_words; /* how many of the listed ones are there */
 };
