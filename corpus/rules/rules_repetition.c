@@ -3,6 +3,8 @@
 #include "corpus/rules/rules.h"
 #include "corpus/rules/rules_tables.h"
 
+#include <math.h>
+
 #define BOUND(field, default_text, words)                                                                              \
     CORPUS_ROW_BOUND(corpus_repetition_settings, field, default_text, 0, 1e6, words)
 
@@ -100,14 +102,15 @@ MEASURE(grams_10, grams, 10)
 
 #define MAX(field) CORPUS_NO_BOUND, offsetof(struct corpus_rules, repetition.field)
 
+/* The copies of an n-gram may overlap ("a a a a"), so their share may be above 1. */
 static const struct corpus_rule rules[] = {
     {"repetition.paragraphs", paragraphs, MAX(paragraphs_max), 0, 1},
     {"repetition.paragraph-characters", paragraph_characters, MAX(paragraph_characters_max), 0, 1},
     {"repetition.lines", lines, MAX(lines_max), 0, 1},
     {"repetition.line-characters", line_characters, MAX(line_characters_max), 0, 1},
-    {"repetition.top-2", top_2, MAX(top_2_max), 0, 1},
-    {"repetition.top-3", top_3, MAX(top_3_max), 0, 1},
-    {"repetition.top-4", top_4, MAX(top_4_max), 0, 1},
+    {"repetition.top-2", top_2, MAX(top_2_max), 0, INFINITY},
+    {"repetition.top-3", top_3, MAX(top_3_max), 0, INFINITY},
+    {"repetition.top-4", top_4, MAX(top_4_max), 0, INFINITY},
     {"repetition.grams-5", grams_5, MAX(grams_5_max), 0, 1},
     {"repetition.grams-6", grams_6, MAX(grams_6_max), 0, 1},
     {"repetition.grams-7", grams_7, MAX(grams_7_max), 0, 1},

@@ -47,7 +47,7 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
     out->extra_paragraphs++;
     out->extra_paragraph_characters += characters;
     out->every_paragraphs += copies;
-    out->every_paragraph_characters += characters * copies;
+    out->every_paragraph_characters += (characters - corpus_count_byte(paragraph, '\n')) * copies;
 }
 
 static q_status count_paragraphs(q_string text, struct corpus_hash_set *set, struct corpus_repetition *out)

@@ -29,7 +29,7 @@ struct corpus_repetition {
     uint64_t word_characters;
     uint64_t paragraphs; /* between two line ends or more */
     uint64_t extra_paragraphs, extra_paragraph_characters;
-    uint64_t every_paragraphs, every_paragraph_characters;
+    uint64_t every_paragraphs, every_paragraph_characters; /* the characters without the line ends within */
     /* n = 2..4: the most frequent n-gram, as often as it is there. extra: with the blanks between its words; of those that are as frequent, the first.
      * every: without blanks, the longest of them */
     uint64_t extra_top_grams[CORPUS_TOP_GRAMS], every_top_grams[CORPUS_TOP_GRAMS];

@@ -237,6 +237,9 @@ static void test_repetition(void **state)
     assert_int_equal(r.extra_paragraphs, 2);
     assert_int_equal(r.extra_paragraph_characters, 6);
     assert_int_equal(r.every_paragraphs, 3);
+    r = repetition(Q_STRING("a\nb\n\na\nb"));
+    assert_int_equal(r.extra_paragraph_characters, 3);
+    assert_int_equal(r.every_paragraph_characters, 4); /* all of the characters of lines */
     r = repetition(Q_STRING(""));
     assert_int_equal(r.paragraphs + r.word_characters + r.extra_top_grams[0], 0);
     r = repetition(Q_STRING("one"));

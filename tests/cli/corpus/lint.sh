@@ -13,7 +13,7 @@ Y
 quern-corpus lint recipe.yaml
 echo "exit $?"
 : >none.yaml
-quern-corpus lint none.yaml --set corpus.repetition.enabled=true --set corpus.repetition.top_2_max=1 --json
+quern-corpus lint none.yaml --set corpus.repetition.enabled=true --set corpus.repetition.top_2_max=1 --set corpus.repetition.lines_max=1 --json
 echo "exit $?"
 for profile in fineweb fineweb-2 c4 gopher dclm deepseek; do
     quern-corpus lint none.yaml --set corpus.profile=$profile && echo "$profile: nothing"
