@@ -26,91 +26,119 @@ const struct q_settings_table corpus_dclm_table = {"dclm", rows, sizeof(struct c
 
 /* --- lines ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_word_byte(unsigned char byte)
+static bool is_word(const uint16_t *classes, uint32_t character)
 {
-    return byte >= 0x80 || byte == '_' || (byte >= '0' && byte <= '9') ||
-           ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+    return character == '_' || corpus_character_class(classes, character) & (CORPUS_LETTER | CORPUS_DIGIT);
+}
+
+/* The line from its first character of a word to its last. */
+static q_string between_words(const uint16_t *classes, q_string line)
+{
+    const uint8_t *at = (const uint8_t *)line.data, *end = at + line.size;
+    size_t size;
+    for (; at < end && !is_word(classes, corpus_character_at(at, &size)); at += size)
+        ;
+    for (; at < end && !is_word(classes, corpus_character_before(at, end, &size)); end -= size)
+        ;
+    return (q_string){(const char *)at, (size_t)(end - at)};
+}
+
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
 }
 
 /* A number, perhaps in thousands or millions, and what it counts: nothing else but punctuation around. */
-static bool is_counter(q_string line)
+static bool is_counter(const uint16_t *classes, q_string line)
 {
     static const char *const counted[] = {"likes",     "shares",  "comments",  "retweets",  "reposts", "quotes",
                                           "bookmarks", "upvotes", "downvotes", "downloads", "views",   "followers"};
-    size_t at = 0, digits, space;
-    while (at < line.size && !is_word_byte((unsigned char)line.data[at]))
+    q_string inner = between_words(classes, line);
+    size_t at = 0;
+    while (at < inner.size && (is_digit(inner.data[at]) || (at && (inner.data[at] == ',' || inner.data[at] == '.'))))
         at++;
-    for (digits = at; at < line.size && (strchr(",.", line.data[at]) || (line.data[at] >= '0' && line.data[at] <= '9'));
-         at++)
-        if (at == digits && (line.data[at] == ',' || line.data[at] == '.'))
-            return false;
-    if (at == digits || at == line.size)
+    if (!at || at == inner.size)
         return false;
-    at += strchr("kKmMbB", line.data[at]) != NULL;
-    for (space = at; at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'); at++)
-        ;
-    q_string word = q_string_slice(line, at, line.size);
-    while (word.size && !is_word_byte((unsigned char)word.data[word.size - 1]))
-        word.size--;
-    for (size_t i = 0; i < Q_COUNT_OF(counted) && at > space; i++)
+    at += memchr("kKmMbB", inner.data[at], 6) != NULL;
+    q_string behind = q_string_slice(inner, at, inner.size), word = corpus_line_strip(classes, behind);
+    for (size_t i = 0; i < Q_COUNT_OF(counted) && word.size < behind.size; i++)
         if (word.size == strlen(counted[i]) && strncasecmp(word.data, counted[i], word.size) == 0)
             return true;
     return false;
 }
 
-static const char *line_reason(const struct corpus_dclm_settings *dclm, q_string line,
+static const char *line_reason(const struct corpus_dclm_settings *dclm, const uint16_t *classes, q_string line,
                                const struct corpus_line_shape *shape)
 {
     if (corpus_ratio(shape->upper, shape->characters) > dclm->uppercase_max)
         return "dclm.uppercase";
     if (corpus_ratio(shape->digits, shape->characters) > dclm->digits_max)
         return "dclm.digits";
-    if (dclm->counters && is_counter(line))
+    if (dclm->counters && is_counter(classes, line))
         return "dclm.counter";
     return (double)shape->chunks < dclm->line_words_min ? "dclm.line-words" : NULL;
 }
 
-/* Appends the line without the phrases of shops and portals. */
-static q_status append_line(struct q_buffer *out, q_string line, const struct corpus_line_shape *shape,
-                            bool boilerplate)
+/* Appends the line without the phrases of shops and portals; where one went, without white space at the ends too. */
+static q_status append_line(const uint16_t *classes, struct q_buffer *out, q_string line,
+                            const struct corpus_line_shape *shape, bool boilerplate)
 {
     enum { WORDS_MAX = 10 };
     static const char cart[] = "items in cart", more[] = "Read more...", sign_in[] = "Sign-in";
+    const size_t from = out->size, whole = line.size;
     if (!boilerplate || shape->chunks > WORDS_MAX)
         return q_buffer_append_string(out, line);
     if (q_string_starts(line, sign_in))
         line = q_string_slice(line, sizeof sign_in - 1, line.size);
     if (q_string_ends(line, more))
         line.size -= sizeof more - 1;
-    for (size_t at; (at = q_string_find(line, Q_STRING("items in cart"), 0)) != SIZE_MAX;) {
+    for (size_t at; (at = q_string_find(line, q_string_of(cart), 0)) != SIZE_MAX;) {
         Q_TRY(q_buffer_append_string(out, q_string_slice(line, 0, at)));
         line = q_string_slice(line, at + sizeof cart - 1, line.size);
     }
-    return q_buffer_append_string(out, line);
+    Q_TRY(q_buffer_append_string(out, line));
+    if (out->size - from == whole)
+        return Q_OK;
+    q_string left = corpus_line_strip(classes, q_string_slice(q_buffer_string(out), from, out->size));
+    if (left.size)
+        memmove(out->data + from, left.data, left.size);
+    out->size = from + left.size;
+    return Q_OK;
+}
+
+/* A line that is nothing but such phrases goes, as one that a rule takes out. */
+static q_status edit_line(struct corpus_subject *s, struct corpus_line_edit *edit, q_string line, bool *changed)
+{
+    const uint16_t *classes = corpus_character_classes();
+    const struct corpus_dclm_settings *dclm = &s->rules->dclm;
+    struct corpus_line_shape shape;
+    corpus_line_measure(classes, line, &shape);
+    s->edit.chunks_before += shape.chunks;
+    const char *reason = line_reason(dclm, classes, line, &shape);
+    const size_t before = edit->out->size, from = before + (before > 0);
+    if (!reason) {
+        if (before)
+            Q_TRY(q_buffer_append_byte(edit->out, '\n'));
+        Q_TRY(append_line(classes, edit->out, line, &shape, dclm->boilerplate));
+        *changed |= edit->out->size - from != line.size;
+        if (edit->out->size > from || !line.size) {
+            s->edit.chunks_after += shape.chunks;
+            return Q_OK;
+        }
+        edit->out->size = before;
+        reason = "dclm.boilerplate";
+    }
+    *changed = true;
+    if (shape.chunks)
+        corpus_count_line(edit->counts, reason, line.size);
+    return Q_OK;
 }
 
 static q_status edit(struct corpus_subject *s, struct corpus_line_edit *edit, bool *changed)
 {
-    const uint16_t *classes = corpus_character_classes();
-    const struct corpus_dclm_settings *dclm = &s->rules->dclm;
     q_string rest = s->text, line;
-    while (q_string_next_line(&rest, &line)) {
-        struct corpus_line_shape shape;
-        corpus_line_measure(classes, line, &shape);
-        s->edit.chunks_before += shape.chunks;
-        const char *reason = line_reason(dclm, line, &shape);
-        *changed |= reason != NULL;
-        if (reason && shape.chunks)
-            corpus_count_line(edit->counts, reason, line.size);
-        if (reason)
-            continue;
-        s->edit.chunks_after += shape.chunks;
-        if (edit->out->size)
-            Q_TRY(q_buffer_append_byte(edit->out, '\n'));
-        size_t from = edit->out->size;
-        Q_TRY(append_line(edit->out, line, &shape, dclm->boilerplate));
-        *changed |= edit->out->size - from != line.size;
-    }
+    while (q_string_next_line(&rest, &line))
+        Q_TRY(edit_line(s, edit, line, changed));
     return Q_OK;
 }
 

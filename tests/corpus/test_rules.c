@@ -484,13 +484,15 @@ static void test_dclm(void **state)
     struct corpus_settings loose = dclm;
     loose.rules.dclm.removed_words_max = 1;
     const char *left, *text = "READ THIS NOW OR NEVER\n12345\n1.2K Likes\nalone\n3 apples\nSign-in to read Read "
-                              "more...\n2 items in cart here";
+                              "more...\n2 items in cart here\nSign-in Read more...\n\u2022 3 likes"
+                              "\n3\u00A0likes\n1,200 views!\n3 \u00FClikes";
     assert_string_equal(verdict_on(&loose, text, "en", false, &left), "kept");
-    assert_string_equal(left, "3 apples\n to read \n2  here");
+    assert_string_equal(left, "3 apples\nto read\n2  here\n3 \u00FClikes");
     assert_int_equal(lines_out("dclm.uppercase"), 1);
     assert_int_equal(lines_out("dclm.digits"), 1);
-    assert_int_equal(lines_out("dclm.counter"), 1);
+    assert_int_equal(lines_out("dclm.counter"), 4);
     assert_int_equal(lines_out("dclm.line-words"), 1);
+    assert_int_equal(lines_out("dclm.boilerplate"), 1);
     assert_string_equal(verdict(&dclm, text, "en"), "dclm.removed-words");
     assert_string_equal(verdict(&dclm, times(40, "twenty good words", " "), "en"), "kept");
 }
