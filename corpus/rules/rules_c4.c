@@ -34,13 +34,14 @@ enum phrase { JAVASCRIPT, LOREM_IPSUM, FIRST_POLICY };
 static const struct corpus_phrase phrases[] = {{"javascript", 0},      {"lorem ipsum", 4},   {"terms of use", 7},
                                                {"privacy policy", 3},  {"cookie policy", 3}, {"uses cookies", 8},
                                                {"use of cookies", 10}, {"use cookies", 7}};
+#define ALL_PHRASES ((1u << Q_COUNT_OF(phrases)) - 1)
 
-/* Which phrases the line has, of those that the text has somewhere. */
-static unsigned phrases_of(q_string line, unsigned in_text)
+/* Which phrases the line has, of those asked for: a bit each. */
+static unsigned phrases_of(q_string line, unsigned asked)
 {
     unsigned found = 0;
-    for (unsigned i = 0; in_text >> i; i++)
-        if (in_text >> i & 1 && corpus_has_any_case(line, phrases[i].text))
+    for (unsigned i = 0; asked >> i; i++)
+        if (asked >> i & 1 && corpus_has_any_case(line, phrases[i].text))
             found |= 1u << i;
     return found;
 }
@@ -85,7 +86,7 @@ static bool ends_well(q_string line)
 /* Why the line is taken out; NULL: it stays. `line` is without citations, `words` says what it was with them. The order is datatrove's, and matters: what a
  * line that is taken out says does not count against the document. */
 static const char *line_reason(struct corpus_subject *s, q_string line, const struct corpus_line_shape *words,
-                               unsigned in_text)
+                               unsigned asked)
 {
     const struct corpus_c4_settings *c4 = &s->rules->c4;
     if ((double)words->longest > c4->word_length_max)
@@ -94,7 +95,7 @@ static const char *line_reason(struct corpus_subject *s, q_string line, const st
         return "c4.terminal-punctuation";
     if ((double)words->chunks < c4->line_words_min)
         return "c4.line-words";
-    unsigned found = in_text ? phrases_of(line, in_text) : 0;
+    unsigned found = asked ? phrases_of(line, asked) : 0;
     s->edit.lorem_ipsum |= found >> LOREM_IPSUM & 1;
     if (c4->javascript && found >> JAVASCRIPT & 1)
         return "c4.javascript";
@@ -116,7 +117,9 @@ static q_status edit(struct corpus_subject *s, struct corpus_line_edit *edit, bo
         if (before)
             Q_TRY(q_buffer_append_byte(out, '\n'));
         Q_TRY(append_line(out, inner, s->rules->c4.citations));
-        const char *reason = line_reason(s, q_string_slice(q_buffer_string(out), from, out->size), &words, in_text);
+        /* A phrase may stand there only since a citation went out of it. */
+        const unsigned asked = out->size - from == inner.size ? in_text : ALL_PHRASES;
+        const char *reason = line_reason(s, q_string_slice(q_buffer_string(out), from, out->size), &words, asked);
         *changed |= reason || out->size - from != line.size;
         if (!reason)
             continue;

@@ -450,6 +450,10 @@ static void test_c4(void **state)
     char more[512];
     snprintf(more, sizeof more, "%s\nThen int main() { it ends.", five);
     assert_string_equal(verdict(&c4, more, "en"), "c4.curly-bracket");
+    snprintf(more, sizeof more, "%s\nWe use[1] cookies on this site for you.",
+             five); /* a phrase without the citation */
+    assert_string_equal(verdict_on(&c4, more, "en", false, &left), "kept");
+    assert_string_equal(left, five);
     snprintf(more, sizeof more, "%s\n{\n", five); /* in a line that goes anyway */
     assert_string_equal(verdict(&c4, more, "en"), "kept");
     snprintf(more, sizeof more, "%s\nHere is Lorem Ipsum for you.", five);
