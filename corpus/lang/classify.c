@@ -90,13 +90,32 @@ static void set_lang(struct corpus_lang *out, const char *code, double score)
     out->score = score;
 }
 
+/* Whether the language is followed by the code, subtag for subtag. */
+static bool begins(q_string lang, q_string code)
+{
+    return lang.size <= code.size && memcmp(lang.data, code.data, lang.size) == 0 &&
+           (lang.size == code.size || code.data[lang.size] == '-');
+}
+
+/* Whether a document stated to be in one language may be in that of the code: one says more than the other ("en-GB" is "en", "zh" is "zh-Hans" or
+ * "zh-Hant"), and a region says nothing of the script ("zh-TW" is either), while another script is another code. */
+static bool is_stated(q_string stated, const char *code)
+{
+    enum { SCRIPT_BYTES = 4 };
+    const size_t primary = Q_MIN(q_string_find(stated, Q_STRING("-"), 0), stated.size);
+    const size_t second = Q_MIN(q_string_find(stated, Q_STRING("-"), primary + 1), stated.size);
+    const bool script = second > primary && second - primary - 1 == SCRIPT_BYTES;
+    return begins(q_string_of(code), stated) ||
+           begins(q_string_slice(stated, 0, script ? second : primary), q_string_of(code));
+}
+
 static void likeliest(const struct corpus_models *models, const float *probabilities, const struct corpus_langs *shares,
                       q_string stated, struct corpus_lang *out)
 {
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < fasttext_label_count(models->lang); i++)
         if ((best == UINT32_MAX || probabilities[i] > probabilities[best]) &&
-            (!stated.size || q_string_is(stated, tag_of(models, i, shares))))
+            (!stated.size || is_stated(stated, tag_of(models, i, shares))))
             best = i;
     if (best != UINT32_MAX)
         set_lang(out, tag_of(models, best, shares), (double)probabilities[best]);
@@ -115,7 +134,7 @@ q_status corpus_classify_lang(struct corpus_classifier *classifier, q_string tex
         return Q_OK;
     }
     for (unsigned i = 0; i < shares->count; i++)
-        if (!stated.size || q_string_is(stated, shares->langs[i].code)) {
+        if (!stated.size || is_stated(stated, shares->langs[i].code)) {
             *out = shares->langs[i];
             break;
         }

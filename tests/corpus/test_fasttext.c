@@ -439,12 +439,20 @@ static void test_languages_of_a_model(void **state)
     expect_lang(&classifier, "mill", "", "zh-Hant", 0.7); /* without a model: by shares */
     expect_lang(&classifier, "mill", "en", "en", 0.3);
     expect_lang(&classifier, "mill", "fr", "und", 0);
+    expect_lang(&classifier, "mill", "en-GB", "en", 0.3);
+    expect_lang(&classifier, "mill", "zh", "zh-Hant", 0.7);
+    expect_lang(&classifier, "mill", "zh-TW", "zh-Hant", 0.7);
+    expect_lang(&classifier, "mill", "zh-Hant-TW", "zh-Hant", 0.7);
+    expect_lang(&classifier, "mill", "zh-Hans", "und", 0);
+    expect_lang(&classifier, "mill", "e", "und", 0);
     corpus_classifier_release(&classifier);
     write_two_languages("lang.bin", "__label__eng_Latn", "__label__zh");
     assert_ok(corpus_models_load(&settings, &loaded));
     assert_ok(corpus_classifier_init(&classifier, &loaded));
     expect_lang(&classifier, "mill", "", "en", sure);
     expect_lang(&classifier, "mill", "zh-Hant", "zh-Hant", 1 - sure);
+    expect_lang(&classifier, "mill", "zh", "zh-Hant", 1 - sure);
+    expect_lang(&classifier, "mill", "en-GB", "en", sure);
     expect_lang(&classifier, "mill", "fr", "und", 0);
     expect_lang(&classifier, "fluss fluss", "", "zh-Hant", sure); /* the script is CLD2's */
     expect_lang(&classifier, "unknown", "", "und", 0);
