@@ -147,6 +147,17 @@ static q_status with_section(const struct q_node *section, const struct q_node *
     return q_node_merge(&families, element, arena, out);
 }
 
+/* Whether an input is source code is asked before a document's language is known. */
+static q_status refuse_sources(const struct q_node *element)
+{
+    const struct q_node *code = q_node_child(element, "code"), *sources = code ? q_node_child(code, "sources") : NULL;
+    if (!sources)
+        return Q_OK;
+    return q_node_context(
+        sources,
+        q_fail(Q_ERR_USAGE, "'%s' cannot be given for one language; write 'corpus.code.sources'", sources->path));
+}
+
 static q_status load_languages(const struct q_node *section, struct q_arena *arena, struct corpus_settings *settings)
 {
     const struct q_node *list = q_node_child(section, "by_language");
@@ -156,6 +167,7 @@ static q_status load_languages(const struct q_node *section, struct q_arena *are
         return Q_OK;
     for (const struct q_node *element = list->children; element; element = element->next, i++) {
         const struct q_node *whole;
+        Q_TRY(refuse_sources(element));
         Q_TRY(with_section(section, element, arena, &whole));
         Q_TRY(q_settings_load(&language_table, whole, arena, &rules[i]));
         if (!rules[i].lang)

@@ -575,6 +575,8 @@ static void test_by_language(void **state)
     } wrong[] = {
         {"by_language:\n  - gopher: {words_min: 5}", "recipe.yaml:2: 'by_language.0.lang' must be given"},
         {"by_language:\n  - lang: de\n  - lang: de", "recipe.yaml:3: 'by_language.1.lang' 'de' is there twice"},
+        {"by_language:\n  - lang: de\n    code: {sources: [x]}",
+         "recipe.yaml:3: 'by_language.0.code.sources' cannot be given for one language; write 'corpus.code.sources'"},
         {"by_language: [{lang: de, gopher: {word_min: 5}}]", "did you mean 'words_min'?"}};
     for (size_t i = 0; i < Q_COUNT_OF(wrong); i++) {
         struct q_node *section;
