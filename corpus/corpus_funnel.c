@@ -7,8 +7,8 @@
 
 enum { LOSS_ALARM_PERCENT = 90, STEPS_MAX = 24, CELLS_MAX = STEPS_MAX + 4 };
 
-/* A step: what it drops are the reasons of its family. The first one is reading: all that has no dot and is not of the language; then come the language and
- * the families in their order, the last one takes what is of none of these. */
+/* A step: what it drops are the reasons of its family, which is what stands before the dot. The first one is reading: all that has no dot and is of no other
+ * step; then come the language, the families in their order and the quality, the last one takes what is of none of these. */
 struct steps {
     const char *names[STEPS_MAX];
     size_t count;
@@ -19,20 +19,27 @@ static struct steps all_steps(void)
     struct steps steps = {.names = {"read", "language"}, .count = 2};
     for (size_t f = 0; corpus_rule_families[f]; f++)
         steps.names[steps.count++] = corpus_rule_families[f]->name;
+    steps.names[steps.count++] = "quality";
     steps.names[steps.count++] = "other rules";
     q_check(steps.count <= STEPS_MAX);
     return steps;
 }
 
+/* Of a reason or of its family alone. */
 static size_t step_of(const struct steps *steps, const char *reason)
 {
-    size_t family = strcspn(reason, ".");
-    if (strncmp(reason, "lang", 4) == 0)
-        return 1;
-    for (size_t i = 2; i < steps->count; i++)
-        if (strlen(steps->names[i]) == family && strncmp(steps->names[i], reason, family) == 0)
+    static const struct {
+        const char *reason, *step;
+    } odd[] = {{"lang-score", "language"}, {"sampling", "quality"}, {"empty", "read"}};
+    size_t size = strcspn(reason, ".");
+    q_string family = {reason, size};
+    for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+        if (q_string_is(family, odd[i].reason))
+            family = q_string_of(odd[i].step);
+    for (size_t i = 0; i < steps->count; i++)
+        if (q_string_is(family, steps->names[i]))
             return i;
-    return reason[family] ? steps->count - 1 : 0;
+    return reason[size] ? steps->count - 1 : 0;
 }
 
 /* A row: documents in, what each step dropped, text out. */
