@@ -8,6 +8,7 @@
 
 struct lint {
     struct corpus_plan *plan;
+    struct corpus_words words; /* scratch */
     struct corpus_findings *findings;
 };
 
@@ -35,6 +36,16 @@ static q_status add(struct lint *l, const char *kind, const char *setting, const
 
 /* --- languages --------------------------------------------------------------------------------------------------------------------- */
 
+/* Whether an input states it: documents then bear it as it is. */
+static bool is_stated(const struct lint *l, const char *lang)
+{
+    const struct q_input *inputs = l->plan->recipe.inputs.items;
+    for (size_t i = 0; i < l->plan->recipe.inputs.count; i++)
+        if (inputs[i].lang && strcmp(inputs[i].lang, lang) == 0)
+            return true;
+    return false;
+}
+
 /* Documents bear the shortest code of ISO 639 and, of Chinese, the script. */
 static q_status check_language(struct lint *l, const char *setting, const char *lang)
 {
@@ -44,6 +55,8 @@ static q_status check_language(struct lint *l, const char *setting, const char *
     size_t primary = strcspn(lang, "-_");
     if (U_FAILURE(error) || !*uloc_getISO3Language(lang))
         ADD(l, "language", setting, "'%s' is no language of ISO 639", lang);
+    else if (is_stated(l, lang))
+        return Q_OK;
     else if (strlen(language) != primary || strncmp(language, lang, primary) != 0)
         ADD(l, "language", setting, "documents never bear '%s'; write '%s'", lang, language);
     else if (strchr(lang, '_'))
@@ -55,10 +68,20 @@ static q_status check_language(struct lint *l, const char *setting, const char *
     return Q_OK;
 }
 
+/* Whether documents that bear it are kept. */
 static bool is_kept(const struct q_texts *languages, const char *lang)
 {
+    for (size_t i = 0; i < languages->count; i++)
+        if (strcmp(languages->items[i], lang) == 0)
+            return true;
+    return languages->count == 0;
+}
+
+/* Whether rules of this language hold for documents that are kept: those of "zh" do for "zh-Hans". */
+static bool has_kept(const struct q_texts *languages, const char *lang)
+{
     size_t size = strlen(lang);
-    for (size_t i = 0; i < languages->count; i++) /* rules of "zh" hold for "zh-Hans" */
+    for (size_t i = 0; i < languages->count; i++)
         if (strncmp(languages->items[i], lang, size) == 0 &&
             (!languages->items[i][size] || languages->items[i][size] == '-'))
             return true;
@@ -76,7 +99,7 @@ static q_status check_languages(struct lint *l)
         const char *setting;
         Q_TRY(q_arena_printf(&l->plan->arena, &setting, "corpus.by_language.%zu", i));
         Q_TRY(check_language(l, setting, rules[i].lang));
-        if (!is_kept(&s->languages, rules[i].lang))
+        if (!has_kept(&s->languages, rules[i].lang))
             ADD(l, "unused", setting, "'%s' is not among the languages that are kept", rules[i].lang);
     }
     for (size_t i = 0; i < l->plan->recipe.inputs.count; i++) {
@@ -95,7 +118,8 @@ static q_status check_languages(struct lint *l)
 
 /* --- rules ------------------------------------------------------------------------------------------------------------------------- */
 
-/* `general` (may be NULL): the rules of all languages, whose findings are not said again for one. */
+/* What follows is asked of the rules of all languages, and of those of one. `general`: the rules of all languages where they ask the same family, whose
+ * findings are not said again; else NULL. */
 static q_status check_rule(struct lint *l, const char *section, const struct corpus_rules *rules,
                            const struct corpus_rules *general, const struct corpus_rule *rule)
 {
@@ -119,16 +143,20 @@ static q_status check_rule(struct lint *l, const char *section, const struct cor
 }
 
 /* Where every copy counts, what lies in repeated n+1 words lies in repeated n words: a bound that is no lower never comes into play. */
-static q_status check_grams(struct lint *l, const char *section, const struct corpus_rules *rules)
+static bool is_idle_gram(const struct corpus_rules *rules, unsigned i)
 {
-    const double bounds[] = {rules->repetition.grams_5_max, rules->repetition.grams_6_max,
-                             rules->repetition.grams_7_max, rules->repetition.grams_8_max,
-                             rules->repetition.grams_9_max, rules->repetition.grams_10_max};
-    if (rules->repetition.counting != CORPUS_COUNT_EVERY)
-        return Q_OK;
-    for (unsigned i = 1; i < Q_COUNT_OF(bounds); i++) {
+    const struct corpus_repetition_settings *r = &rules->repetition;
+    const double bounds[] = {r->grams_5_max, r->grams_6_max, r->grams_7_max,
+                             r->grams_8_max, r->grams_9_max, r->grams_10_max};
+    return r->counting == CORPUS_COUNT_EVERY && bounds[i] >= bounds[i - 1];
+}
+
+static q_status check_grams(struct lint *l, const char *section, const struct corpus_rules *rules,
+                            const struct corpus_rules *general)
+{
+    for (unsigned i = 1; i < CORPUS_DUPLICATE_GRAMS; i++) {
         const char *setting;
-        if (bounds[i] < bounds[i - 1])
+        if (!is_idle_gram(rules, i) || (general && is_idle_gram(general, i)))
             continue;
         Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.repetition.grams-%u", section, i + 5));
         ADD(l, "never", setting,
@@ -137,33 +165,95 @@ static q_status check_grams(struct lint *l, const char *section, const struct co
     return Q_OK;
 }
 
-static q_status check_rules(struct lint *l, const char *section, const struct corpus_rules *rules,
-                            const struct corpus_rules *general)
+static size_t stop_word_count(const struct corpus_rules *rules)
 {
     enum { STANDARD_STOP_WORDS = 8 };
+    return rules->gopher.stop_words.count ? rules->gopher.stop_words.count : STANDARD_STOP_WORDS;
+}
+
+/* The standard list is asked of English only. lang: NULL: all languages. */
+static bool asks_stop_words(const struct corpus_rules *rules, const char *lang)
+{
+    return rules->gopher.stop_words.count || !lang || (strcspn(lang, "-") == 2 && strncmp(lang, "en", 2) == 0);
+}
+
+static bool wants_too_many(const struct corpus_rules *rules)
+{
+    return rules->gopher.stop_words_min > (double)stop_word_count(rules);
+}
+
+static bool same_texts(const struct q_texts *a, const struct q_texts *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    return same;
+}
+
+/* How many there are, and that each is one word (words.h): the text's words are compared with them whole. */
+static q_status check_stop_words(struct lint *l, const char *section, const char *lang,
+                                 const struct corpus_rules *rules, const struct corpus_rules *general)
+{
+    const struct q_texts *list = &rules->gopher.stop_words;
+    const char *setting;
+    if (asks_stop_words(rules, lang) && wants_too_many(rules) && !(general && wants_too_many(general))) {
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words_min", section));
+        ADD(l, "always", setting, "every document is dropped: there are %zu stop words", stop_word_count(rules));
+    }
+    if (general && same_texts(list, &general->gopher.stop_words))
+        return Q_OK;
+    Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words", section));
+    for (size_t i = 0; i < list->count; i++) {
+        Q_TRY(corpus_words_cut(q_string_of(list->items[i]), &l->words));
+        if (l->words.count != 1)
+            ADD(l, "never", setting, "'%s' is cut into %zu words, and no text has it as one", list->items[i],
+                l->words.count);
+    }
+    return Q_OK;
+}
+
+static q_status check_rules(struct lint *l, const char *section, const char *lang, const struct corpus_rules *rules,
+                            const struct corpus_rules *general)
+{
     for (size_t f = 0; corpus_rule_families[f]; f++) {
         const struct corpus_rule_family *family = corpus_rule_families[f];
-        for (const struct corpus_rule *rule = family->rules; rule->name && corpus_family_enabled(family, rules); rule++)
-            Q_TRY(check_rule(l, section, rules, general, rule));
+        if (!corpus_family_enabled(family, rules))
+            continue;
+        const struct corpus_rules *said = general && corpus_family_enabled(family, general) ? general : NULL;
+        for (const struct corpus_rule *rule = family->rules; rule->name; rule++)
+            Q_TRY(check_rule(l, section, rules, said, rule));
+        if (family == &corpus_gopher_family)
+            Q_TRY(check_stop_words(l, section, lang, rules, said));
+        if (family == &corpus_repetition_family)
+            Q_TRY(check_grams(l, section, rules, said));
     }
-    size_t stop_words = rules->gopher.stop_words.count ? rules->gopher.stop_words.count : STANDARD_STOP_WORDS;
-    if (rules->gopher.enabled && rules->gopher.stop_words_min > (double)stop_words && !general)
-        ADD(l, "always", "corpus.gopher.stop_words_min", "every document is dropped: there are %zu stop words",
-            stop_words);
-    return rules->repetition.enabled && !general ? check_grams(l, section, rules) : Q_OK;
+    return Q_OK;
 }
 
 /* --- settings that change nothing -------------------------------------------------------------------------------------------------- */
 
+static bool enabled_in_a_language(const struct corpus_settings *settings, const struct corpus_rule_family *family)
+{
+    const struct corpus_language_rules *languages = settings->by_language.items;
+    for (size_t i = 0; i < settings->by_language.count; i++)
+        if (corpus_family_enabled(family, &languages[i].rules))
+            return true;
+    return false;
+}
+
+/* What the section gives of all languages holds for each of by_language, too. */
 static q_status check_families(struct lint *l, const char *section, const struct q_node *node,
                                const struct corpus_rules *rules)
 {
+    const struct corpus_settings *s = &l->plan->settings;
     for (size_t f = 0; corpus_rule_families[f]; f++) {
         const struct corpus_rule_family *family = corpus_rule_families[f];
         const struct q_node *own = q_node_child(node, family->name);
+        if (corpus_family_enabled(family, rules) || (rules == &s->rules && enabled_in_a_language(s, family)))
+            continue;
         for (const struct q_node *child = own ? own->children : NULL; child; child = child->next) {
             const char *setting;
-            if (corpus_family_enabled(family, rules) || q_string_is(child->key, "enabled"))
+            if (q_string_is(child->key, "enabled"))
                 continue;
             Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.%s.%.*s", section, family->name,
                                  Q_STRING_ARGS(child->key)));
@@ -215,25 +305,32 @@ static q_status check_lists(struct lint *l, const char *section, const struct co
     return Q_OK;
 }
 
-q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
+static q_status check_all(struct lint *l)
 {
-    struct lint l = {plan, out};
-    const struct corpus_settings *s = &plan->settings;
+    const struct corpus_settings *s = &l->plan->settings;
     const struct corpus_language_rules *languages = s->by_language.items;
-    const struct q_node *section = q_recipe_section(&plan->recipe, "corpus"),
+    const struct q_node *section = q_recipe_section(&l->plan->recipe, "corpus"),
                         *list = q_node_child(section, "by_language");
-    Q_TRY(corpus_plan_lists(plan));
-    Q_TRY(check_languages(&l));
-    Q_TRY(check_lists(&l, "corpus", &s->rules.lists, NULL));
-    Q_TRY(check_rules(&l, "corpus", &s->rules, NULL));
-    Q_TRY(check_families(&l, "corpus", section, &s->rules));
+    Q_TRY(corpus_plan_lists(l->plan));
+    Q_TRY(check_languages(l));
+    Q_TRY(check_lists(l, "corpus", &s->rules.lists, NULL));
+    Q_TRY(check_rules(l, "corpus", NULL, &s->rules, NULL));
+    Q_TRY(check_families(l, "corpus", section, &s->rules));
     const struct q_node *element = list ? list->children : NULL;
     for (size_t i = 0; i < s->by_language.count; i++, element = element ? element->next : NULL) {
         const char *name;
-        Q_TRY(q_arena_printf(&plan->arena, &name, "corpus.by_language.%zu", i));
-        Q_TRY(check_lists(&l, name, &languages[i].rules.lists, &s->rules.lists));
-        Q_TRY(check_rules(&l, name, &languages[i].rules, &s->rules));
-        Q_TRY(check_families(&l, name, element, &languages[i].rules));
+        Q_TRY(q_arena_printf(&l->plan->arena, &name, "corpus.by_language.%zu", i));
+        Q_TRY(check_lists(l, name, &languages[i].rules.lists, &s->rules.lists));
+        Q_TRY(check_rules(l, name, languages[i].lang, &languages[i].rules, &s->rules));
+        Q_TRY(check_families(l, name, element, &languages[i].rules));
     }
-    return check_sources(&l);
+    return check_sources(l);
+}
+
+q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
+{
+    struct lint l = {.plan = plan, .findings = out};
+    q_status status = check_all(&l);
+    corpus_words_release(&l.words);
+    return status;
 }

@@ -1,6 +1,6 @@
 /* Lint: what in a recipe's section `corpus` cannot mean what it says. A recipe with findings is a valid one; the findings are for a person.
  *
- *   never      a rule of an enabled family that no document can fail; entries of lists that none can be listed by
+ *   never      a rule of an enabled family that no document can fail, a stop word that is not one word; entries of lists that none can be listed by
  *   always     bounds that every document fails: the least above the most, more stop words asked for than there are
  *   unused     settings that change nothing: of a family that is not enabled, of a language that is not kept, an input that is not there; entries of lists that
  *              are there twice

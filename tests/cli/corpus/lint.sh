@@ -15,6 +15,20 @@ echo "exit $?"
 : >none.yaml
 quern-corpus lint none.yaml --set corpus.repetition.enabled=true --set corpus.repetition.top_2_max=1 --set corpus.repetition.lines_max=1 --json
 echo "exit $?"
+cat >languages.yaml <<'Y'
+inputs: [{name: a, path: x, lang: zh}, {name: b, path: y, lang: "no"}, {name: c, path: z, lang: de-AT}]
+corpus:
+  languages: [de, zh-Hans, "no"]
+  gopher: {enabled: false, bullet_lines_max: 1, words_min: 20}
+  repetition: {counting: every, grams_6_max: 0.2, grams_7_max: 0.2}
+  dclm: {digits_max: 0.3}
+  by_language:
+    - {lang: de, gopher: {enabled: true, stop_words: [der, "geht's", "don't", "die Frau"], stop_words_min: 5}}
+    - {lang: zh, repetition: {enabled: true}}
+    - {lang: "no", dclm: {enabled: false, digits_max: 0.4}}
+Y
+quern-corpus lint languages.yaml
+echo "exit $?"
 for profile in fineweb fineweb-2 c4 gopher dclm deepseek; do
     quern-corpus lint none.yaml --set corpus.profile=$profile && echo "$profile: nothing"
 done
