@@ -47,9 +47,11 @@ struct corpus_statistics {
     size_t sample_count, sample_capacity;
 };
 
-void corpus_statistics_clear(struct corpus_statistics *statistics); /* keeps the arrays */
+/* To nothing counted; the arrays are kept for the next counts, the samples' texts are freed. Zeroed statistics are allowed. */
+void corpus_statistics_clear(struct corpus_statistics *statistics);
 void corpus_statistics_release(struct corpus_statistics *statistics);
 
+/* Adds each count of `one` to that of *sum. */
 void corpus_changes_add(struct corpus_changes *sum, const struct corpus_changes *one);
 q_status corpus_count_add(struct corpus_counts *counts, const char *name, struct q_tally tally) Q_MUST_USE;
 /* A document that was read and is dropped under `reason`, whose family is what stands before its dot. */
@@ -61,6 +63,8 @@ q_status corpus_statistics_kept(struct corpus_statistics *statistics, q_string l
 /* A dropped one that could be read: kept as a sample if its key is among the `samples_max` smallest of its reason. */
 q_status corpus_statistics_sample(struct corpus_statistics *statistics, const char *reason, q_string id, q_string text,
                                   size_t samples_max) Q_MUST_USE;
+/* Adds all of `part`, which stays as it is and may be released: samples are copied, of each reason the `samples_max` smallest keys of both are left.
+ * Fails for want of memory only; *sum then has some of it. */
 q_status corpus_statistics_add(struct corpus_statistics *sum, const struct corpus_statistics *part,
                                size_t samples_max) Q_MUST_USE;
 

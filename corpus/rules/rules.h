@@ -82,6 +82,8 @@ struct corpus_verdict {
 
 /* The bounds alone; the measure is NaN. */
 struct corpus_verdict corpus_rule_bounds(const struct corpus_rule *rule, const struct corpus_rules *rules);
+/* The measure beside its bounds; one that is a bound passes, and so does a rule that does not apply. subject: filled as corpus_judge_text fills it, with
+ * `repetition` where the rule's family needs it. Pure, cannot fail. */
 struct corpus_verdict corpus_rule_judge(const struct corpus_rule *rule, const struct corpus_subject *subject);
 
 static inline bool corpus_family_enabled(const struct corpus_rule_family *family, const struct corpus_rules *rules)

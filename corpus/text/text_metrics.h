@@ -10,7 +10,7 @@
 struct corpus_metrics {
     uint64_t characters; /* white space included */
     uint64_t newlines;
-    uint64_t longest_line; /* in characters */
+    uint64_t longest_line; /* of the lines that are not blank, in characters */
 
     uint64_t words;            /* all (words.h) */
     uint64_t plain_words;      /* those that are not symbols alone */

@@ -461,7 +461,7 @@ static q_status cut_spaces(struct cutter *c, const uint8_t *from, const uint8_t 
     return chunk < to ? cut_chunk(c, chunk, to) : Q_OK;
 }
 
-/* The usual chunk: letters, and perhaps one of , ; : ! ? behind them. */
+/* A chunk of nothing but ASCII letters is a word, "cannot" two; any other goes where it is cut. seen: the classes of its bytes. */
 static q_status cut_plain(struct cutter *c, const uint8_t *from, const uint8_t *to, unsigned seen)
 {
     if (!(seen & ~(unsigned)(CORPUS_LETTER | CORPUS_UPPER | CORPUS_LOWER)))
