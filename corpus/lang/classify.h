@@ -31,8 +31,7 @@ void corpus_classifier_release(struct corpus_classifier *classifier); /* zeroed,
 
 /* The language of the text and its score: of the model, the likeliest label and its probability, "und" and 0 where it knows nothing of the text; without
  * a model, the one with the largest share and that share. `shares` is what corpus_lang_identify said of the text. Where `stated` is not empty it
- * stands, and the score is that of this language, 0 where it is not among those found; what a tag
- * says more than the other, a region or a script, does not part them. */
+ * stands, and the score is that of this language, 0 where it is not among those found. Found is "en" for "en-GB" and "zh-Hans" for "zh", too. */
 q_status corpus_classify_lang(struct corpus_classifier *classifier, q_string text, const struct corpus_langs *shares,
                               q_string stated, struct corpus_lang *out) Q_MUST_USE;
 

@@ -32,7 +32,7 @@ const struct q_settings_table corpus_code_table = {"code", rows, sizeof(struct c
 
 /* --- the licence at the beginning -------------------------------------------------------------------------------------------------- */
 
-/* Bytes of the block that the text begins with, and of the rest of its line where nothing stands there; 0: none, or nothing but the block. */
+/* Bytes of the block that the text begins with, and of the rest of its line where nothing stands there; 0: none, or the text ends there. */
 static size_t block_size(q_string text, const char *begin, const char *end)
 {
     size_t at = q_string_starts(text, begin) ? q_string_find(text, q_string_of(end), strlen(begin)) : SIZE_MAX;
@@ -53,7 +53,7 @@ static bool is_directive(q_string line)
     return false;
 }
 
-/* Bytes of the lines at the text's beginning that begin with the mark; 0: none, a directive among them, or nothing behind them. */
+/* Bytes of the lines at the text's beginning that begin with the mark; 0: none, a directive among them, or the text ends in them. */
 static size_t run_size(q_string text, const char *mark)
 {
     size_t at = 0;
