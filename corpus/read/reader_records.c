@@ -239,7 +239,7 @@ static const char *judge(const struct corpus_records *r, q_string block, struct 
     *failed = false;
     if (dropped || !block.size)
         return dropped ? dropped : "empty";
-    bool says_http = q_string_starts(record->content_type, "application/http");
+    bool says_http = q_string_starts_any_case(record->content_type, "application/http");
     bool may_be = (says_http || r->arc || !record->content_type.size) && record->type != WARC_CONVERSION;
     if (may_be && q_string_starts(block, "HTTP/")) {
         *failed = !http_parse(block, http, body);
