@@ -150,7 +150,7 @@ static void test_fields(void **state)
     bool more;
     static const char text[] =
         "WARC/0.18\nwarc-type: Response\nWARC-DATE:  2008-10-294T05:21:46-0700 \nX: folded\n  on\n"
-        "Content-type: application/http;msgtype=response\nWARC-Target-URI: http://a/\n"
+        "Content-type: Application/HTTP;msgtype=response\nWARC-Target-URI: http://a/\n"
         "WARC-Record-ID: <urn:x>\ncontent-length: 65\n\n"
         "HTTP/1.1 200 OK\nContent-Type: text/html; charset=EUC-JP\n\n<p>page!\n\n\n";
     scratch_write("f.warc", text, sizeof text - 1);
@@ -220,6 +220,19 @@ static void test_zstd_dictionary(void **state)
         expect("d", "0 -warc-warcinfo\n1 -warc-request\n2 html http://a/ <p>one\n");
         file.size = 20;
         expect("cut", "0 !archive-damaged\n");
+    }
+}
+
+/* The magic of a dictionary with tables, and none behind it: zstd calls that want of memory. */
+static void test_damaged_zstd_dictionary(void **state)
+{
+    (void)state;
+    static const char damaged[64] = "\x37\xA4\x30\xEC";
+    for (int packed = 0; packed < 2; packed++) {
+        q_buffer_clear(&file);
+        add_dictionary(&file, (q_string){damaged, sizeof damaged}, packed);
+        add("zstd", 0, kinds, 3);
+        expect("x.warc.zst", "0 !archive-damaged\n");
     }
 }
 
@@ -606,6 +619,7 @@ int main(void)
                                        cmocka_unit_test(test_fields),
                                        cmocka_unit_test(test_arc),
                                        cmocka_unit_test(test_zstd_dictionary),
+                                       cmocka_unit_test(test_damaged_zstd_dictionary),
                                        cmocka_unit_test(test_stated_formats),
                                        cmocka_unit_test(test_files_without_records),
                                        cmocka_unit_test(test_wrong_lengths),
