@@ -134,7 +134,6 @@ static q_status undo(struct corpus_decompressor *d, enum http_coding coding, con
     const struct guess guess = guess_of(coding, *in);
     enum corpus_unpacked unpacked = CORPUS_UNPACKED_BAD;
     size_t behind = 0;
-    q_buffer_clear(out);
     if (guess.coding != CORPUS_PLAIN)
         Q_TRY(decompress(d, guess.coding, *in, bounds, out, &unpacked, &behind, reason));
     if (*reason)

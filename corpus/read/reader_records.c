@@ -363,10 +363,12 @@ static q_status take_head(struct corpus_records *r, const char **wrong, bool *wh
     while (!(size = warc_head_size(ahead(r), r->arc, &scanned)) && left(r) < WARC_HEAD_BYTES_MAX && !r->cut &&
            !is_over(r))
         Q_TRY(need(r, left(r) + 1, true));
-    *whole = size > 0;
+    *whole = size > 0 && size != SIZE_MAX;
+    if (size == SIZE_MAX)
+        *wrong = "another record begins in its header";
     if (!size && left(r) >= WARC_HEAD_BYTES_MAX)
         *wrong = "the header is too long";
-    if (!size)
+    if (!*whole)
         return Q_OK;
     q_buffer_clear(&r->head);
     Q_TRY(q_buffer_append(&r->head, r->plain.data + r->at, size));
