@@ -4,6 +4,7 @@
 #include "base/check.h"
 
 #include <string.h>
+#include <strings.h>
 
 int q_string_compare(q_string a, q_string b)
 {
@@ -16,6 +17,12 @@ bool q_string_starts(q_string string, const char *prefix)
 {
     size_t size = strlen(prefix);
     return string.size >= size && (size == 0 || memcmp(string.data, prefix, size) == 0);
+}
+
+bool q_string_starts_any_case(q_string string, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return string.size >= size && (size == 0 || strncasecmp(string.data, prefix, size) == 0);
 }
 
 bool q_string_ends(q_string string, const char *suffix)

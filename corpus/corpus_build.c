@@ -35,6 +35,7 @@ struct build {
     struct corpus_reader *reader;
     size_t file;       /* in the part: the one being read */
     uint64_t reported; /* of it, to the progress */
+    uint64_t failed;   /* of it: items */
     /* merging: `merge` only */
     struct q_documents_writer *writer;
     struct q_accounting accounting;
@@ -46,6 +47,25 @@ struct build {
 static const struct corpus_file *file_at(const struct build *b, size_t i)
 {
     return &b->source->files[b->part->first + i];
+}
+
+/* An archive can hold millions of items that fail: all of them are counted, and the first of a file have a line each. */
+enum { WARNINGS_PER_FILE = 32 };
+
+static void warn_of(struct build *b, const struct corpus_item *item)
+{
+    if (item->failed && b->failed++ < WARNINGS_PER_FILE)
+        q_log_warning("%s/%s%s%.*s: %s%s%s", b->source->input->name, file_at(b, b->file)->name,
+                      item->name.size ? "/" : "", Q_STRING_ARGS(item->name), item->reason, item->note ? ": " : "",
+                      item->note ? item->note : "");
+}
+
+static void warn_of_more(struct build *b)
+{
+    if (b->failed > WARNINGS_PER_FILE)
+        q_log_warning("%s/%s: %llu more items that failed", b->source->input->name, file_at(b, b->file)->name,
+                      (unsigned long long)(b->failed - WARNINGS_PER_FILE));
+    b->failed = 0;
 }
 
 /* The next item of the part's files; *more = false behind the last. */
@@ -70,6 +90,7 @@ static q_status next_item(struct build *b, struct corpus_item *item, bool *more)
         Q_TRY(corpus_file_unchanged(file)); /* else the part would not be that of its identity */
         corpus_reader_close(b->reader);
         b->reader = NULL;
+        warn_of_more(b);
         b->file++;
     }
     return Q_OK;
@@ -106,14 +127,6 @@ static void unpack(const struct batch *batch, const struct packed *packed, struc
         *strings[i] = q_string_slice(q_buffer_string(&batch->bytes), at, at + strings[i]->size);
         at += strings[i]->size;
     }
-}
-
-static void warn_of(const struct build *b, const struct corpus_item *item)
-{
-    if (item->failed)
-        q_log_warning("%s/%s%s%.*s: %s%s%s", b->source->input->name, file_at(b, b->file)->name,
-                      item->name.size ? "/" : "", Q_STRING_ARGS(item->name), item->reason, item->note ? ": " : "",
-                      item->note ? item->note : "");
 }
 
 static void clear_batch(struct batch *batch)

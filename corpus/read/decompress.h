@@ -34,8 +34,9 @@ void corpus_decompressor_release(struct corpus_decompressor *decompressor); /* N
 bool corpus_decompressor_knows(enum corpus_coding coding);
 /* Begins a member: any coding but plain, one that the build knows. A member that was not at its end is forgotten. */
 q_status corpus_decompressor_begin(struct corpus_decompressor *decompressor, enum corpus_coding coding) Q_MUST_USE;
-/* A dictionary for all zstd frames that are begun from now on; copied. */
-q_status corpus_decompressor_dictionary(struct corpus_decompressor *decompressor, q_string dictionary) Q_MUST_USE;
+/* A dictionary for all zstd frames that are begun from now on; copied. *good = false: it is damaged. */
+q_status corpus_decompressor_dictionary(struct corpus_decompressor *decompressor, q_string dictionary,
+                                        bool *good) Q_MUST_USE;
 /* Goes on with the member: takes bytes off *in, appends to `out` within its capacity (which the caller reserves). */
 enum corpus_unpacked corpus_decompressor_step(struct corpus_decompressor *decompressor, q_string *in,
                                               struct q_buffer *out);

@@ -68,29 +68,26 @@ struct bounds {
     uint64_t bytes_max, bomb_bytes;
 };
 
-/* All members of `in` into `out`: *good = false where one is damaged. *reason where there is too much of it. */
+/* All members of `in` into `out`, and how that ended: BAD, one is damaged; MORE, the last is cut. *behind: bytes of `in` that belong to nobody.
+ * *reason where there is too much of it. */
 static q_status decompress(struct corpus_decompressor *d, enum corpus_coding coding, q_string in,
-                           const struct bounds *bounds, struct q_buffer *out, bool *good, const char **reason)
+                           const struct bounds *bounds, struct q_buffer *out, enum corpus_unpacked *unpacked,
+                           size_t *behind, const char **reason)
 {
-    enum corpus_unpacked unpacked;
     q_buffer_clear(out);
-    *good = true;
     Q_TRY(corpus_decompressor_begin(d, coding));
     for (;;) {
         Q_TRY(q_buffer_reserve(out, ROOM_BYTES));
-        unpacked = corpus_decompressor_step(d, &in, out);
+        *unpacked = corpus_decompressor_step(d, &in, out);
+        *behind = in.size;
         *reason = out->size > bounds->bomb_bytes ? "archive-bomb" : out->size > bounds->bytes_max ? "too-large" : NULL;
         if (*reason)
             return Q_OK;
-        if (unpacked == CORPUS_UNPACKED_MORE && out->size < out->capacity) { /* it has room, so it wants input: cut */
-            *good = out->size > 0;
-            return Q_OK;
-        }
-        if (unpacked == CORPUS_UNPACKED_BAD)
-            return *good = false, Q_OK;
-        if (unpacked == CORPUS_UNPACKED_END) {
+        if (*unpacked == CORPUS_UNPACKED_BAD || (*unpacked == CORPUS_UNPACKED_MORE && out->size < out->capacity))
+            return Q_OK; /* in the second case it has room, so it wants input */
+        if (*unpacked == CORPUS_UNPACKED_END) {
             if (coding != CORPUS_GZIP || !q_string_starts(in, "\x1F\x8B"))
-                return Q_OK; /* what lies behind it belongs to nobody */
+                return Q_OK;
             Q_TRY(corpus_decompressor_begin(d, coding));
         }
     }
@@ -112,23 +109,44 @@ static bool begins(q_string in, enum http_coding coding)
     }
 }
 
-static q_status undo(struct corpus_decompressor *d, enum http_coding coding, const struct bounds *bounds, q_string *in,
-                     struct q_buffer *out, const char **reason)
+/* How a body is unpacked, and what says so. */
+struct guess {
+    enum corpus_coding coding;
+    bool headed; /* its first bytes are those of the coding */
+    bool sure;   /* and text does not begin with them, as it may with a zlib header: "80", "hb", "x^" */
+};
+
+static struct guess guess_of(enum http_coding coding, q_string in)
 {
     static const enum corpus_coding by_header[] = {
         [HTTP_CODING_GZIP] = CORPUS_GZIP, [HTTP_CODING_DEFLATE] = CORPUS_ZLIB, [HTTP_CODING_ZSTD] = CORPUS_ZSTD};
-    bool good = false, headed = begins(*in, coding);
-    if (headed)
-        Q_TRY(decompress(d, by_header[coding], *in, bounds, out, &good, reason));
-    else if (coding == HTTP_CODING_DEFLATE)
-        Q_TRY(decompress(d, CORPUS_DEFLATE, *in, bounds, out, &good, reason));
-    else if (coding == HTTP_CODING_BROTLI && corpus_decompressor_knows(CORPUS_BROTLI))
-        Q_TRY(decompress(d, CORPUS_BROTLI, *in, bounds, out, &good, reason));
+    if (begins(in, coding))
+        return (struct guess){by_header[coding], true, coding != HTTP_CODING_DEFLATE};
+    if (coding == HTTP_CODING_DEFLATE)
+        return (struct guess){.coding = CORPUS_DEFLATE};
+    bool brotli = coding == HTTP_CODING_BROTLI && corpus_decompressor_knows(CORPUS_BROTLI);
+    return (struct guess){.coding = brotli ? CORPUS_BROTLI : CORPUS_PLAIN};
+}
+
+static q_status undo(struct corpus_decompressor *d, enum http_coding coding, const struct bounds *bounds, q_string *in,
+                     struct q_buffer *out, const char **reason)
+{
+    const struct guess guess = guess_of(coding, *in);
+    enum corpus_unpacked unpacked = CORPUS_UNPACKED_BAD;
+    size_t behind = 0;
+    if (guess.coding != CORPUS_PLAIN)
+        Q_TRY(decompress(d, guess.coding, *in, bounds, out, &unpacked, &behind, reason));
     if (*reason)
         return Q_OK;
-    if (good)
+    bool text =
+        !guess.sure && corpus_format_of((q_string){0}, q_string_slice(*in, 0, CORPUS_SNIFF_BYTES)) != CORPUS_BINARY;
+    /* Without a header to know it by, one text in 22 "decodes" to some bytes, and nearly all of it is left over: a stream's end must be the body's. What
+     * looks like text is no cut stream, nor one of nothing (which brotli reads out of "Z5"). */
+    bool whole = unpacked == CORPUS_UNPACKED_END && (guess.headed || (!behind && (out->size || !text)));
+    bool cut = unpacked == CORPUS_UNPACKED_MORE && out->size && !text;
+    if (whole || cut)
         *in = q_buffer_string(out);
-    else if (headed || corpus_format_of((q_string){0}, q_string_slice(*in, 0, CORPUS_SNIFF_BYTES)) == CORPUS_BINARY)
+    else if (!text)
         *reason = "http-coding"; /* else the header says what is not so: text as it stands */
     return Q_OK;
 }

@@ -3,16 +3,9 @@
 #include "base/check.h"
 #include "corpus/read/warc_record.h"
 
-#include <strings.h>
-
 enum { FIELDS_MAX = 1024, FOLD_BYTES = 1024 };
 
 /* --- types ------------------------------------------------------------------------------------------------------------------------- */
-
-static bool starts(q_string text, const char *prefix)
-{
-    return text.size >= strlen(prefix) && strncasecmp(text.data, prefix, strlen(prefix)) == 0;
-}
 
 /* Types that say nothing are looked at as if they were not there. */
 static enum corpus_format format_of(q_string type)
@@ -38,10 +31,11 @@ static enum corpus_format format_of(q_string type)
         if (warc_name_is(type, unknown[i]))
             return CORPUS_UNKNOWN;
     for (size_t i = 0; i < Q_COUNT_OF(prose_not); i++)
-        if (starts(type, prose_not[i]))
+        if (q_string_starts_any_case(type, prose_not[i]))
             return CORPUS_NOT_PROSE;
-    return type.size > 4 && starts(q_string_slice(type, type.size - 4, type.size), "+xml") ? CORPUS_NOT_PROSE
-                                                                                           : CORPUS_BINARY;
+    return type.size > 4 && q_string_starts_any_case(q_string_slice(type, type.size - 4, type.size), "+xml")
+               ? CORPUS_NOT_PROSE
+               : CORPUS_BINARY;
 }
 
 /* The piece before the next `mark`, trimmed, off *rest. */
@@ -76,7 +70,7 @@ void http_content_type(q_string value, struct http_message *message)
         return;
     message->format = format_of(piece);
     while (next_piece(&value, ';', &piece))
-        if (starts(piece, "charset"))
+        if (q_string_starts_any_case(piece, "charset"))
             for (size_t at = 7; at < piece.size; at++)
                 if (piece.data[at] == '=') {
                     take_charset(q_string_slice(piece, at + 1, piece.size), message);
@@ -119,7 +113,7 @@ static bool add_codings(q_string value, struct http_message *message)
 static bool parse_status(q_string line, unsigned *status)
 {
     size_t at = 0;
-    if (!starts(line, "HTTP"))
+    if (!q_string_starts_any_case(line, "HTTP"))
         return false;
     while (at < line.size && line.data[at] != ' ')
         at++;

@@ -32,7 +32,7 @@ void http_content_type(q_string value, struct http_message *message);
 
 /* Undoes the message's chunks and codings where the body really has them: *out borrows from `body` or from `buffers`. *reason = NULL, or why not:
  * http-coding (damaged, or none that the build knows), archive-bomb (over 1 MiB and ratio_max bytes per byte), too-large (over bytes_max). A body that ends too
- * soon gives what it has. Fails for want of memory only. */
+ * soon gives what it has; text that is not coded as the header says stays as it is. Fails for want of memory only. */
 struct http_decoder {
     struct corpus_decompressor *decompressor; /* made when one is needed */
     struct q_buffer buffers[2];

@@ -90,7 +90,7 @@ static q_status load_dictionary(struct corpus_members *m, q_string dictionary, b
         dictionary = q_buffer_string(&plain);
     }
     if (status == Q_OK && *good)
-        status = corpus_decompressor_dictionary(m->decompressor, dictionary);
+        status = corpus_decompressor_dictionary(m->decompressor, dictionary, good);
     q_buffer_release(&plain);
     return status;
 }

@@ -239,7 +239,7 @@ static const char *judge(const struct corpus_records *r, q_string block, struct 
     *failed = false;
     if (dropped || !block.size)
         return dropped ? dropped : "empty";
-    bool says_http = q_string_starts(record->content_type, "application/http");
+    bool says_http = q_string_starts_any_case(record->content_type, "application/http");
     bool may_be = (says_http || r->arc || !record->content_type.size) && record->type != WARC_CONVERSION;
     if (may_be && q_string_starts(block, "HTTP/")) {
         *failed = !http_parse(block, http, body);
@@ -363,10 +363,12 @@ static q_status take_head(struct corpus_records *r, const char **wrong, bool *wh
     while (!(size = warc_head_size(ahead(r), r->arc, &scanned)) && left(r) < WARC_HEAD_BYTES_MAX && !r->cut &&
            !is_over(r))
         Q_TRY(need(r, left(r) + 1, true));
-    *whole = size > 0;
+    *whole = size > 0 && size != SIZE_MAX;
+    if (size == SIZE_MAX)
+        *wrong = "another record begins in its header";
     if (!size && left(r) >= WARC_HEAD_BYTES_MAX)
         *wrong = "the header is too long";
-    if (!size)
+    if (!*whole)
         return Q_OK;
     q_buffer_clear(&r->head);
     Q_TRY(q_buffer_append(&r->head, r->plain.data + r->at, size));

@@ -164,17 +164,14 @@ static q_string skip_blank(q_string head)
     return head;
 }
 
-static bool starts_any_case(q_string head, const char *prefix)
-{
-    return head.size >= strlen(prefix) && strncasecmp(head.data, prefix, strlen(prefix)) == 0;
-}
-
 static bool looks_html(q_string head)
 {
     head = skip_blank(head);
-    if (starts_any_case(head, "<!doctype html") || starts_any_case(head, "<html") || starts_any_case(head, "<head"))
+    if (q_string_starts_any_case(head, "<!doctype html") || q_string_starts_any_case(head, "<html") ||
+        q_string_starts_any_case(head, "<head"))
         return true;
-    bool markup = starts_any_case(head, "<?xml") || starts_any_case(head, "<!--") || starts_any_case(head, "<!doctype");
+    bool markup = q_string_starts_any_case(head, "<?xml") || q_string_starts_any_case(head, "<!--") ||
+                  q_string_starts_any_case(head, "<!doctype");
     q_string near = q_string_slice(head, 0, 2048);
     return markup && (q_string_find(near, Q_STRING("<html"), 0) != SIZE_MAX ||
                       q_string_find(near, Q_STRING("<HTML"), 0) != SIZE_MAX);
@@ -243,5 +240,6 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
     if (looks_manual(head))
         return CORPUS_MAN;
     q_string begin = skip_blank(head);
-    return starts_any_case(begin, "<?xml") || starts_any_case(begin, "<svg") ? CORPUS_NOT_PROSE : CORPUS_TEXT;
+    return q_string_starts_any_case(begin, "<?xml") || q_string_starts_any_case(begin, "<svg") ? CORPUS_NOT_PROSE
+                                                                                               : CORPUS_TEXT;
 }

@@ -221,14 +221,28 @@ size_t warc_find(q_string bytes, bool arc, size_t *again)
     return SIZE_MAX;
 }
 
+/* The line that ends with the LF at `end`; of one that is longer than a record's beginning, its last bytes. */
+static q_string short_line(q_string bytes, size_t end)
+{
+    size_t start = end;
+    while (start > 0 && end - start < WARC_BEGIN_BYTES && bytes.data[start - 1] != '\n')
+        start--;
+    return q_string_slice(bytes, start, end + 1);
+}
+
 size_t warc_head_size(q_string bytes, bool arc, size_t *scanned)
 {
-    q_string rest = q_string_slice(bytes, *scanned, WARC_HEAD_BYTES_MAX), line;
-    while (rest.size && memchr(rest.data, '\n', rest.size) && q_string_next_line(&rest, &line)) {
-        *scanned = (size_t)(rest.data - bytes.data);
-        if (arc || line.size == 0 || (line.size == 1 && line.data[0] == '\r'))
+    const q_string head = q_string_slice(bytes, 0, WARC_HEAD_BYTES_MAX);
+    const char *end;
+    while (*scanned < head.size && (end = memchr(head.data + *scanned, '\n', head.size - *scanned))) {
+        *scanned = (size_t)(end - head.data) + 1;
+        q_string line = short_line(head, *scanned - 1);
+        if (arc || line.data[0] == '\n' || (line.size == 2 && line.data[0] == '\r'))
             return *scanned;
+        if (line.data != head.data && warc_line(line))
+            return SIZE_MAX;
     }
+    *scanned = Q_MAX(*scanned, head.size);
     return 0;
 }
 

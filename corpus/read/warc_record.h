@@ -48,7 +48,8 @@ bool warc_begins(q_string bytes, bool arc);
 /* The first line behind the first one that begins a record, as its offset; SIZE_MAX: none, and what lies before *again need not be looked at again. */
 size_t warc_find(q_string bytes, bool arc, size_t *again);
 /* Size of the header at the beginning, its blank line counted; 0: its end is not among `bytes`, and *scanned (0 at first) is where the search goes on
- * once there are more of them. */
+ * once there are more of them; SIZE_MAX: another WARC record begins before that. So no header holds the beginning of another, and a file in which record
+ * after record begins and none ends is gone through once. */
 size_t warc_head_size(q_string bytes, bool arc, size_t *scanned);
 /* NULL: *record is filled in. Else what is wrong with the header. */
 const char *warc_parse(q_string head, bool arc, struct warc_record *record);

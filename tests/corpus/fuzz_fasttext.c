@@ -25,15 +25,27 @@ static void must(bool condition, const char *what)
     abort();
 }
 
-static void use(const struct fasttext_model *model)
+/* Whether the name stands in the file, a 0 behind it. */
+static bool holds_name(q_string file, q_string name)
+{
+    for (size_t at = 0; (at = q_string_find(file, name, at)) != SIZE_MAX; at++)
+        if (at + name.size < file.size && !file.data[at + name.size])
+            return true;
+    return false;
+}
+
+static void use(const struct fasttext_model *model, q_string file)
 {
     static const char text[] = "the mill </s\n M\xC3\xBChle \xFF\xFE __label__en a b c d \xE6\xB0\xB4";
     struct fasttext_scratch *scratch;
     const float *p;
     must(fasttext_scratch_create(model, &scratch) == Q_OK, "scratch");
     must(fasttext_predict(model, scratch, (q_string){text, sizeof text - 1}, &p) == Q_OK, "predict");
-    for (uint32_t i = 0; p && i < fasttext_label_count(model); i++)
-        must(p[i] >= 0 && p[i] <= 1 && fasttext_label(model, i).size < SIZE_MAX, "a probability");
+    for (uint32_t i = 0; i < fasttext_label_count(model); i++) {
+        q_string label = fasttext_label(model, i);
+        must(!p || (p[i] >= 0 && p[i] <= 1), "a probability");
+        must(holds_name(file, label), "a label that the file does not have");
+    }
     fasttext_scratch_release(scratch);
 }
 
@@ -51,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     q_status status = fasttext_load(path, &model);
     must(status == Q_OK || status == Q_ERR_INPUT, "load");
     if (status == Q_OK) {
-        use(model);
+        use(model, (q_string){(const char *)bytes, size});
         fasttext_release(model);
     }
     return 0;

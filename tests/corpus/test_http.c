@@ -204,6 +204,36 @@ static void test_codings_that_are_none(void **state)
     q_buffer_release(&zeros);
 }
 
+/* Text that begins as a stream does: raw deflate takes nearly any byte for a block's beginning, and "80", "hb", "x^" are headers of zlib. */
+static void test_text_under_false_codings(void **state)
+{
+    (void)state;
+    struct q_buffer body = {0};
+    static const char *const more[] = {"80 mills", "hb", "x^2 + y^2", "x^"};
+    for (int first = ' '; first < 127; first++)
+        for (int second = ' '; second < 127; second++) {
+            q_buffer_clear(&body);
+            assert_ok(
+                q_buffer_printf(&body, "%c%c\"id\": 7, the mill grinds what the farmers bring to it.", first, second));
+            assert_ok(q_buffer_terminate(&body));
+            for (uint8_t coding = 0; coding <= HTTP_CODING_UNKNOWN; coding++)
+                assert_string_equal(decode(ONE(coding), &body), body.data);
+        }
+    for (size_t i = 0; i < Q_COUNT_OF(more); i++) {
+        q_buffer_clear(&body);
+        assert_ok(q_buffer_append(&body, more[i], strlen(more[i])));
+        assert_string_equal(decode(ONE(HTTP_CODING_DEFLATE), &body), more[i]);
+    }
+    /* what is no text is no text: a stream with bytes behind it, and one that is cut */
+    q_buffer_clear(&body);
+    add_deflate(&body, false, Q_STRING("<p>The mill grinds."));
+    assert_ok(q_buffer_append(&body, "behind", 6));
+    assert_string_equal(decode(ONE(HTTP_CODING_DEFLATE), &body), "!http-coding");
+    body.size -= 10;
+    assert_string_equal(decode(ONE(HTTP_CODING_DEFLATE), &body), "<p>The mill gri");
+    q_buffer_release(&body);
+}
+
 static void test_failing_memory(void **state)
 {
     (void)state;
@@ -245,6 +275,7 @@ int main(void)
                                        cmocka_unit_test(test_chunks),
                                        cmocka_unit_test(test_codings),
                                        cmocka_unit_test(test_codings_that_are_none),
+                                       cmocka_unit_test(test_text_under_false_codings),
                                        cmocka_unit_test(test_failing_memory)};
     return cmocka_run_group_tests(tests, NULL, leave);
 }

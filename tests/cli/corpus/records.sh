@@ -47,3 +47,8 @@ echo "--- within an archive"
 tar -cf crawl.tar crawl.warc.gz old.arc
 quern-corpus build crawl.tar -o tar 2>&1 | tidy
 quern-corpus cat tar | sed -E 's/","text.*//' | tail -n 2
+echo "--- record after record that begins and does not end"
+{ for ((i = 0; i < 1000; i++)); do echo WARC/1.0; done
+  printf 'WARC/1.0\nWARC-Type: conversion\nContent-Type: text/plain\nContent-Length: %d\n\n' "$(bytes block)"; cat block; } >flood.warc
+quern-corpus build flood.warc -o flood 2>err.txt; echo "exit $?"
+tidy <err.txt | sed -n '1p; 32,$p'
