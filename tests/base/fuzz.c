@@ -19,7 +19,12 @@ void fuzz_must(bool condition, const char *what)
 
 static uint64_t state;
 
-static size_t below(size_t bound)
+void fuzz_seed(uint64_t seed)
+{
+    state = seed * 0x9E3779B97F4A7C15ull + 1;
+}
+
+size_t fuzz_below(size_t bound)
 {
     state ^= state << 13;
     state ^= state >> 7;
@@ -42,21 +47,21 @@ static void put(struct q_buffer *text, size_t at, size_t over, q_string with)
 static void mutate(struct q_buffer *text, const struct q_buffer *files, size_t count, const char *const *parts,
                    size_t part_count)
 {
-    size_t at = below(text->size + 1), other = below(count), from = below(files[other].size);
-    const char *part = parts[below(part_count)];
-    char byte = (char)below(256);
-    switch (below(6)) {
+    size_t at = fuzz_below(text->size + 1), other = fuzz_below(count), from = fuzz_below(files[other].size);
+    const char *part = parts[fuzz_below(part_count)];
+    char byte = (char)fuzz_below(256);
+    switch (fuzz_below(6)) {
     case 0:
         put(text, at, 1, (q_string){&byte, 1});
         break;
     case 1:
-        put(text, at, below(2) ? below(8) : below(text->size), (q_string){"", 0});
+        put(text, at, fuzz_below(2) ? fuzz_below(8) : fuzz_below(text->size), (q_string){"", 0});
         break;
     case 2:
-        put(text, at, 0, q_string_slice(q_buffer_string(&files[other]), from, from + below(200)));
+        put(text, at, 0, q_string_slice(q_buffer_string(&files[other]), from, from + fuzz_below(200)));
         break;
     default:
-        put(text, at, below(3), q_string_of(part));
+        put(text, at, fuzz_below(3), q_string_of(part));
     }
 }
 
@@ -70,10 +75,10 @@ static unsigned long throw_dice(double seconds, uint64_t seed, const struct q_bu
     while (parts[part_count])
         part_count++;
     for (const double end = q_seconds() + seconds; q_seconds() < end; rounds++) {
-        state = (seed + rounds) * 0x9E3779B97F4A7C15ull + 1;
+        fuzz_seed(seed + rounds);
         q_buffer_clear(&text);
-        fuzz_must(q_buffer_append_string(&text, q_buffer_string(&files[below(count)])) == Q_OK, "memory");
-        for (size_t changes = 1 + below(4); changes > 0; changes--)
+        fuzz_must(q_buffer_append_string(&text, q_buffer_string(&files[fuzz_below(count)])) == Q_OK, "memory");
+        for (size_t changes = 1 + fuzz_below(4); changes > 0; changes--)
             mutate(&text, files, count, parts, part_count);
         LLVMFuzzerTestOneInput((const uint8_t *)text.data, text.size);
     }

@@ -14,6 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* Says what does not hold, with the last error's text, and aborts. */
 void fuzz_must(bool condition, const char *what);
+/* The dice: one seed throws the same numbers; a number below the bound, 0 where that is 0. */
+void fuzz_seed(uint64_t seed);
+size_t fuzz_below(size_t bound);
 /* The program; parts: what is worth putting in, NULL ends. */
 int fuzz_main(int argc, char **argv, const char *const *parts);
 

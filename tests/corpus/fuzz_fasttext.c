@@ -8,22 +8,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "corpus/lang/fasttext.h"
+#include "tests/base/fuzz.h"
 #include "tests/corpus/make_fasttext.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void must(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "fuzz_fasttext: %s: %s\n", what, q_error_text());
-    abort();
-}
 
 /* Whether the name stands in the file, a 0 behind it. */
 static bool holds_name(q_string file, q_string name)
@@ -39,12 +30,12 @@ static void use(const struct fasttext_model *model, q_string file)
     static const char text[] = "the mill </s\n M\xC3\xBChle \xFF\xFE __label__en a b c d \xE6\xB0\xB4";
     struct fasttext_scratch *scratch;
     const float *p;
-    must(fasttext_scratch_create(model, &scratch) == Q_OK, "scratch");
-    must(fasttext_predict(model, scratch, (q_string){text, sizeof text - 1}, &p) == Q_OK, "predict");
+    fuzz_must(fasttext_scratch_create(model, &scratch) == Q_OK, "scratch");
+    fuzz_must(fasttext_predict(model, scratch, (q_string){text, sizeof text - 1}, &p) == Q_OK, "predict");
     for (uint32_t i = 0; i < fasttext_label_count(model); i++) {
         q_string label = fasttext_label(model, i);
-        must(!p || (p[i] >= 0 && p[i] <= 1), "a probability");
-        must(holds_name(file, label), "a label that the file does not have");
+        fuzz_must(!p || (p[i] >= 0 && p[i] <= 1), "a probability");
+        fuzz_must(holds_name(file, label), "a label that the file does not have");
     }
     fasttext_scratch_release(scratch);
 }
@@ -59,9 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         file = memfd_create("model", 0);
         snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     }
-    must(file >= 0 && ftruncate(file, 0) == 0 && pwrite(file, bytes, size, 0) == (ssize_t)size, "memory");
+    fuzz_must(file >= 0 && ftruncate(file, 0) == 0 && pwrite(file, bytes, size, 0) == (ssize_t)size, "memory");
     q_status status = fasttext_load(path, &model);
-    must(status == Q_OK || status == Q_ERR_INPUT, "load");
+    fuzz_must(status == Q_OK || status == Q_ERR_INPUT, "load");
     if (status == Q_OK) {
         use(model, (q_string){(const char *)bytes, size});
         fasttext_release(model);
@@ -70,36 +61,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 }
 
 #ifndef FUZZ_LIBRARY
-static uint64_t state;
-
-static size_t below(size_t bound)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return bound ? (size_t)((state * 0x2545F4914F6CDD1Dull >> 11) % bound) : 0;
-}
-
 static void make(struct q_buffer *out)
 {
-    struct made_fasttext made = {.version = 11 + (int)below(2),
-                                 .dimensions = 1 + (int)below(6),
-                                 .word_ngrams = (int)below(4),
-                                 .loss = 1 + (int)below(4),
+    struct made_fasttext made = {.version = 11 + (int)fuzz_below(2),
+                                 .dimensions = 1 + (int)fuzz_below(6),
+                                 .word_ngrams = (int)fuzz_below(4),
+                                 .loss = 1 + (int)fuzz_below(4),
                                  .buckets = 60,
-                                 .minn = (int)below(3),
-                                 .maxn = (int)below(5),
+                                 .minn = (int)fuzz_below(3),
+                                 .maxn = (int)fuzz_below(5),
                                  .words = {"</s>", "the", "mill", "a"},
                                  .labels = {"__label__en", "__label__de", "__label__x"},
-                                 .quantised = below(2),
-                                 .norms = below(2),
-                                 .part = 1 + (int)below(3),
+                                 .quantised = fuzz_below(2),
+                                 .norms = fuzz_below(2),
+                                 .part = 1 + (int)fuzz_below(3),
                                  .pruned = -1,
-                                 .dice = state};
+                                 .dice = fuzz_below(SIZE_MAX)};
     struct made_matrices matrices;
-    made.quantised_output = made.quantised && below(2);
-    if (made.quantised && below(2))
-        made.pruned = (int)below(30);
+    made.quantised_output = made.quantised && fuzz_below(2);
+    if (made.quantised && fuzz_below(2))
+        made.pruned = (int)fuzz_below(30);
     make_fasttext(&made, out, &matrices);
     q_release(matrices.input);
     q_release(matrices.output);
@@ -109,23 +90,23 @@ static void mutate(struct q_buffer *model)
 {
     static const uint32_t extremes[] = {0, 1, 2, 12, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7FC00000, 0x01000000};
     const size_t numbers = Q_MIN(model->size, (size_t)400); /* where the counts are */
-    size_t at = below(below(2) ? numbers : model->size), count = below(16);
+    size_t at = fuzz_below(fuzz_below(2) ? numbers : model->size), count = fuzz_below(16);
     if (model->size < 32)
         return;
     at = Q_MIN(at, model->size - 16);
-    switch (below(4)) {
+    switch (fuzz_below(4)) {
     case 0:
-        q_store_u32(model->data + at, extremes[below(Q_COUNT_OF(extremes))]);
+        q_store_u32(model->data + at, extremes[fuzz_below(Q_COUNT_OF(extremes))]);
         break;
     case 1:
-        model->data[at] = (char)below(256);
+        model->data[at] = (char)fuzz_below(256);
         break;
     case 2:
         memmove(model->data + at, model->data + at + count, model->size - at - count);
         model->size -= count;
         break;
     default:
-        memmove(model->data + at, model->data + below(model->size - 16), count);
+        memmove(model->data + at, model->data + fuzz_below(model->size - 16), count);
     }
 }
 
@@ -140,9 +121,9 @@ int main(int argc, char **argv)
     const uint64_t seed = strtoull(argv[2], NULL, 10);
     const double end = q_seconds() + strtod(argv[1], NULL);
     for (; q_seconds() < end; rounds++) {
-        state = (seed + rounds) * 0x9E3779B97F4A7C15ull + 1;
+        fuzz_seed(seed + rounds);
         make(&model);
-        for (size_t changes = below(4); changes > 0; changes--)
+        for (size_t changes = fuzz_below(4); changes > 0; changes--)
             mutate(&model);
         LLVMFuzzerTestOneInput((const uint8_t *)model.data, model.size);
     }

@@ -4,6 +4,7 @@
 #include "corpus/corpus_plan.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
+#include "tests/corpus/plan_key.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -311,20 +312,6 @@ static void test_without_lists(void **state)
 
 /* --- identity ---------------------------------------------------------------------------------------------------------------------- */
 
-static void key_of(const char *set, char out[64])
-{
-    const char *sets[] = {set}, *inputs[] = {"in.txt"};
-    struct q_texts texts = {.items = sets, .count = set ? 1 : 0};
-    struct corpus_plan one = {0};
-    struct q_step step = {0};
-    assert_ok(corpus_plan_begin(NULL, &texts, &one));
-    assert_ok(corpus_plan_files(&one, inputs, 1));
-    assert_ok(corpus_plan_step(&one, &step));
-    snprintf(out, 64, "%s", step.key);
-    q_step_release(&step);
-    corpus_plan_release(&one);
-}
-
 static void test_identity(void **state)
 {
     (void)state;
@@ -333,21 +320,21 @@ static void test_identity(void **state)
     write("a", "a.org\n");
     write("b", "b.org\n");
     write("copy", "a.org\n");
-    key_of(NULL, none);
-    key_of("corpus.lists.domains=a", first);
+    plan_key(NULL, none);
+    plan_key("corpus.lists.domains=a", first);
     assert_string_not_equal(first, none);
-    key_of("corpus.lists.domains=copy", other); /* another path */
+    plan_key("corpus.lists.domains=copy", other); /* another path */
     assert_string_equal(first, other);
-    key_of("corpus.lists.urls=a", other); /* another setting */
+    plan_key("corpus.lists.urls=a", other); /* another setting */
     assert_string_not_equal(first, other);
-    key_of("corpus.by_language=[{lang: de, lists: {domains: a}}]", none);
-    key_of("corpus.by_language=[{lang: de, lists: {domains: b}}]", other);
+    plan_key("corpus.by_language=[{lang: de, lists: {domains: a}}]", none);
+    plan_key("corpus.by_language=[{lang: de, lists: {domains: b}}]", other);
     assert_string_not_equal(none, other);
-    key_of("corpus.lists.domains=[a, b]", none);
-    key_of("corpus.lists.domains=[b, copy]", other); /* another order */
+    plan_key("corpus.lists.domains=[a, b]", none);
+    plan_key("corpus.lists.domains=[b, copy]", other); /* another order */
     assert_string_equal(none, other);
     write("a", "a.org \n");
-    key_of("corpus.lists.domains=a", other);
+    plan_key("corpus.lists.domains=a", other);
     assert_string_not_equal(first, other);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
 #include "tests/corpus/make_fasttext.h"
+#include "tests/corpus/plan_key.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -149,20 +150,6 @@ static void test_mixed_documents(void **state)
 
 /* --- identity ---------------------------------------------------------------------------------------------------------------------- */
 
-static void key_of(const char *set, char out[64])
-{
-    const char *sets[] = {set}, *inputs[] = {"in.txt"};
-    struct q_texts texts = {.items = sets, .count = set ? 1 : 0};
-    struct corpus_plan one = {0};
-    struct q_step step = {0};
-    assert_ok(corpus_plan_begin(NULL, &texts, &one));
-    assert_ok(corpus_plan_files(&one, inputs, 1));
-    assert_ok(corpus_plan_step(&one, &step));
-    snprintf(out, 64, "%s", step.key);
-    q_step_release(&step);
-    corpus_plan_release(&one);
-}
-
 static void test_identity(void **state)
 {
     (void)state;
@@ -170,11 +157,11 @@ static void test_identity(void **state)
     scratch_write("in.txt", ENGLISH, strlen(ENGLISH));
     write_model("lang.bin", "__label__en", "__label__de", 2);
     write_model("copy.bin", "__label__en", "__label__de", 2);
-    key_of(NULL, none);
-    key_of("corpus.lang_model=lang.bin", first);
-    key_of("corpus.lang_model=copy.bin", copied);
+    plan_key(NULL, none);
+    plan_key("corpus.lang_model=lang.bin", first);
+    plan_key("corpus.lang_model=copy.bin", copied);
     write_model("lang.bin", "__label__en", "__label__de", 3);
-    key_of("corpus.lang_model=lang.bin", other);
+    plan_key("corpus.lang_model=lang.bin", other);
     assert_string_equal(first, copied);
     assert_string_not_equal(first, other);
     assert_string_not_equal(first, none);
