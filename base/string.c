@@ -25,6 +25,11 @@ bool q_string_starts_any_case(q_string string, const char *prefix)
     return string.size >= size && (size == 0 || strncasecmp(string.data, prefix, size) == 0);
 }
 
+bool q_string_is_any_case(q_string string, const char *wanted)
+{
+    return string.size == strlen(wanted) && q_string_starts_any_case(string, wanted);
+}
+
 bool q_string_ends(q_string string, const char *suffix)
 {
     size_t size = strlen(suffix);

@@ -47,6 +47,7 @@ int q_string_compare(q_string a, q_string b);
 bool q_string_starts(q_string string, const char *prefix);
 /* Letters of ASCII in any case. */
 bool q_string_starts_any_case(q_string string, const char *prefix);
+bool q_string_is_any_case(q_string string, const char *wanted);
 bool q_string_ends(q_string string, const char *suffix);
 /* Offset of the first occurrence at or behind `from`, SIZE_MAX where there is none. */
 size_t q_string_find(q_string string, q_string needle, size_t from);

@@ -19,6 +19,8 @@ static void test_compares_and_slices(void **state)
     assert_true(q_string_starts(Q_STRING("abc"), "ab") && !q_string_starts(Q_STRING("abc"), "b"));
     assert_true(q_string_starts_any_case(Q_STRING("aBc"), "Ab") && !q_string_starts_any_case(Q_STRING("a"), "ab"));
     assert_true(q_string_starts_any_case(none, "") && !q_string_starts_any_case(none, "a"));
+    assert_true(q_string_is_any_case(Q_STRING("aBc"), "AbC") && !q_string_is_any_case(Q_STRING("abc"), "ab"));
+    assert_true(!q_string_is_any_case(Q_STRING("ab"), "abc") && q_string_is_any_case(none, ""));
     assert_true(q_string_starts(none, "") && !q_string_starts(none, "a"));
     assert_true(q_string_ends(Q_STRING("abc"), "bc") && !q_string_ends(Q_STRING("c"), "bc"));
     assert_true(q_string_is(q_string_slice(Q_STRING("abcdef"), 2, 4), "cd"));
