@@ -6,8 +6,6 @@
 #include "corpus/html/html_entities.h"
 #include "corpus/html/html_hints.h"
 
-#include <strings.h>
-
 static struct html_node *top(struct html_builder *b)
 {
     return &b->tree->nodes[b->stack[b->depth - 1]];
@@ -230,11 +228,6 @@ static void close_implied(struct html_builder *b, enum html_tag tag)
     }
 }
 
-static bool is_word(q_string value, const char *word)
-{
-    return value.size == strlen(word) && strncasecmp(value.data, word, value.size) == 0;
-}
-
 static bool is_display_none(q_string style)
 {
     size_t at = q_string_find(style, Q_STRING("display"), 0);
@@ -250,7 +243,8 @@ static bool is_hidden_by_attributes(const struct html_token *token)
 {
     if (q_string_starts(html_value(token, HTML_ATTRIBUTE_id), "default"))
         return false;
-    return html_has(token, HTML_ATTRIBUTE_hidden) || is_word(html_value(token, HTML_ATTRIBUTE_aria_hidden), "true") ||
+    return html_has(token, HTML_ATTRIBUTE_hidden) ||
+           q_string_is_any_case(html_value(token, HTML_ATTRIBUTE_aria_hidden), "true") ||
            is_display_none(html_value(token, HTML_ATTRIBUTE_style));
 }
 
@@ -267,11 +261,11 @@ static uint8_t node_flags(const struct html_token *token)
     unsigned flags = is_hidden_by_attributes(token) ? HTML_NODE_HIDDEN : 0;
     q_string role = html_value(token, HTML_ATTRIBUTE_role);
     for (size_t i = 0; role.size && i < Q_COUNT_OF(asides); i++)
-        if (is_word(role, asides[i]))
+        if (q_string_is_any_case(role, asides[i]))
             flags |= HTML_NODE_ROLE;
-    if (token->tag == HTML_TAG_main || is_word(role, "main"))
+    if (token->tag == HTML_TAG_main || q_string_is_any_case(role, "main"))
         flags |= HTML_NODE_MAIN;
-    if (is_word(html_value(token, HTML_ATTRIBUTE_itemprop), "articleBody"))
+    if (q_string_is_any_case(html_value(token, HTML_ATTRIBUTE_itemprop), "articleBody"))
         flags |= HTML_NODE_BODY;
     return (uint8_t)flags;
 }

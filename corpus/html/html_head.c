@@ -4,8 +4,6 @@
 #include "corpus/html/html_collapse.h"
 #include "corpus/html/html_entities.h"
 
-#include <strings.h>
-
 /* Where a date of publication stands, the surest first. */
 enum { DATE_META = 1, DATE_JSON, DATE_ITEMPROP, DATE_PLAIN_META, DATE_TIME };
 enum { DATE_BYTES_MAX = 64 };
@@ -52,15 +50,10 @@ static bool is_manual(q_string generator)
 }
 
 /* In any case, as names of HTML are. */
-static bool is_name(q_string name, const char *known)
-{
-    return name.size == strlen(known) && strncasecmp(name.data, known, name.size) == 0;
-}
-
 static bool is_one_of(q_string name, const char *const *names)
 {
     for (; *names; names++)
-        if (is_name(name, *names))
+        if (q_string_is_any_case(name, *names))
             return true;
     return false;
 }
@@ -74,11 +67,11 @@ static q_status read_meta(struct html_head *head, const struct html_token *token
     q_string content = html_value(token, HTML_ATTRIBUTE_content), name = html_value(token, HTML_ATTRIBUTE_property);
     name = name.size ? name : html_value(token, HTML_ATTRIBUTE_name);
     name = name.size ? name : html_value(token, HTML_ATTRIBUTE_itemprop);
-    if (is_name(name, "generator"))
+    if (q_string_is_any_case(name, "generator"))
         head->manual |= is_manual(content);
-    if (is_name(name, "og:title"))
+    if (q_string_is_any_case(name, "og:title"))
         return set_once(&head->og_title, content);
-    if (is_name(name, "og:url"))
+    if (q_string_is_any_case(name, "og:url"))
         return set_once(&head->url, content);
     if (is_one_of(name, published))
         return set_date(head, content, DATE_META);
@@ -88,8 +81,9 @@ static q_status read_meta(struct html_head *head, const struct html_token *token
 /* Themes of Sphinx that do not name it have its style sheet of code. */
 static q_status read_link(struct html_head *head, q_string rel, q_string href)
 {
-    head->manual |= is_name(rel, "stylesheet") && q_string_find(href, Q_STRING("_static/pygments.css"), 0) != SIZE_MAX;
-    return is_name(rel, "canonical") ? set_once(&head->url, href) : Q_OK;
+    head->manual |=
+        q_string_is_any_case(rel, "stylesheet") && q_string_find(href, Q_STRING("_static/pygments.css"), 0) != SIZE_MAX;
+    return q_string_is_any_case(rel, "canonical") ? set_once(&head->url, href) : Q_OK;
 }
 
 q_status html_head_tag(struct html_head *head, const struct html_token *token)

@@ -22,13 +22,13 @@ static enum corpus_format format_of(q_string type)
                                                    "application/xml",
                                                    "image/svg"};
     for (size_t i = 0; i < Q_COUNT_OF(html); i++)
-        if (warc_name_is(type, html[i]))
+        if (q_string_is_any_case(type, html[i]))
             return CORPUS_HTML;
     for (size_t i = 0; i < Q_COUNT_OF(text); i++)
-        if (warc_name_is(type, text[i]))
+        if (q_string_is_any_case(type, text[i]))
             return CORPUS_TEXT;
     for (size_t i = 0; i < Q_COUNT_OF(unknown); i++)
-        if (warc_name_is(type, unknown[i]))
+        if (q_string_is_any_case(type, unknown[i]))
             return CORPUS_UNKNOWN;
     for (size_t i = 0; i < Q_COUNT_OF(prose_not); i++)
         if (q_string_starts_any_case(type, prose_not[i]))
@@ -92,15 +92,15 @@ static bool add_codings(q_string value, struct http_message *message)
                  {"br", HTTP_CODING_BROTLI}};
     q_string name;
     while (next_piece(&value, ',', &name)) {
-        if (warc_name_is(name, "chunked"))
+        if (q_string_is_any_case(name, "chunked"))
             message->chunked = true;
-        if (!name.size || warc_name_is(name, "identity") || warc_name_is(name, "chunked") ||
-            warc_name_is(name, "none") || q_string_find(name, Q_STRING("/"), 0) != SIZE_MAX ||
-            warc_name_is(name, "utf-8"))
+        if (!name.size || q_string_is_any_case(name, "identity") || q_string_is_any_case(name, "chunked") ||
+            q_string_is_any_case(name, "none") || q_string_find(name, Q_STRING("/"), 0) != SIZE_MAX ||
+            q_string_is_any_case(name, "utf-8"))
             continue; /* types and charsets have been seen there */
         enum http_coding coding = HTTP_CODING_UNKNOWN;
         for (size_t i = 0; i < Q_COUNT_OF(known); i++)
-            if (warc_name_is(name, known[i].name))
+            if (q_string_is_any_case(name, known[i].name))
                 coding = known[i].coding;
         if (message->coding_count == HTTP_CODINGS_MAX)
             return false;
@@ -144,10 +144,10 @@ bool http_parse(q_string bytes, struct http_message *message, size_t *body)
     while (!head_ends(rest) && warc_next_field(&rest, fold, sizeof fold, &name, &value)) {
         if (++fields > FIELDS_MAX)
             return false;
-        bool coding = warc_name_is(name, "Content-Encoding") || warc_name_is(name, "Transfer-Encoding");
+        bool coding = q_string_is_any_case(name, "Content-Encoding") || q_string_is_any_case(name, "Transfer-Encoding");
         if (coding && !add_codings(value, message))
             return false;
-        if (warc_name_is(name, "Content-Type"))
+        if (q_string_is_any_case(name, "Content-Type"))
             http_content_type(value, message);
     }
     *body = (size_t)(rest.data - bytes.data);

@@ -3,7 +3,6 @@
 #include "base/check.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 enum { FIELDS_MAX = 512, FOLD_BYTES = 2048 };
 
@@ -27,11 +26,6 @@ const char *warc_type_reason(enum warc_type type)
 }
 
 /* --- fields ------------------------------------------------------------------------------------------------------------------------ */
-
-bool warc_name_is(q_string name, const char *wanted)
-{
-    return name.size == strlen(wanted) && strncasecmp(name.data, wanted, name.size) == 0;
-}
 
 static bool is_blank(char c)
 {
@@ -103,7 +97,7 @@ static bool parse_length(q_string text, uint64_t *length)
 static enum warc_type type_of(q_string name)
 {
     for (size_t i = 0; i < WARC_OTHER; i++)
-        if (warc_name_is(name, types[i].name))
+        if (q_string_is_any_case(name, types[i].name))
             return (enum warc_type)i;
     return WARC_OTHER;
 }
@@ -125,19 +119,19 @@ static const char *parse_warc(q_string head, struct warc_record *record)
     while (warc_next_field(&head, fold, sizeof fold, &name, &value)) {
         if (++fields > FIELDS_MAX)
             return "the header has too many fields";
-        if (warc_name_is(name, "WARC-Type"))
+        if (q_string_is_any_case(name, "WARC-Type"))
             record->type = type_of(value);
-        if (warc_name_is(name, "Content-Length") && !(length = parse_length(value, &record->length)))
+        if (q_string_is_any_case(name, "Content-Length") && !(length = parse_length(value, &record->length)))
             return "Content-Length is no length";
         if (value.data == fold)
             continue; /* only what nobody keeps is ever folded */
-        if (warc_name_is(name, "WARC-Target-URI"))
+        if (q_string_is_any_case(name, "WARC-Target-URI"))
             record->url = without_brackets(value);
-        if (warc_name_is(name, "WARC-Date"))
+        if (q_string_is_any_case(name, "WARC-Date"))
             record->date = value;
-        if (warc_name_is(name, "WARC-Record-ID"))
+        if (q_string_is_any_case(name, "WARC-Record-ID"))
             record->id = without_brackets(value);
-        if (warc_name_is(name, "Content-Type"))
+        if (q_string_is_any_case(name, "Content-Type"))
             record->content_type = value;
     }
     return length ? NULL : "the header has no Content-Length";

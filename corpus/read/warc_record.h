@@ -57,7 +57,5 @@ const char *warc_parse(q_string head, bool arc, struct warc_record *record);
 /* Takes the next header off *rest, of lines "Name: value": false at a blank line or the end. A value that is folded is joined in `fold` (of `fold_size`
  * bytes, cut there). Lines without a colon are passed over. Shared with HTTP, whose headers look the same. */
 bool warc_next_field(q_string *rest, char *fold, size_t fold_size, q_string *name, q_string *value);
-/* Whether a name is this one, in any case. */
-bool warc_name_is(q_string name, const char *wanted);
 
 #endif

@@ -5,8 +5,6 @@
 #include "corpus/rules/rules_tables.h"
 #include "corpus/text/text_lines.h"
 
-#include <strings.h>
-
 #define BOUND(field, default_text, least, most, words)                                                                 \
     CORPUS_ROW_BOUND(corpus_dclm_settings, field, default_text, least, most, words)
 #define SWITCH(field, words) CORPUS_ROW_SWITCH(corpus_dclm_settings, field, "true", words)
@@ -62,7 +60,7 @@ static bool is_counter(const uint16_t *classes, q_string line)
     at += memchr("kKmMbB", inner.data[at], 6) != NULL;
     q_string behind = q_string_slice(inner, at, inner.size), word = corpus_line_strip(classes, behind);
     for (size_t i = 0; i < Q_COUNT_OF(counted) && word.size < behind.size; i++)
-        if (word.size == strlen(counted[i]) && strncasecmp(word.data, counted[i], word.size) == 0)
+        if (q_string_is_any_case(word, counted[i]))
             return true;
     return false;
 }
