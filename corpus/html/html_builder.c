@@ -190,16 +190,11 @@ static bool close_to(struct html_builder *b, enum html_tag tag)
     return true;
 }
 
-static bool is_heading(unsigned tag)
-{
-    return tag >= HTML_TAG_h1 && tag <= HTML_TAG_h6;
-}
-
 /* What the standard closes by itself before `tag` opens (13.2.6.4.7). */
 static void close_implied(struct html_builder *b, enum html_tag tag)
 {
     unsigned open = top(b)->tag;
-    if (open == HTML_TAG_p || (is_heading(open) && is_heading(tag)))
+    if (open == HTML_TAG_p || (html_is_heading(open) && html_is_heading(tag)))
         pop(b);
     switch (tag) {
     case HTML_TAG_li:
@@ -371,7 +366,7 @@ q_status html_builder_close(struct html_builder *b, enum html_tag tag)
         return Q_OK;
     if (b->overflow) /* which one it closes is not known any more: count them down */
         b->overflow--;
-    else if (is_heading(tag) && is_heading(top(b)->tag))
+    else if (html_is_heading(tag) && html_is_heading(top(b)->tag))
         pop(b); /* </h2> closes any open heading */
     else
         close_to(b, tag);

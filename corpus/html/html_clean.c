@@ -22,8 +22,8 @@ static bool is_clutter(const struct html_tree *tree, const struct html_main *mai
     case HTML_TAG_ol:
     case HTML_TAG_dl:
     case HTML_TAG_table:
-        if (tree->head
-                .manual) /* there tables are of names that lead to their sections; the head of a function may be one, of one run */
+        /* In a manual, tables are of names that lead to their sections; the head of a function may be one, of one run. */
+        if (tree->head.manual)
             return links > 0.9 && node->end > i + 2;
         return links > 0.6;
     case HTML_TAG_div:
@@ -84,7 +84,7 @@ static void drop_datelines(const struct html_tree *tree, struct html_main *main)
 {
     for (size_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (!html_is_run(node) || main->state[i] != HTML_STATE_TAKEN || html_is_heading(node))
+        if (!html_is_run(node) || main->state[i] != HTML_STATE_TAKEN || html_is_heading(node->tag))
             continue;
         if (main->run_letters[i] >= DATELINE_LETTERS_MAX || node->flags & HTML_NODE_PRE)
             break;
@@ -104,7 +104,8 @@ static void drop_bare_headings(const struct html_tree *tree, struct html_main *m
             continue;
         if (main->state[i] == HTML_STATE_PRUNED) {
             lost = true;
-        } else if (lost && html_is_heading(node) && (!next || (html_is_heading(next) && next->tag <= node->tag))) {
+        } else if (lost && html_is_heading(node->tag) &&
+                   (!next || (html_is_heading(next->tag) && next->tag <= node->tag))) {
             main->state[i] = HTML_STATE_PRUNED;
         } else {
             next = node;

@@ -33,14 +33,4 @@ static inline void html_set_state(struct html_main *main, size_t from, size_t to
     memset(main->state + from, (int)state, to - from);
 }
 
-static inline bool html_is_run(const struct html_node *node)
-{
-    return node->flags & HTML_NODE_RUN;
-}
-
-static inline bool html_is_heading(const struct html_node *node)
-{
-    return node->tag >= HTML_TAG_h1 && node->tag <= HTML_TAG_h6;
-}
-
 #endif

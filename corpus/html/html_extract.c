@@ -15,7 +15,7 @@ static uint32_t find_heading(const struct html_tree *tree, const uint8_t *state)
     q_string title = q_string_slice(q_buffer_string(&tree->head.title), 0, TITLE_BYTES_MAX);
     for (uint32_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
-        if (!(node->flags & HTML_NODE_RUN) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
+        if (!html_is_run(node) || node->tag < HTML_TAG_h1 || node->tag > HTML_TAG_h3 ||
             node->to - node->from > HEADING_BYTES_MAX)
             continue;
         unsigned rank = (node->link_bytes < node->to - node->from ? UNLINKED : 0u) |

@@ -236,7 +236,7 @@ static size_t best_node(const struct html_tree *tree, struct html_main *main)
 static bool begins_with_heading(const struct html_tree *tree, size_t i)
 {
     for (size_t at = i + 1; at < tree->nodes[i].end && at <= i + 2; at++)
-        if (html_is_heading(&tree->nodes[at]))
+        if (html_is_heading(tree->nodes[at].tag))
             return true;
     return false;
 }

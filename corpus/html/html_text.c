@@ -6,11 +6,6 @@
 /* What stands between two runs. */
 enum gap { GAP_CELL, GAP_LINE, GAP_PARAGRAPH };
 
-static bool is_heading(unsigned tag)
-{
-    return tag >= HTML_TAG_h1 && tag <= HTML_TAG_h6;
-}
-
 /* A cell with one run in it is written in its row's line; one with more, or with preformatted text, is a box of layout, written as blocks. */
 static bool is_plain_cell(const struct html_writer *w, uint32_t cell)
 {
@@ -20,7 +15,7 @@ static bool is_plain_cell(const struct html_writer *w, uint32_t cell)
 static enum gap gap_before(const struct html_writer *w, uint32_t run)
 {
     const struct html_tree *tree = w->tree;
-    if (is_heading(tree->nodes[run].tag))
+    if (html_is_heading(tree->nodes[run].tag))
         return GAP_PARAGRAPH;
     uint32_t item = html_ancestor(tree, run, HTML_TAG_li, HTML_TAG_dd),
              last_item = html_ancestor(tree, w->last, HTML_TAG_li, HTML_TAG_dd);
@@ -54,7 +49,7 @@ static uint32_t item_number(struct html_writer *w, uint32_t item)
         w->lists[w->list_count++] = (struct html_open_list){.list = list, .next = list + 1};
     struct html_open_list *open = &w->lists[w->list_count - 1];
     for (; open->next <= item; open->next = nodes[open->next].end)
-        open->number += !(nodes[open->next].flags & HTML_NODE_RUN) && nodes[open->next].tag == HTML_TAG_li;
+        open->number += !html_is_run(&nodes[open->next]) && nodes[open->next].tag == HTML_TAG_li;
     return open->number;
 }
 
@@ -108,7 +103,7 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
     if (marked)
         return write_spaces(w, w->indent);
     w->last_item = item;
-    if (is_heading(nodes[run].tag)) { /* a section that its maker calls an item */
+    if (html_is_heading(nodes[run].tag)) { /* a section that its maker calls an item */
         w->section = item;
         w->indent = 0;
         return Q_OK;
@@ -120,7 +115,7 @@ static q_status write_mark(struct html_writer *w, uint32_t run)
 static q_status write_heading_mark(struct html_writer *w, unsigned tag)
 {
     static const char marks[] = "###### ";
-    if (!w->markdown || !is_heading(tag))
+    if (!w->markdown || !html_is_heading(tag))
         return Q_OK;
     unsigned level = tag - HTML_TAG_h1 + 1;
     return q_buffer_append(w->out, marks + 6 - level, level + 1);
@@ -155,7 +150,7 @@ static q_status count_runs(const struct html_tree *tree, const uint8_t *state, s
     Q_TRY(q_grow(&text->runs, &text->capacity, tree->count + 1, sizeof *text->runs));
     for (size_t i = 0; i < tree->count; i++) {
         text->runs[i] = runs;
-        runs += tree->nodes[i].flags & HTML_NODE_RUN && state[i] == HTML_STATE_TAKEN;
+        runs += html_is_run(&tree->nodes[i]) && state[i] == HTML_STATE_TAKEN;
     }
     text->runs[tree->count] = runs;
     return Q_OK;
@@ -169,7 +164,7 @@ q_status html_text_write(const struct html_tree *tree, const uint8_t *state, boo
     for (uint32_t i = 1; i < tree->count; i++) {
         const struct html_node *node = &tree->nodes[i];
         unsigned columns = 0;
-        if (node->flags & HTML_NODE_RUN) {
+        if (html_is_run(node)) {
             if (state[i] == HTML_STATE_TAKEN)
                 Q_TRY(write_run(&w, i));
         } else if (markdown && node->tag == HTML_TAG_table && (columns = html_table_columns(&w, i))) {

@@ -64,4 +64,14 @@ static inline q_string html_node_text(const struct html_tree *tree, const struct
     return q_string_slice(q_buffer_string(&tree->text), node->from, node->to);
 }
 
+static inline bool html_is_run(const struct html_node *node)
+{
+    return node->flags & HTML_NODE_RUN;
+}
+
+static inline bool html_is_heading(unsigned tag)
+{
+    return tag >= HTML_TAG_h1 && tag <= HTML_TAG_h6;
+}
+
 #endif

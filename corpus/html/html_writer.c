@@ -5,7 +5,7 @@
 uint32_t html_ancestor(const struct html_tree *tree, uint32_t i, enum html_tag a, enum html_tag b)
 {
     for (; i; i = tree->nodes[i].parent)
-        if (!(tree->nodes[i].flags & HTML_NODE_RUN) && (tree->nodes[i].tag == a || tree->nodes[i].tag == b))
+        if (!html_is_run(&tree->nodes[i]) && (tree->nodes[i].tag == a || tree->nodes[i].tag == b))
             return i;
     return 0;
 }
@@ -69,12 +69,12 @@ q_status html_write_fenced(struct html_writer *w, uint32_t run)
 
 static bool is_cell(const struct html_node *node)
 {
-    return !(node->flags & HTML_NODE_RUN) && (node->tag == HTML_TAG_td || node->tag == HTML_TAG_th);
+    return !html_is_run(node) && (node->tag == HTML_TAG_td || node->tag == HTML_TAG_th);
 }
 
 static bool is_row(const struct html_node *node)
 {
-    return !(node->flags & HTML_NODE_RUN) && node->tag == HTML_TAG_tr;
+    return !html_is_run(node) && node->tag == HTML_TAG_tr;
 }
 
 unsigned html_table_columns(const struct html_writer *w, uint32_t table)
@@ -82,7 +82,7 @@ unsigned html_table_columns(const struct html_writer *w, uint32_t table)
     const struct html_node *nodes = w->tree->nodes;
     unsigned columns = 0, rows = 0, cells = 0;
     for (uint32_t i = table + 1; i < nodes[table].end; i++) {
-        if (nodes[i].tag == HTML_TAG_table && !(nodes[i].flags & HTML_NODE_RUN))
+        if (nodes[i].tag == HTML_TAG_table && !html_is_run(&nodes[i]))
             return 0;
         if (nodes[i].flags & HTML_NODE_PRE && w->state[i] == HTML_STATE_TAKEN)
             return 0;
@@ -105,7 +105,7 @@ static q_status write_cell(struct html_writer *w, uint32_t cell)
     const struct html_node *nodes = w->tree->nodes;
     Q_TRY(q_buffer_append(w->out, " ", 1));
     for (uint32_t i = cell + 1; i < nodes[cell].end; i++) {
-        if (!(nodes[i].flags & HTML_NODE_RUN) || w->state[i] != HTML_STATE_TAKEN)
+        if (!html_is_run(&nodes[i]) || w->state[i] != HTML_STATE_TAKEN)
             continue;
         q_string text = html_node_text(w->tree, &nodes[i]);
         for (size_t c = 0; c < text.size; c++) {
@@ -139,7 +139,7 @@ q_status html_write_table(struct html_writer *w, uint32_t table, unsigned column
     const struct html_node *nodes = w->tree->nodes;
     bool first = true;
     for (uint32_t i = table + 1; i < nodes[table].end; i++) {
-        if (nodes[i].flags & HTML_NODE_RUN && w->state[i] == HTML_STATE_TAKEN) { /* a caption */
+        if (html_is_run(&nodes[i]) && w->state[i] == HTML_STATE_TAKEN) { /* a caption */
             if (w->last)
                 Q_TRY(q_buffer_append(w->out, "\n\n", 2));
             Q_TRY(q_buffer_append_string(w->out, html_node_text(w->tree, &nodes[i])));
