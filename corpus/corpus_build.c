@@ -68,30 +68,48 @@ static void warn_of_more(struct build *b)
     b->failed = 0;
 }
 
+static q_status open_reader(struct build *b, const struct corpus_file *file)
+{
+    const size_t piece = b->part->piece;
+    uint64_t from, to;
+    corpus_piece_range(file, piece, &from, &to);
+    b->reader_options.piece =
+        (struct corpus_piece){.from = from, .to = to, .index = file->cuts[piece].index, .lines = file->pieces > 1};
+    return corpus_reader_open(file->path, &b->reader_options, &b->reader);
+}
+
+/* At its end: what was read must be what was planned, else the part would not be that of its identity. */
+static q_status close_reader(struct build *b, const struct corpus_file *file)
+{
+    const struct corpus_piece *piece = &b->reader_options.piece;
+    uint64_t bytes = piece->to - piece->from;
+    q_progress_add(bytes > b->reported ? bytes - b->reported : 0);
+    b->reported = 0;
+    Q_TRY(corpus_file_unchanged(file));
+    corpus_reader_close(b->reader);
+    b->reader = NULL;
+    warn_of_more(b);
+    b->file++;
+    return Q_OK;
+}
+
 /* The next item of the part's files; *more = false behind the last. */
 static q_status next_item(struct build *b, struct corpus_item *item, bool *more)
 {
     *more = false;
     while (b->file < b->part->count) {
         const struct corpus_file *file = file_at(b, b->file);
-        size_t piece = file->pieces > 1 ? b->part->piece : 0;
-        uint64_t from, to;
-        corpus_piece_range(file, piece, &from, &to);
-        b->reader_options.piece =
-            (struct corpus_piece){.from = from, .to = to, .index = file->cuts[piece].index, .lines = file->pieces > 1};
         if (!b->reader)
-            Q_TRY(corpus_reader_open(file->path, &b->reader_options, &b->reader));
+            Q_TRY(open_reader(b, file));
         Q_TRY(corpus_reader_next(b->reader, item, more));
-        uint64_t position = *more ? corpus_reader_position(b->reader) : to - from;
+        if (!*more) {
+            Q_TRY(close_reader(b, file));
+            continue;
+        }
+        uint64_t position = corpus_reader_position(b->reader);
         q_progress_add(position > b->reported ? position - b->reported : 0);
-        b->reported = *more ? Q_MAX(position, b->reported) : 0;
-        if (*more)
-            return Q_OK;
-        Q_TRY(corpus_file_unchanged(file)); /* else the part would not be that of its identity */
-        corpus_reader_close(b->reader);
-        b->reader = NULL;
-        warn_of_more(b);
-        b->file++;
+        b->reported = Q_MAX(position, b->reported);
+        return Q_OK;
     }
     return Q_OK;
 }

@@ -245,7 +245,7 @@ uint64_t corpus_part_bytes(const struct corpus_plan *plan, const struct corpus_p
     const struct corpus_file *files = plan->sources[part->source].files + part->first;
     uint64_t bytes = 0, from, to;
     for (size_t i = 0; i < part->count; i++) {
-        corpus_piece_range(&files[i], files[i].pieces > 1 ? part->piece : 0, &from, &to);
+        corpus_piece_range(&files[i], part->piece, &from, &to);
         bytes += to - from;
     }
     return bytes;

@@ -34,7 +34,7 @@ struct corpus_source {
 struct corpus_part {
     size_t source;
     size_t first, count;
-    size_t piece; /* of file `first` where it has more than one */
+    size_t piece; /* of file `first`; 0 where it is not cut or has files behind it */
 };
 
 struct corpus_plan {
