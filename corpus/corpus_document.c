@@ -114,7 +114,7 @@ static q_status extract_manual(struct corpus_worker *w, q_string utf8, struct co
     return Q_OK;
 }
 
-/* Languages become keys of statistics, so only what can be a tag of BCP-47 is taken for one. */
+/* Only what can be a tag of BCP-47 is taken for a stated language; the statistics shorten it further. */
 static bool is_language_tag(q_string text)
 {
     enum { TAG_BYTES_MAX = 35 };
