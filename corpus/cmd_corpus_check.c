@@ -95,11 +95,7 @@ struct checking {
 
 static q_status check_file(struct checking *c, const struct corpus_source *source, const struct corpus_file *file)
 {
-    const struct corpus_settings *settings = &c->plan.settings;
-    const struct corpus_reader_options options = {.item_bytes_max = settings->item_bytes_max,
-                                                  .unpack_ratio_max = settings->unpack_ratio_max,
-                                                  .depth_max = (unsigned)settings->depth_max,
-                                                  .format = (enum q_input_format)source->input->format};
+    const struct corpus_reader_options options = corpus_plan_reader(&c->plan, source);
     const struct corpus_origin origin = {source->input, file->name};
     bool more = true;
     Q_TRY(corpus_reader_open(file->path, &options, &c->reader));

@@ -71,10 +71,9 @@ static void warn_of_more(struct build *b)
 static q_status open_reader(struct build *b, const struct corpus_file *file)
 {
     const size_t piece = b->part->piece;
-    uint64_t from, to;
-    corpus_piece_range(file, piece, &from, &to);
-    b->reader_options.piece =
-        (struct corpus_piece){.from = from, .to = to, .index = file->cuts[piece].index, .lines = file->pieces > 1};
+    struct corpus_piece *range = &b->reader_options.piece;
+    *range = (struct corpus_piece){.kind = file->pieces.kind, .index = file->pieces.cuts[piece].index};
+    corpus_piece_range(file, piece, &range->from, &range->to);
     return corpus_reader_open(file->path, &b->reader_options, &b->reader);
 }
 
@@ -291,12 +290,8 @@ static q_status run_part(struct build *b, struct q_step *step, uint64_t part, st
 
 q_status corpus_build_part(const struct corpus_plan *plan, struct q_step *step, uint64_t part, struct q_pool *pool)
 {
-    const struct corpus_settings *settings = &plan->settings;
     struct build b = {.plan = plan, .part = &plan->parts[part], .source = &plan->sources[plan->parts[part].source]};
-    b.reader_options = (struct corpus_reader_options){.item_bytes_max = settings->item_bytes_max,
-                                                      .unpack_ratio_max = settings->unpack_ratio_max,
-                                                      .depth_max = (unsigned)settings->depth_max,
-                                                      .format = (enum q_input_format)b.source->input->format};
+    b.reader_options = corpus_plan_reader(plan, b.source);
     q_status status = run_part(&b, step, part, pool);
     struct q_error error; /* the clean-up must not lose the text */
     if (status != Q_OK)

@@ -3,71 +3,99 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/manifest.h"
-#include "corpus/read/reader.h"
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-static q_status holds_lines(int fd, const char *path, uint64_t bytes, const struct q_input *input, char *block,
-                            bool *lines)
+struct cutting {
+    const char *path;
+    uint64_t bytes, part_bytes;
+    const struct corpus_reader_options *options;
+    int fd;
+    char *block;     /* BLOCK_BYTES */
+    uint64_t barren; /* up to here no record begins behind the last cut */
+};
+
+static q_status look(const struct cutting *c, enum corpus_piece_kind *kind)
 {
-    size_t size = (size_t)Q_MIN(bytes, (uint64_t)CORPUS_SNIFF_BYTES);
-    Q_TRY(q_fs_read_at(fd, path, 0, block, size));
-    return corpus_reads_lines(path, (q_string){block, size}, (enum q_input_format)input->format, lines);
+    size_t size = (size_t)Q_MIN(c->bytes, (uint64_t)CORPUS_SNIFF_BYTES);
+    Q_TRY(q_fs_read_at(c->fd, c->path, 0, c->block, size));
+    return corpus_piece_kind_of(c->path, (q_string){c->block, size}, c->options, kind);
 }
 
 /* The beginning of the first line that begins at `from` > 0 or behind it; `bytes` where there is none. */
-static q_status next_line(int fd, const char *path, uint64_t bytes, uint64_t from, char *block, uint64_t *out)
+static q_status next_line(struct cutting *c, uint64_t from, uint64_t *out)
 {
-    for (uint64_t at = from - 1; at < bytes;) {
-        size_t size = (size_t)Q_MIN(bytes - at, (uint64_t)BLOCK_BYTES);
-        Q_TRY(q_fs_read_at(fd, path, at, block, size));
-        const char *end = memchr(block, '\n', size);
+    for (uint64_t at = from - 1; at < c->bytes;) {
+        size_t size = (size_t)Q_MIN(c->bytes - at, (uint64_t)BLOCK_BYTES);
+        Q_TRY(q_fs_read_at(c->fd, c->path, at, c->block, size));
+        const char *end = memchr(c->block, '\n', size);
         if (end) {
-            *out = at + (uint64_t)(end - block) + 1;
+            *out = at + (uint64_t)(end - c->block) + 1;
             return Q_OK;
         }
         at += size;
     }
-    *out = bytes;
+    *out = c->barren = c->bytes;
     return Q_OK;
 }
 
-static q_status find_cuts(int fd, const char *path, uint64_t bytes, uint64_t part_bytes, char *block,
-                          struct corpus_cut *cuts, size_t pieces, size_t *count)
+/* The same for records, and their members. Where none begins up to the next multiple, no more than that is searched: *out = bytes, and c->barren
+ * tells how far. */
+static q_status next_record(struct cutting *c, uint64_t from, uint64_t *out)
 {
-    for (size_t k = 1; k < pieces; k++) {
-        uint64_t from = k * part_bytes, offset;
-        if (from <= cuts[*count - 1].offset)
-            continue; /* a line reaches over it */
-        Q_TRY(next_line(fd, path, bytes, from, block, &offset));
-        if (offset >= bytes)
-            return Q_OK;
-        cuts[(*count)++].offset = offset;
+    const uint64_t lead = CORPUS_CUT_LEAD_BYTES, to = from + Q_MAX(c->part_bytes, lead);
+    struct corpus_reader_options options = *c->options;
+    options.piece = (struct corpus_piece){CORPUS_SEARCH_OF_RECORDS, from - Q_MIN(from, lead), to, 0};
+    struct corpus_reader *reader;
+    struct corpus_item item;
+    bool more = true, found = false;
+    Q_TRY(corpus_reader_open(c->path, &options, &reader));
+    q_status status = Q_OK;
+    while (status == Q_OK && more && !found) {
+        status = corpus_reader_next(reader, &item, &more);
+        found = status == Q_OK && more && !item.failed && !item.inside && item.index >= from;
     }
+    *out = found ? item.index : c->bytes;
+    if (!found)
+        c->barren = to;
+    corpus_reader_close(reader);
+    return status;
+}
+
+static q_status find_cuts(struct cutting *c, size_t most, struct corpus_pieces *pieces)
+{
+    for (size_t k = 1; k < most; k++) {
+        uint64_t from = k * c->part_bytes, offset;
+        if (from <= pieces->cuts[pieces->count - 1].offset || from < c->barren)
+            continue; /* a line or a record reaches over it */
+        Q_TRY(pieces->kind == CORPUS_PIECE_OF_LINES ? next_line(c, from, &offset) : next_record(c, from, &offset));
+        if (offset < c->bytes)
+            pieces->cuts[pieces->count++].offset = offset;
+    }
+    if (pieces->count == 1)
+        pieces->kind = CORPUS_WHOLE_FILE;
     return Q_OK;
 }
 
-q_status corpus_cut_file(const char *path, uint64_t bytes, const struct q_input *input, uint64_t part_bytes,
-                         struct q_arena *arena, struct corpus_cut **cuts, size_t *count)
+q_status corpus_cut_file(const char *path, uint64_t bytes, const struct corpus_reader_options *options,
+                         uint64_t part_bytes, struct q_arena *arena, struct corpus_pieces *pieces)
 {
     /* One more than there may be parts is refused by the plan, and costs no memory. */
-    size_t pieces = (size_t)Q_MIN(Q_MAX(bytes / part_bytes, (uint64_t)1), (uint64_t)Q_PARTS_MAX + 1);
-    bool lines = false;
-    char *block = NULL;
-    int fd = -1;
-    *count = 1;
-    Q_TRY(q_arena_alloc(arena, pieces, sizeof **cuts, cuts));
-    if (pieces == 1)
+    size_t most = (size_t)Q_MIN(Q_MAX(bytes / part_bytes, (uint64_t)1), (uint64_t)Q_PARTS_MAX + 1);
+    struct cutting c = {.path = path, .bytes = bytes, .part_bytes = part_bytes, .options = options, .fd = -1};
+    *pieces = (struct corpus_pieces){.kind = CORPUS_WHOLE_FILE, .count = 1};
+    Q_TRY(q_arena_alloc(arena, most, sizeof *pieces->cuts, &pieces->cuts));
+    if (most == 1)
         return Q_OK;
-    q_status status = q_fs_open_read(path, &fd);
+    q_status status = q_fs_open_read(path, &c.fd);
     if (status == Q_OK)
-        status = q_alloc(BLOCK_BYTES, 1, &block);
+        status = q_alloc(BLOCK_BYTES, 1, &c.block);
     if (status == Q_OK)
-        status = holds_lines(fd, path, bytes, input, block, &lines);
-    if (status == Q_OK && lines)
-        status = find_cuts(fd, path, bytes, part_bytes, block, *cuts, pieces, count);
-    q_release(block);
-    q_fs_close(fd);
+        status = look(&c, &pieces->kind);
+    if (status == Q_OK && pieces->kind != CORPUS_WHOLE_FILE)
+        status = find_cuts(&c, most, pieces);
+    q_release(c.block);
+    q_fs_close(c.fd);
     return status;
 }
 
@@ -97,19 +125,19 @@ static void count_lines(struct line_counter *c, const char *at, const char *end)
 
 /* Counts the block that begins at `offset`, and notes what was counted before each cut in it. */
 static void count_block(struct line_counter *c, uint64_t offset, const char *block, size_t size,
-                        struct corpus_cut *cuts, size_t count, size_t *next)
+                        struct corpus_pieces *pieces, size_t *next)
 {
     const char *at = block;
-    for (; *next < count && cuts[*next].offset < offset + size; ++*next) {
-        const char *cut = block + (cuts[*next].offset - offset);
+    for (; *next < pieces->count && pieces->cuts[*next].offset < offset + size; ++*next) {
+        const char *cut = block + (pieces->cuts[*next].offset - offset);
         count_lines(c, at, cut);
-        cuts[*next].index = c->lines;
+        pieces->cuts[*next].index = c->lines;
         at = cut;
     }
     count_lines(c, at, block + size);
 }
 
-q_status corpus_cut_count(const char *path, struct corpus_cut *cuts, size_t count, uint64_t *bytes, q_hash *hash)
+q_status corpus_cut_count(const char *path, struct corpus_pieces *pieces, uint64_t *bytes, q_hash *hash)
 {
     q_status status = Q_OK;
     struct q_hasher *hasher = NULL;
@@ -124,7 +152,7 @@ q_status corpus_cut_count(const char *path, struct corpus_cut *cuts, size_t coun
     do {
         Q_TRY_GOTO(out, q_fs_read_some(fd, path, block, BLOCK_BYTES, &got));
         q_hasher_add(hasher, block, got);
-        count_block(&counter, *bytes, block, got, cuts, count, &next);
+        count_block(&counter, *bytes, block, got, pieces, &next);
         *bytes += got;
     } while (got > 0);
     *hash = q_hasher_digest(hasher);

@@ -1,13 +1,22 @@
-/* Cutting a large file into parts where its format allows: plain JSON lines, at the first line that begins at or behind each multiple of `part_bytes`.
+/* Cutting a large file into pieces where its format allows: at the first line or record that begins at or behind each multiple of `part_bytes`.
  *
- * The number of the items before a cut is part of ids, so that these do not depend on where the file is cut; it is counted while the file is hashed.
+ *   plain JSON lines   The number of the items before a cut is part of ids, so that these do not depend on where the file is cut; it is counted while
+ *                      the file is hashed.
+ *   records            WARC and ARC, plain or a record to a member of gzip or zstd. Their ids have the offset in the file. Where a member begins cannot
+ *                      be told for certain from the middle of a file: a record may hold a crawl itself. So the search begins CORPUS_CUT_LEAD_BYTES
+ *                      before the multiple and reads records from there on; a cut that is wrong all the same is noticed when the piece before it is
+ *                      read to its end (reader.h). A file whose only member holds all records is not cut.
+ *
+ * All is a function of the file's bytes and `part_bytes`.
  */
 #ifndef QUERN_CORPUS_CUT_H
 #define QUERN_CORPUS_CUT_H
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/recipe.h"
+#include "corpus/read/reader.h"
+
+enum { CORPUS_CUT_LEAD_BYTES = 4 << 20 };
 
 /* Where a piece of a file begins. */
 struct corpus_cut {
@@ -15,13 +24,18 @@ struct corpus_cut {
     uint64_t index;  /* items before it */
 };
 
-/* The pieces of the file: *count is 1 where it is not cut, cuts[0] is its beginning. All have at least part_bytes, but for lines that reach over a multiple. In
- * the arena; the indices are 0 until corpus_cut_count. */
-q_status corpus_cut_file(const char *path, uint64_t bytes, const struct q_input *input, uint64_t part_bytes,
-                         struct q_arena *arena, struct corpus_cut **cuts, size_t *count) Q_MUST_USE;
+struct corpus_pieces {
+    enum corpus_piece_kind kind; /* CORPUS_WHOLE_FILE: it is not cut */
+    struct corpus_cut *cuts;     /* the first one is the file's beginning */
+    size_t count;                /* at least 1 */
+};
 
-/* Hashes the file as q_fs_hash_file does, and counts the items before each cut: lines that are not blank. */
-q_status corpus_cut_count(const char *path, struct corpus_cut *cuts, size_t count, uint64_t *bytes,
-                          q_hash *hash) Q_MUST_USE;
+/* options: how the file is read. All pieces have at least part_bytes, but for lines and records that reach over a multiple. In the arena; the indices
+ * are 0 until corpus_cut_count. */
+q_status corpus_cut_file(const char *path, uint64_t bytes, const struct corpus_reader_options *options,
+                         uint64_t part_bytes, struct q_arena *arena, struct corpus_pieces *pieces) Q_MUST_USE;
+
+/* Hashes a file that is cut into lines as q_fs_hash_file does, and counts the items before each cut: lines that are not blank. */
+q_status corpus_cut_count(const char *path, struct corpus_pieces *pieces, uint64_t *bytes, q_hash *hash) Q_MUST_USE;
 
 #endif

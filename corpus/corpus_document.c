@@ -78,8 +78,9 @@ void corpus_worker_release(struct corpus_worker *worker)
 
 q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out)
 {
-    return q_buffer_printf(out, "%s/%s%s%.*s#%llu", origin->input->name, origin->file, item->name.size ? "/" : "",
-                           Q_STRING_ARGS(item->name), (unsigned long long)item->index);
+    Q_TRY(q_buffer_printf(out, "%s/%s%s%.*s#%llu", origin->input->name, origin->file, item->name.size ? "/" : "",
+                          Q_STRING_ARGS(item->name), (unsigned long long)item->index));
+    return item->inside ? q_buffer_printf(out, "+%llu", (unsigned long long)item->inside) : Q_OK;
 }
 
 static q_status refuse(struct corpus_outcome *out, const char *reason, bool failed)

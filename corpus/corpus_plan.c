@@ -210,24 +210,33 @@ static q_status add_part(struct corpus_plan *plan, size_t *capacity, struct corp
     return Q_OK;
 }
 
+struct corpus_reader_options corpus_plan_reader(const struct corpus_plan *plan, const struct corpus_source *source)
+{
+    const struct corpus_settings *settings = &plan->settings;
+    return (struct corpus_reader_options){.item_bytes_max = settings->item_bytes_max,
+                                          .unpack_ratio_max = settings->unpack_ratio_max,
+                                          .depth_max = (unsigned)settings->depth_max,
+                                          .format = (enum q_input_format)source->input->format};
+}
+
 /* Files until they have part_bytes; a file that can be cut and is larger is parts of its own. */
 static q_status cut_source(struct corpus_plan *plan, size_t s, size_t *capacity)
 {
     const uint64_t part_bytes = plan->settings.part_bytes;
+    const struct corpus_reader_options options = corpus_plan_reader(plan, &plan->sources[s]);
     uint64_t bytes = part_bytes; /* of the part at hand: it is full */
     for (size_t i = 0; i < plan->sources[s].file_count; i++) {
         struct corpus_file *file = &plan->sources[s].files[i];
-        Q_TRY(corpus_cut_file(file->path, file->bytes, plan->sources[s].input, part_bytes, &plan->arena, &file->cuts,
-                              &file->pieces));
+        Q_TRY(corpus_cut_file(file->path, file->bytes, &options, part_bytes, &plan->arena, &file->pieces));
         plan->bytes += file->bytes;
-        if (file->pieces == 1 && bytes < part_bytes) {
+        if (file->pieces.count == 1 && bytes < part_bytes) {
             plan->parts[plan->part_count - 1].count++;
             bytes += file->bytes;
             continue;
         }
-        for (size_t piece = 0; piece < file->pieces; piece++)
+        for (size_t piece = 0; piece < file->pieces.count; piece++)
             Q_TRY(add_part(plan, capacity, (struct corpus_part){.source = s, .first = i, .count = 1, .piece = piece}));
-        bytes = file->pieces == 1 ? file->bytes : part_bytes;
+        bytes = file->pieces.count == 1 ? file->bytes : part_bytes;
     }
     return Q_OK;
 }
@@ -381,8 +390,9 @@ static q_status hash_source(struct corpus_source *source, q_hash *out)
     q_status status = Q_OK;
     for (size_t i = 0; i < source->file_count && status == Q_OK; i++) {
         struct corpus_file *file = &source->files[i];
-        status = file->pieces > 1 ? corpus_cut_count(file->path, file->cuts, file->pieces, &file->bytes, &file->hash)
-                                  : q_fs_hash_file(file->path, &file->bytes, &file->hash);
+        status = file->pieces.kind == CORPUS_PIECE_OF_LINES
+                     ? corpus_cut_count(file->path, &file->pieces, &file->bytes, &file->hash)
+                     : q_fs_hash_file(file->path, &file->bytes, &file->hash);
         if (status == Q_OK)
             status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes,
                                      q_hash_hex(file->hash, hex));

@@ -20,8 +20,7 @@ struct corpus_file {
     uint64_t bytes;
     q_hash hash;
     struct timespec modified; /* when the plan was made: before it was hashed */
-    struct corpus_cut *cuts;  /* where its pieces begin: the first one at 0 */
-    size_t pieces;            /* 1: it is not cut */
+    struct corpus_pieces pieces;
 };
 
 struct corpus_source {
@@ -73,9 +72,11 @@ q_status corpus_input_name(struct q_arena *arena, const char *path, const char *
 /* The piece's bytes of a file: from (counted) to (not). */
 static inline void corpus_piece_range(const struct corpus_file *file, size_t piece, uint64_t *from, uint64_t *to)
 {
-    *from = file->cuts[piece].offset;
-    *to = piece + 1 < file->pieces ? file->cuts[piece + 1].offset : file->bytes;
+    *from = file->pieces.cuts[piece].offset;
+    *to = piece + 1 < file->pieces.count ? file->pieces.cuts[piece + 1].offset : file->bytes;
 }
+/* How the files of a source are read, whole. */
+struct corpus_reader_options corpus_plan_reader(const struct corpus_plan *plan, const struct corpus_source *source);
 /* Stored bytes of a part. */
 uint64_t corpus_part_bytes(const struct corpus_plan *plan, const struct corpus_part *part);
 

@@ -50,7 +50,7 @@ static const char *const html_choices[] = {"article", "all", NULL};
 static const struct q_setting rows[] = {
     {ROW(part_bytes), .type = Q_SETTING_BYTES, .unit = "bytes", .standard = "64MiB", .min = 1, .max = 1e15,
      .meaning = "stored input per part: a part takes files until it has so many bytes; of files only plain JSON lines "
-                "are cut"},
+                "and those of records (WARC, ARC) are cut"},
     {ROW(held_out), .type = Q_SETTING_DOUBLE, .standard = "0.01", .min = 0, .max = 1,
      .meaning = "share of documents kept from tokenizer and training, for evaluation"},
     {ROW(held_out_seed), .type = Q_SETTING_U64, .standard = "0",

@@ -132,6 +132,18 @@ void corpus_members_release(struct corpus_members *members)
     *members = (struct corpus_members){0};
 }
 
+void corpus_members_seek(struct corpus_members *members, uint64_t offset)
+{
+    q_buffer_clear(&members->stored);
+    members->at = 0;
+    members->stored_offset = offset;
+}
+
+uint64_t corpus_members_position(const struct corpus_members *members)
+{
+    return members->stored_offset + members->at;
+}
+
 /* --- reading ----------------------------------------------------------------------------------------------------------------------- */
 
 static q_status read_plain(struct corpus_members *m, struct q_buffer *out, enum corpus_member_step *step)
@@ -147,7 +159,7 @@ static q_status read_plain(struct corpus_members *m, struct q_buffer *out, enum 
 /* What of the window must stay: the member, as far as the window goes. */
 static uint64_t kept_from(const struct corpus_members *m)
 {
-    uint64_t now = m->stored_offset + m->at;
+    uint64_t now = corpus_members_position(m);
     return m->open && now - m->member <= CORPUS_MEMBER_WINDOW ? m->member : m->open ? now - CORPUS_MEMBER_WINDOW : now;
 }
 
@@ -171,7 +183,7 @@ q_status corpus_members_read(struct corpus_members *m, struct q_buffer *out, enu
         return Q_OK;
     }
     if (!m->open) {
-        m->member = m->stored_offset + m->at;
+        m->member = corpus_members_position(m);
         m->open = true;
         Q_TRY(corpus_decompressor_begin(m->decompressor, m->coding));
     }
@@ -193,7 +205,7 @@ q_status corpus_members_read(struct corpus_members *m, struct q_buffer *out, enu
 /* Steps back to right behind the member's first byte, or as far as the window and the bound on work allow. */
 static void step_back(struct corpus_members *m)
 {
-    uint64_t now = m->stored_offset + m->at, to = Q_MAX(m->member + 1, m->stored_offset);
+    uint64_t now = corpus_members_position(m), to = Q_MAX(m->member + 1, m->stored_offset);
     if (to < now && m->searched + (now - to) <= now + CORPUS_MEMBER_WINDOW) {
         m->searched += now - to;
         m->at = (size_t)(to - m->stored_offset);
@@ -204,7 +216,7 @@ static void step_back(struct corpus_members *m)
 static q_status try_member(struct corpus_members *m, bool (*begins)(q_string head, bool arc), bool arc,
                            struct q_buffer *plain, bool *good)
 {
-    Q_TRY(ensure(m, CANDIDATE_BYTES, m->stored_offset + m->at));
+    Q_TRY(ensure(m, CANDIDATE_BYTES, corpus_members_position(m)));
     q_string head = q_string_slice(left(m), 0, CANDIDATE_BYTES);
     if (corpus_coding_of(head) != m->coding)
         return Q_OK;
@@ -221,7 +233,7 @@ q_status corpus_members_resume(struct corpus_members *m, bool (*begins)(q_string
     step_back(m);
     q_status status = q_buffer_reserve(&plain, PEEK_BYTES);
     while (status == Q_OK && !*found) {
-        status = ensure(m, 1, m->stored_offset + m->at);
+        status = ensure(m, 1, corpus_members_position(m));
         if (status != Q_OK || !left(m).size || source_failed(m))
             break;
         const char *next = memchr(left(m).data, m->coding == CORPUS_GZIP ? 0x1F : 0x28, left(m).size);

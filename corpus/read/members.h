@@ -41,6 +41,10 @@ enum corpus_member_step {
 q_status corpus_members_open(struct corpus_level *level, enum corpus_coding coding, struct corpus_members *members,
                              const char **reason) Q_MUST_USE;
 void corpus_members_release(struct corpus_members *members);
+/* To the stored byte `offset` of the source, which is there next: a member is to begin with it. */
+void corpus_members_seek(struct corpus_members *members, uint64_t offset);
+/* Stored bytes before what comes next. */
+uint64_t corpus_members_position(const struct corpus_members *members);
 
 /* Up to CORPUS_BLOCK_BYTES of plain bytes, all of one member, appended to `out`. */
 q_status corpus_members_read(struct corpus_members *members, struct q_buffer *out,

@@ -11,10 +11,8 @@
 
 static int64_t read_file(struct corpus_reader *reader, void *bytes, size_t size)
 {
-    const struct corpus_piece *piece = &reader->options.piece;
     ssize_t got;
-    if (piece->lines)
-        size = (size_t)Q_MIN(size, piece->to - Q_MIN(reader->offset, piece->to));
+    size = (size_t)Q_MIN(size, reader->end - Q_MIN(reader->offset, reader->end));
     do
         got = q_fs()->pread(reader->fd, bytes, size, (off_t)reader->offset);
     while (got < 0 && errno == EINTR);
@@ -35,7 +33,7 @@ bool corpus_count_unpacked(struct corpus_reader *reader, struct corpus_level *le
     level->failure = "archive-bomb";
     level->fatal = true;
     snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu",
-             (unsigned long long)reader->unpacked_max, (unsigned long long)reader->size);
+             (unsigned long long)reader->unpacked_max, (unsigned long long)reader->stored);
     return false;
 }
 
@@ -246,15 +244,19 @@ static enum corpus_format leaf_format(const struct corpus_reader *reader, const 
     return format;
 }
 
-q_status corpus_reads_lines(const char *path, q_string head, enum q_input_format format, bool *lines)
+q_status corpus_piece_kind_of(const char *path, q_string head, const struct corpus_reader_options *options,
+                              enum corpus_piece_kind *kind)
 {
     const q_string name = q_string_of(path);
+    const enum q_input_format format = options->format;
     struct corpus_records_look look;
     Q_TRY(corpus_records_look(name, head, &look));
     enum corpus_format sniffed = corpus_format_of(name, head);
     bool archive = corpus_is_archive(head) || corpus_format_by_name(name) == CORPUS_ARCHIVE;
     bool leaf = !look.records && !archive && sniffed != CORPUS_EMPTY && sniffed != CORPUS_BINARY;
-    *lines = leaf && (format == Q_FORMAT_AUTO ? sniffed == CORPUS_JSONL : format == Q_FORMAT_JSONL);
+    bool lines = leaf && (format == Q_FORMAT_AUTO ? sniffed == CORPUS_JSONL : format == Q_FORMAT_JSONL);
+    bool records = look.records && options->depth_max > 0;
+    *kind = lines ? CORPUS_PIECE_OF_LINES : records ? CORPUS_PIECE_OF_RECORDS : CORPUS_WHOLE_FILE;
     return Q_OK;
 }
 
@@ -380,13 +382,43 @@ static q_status step(struct corpus_reader *reader, struct corpus_item *item, boo
     return Q_OK;
 }
 
-/* A piece of lines is opened as what it is: it may begin anywhere. */
-static q_status enter_piece(struct corpus_reader *reader)
+/* A piece of lines is opened as what it is, wherever it begins. */
+static q_status enter_lines(struct corpus_reader *reader)
 {
+    const struct corpus_piece *piece = &reader->options.piece;
     const char *reason;
-    reader->offset = reader->options.piece.from;
-    reader->index = reader->options.piece.index;
+    reader->offset = piece->from;
+    reader->end = piece->to;
+    reader->index = piece->index;
     return push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason);
+}
+
+/* How the records are packed, and their dictionary, stand at the file's beginning. */
+static q_status enter_records(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    struct corpus_records_look look;
+    bool ended, good;
+    const char *reason;
+    Q_TRY(read_up_to(reader, NULL, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
+    Q_TRY(corpus_records_look(q_string_of(reader->path), q_buffer_string(&reader->head), &look));
+    Q_TRY(push_level(reader, CORPUS_LEVEL_RECORDS, false, &look, &reason));
+    *have = reason != NULL;
+    if (reason)
+        corpus_item_refuse(reader, item, reason, true, reader->size);
+    return reason ? Q_OK : corpus_records_seek(reader->top);
+}
+
+static q_status begin(struct corpus_reader *reader, struct corpus_item *item, bool *have)
+{
+    switch (reader->options.piece.kind) {
+    case CORPUS_PIECE_OF_LINES:
+        return enter_lines(reader);
+    case CORPUS_PIECE_OF_RECORDS:
+    case CORPUS_SEARCH_OF_RECORDS:
+        return enter_records(reader, item, have);
+    default:
+        return enter(reader, item, have);
+    }
 }
 
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more)
@@ -400,7 +432,7 @@ q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *it
         reader->note[0] = 0;
     if (!reader->begun) {
         reader->begun = true;
-        Q_TRY(reader->options.piece.lines ? enter_piece(reader) : enter(reader, item, &have));
+        Q_TRY(begin(reader, item, &have));
     }
     while (!have && reader->top)
         Q_TRY(step(reader, item, &have));
@@ -428,7 +460,10 @@ q_status corpus_reader_open(const char *path, const struct corpus_reader_options
     reader->path = path;
     reader->fd = fd;
     reader->size = (uint64_t)Q_MAX(stat.st_size, 0);
-    if (!q_mul_u64(reader->size, options->unpack_ratio_max, &reader->unpacked_max) ||
+    reader->end = UINT64_MAX;
+    const struct corpus_piece *piece = &options->piece;
+    reader->stored = piece->kind ? Q_MIN(piece->to, reader->size) - Q_MIN(piece->from, reader->size) : reader->size;
+    if (!q_mul_u64(reader->stored, options->unpack_ratio_max, &reader->unpacked_max) ||
         !q_add_u64(reader->unpacked_max, CORPUS_UNPACK_FREE_BYTES, &reader->unpacked_max))
         reader->unpacked_max = UINT64_MAX;
     *out = reader;
@@ -437,8 +472,8 @@ q_status corpus_reader_open(const char *path, const struct corpus_reader_options
 
 uint64_t corpus_reader_position(const struct corpus_reader *reader)
 {
-    uint64_t from = reader->options.piece.lines ? reader->options.piece.from : 0;
-    return Q_MIN(reader->offset, reader->size) - from;
+    uint64_t from = reader->options.piece.from; /* of the whole file: 0 */
+    return Q_MIN(Q_MAX(reader->offset, from) - from, reader->stored);
 }
 
 void corpus_reader_close(struct corpus_reader *reader)

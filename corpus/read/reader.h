@@ -25,11 +25,19 @@
 
 struct corpus_reader;
 
-/* A piece of a file of plain lines; all zero: the whole file. */
+/* What of a file is read. Pieces are of plain lines of JSON, or of records (WARC, ARC; plain or in members). */
+enum corpus_piece_kind {
+    CORPUS_WHOLE_FILE,
+    CORPUS_PIECE_OF_LINES,
+    CORPUS_PIECE_OF_RECORDS,
+    CORPUS_SEARCH_OF_RECORDS, /* a piece that may begin anywhere: with the first record behind `from` */
+};
+
+/* From the line or record, or member of records, that begins at `from` up to the one that begins at `to`. All zero: the whole file. */
 struct corpus_piece {
-    uint64_t from, to; /* bytes; it begins with a line and ends with one */
-    uint64_t index;    /* items before it */
-    bool lines;        /* it is one; else from and to say nothing */
+    enum corpus_piece_kind kind;
+    uint64_t from, to; /* stored bytes */
+    uint64_t index;    /* of lines: items before it */
 };
 
 struct corpus_reader_options {
@@ -45,8 +53,11 @@ enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 
 /* Strings are valid until the next call. */
 struct corpus_item {
-    q_string name;             /* inside the file; empty: the file itself. Valid UTF-8 */
-    uint64_t index;            /* number of the item in the file, from 0; those with a reason count too */
+    q_string name; /* inside the file; empty: the file itself. Valid UTF-8 */
+    uint64_t
+        index; /* number of the item in the file, from 0; those with a reason count too. Of a record of the file itself: its place, below */
+    uint64_t
+        inside; /* place: `index` is the stored byte at which its member (plain: the record itself) begins, `inside` its plain byte in there */
     enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line; UNKNOWN: what `http` and `bytes` say once decoded */
     q_string bytes;            /* as they stand there; empty where there is a reason */
     /* Of a record of WARC or ARC: its target, when that was fetched, its id. As they stand there, without <>. */
@@ -62,13 +73,14 @@ struct corpus_item {
 /* Whether items of the format are taken where the recipe wants `wanted`. */
 bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format);
 
-/* Whether a file that begins with `head` (CORPUS_SNIFF_BYTES, or all of it) is read as plain lines of JSON, and so may be read in pieces. */
-q_status corpus_reads_lines(const char *path, q_string head, enum q_input_format format, bool *lines) Q_MUST_USE;
+/* In pieces of which kind a file that begins with `head` (CORPUS_SNIFF_BYTES, or all of it) may be read; CORPUS_WHOLE_FILE: in none. */
+q_status corpus_piece_kind_of(const char *path, q_string head, const struct corpus_reader_options *options,
+                              enum corpus_piece_kind *kind) Q_MUST_USE;
 
 /* path: a file of the machine. Q_ERR_INPUT where it is absent. */
 q_status corpus_reader_open(const char *path, const struct corpus_reader_options *options,
                             struct corpus_reader **out) Q_MUST_USE;
-/* *more = false at the end. Fails for the machine's reasons only (disk, memory). */
+/* *more = false at the end. Fails for the machine's reasons only (disk, memory), and with Q_ERR_INPUT where a piece's end lies within a record. */
 q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *item, bool *more) Q_MUST_USE;
 uint64_t
 corpus_reader_position(const struct corpus_reader *reader); /* stored bytes consumed, of the piece: for progress */

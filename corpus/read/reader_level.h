@@ -46,6 +46,8 @@ struct corpus_reader {
     const char *path;
     int fd;
     uint64_t offset, size;
+    uint64_t end;                    /* of what is read */
+    uint64_t stored;                 /* bytes of the file, or of the piece */
     uint64_t unpacked, unpacked_max; /* bytes out of all levels */
     struct corpus_level *top;
     unsigned depth;
@@ -88,6 +90,8 @@ q_status corpus_records_look(q_string name, q_string head, struct corpus_records
 q_status corpus_records_open(struct corpus_level *level, const struct corpus_records_look *look,
                              const char **reason) Q_MUST_USE;
 void corpus_records_release(struct corpus_records *records); /* NULL is allowed */
+/* Goes to the piece that the reader's options name: behind corpus_records_open, with which the dictionary of zstd frames was read. */
+q_status corpus_records_seek(struct corpus_level *level) Q_MUST_USE;
 /* *ended: no record was left, or the level has failed. */
 q_status corpus_records_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
 

@@ -29,11 +29,13 @@ struct corpus_records {
     uint64_t member_at;           /* plain bytes before the current member */
     enum corpus_member_step step; /* what reading said last */
     bool arc;
-    bool cut; /* the current member begins with a record */
+    bool cut;     /* the current member begins with a record */
+    bool damage; /* the last item was some */
     /* the record at hand */
-    uint64_t start;        /* plain bytes before it */
-    uint64_t start_member; /* offset of its member in the source */
-    uint64_t start_inside; /* plain bytes of the member before it */
+    uint64_t start;           /* plain bytes before it */
+    uint64_t start_member;    /* offset of its member in the source; plain: its own */
+    uint64_t start_member_at; /* plain bytes before that member */
+    uint64_t start_inside;    /* plain bytes of the member before it */
     struct q_buffer head;
     struct warc_record record;
 };
@@ -141,8 +143,14 @@ static void begin_record(struct corpus_records *r)
 {
     r->cut = false;
     r->start = position(r);
-    r->start_member = r->members.member;
-    r->start_inside = r->start - r->member_at;
+    if (r->members.coding == CORPUS_PLAIN) {
+        r->start_member = r->start_member_at = r->start;
+    } else if (r->start >=
+               r->member_at) { /* else we came back behind damage: still in the member of the record before */
+        r->start_member = r->members.member;
+        r->start_member_at = r->member_at;
+    }
+    r->start_inside = r->start - r->start_member_at;
 }
 
 /* Says in the item's note where in the file the record at hand is, and what is wrong with it. */
@@ -152,11 +160,9 @@ static void note(const struct corpus_records *r, const char *wrong)
     char inside[48] = "";
     if (r->start_inside)
         snprintf(inside, sizeof inside, ", %llu bytes into it", (unsigned long long)r->start_inside);
-    if (r->members.coding == CORPUS_PLAIN)
-        snprintf(reader->note, sizeof reader->note, "record at byte %llu: %s", (unsigned long long)r->start, wrong);
-    else
-        snprintf(reader->note, sizeof reader->note, "member at byte %llu%s: %s", (unsigned long long)r->start_member,
-                 inside, wrong);
+    snprintf(reader->note, sizeof reader->note, "%s at byte %llu%s: %s",
+             r->members.coding == CORPUS_PLAIN ? "record" : "member", (unsigned long long)r->start_member, inside,
+             wrong);
 }
 
 /* One failed item for what lies between the beginning of the record at hand and r->at. */
@@ -177,6 +183,7 @@ static q_status leave_member(struct corpus_records *r, struct corpus_item *item)
     bool found, cut = r->step == CORPUS_MEMBER_CUT;
     r->at = r->plain.size;
     r->start_member = r->members.member;
+    r->start_member_at = r->member_at;
     r->start_inside = 0;
     Q_TRY(corpus_members_resume(&r->members, warc_begins, r->arc, &found));
     if (cut && !found)
@@ -391,23 +398,10 @@ static q_status skip_blank(struct corpus_records *r)
     }
 }
 
-q_status corpus_records_next(struct corpus_level *level, struct corpus_item *item, bool *ended)
+static q_status take_record(struct corpus_records *r, struct corpus_item *item, bool *ended)
 {
-    struct corpus_records *r = level->records;
     const char *wrong;
     bool whole;
-    *ended = false;
-    forget(r);
-    Q_TRY(skip_blank(r));
-    begin_record(r);
-    if (!left(r) && (!is_damaged(r) || level->failure)) {
-        *ended = level->entries > 0 || level_failed(r);
-        if (!*ended) /* nothing at all: said, so that no file goes unmentioned */
-            corpus_item_refuse(level->reader, item, "empty", false, 0);
-        level->entries++;
-        return Q_OK;
-    }
-    level->entries++;
     if (!left(r))
         return leave_member(r, item);
     Q_TRY(need(r, AHEAD_BYTES, false));
@@ -418,6 +412,81 @@ q_status corpus_records_next(struct corpus_level *level, struct corpus_item *ite
     Q_TRY(take_head(r, &wrong, &whole));
     if (wrong || !whole)
         return leave_record(r, wrong, item, ended);
-    return r->record.length > level->reader->options.item_bytes_max ? take_large_block(r, item, ended)
-                                                                    : take_block(r, item, ended);
+    return r->record.length > r->level->reader->options.item_bytes_max ? take_large_block(r, item, ended)
+                                                                       : take_block(r, item, ended);
+}
+
+/* --- pieces ------------------------------------------------------------------------------------------------------------------------ */
+
+q_status corpus_records_seek(struct corpus_level *level)
+{
+    struct corpus_records *r = level->records;
+    struct corpus_reader *reader = level->reader;
+    const struct corpus_piece *piece = &reader->options.piece;
+    bool found;
+    level->head_at = level->head.size;
+    reader->offset = piece->from;
+    if (r->members.coding == CORPUS_PLAIN)
+        r->plain_offset = piece->from;
+    else
+        corpus_members_seek(&r->members, piece->from);
+    if (piece->kind == CORPUS_PIECE_OF_RECORDS)
+        return Q_OK;
+    reader->end = piece->to;
+    if (r->members.coding == CORPUS_PLAIN)
+        return find_next(r, &found);
+    Q_TRY(corpus_members_resume(&r->members, warc_begins, r->arc, &found));
+    r->step = found ? CORPUS_MEMBER_END : CORPUS_MEMBERS_END;
+    return Q_OK;
+}
+
+/* Where the piece ends; far away where there is none. */
+static uint64_t piece_end(const struct corpus_records *r)
+{
+    const struct corpus_piece *piece = &r->level->reader->options.piece;
+    return piece->kind == CORPUS_PIECE_OF_RECORDS ? piece->to : UINT64_MAX;
+}
+
+/* The piece is over at the stored byte `reached`. Where no damage was passed over that is its end, else the end was chosen inside of a record. */
+static q_status check_piece_end(const struct corpus_records *r, uint64_t reached)
+{
+    const struct corpus_reader *reader = r->level->reader;
+    if (reached <= piece_end(r) || r->damage)
+        return Q_OK;
+    return q_fail(
+        Q_ERR_INPUT,
+        "'%s' cannot be cut at byte %llu: a record that holds others lies there; set corpus.part_bytes to %llu "
+        "or more, so that it is read as one part",
+        reader->path, (unsigned long long)piece_end(r), (unsigned long long)reader->size / 2 + 1);
+}
+
+q_status corpus_records_next(struct corpus_level *level, struct corpus_item *item, bool *ended)
+{
+    struct corpus_records *r = level->records;
+    bool plain = r->members.coding == CORPUS_PLAIN;
+    *ended = false;
+    forget(r);
+    Q_TRY(skip_blank(r));
+    begin_record(r);
+    if (left(r) && r->start_member >= piece_end(r)) {
+        *ended = true;
+        return check_piece_end(r, r->start_member);
+    }
+    if (!left(r) && (!is_damaged(r) || level->failure)) {
+        *ended = level->entries > 0 || level_failed(r);
+        if (!*ended) /* nothing at all: said, so that no file goes unmentioned */
+            corpus_item_refuse(level->reader, item, "empty", false, 0);
+        level->entries++;
+        return check_piece_end(r, plain ? position(r) : corpus_members_position(&r->members));
+    }
+    level->entries++;
+    Q_TRY(take_record(r, item, ended));
+    if (*ended)
+        return Q_OK;
+    r->damage = item->failed && q_string_starts(q_string_of(item->reason), "archive-");
+    if (!level->outer) {
+        item->index = r->start_member;
+        item->inside = r->start_inside;
+    }
+    return Q_OK;
 }

@@ -1,4 +1,4 @@
-/* Records of the web and HTTP messages on input that nobody wrote. Whatever the bytes are, reading ends without an error and items are numbered one by one; what a
+/* Records of the web and HTTP messages on input that nobody wrote. Whatever the bytes are, reading ends without an error and each item has a place behind the last one's; what a
  * plain file gives, the same bytes give in one gzip member; a body decodes to something or to a reason, within its bounds.
  */
 #include "base/check.h"
@@ -23,16 +23,23 @@ static void read_items(q_string bytes, struct q_buffer *lines)
     struct corpus_reader *reader;
     struct corpus_item item;
     bool more = true;
+    uint64_t next = 0, inside = 0; /* the first place behind the last item's */
     char path[64];
     int file = memfd_create("fuzzed", 0);
     fuzz_must(file >= 0 && write(file, bytes.data, bytes.size) == (ssize_t)bytes.size, "file");
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     fuzz_must(corpus_reader_open(path, &options, &reader) == Q_OK, "open");
-    for (uint64_t index = 0;; index++) {
+    for (;;) {
         fuzz_must(corpus_reader_next(reader, &item, &more) == Q_OK, "next");
         if (!more)
             break;
-        fuzz_must(item.index == index && (item.reason || item.bytes.size), "an item that is none");
+        fuzz_must(item.reason || item.bytes.size, "an item that is none");
+        fuzz_must(item.failed || item.index > next || (item.index == next && item.inside >= inside),
+                  "two at one place");
+        if (!item.failed) {
+            next = item.index;
+            inside = item.inside + 1;
+        }
         q_hash hash = q_hash_bytes(item.bytes.data, item.bytes.size);
         fuzz_must(q_buffer_printf(lines, "%s %llx %.*s %llu\n", item.reason ? item.reason : "-",
                                   (unsigned long long)hash.low, Q_STRING_ARGS(item.url),

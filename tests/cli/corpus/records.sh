@@ -37,7 +37,7 @@ record conversion http://a/wet text/plain block
 { printf 'filedesc://o.arc 127.0.0.1 19990518015800 text/plain 16\n1 0 Old\nURL ...\n\nhttp://o/ 192.0.2.7 19990518015801 text/html %d\n' "$(bytes old)"; cat old; echo; } >old.arc
 
 tidy() { grep -v '^{"progress"' | sed -E "s/; [0-9.]+ s, .*\$/; TIME/; s/^[0-9:]{8} //; s/byte $damaged:/byte DAMAGED:/; s/in ([0-9,]+ documents) \\([^)]*\\)/in \\1 (BYTES)/"; }
-show() { quern-corpus cat "$1" | sed -E 's/(The mill stands).*bring to it\.("|\\n)/\1...\2/; s/"source":.*"lang_score":[0-9.]+/.../'; }
+show() { quern-corpus cat "$1" | sed -E 's/(crawl\.warc\.gz)#[0-9]+/\1#MEMBER/; s/(The mill stands).*bring to it\.("|\\n)/\1...\2/; s/"source":.*"lang_score":[0-9.]+/.../'; }
 quern-corpus build crawl.warc.gz -o one -j1 2>&1 | tidy
 quern-corpus build crawl.warc.gz -o two -j2 2>/dev/null
 cmp one/manifest.json two/manifest.json && show one
