@@ -1,4 +1,5 @@
-/* The language of a text. C face; what is behind it today is CLD2 with its built-in tables (lang_cld2.cc). */
+/* The language of a text. C face; what is behind it today is CLD2 with its built-in tables (lang_cld2.cc), and lang_script.h for two scripts that these
+ * lack. */
 #ifndef QUERN_CORPUS_LANG_H
 #define QUERN_CORPUS_LANG_H
 

@@ -1,4 +1,5 @@
 #include "corpus/lang/lang.h"
+#include "corpus/lang/lang_script.h"
 
 #include <cstdio>
 #include <cstring>
@@ -123,11 +124,13 @@ extern "C" void corpus_lang_identify(const char *text, size_t size, struct corpu
         lang->score = v.percents[i] / 100.0;
         out->count++;
     }
-    if (out->count == 0) {
-        std::snprintf(out->langs[0].code, sizeof out->langs[0].code, "und");
-        out->langs[0].score = 0;
-        out->count = 1;
-    }
+    if (out->count > 0)
+        return;
+    out->count = 1;
+    if (corpus_lang_by_script(text, size, &out->langs[0]))
+        return;
+    std::snprintf(out->langs[0].code, sizeof out->langs[0].code, "und");
+    out->langs[0].score = 0;
 }
 
 extern "C" const char *corpus_lang_version(void)

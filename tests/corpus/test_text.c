@@ -322,6 +322,12 @@ static void test_languages(void **state)
                     "ja");
     expect_language("", "und");
     expect_language("12345 67890 ---", "und");
+    /* Scripts that CLD2 has no tables for (written for this test): "this is the mill's river", and that it is water. */
+    expect_language("\u12ED\u1205 \u12E8\u12C8\u134D\u132E\u12CD \u12C8\u1295\u12DD \u1290\u12CD", "am");
+    expect_language("\u12A5\u12DA \u1293\u12ED \u1218\u1325\u1213\u1295 \u12A3\u12ED\u12A8\u12A3\u1295\u1295", "ti");
+    expect_language("\u0F60\u0F51\u0F72\u0F0B\u0F46\u0F74\u0F0B\u0F61\u0F72\u0F53\u0F0D", "bo");
+    expect_language("\u0F60\u0F51\u0F72\u0F0B\u0F46\u0F74\u0F0B\u0F68\u0F72\u0F53\u0F0D", "dz");
+    expect_language("\u12ED\u1205 one two three four five six seven", "en");
 }
 
 /* Of a long text three windows count: one third in another language shows. Cut inside characters, nothing breaks. */
