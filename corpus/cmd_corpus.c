@@ -72,6 +72,16 @@ static const struct q_verb verbs[] = {
      .arguments_min = 1,
      .arguments_max = SIZE_MAX,
      .run = corpus_bench_verb},
+    {.name = "phases",
+     .synopsis = "FILE... [--recipe FILE]",
+     .summary = "where the time of a build goes, on one thread, as JSON",
+     .details = "Each phase has its share of the time, the bytes that went into it and their rate. The documents are "
+                "thrown away.\n\n"
+                "  quern-corpus phases crawl.warc.gz --set corpus.profile=fineweb",
+     .takes = Q_TAKES_RECIPE,
+     .options_size = sizeof(struct q_common),
+     .arguments_max = SIZE_MAX,
+     .run = corpus_phases_verb},
     {.name = "check",
      .synopsis = "FILE... [--recipe FILE]",
      .summary = "the verdict of every rule on every document, as JSON lines",

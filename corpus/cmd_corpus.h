@@ -27,6 +27,7 @@ q_status corpus_extract_verb(void *options, const char *const *arguments, size_t
 q_status corpus_check_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_lint_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_bench_verb(void *options, const char *const *arguments, size_t count);
+q_status corpus_phases_verb(void *options, const char *const *arguments, size_t count);
 q_status corpus_report_verb(void *options, const char *const *arguments, size_t count);
 
 /* Bytes to standard output through the file layer; a full disk is Q_ERR_SYSTEM. */

@@ -25,6 +25,7 @@ struct corpus_worker {
     struct corpus_langs shares;
     struct corpus_lang lang;
     struct corpus_judge *judge;
+    struct corpus_clock *clock; /* NULL: nobody asks */
 };
 
 static unsigned pii_kinds(const struct corpus_pii_settings *pii)
@@ -74,6 +75,11 @@ void corpus_worker_release(struct corpus_worker *worker)
     corpus_decoder_release(worker->decoder);
     corpus_judge_release(worker->judge);
     q_release(worker);
+}
+
+void corpus_worker_time(struct corpus_worker *worker, struct corpus_clock *clock)
+{
+    worker->clock = clock;
 }
 
 q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out)
@@ -245,29 +251,42 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
 {
     q_string bytes = item->bytes;
     bool known;
-    if (item->format == CORPUS_JSONL)
-        return extract_line(w, origin, item->bytes, out, text);
-    if (item->http.record)
+    if (item->format == CORPUS_JSONL) {
+        Q_TRY(extract_line(w, origin, item->bytes, out, text));
+        corpus_clock_end(w->clock, CORPUS_PHASE_LINE, item->bytes.size);
+        return Q_OK;
+    }
+    if (item->http.record) {
         Q_TRY(extract_record(w, origin, item, out, &bytes));
+        corpus_clock_end(w->clock, CORPUS_PHASE_BODY, item->bytes.size);
+    }
     if (out->reason)
         return Q_OK;
-    bool html = out->format == CORPUS_HTML;
+    bool html = out->format == CORPUS_HTML, manual = out->format == CORPUS_MAN;
     Q_TRY(corpus_decode(w->decoder, bytes, html, item->http.charset, text, &known, &out->changes));
+    corpus_clock_end(w->clock, CORPUS_PHASE_CHARSET, bytes.size);
     if (!known)
         return refuse(out, "charset", true);
+    const size_t size = text->size;
     if (html)
         Q_TRY(extract_page(w, *text, out, text));
-    else if (out->format == CORPUS_MAN)
+    else if (manual)
         Q_TRY(extract_manual(w, *text, out, text));
+    if (html || manual)
+        corpus_clock_end(w->clock, CORPUS_PHASE_EXTRACT, size);
     return take_record(w, item, &out->document);
 }
 
 static q_status normalise(struct corpus_worker *w, q_string text, struct corpus_changes *changes)
 {
     bool found = false;
-    if (w->mojibake)
+    if (w->mojibake) {
         Q_TRY(mojibake_repair(w->mojibake, text, &w->mended, &w->scratch, &found, changes));
-    return corpus_normalise(found ? q_buffer_string(&w->mended) : text, &w->text, &w->scratch, changes);
+        corpus_clock_end(w->clock, CORPUS_PHASE_MOJIBAKE, text.size);
+    }
+    Q_TRY(corpus_normalise(found ? q_buffer_string(&w->mended) : text, &w->text, &w->scratch, changes));
+    corpus_clock_end(w->clock, CORPUS_PHASE_NORMALISE, text.size);
+    return Q_OK;
 }
 
 /* --- judgement --------------------------------------------------------------------------------------------------------------------- */
@@ -322,8 +341,6 @@ static q_status judge_quality(struct corpus_worker *w, struct corpus_outcome *ou
     struct q_document *document = &out->document;
     const struct corpus_settings *settings = w->settings;
     Q_TRY(corpus_classify_quality(&w->classifier, document->text, &document->quality));
-    if (document->quality < 0)
-        return Q_OK;
     if (document->quality < settings->quality_min)
         return refuse(out, "quality", false);
     const q_hash key = q_document_key(document->id);
@@ -351,6 +368,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     if (!document->text.size)
         return out->readable = false, refuse(out, "empty", false);
     Q_TRY(identify(w, origin, out));
+    corpus_clock_end(w->clock, CORPUS_PHASE_LANGUAGE, document->text.size);
     if (!language_wanted(&w->settings->languages, document->lang))
         return refuse(out, "language", false);
     if (document->lang_score < w->settings->lang_score_min)
@@ -363,10 +381,17 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
                                      .rules = corpus_rules_for(w->settings, document->lang)};
     const struct corpus_rule *rule;
     Q_TRY(corpus_judge_text(w->judge, &subject, out->lines, visitor, &rule));
+    corpus_clock_end(w->clock, CORPUS_PHASE_RULES, document->text.size);
     if (rule)
         return refuse(out, rule->name, false);
     document->text = subject.text;
-    return document->text.size ? judge_quality(w, out) : refuse(out, "empty", false);
+    if (!document->text.size)
+        return refuse(out, "empty", false);
+    if (!w->classifier.models->quality)
+        return Q_OK;
+    Q_TRY(judge_quality(w, out));
+    corpus_clock_end(w->clock, CORPUS_PHASE_QUALITY, document->text.size);
+    return Q_OK;
 }
 
 /* In what is dropped too, where samples are taken from it, but that is not counted. */
@@ -376,6 +401,7 @@ static q_status replace_personal(struct corpus_worker *w, struct corpus_outcome 
     bool found;
     q_buffer_clear(&w->scratch);
     Q_TRY(pii_replace(out->document.text, w->pii, &w->scratch, &found, out->reason ? &uncounted : &out->changes));
+    corpus_clock_end(w->clock, CORPUS_PHASE_PII, out->document.text.size);
     if (found)
         out->document.text = q_buffer_string(&w->scratch);
     return Q_OK;

@@ -13,6 +13,7 @@
 #define QUERN_CORPUS_DOCUMENT_H
 
 #include "base/document.h"
+#include "corpus/corpus_phase.h"
 #include "corpus/corpus_settings.h"
 #include "corpus/lang/classify.h"
 #include "corpus/read/reader.h"
@@ -26,6 +27,8 @@ struct corpus_worker;
 q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
                               struct corpus_worker **out) Q_MUST_USE;
 void corpus_worker_release(struct corpus_worker *worker); /* NULL is allowed */
+/* The worker's phases are timed from now on; clock (NULL: no more) must outlive it. */
+void corpus_worker_time(struct corpus_worker *worker, struct corpus_clock *clock);
 
 /* Where an item comes from. */
 struct corpus_origin {

@@ -52,6 +52,17 @@ compared=(--peer 'FastWARC 2.0, Resiliparse 2.0' --peer-command 'warc-peer crawl
 wanted 3
 one corpus.warc 'WARC.gz to documents: bytes of file' bytes -j 1 --amount "$(cat crawl/*.warc.gz | wc -c)" "${compared[@]}" -- sh -c "$(build_of -j 1 crawl)"
 
+# Where the time of the two goes.
+phases() { # WHAT OPTIONS...
+    echo "| $1 | in | time | share | rate |"; echo '|---|---|---|---|---|'
+    quern-corpus phases "${@:2}" | python3 -c '
+import json, sys
+for name, phase in json.load(sys.stdin)["phases"].items():
+    print("| {} | {:.1f} MB | {:.3f} s | {:.1%} | {:.0f} MB/s |".format(name, phase["bytes"] / 1e6, phase["seconds"], phase["share"], phase["mb_per_s"]))'
+    echo
+}
+{ note '## Where the time goes'; note; phases "FineWeb's pipeline" english.jsonl.zst --set corpus.profile=fineweb; phases 'crawls' crawl; } >>notes
+
 # Pages.
 [ -d pages ] || { mkdir pages && zstd -dcq "$QUERN_DATA/html/article-extraction-benchmark.tar.zst" | tar -x -C pages; }
 folder=$(dirname "$(find pages -name '*.html' | head -n 1)")

@@ -12,6 +12,11 @@ quern-corpus extract --json a.html b.html | sed 's/The mill stands[^"\\]*/.../g'
 echo "--- check"
 printf '{"id": "u1", "text": "%s"}\n{"id": "u2", "text": "few words"}\nno\n' "$text" >l.jsonl
 quern-corpus check l.jsonl --set corpus.gopher.words_max=70
+echo "--- phases"
+mkdir tmp
+TMPDIR=tmp quern-corpus phases a.html b.html l.jsonl | tr '{' '\n' | sed -E 's/"(share|seconds|mb_per_s|peak_bytes)":[0-9.]+/"\1":N/g'
+ls tmp
+quern-corpus phases nowhere.html
 echo "--- report"
 quern-corpus build a.html b.html l.jsonl -o out 2>/dev/null
 quern-corpus report out
