@@ -72,7 +72,7 @@ static q_status open_reader(struct build *b, const struct corpus_file *file)
 {
     const size_t piece = b->part->piece;
     struct corpus_piece *range = &b->reader_options.piece;
-    *range = (struct corpus_piece){.kind = file->pieces.kind, .index = file->pieces.cuts[piece].index};
+    *range = (struct corpus_piece){.kind = file->pieces.kind};
     corpus_piece_range(file, piece, &range->from, &range->to);
     return corpus_reader_open(file->path, &b->reader_options, &b->reader);
 }

@@ -45,7 +45,7 @@ static q_status next_record(struct cutting *c, uint64_t from, uint64_t *out)
 {
     const uint64_t lead = CORPUS_CUT_LEAD_BYTES, to = from + Q_MAX(c->part_bytes, lead);
     struct corpus_reader_options options = *c->options;
-    options.piece = (struct corpus_piece){CORPUS_SEARCH_OF_RECORDS, from - Q_MIN(from, lead), to, 0};
+    options.piece = (struct corpus_piece){CORPUS_SEARCH_OF_RECORDS, from - Q_MIN(from, lead), to};
     struct corpus_reader *reader;
     struct corpus_item item;
     bool more = true, found = false;
@@ -66,11 +66,11 @@ static q_status find_cuts(struct cutting *c, size_t most, struct corpus_pieces *
 {
     for (size_t k = 1; k < most; k++) {
         uint64_t from = k * c->part_bytes, offset;
-        if (from <= pieces->cuts[pieces->count - 1].offset || from < c->barren)
+        if (from <= pieces->cuts[pieces->count - 1] || from < c->barren)
             continue; /* a line or a record reaches over it */
         Q_TRY(pieces->kind == CORPUS_PIECE_OF_LINES ? next_line(c, from, &offset) : next_record(c, from, &offset));
         if (offset < c->bytes)
-            pieces->cuts[pieces->count++].offset = offset;
+            pieces->cuts[pieces->count++] = offset;
     }
     if (pieces->count == 1)
         pieces->kind = CORPUS_WHOLE_FILE;
@@ -96,69 +96,5 @@ q_status corpus_cut_file(const char *path, uint64_t bytes, const struct corpus_r
         status = find_cuts(&c, most, pieces);
     q_release(c.block);
     q_fs_close(c.fd);
-    return status;
-}
-
-/* --- counting ---------------------------------------------------------------------------------------------------------------------- */
-
-/* Lines that are not blank, over blocks: a line counts at its first character that is not white space. */
-struct line_counter {
-    uint64_t lines;
-    bool counted; /* the line at hand was */
-};
-
-static void count_lines(struct line_counter *c, const char *at, const char *end)
-{
-    while (at < end) {
-        if (c->counted) {
-            at = memchr(at, '\n', (size_t)(end - at));
-            if (!at)
-                return;
-            c->counted = false;
-        } else if (*at != ' ' && (*at < '\t' || *at > '\r')) {
-            c->lines++;
-            c->counted = true;
-        }
-        at++;
-    }
-}
-
-/* Counts the block that begins at `offset`, and notes what was counted before each cut in it. */
-static void count_block(struct line_counter *c, uint64_t offset, const char *block, size_t size,
-                        struct corpus_pieces *pieces, size_t *next)
-{
-    const char *at = block;
-    for (; *next < pieces->count && pieces->cuts[*next].offset < offset + size; ++*next) {
-        const char *cut = block + (pieces->cuts[*next].offset - offset);
-        count_lines(c, at, cut);
-        pieces->cuts[*next].index = c->lines;
-        at = cut;
-    }
-    count_lines(c, at, block + size);
-}
-
-q_status corpus_cut_count(const char *path, struct corpus_pieces *pieces, uint64_t *bytes, q_hash *hash)
-{
-    q_status status = Q_OK;
-    struct q_hasher *hasher = NULL;
-    struct line_counter counter = {0};
-    char *block = NULL;
-    int fd = -1;
-    size_t next = 0, got;
-    *bytes = 0;
-    Q_TRY_GOTO(out, q_fs_open_read(path, &fd));
-    Q_TRY_GOTO(out, q_hasher_create(&hasher));
-    Q_TRY_GOTO(out, q_alloc(BLOCK_BYTES, 1, &block));
-    do {
-        Q_TRY_GOTO(out, q_fs_read_some(fd, path, block, BLOCK_BYTES, &got));
-        q_hasher_add(hasher, block, got);
-        count_block(&counter, *bytes, block, got, pieces, &next);
-        *bytes += got;
-    } while (got > 0);
-    *hash = q_hasher_digest(hasher);
-out:
-    q_release(block);
-    q_hasher_release(hasher);
-    q_fs_close(fd);
     return status;
 }

@@ -390,9 +390,7 @@ static q_status hash_source(struct corpus_source *source, q_hash *out)
     q_status status = Q_OK;
     for (size_t i = 0; i < source->file_count && status == Q_OK; i++) {
         struct corpus_file *file = &source->files[i];
-        status = file->pieces.kind == CORPUS_PIECE_OF_LINES
-                     ? corpus_cut_count(file->path, &file->pieces, &file->bytes, &file->hash)
-                     : q_fs_hash_file(file->path, &file->bytes, &file->hash);
+        status = q_fs_hash_file(file->path, &file->bytes, &file->hash);
         if (status == Q_OK)
             status = q_buffer_printf(&lines, "%s\t%llu\t%s\n", file->name, (unsigned long long)file->bytes,
                                      q_hash_hex(file->hash, hex));

@@ -72,8 +72,8 @@ q_status corpus_input_name(struct q_arena *arena, const char *path, const char *
 /* The piece's bytes of a file: from (counted) to (not). */
 static inline void corpus_piece_range(const struct corpus_file *file, size_t piece, uint64_t *from, uint64_t *to)
 {
-    *from = file->pieces.cuts[piece].offset;
-    *to = piece + 1 < file->pieces.count ? file->pieces.cuts[piece + 1].offset : file->bytes;
+    *from = file->pieces.cuts[piece];
+    *to = piece + 1 < file->pieces.count ? file->pieces.cuts[piece + 1] : file->bytes;
 }
 /* How the files of a source are read, whole. */
 struct corpus_reader_options corpus_plan_reader(const struct corpus_plan *plan, const struct corpus_source *source);

@@ -114,6 +114,14 @@ static uint64_t entry_bytes(const struct corpus_reader *reader, struct corpus_le
     return size < 0 ? 0 : Q_MIN((uint64_t)size, (uint64_t)1 << 48);
 }
 
+bool corpus_level_is_file(const struct corpus_level *level)
+{
+    const struct corpus_level *outer = level->outer;
+    while (outer && outer->single)
+        outer = outer->outer;
+    return !outer;
+}
+
 /* --- levels ------------------------------------------------------------------------------------------------------------------------ */
 
 static void release_level(struct corpus_level *level)
@@ -389,8 +397,9 @@ static q_status enter_lines(struct corpus_reader *reader)
     const char *reason;
     reader->offset = piece->from;
     reader->end = piece->to;
-    reader->index = piece->index;
-    return push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason);
+    Q_TRY(push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason));
+    reader->top->block_offset = piece->from;
+    return Q_OK;
 }
 
 /* How the records are packed, and their dictionary, stand at the file's beginning. */

@@ -37,7 +37,6 @@ enum corpus_piece_kind {
 struct corpus_piece {
     enum corpus_piece_kind kind;
     uint64_t from, to; /* stored bytes */
-    uint64_t index;    /* of lines: items before it */
 };
 
 struct corpus_reader_options {
@@ -54,10 +53,10 @@ enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 /* Strings are valid until the next call. */
 struct corpus_item {
     q_string name; /* inside the file; empty: the file itself. Valid UTF-8 */
-    uint64_t
-        index; /* number of the item in the file, from 0; those with a reason count too. Of a record of the file itself: its place, below */
-    uint64_t
-        inside; /* place: `index` is the stored byte at which its member (plain: the record itself) begins, `inside` its plain byte in there */
+    /* Number of the item in the file, from 0; those with a reason count too. Where the file, packed or not, is one of lines or records, the byte at which
+     * the item begins in what is unpacked of it; of a record in members of gzip or zstd the stored byte at which its member begins, and `inside` the
+     * plain byte of the member. So it does not depend on what was read before. */
+    uint64_t index, inside;
     enum corpus_format format; /* HTML, TEXT, MAN; JSONL: one line; UNKNOWN: what `http` and `bytes` say once decoded */
     q_string bytes;            /* as they stand there; empty where there is a reason */
     /* Of a record of WARC or ARC: its target, when that was fetched, its id. As they stand there, without <>. */

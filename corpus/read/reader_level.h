@@ -24,6 +24,7 @@ struct corpus_level {
     struct corpus_records *records; /* of records */
     char *block;                    /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
     size_t block_at, block_size;
+    uint64_t block_offset; /* of lines: plain bytes before the block */
     bool whole;
     bool source_ended;   /* the source gave its last byte: an error after it means a cut file */
     const char *failure; /* reading the current entry failed for this reason */
@@ -98,6 +99,8 @@ q_status corpus_records_next(struct corpus_level *level, struct corpus_item *ite
 /* Lines (reader_lines.c). *ended: no line was left. */
 q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
 
+/* Whether the level holds all of the file, packed or not: its items are named after their places. */
+bool corpus_level_is_file(const struct corpus_level *level);
 /* Fills `item` with the reader's current name and counts it. */
 void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item);
 /* The same with a reason. */

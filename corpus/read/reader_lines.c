@@ -7,6 +7,7 @@ static q_status refill(struct corpus_level *level, bool *ended)
 {
     int64_t got = corpus_level_read(level, level->block, CORPUS_BLOCK_BYTES);
     Q_TRY(level->reader->status);
+    level->block_offset += level->block_size;
     level->block_at = 0;
     level->block_size = got > 0 ? (size_t)got : 0;
     *ended = got <= 0;
@@ -48,22 +49,23 @@ q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item,
     struct corpus_reader *reader = level->reader;
     *ended = false;
     while (!*ended) {
+        const uint64_t place = level->block_offset + level->block_at;
         uint64_t size;
         bool too_large, blank;
         Q_TRY(take_line(level, &size, &too_large, &blank, ended));
         if (*ended && level->outer && level->outer->failure)
             return Q_OK; /* a line that the damage cut is not a line */
         if (blank)
-            continue; /* however long: corpus_cut.h counts as much */
-        if (too_large) {
+            continue; /* however long */
+        if (too_large)
             corpus_item_refuse(reader, item, "too-large", true, size);
-            *ended = false;
-            return Q_OK;
-        }
-        corpus_item_begin(reader, item);
+        else
+            corpus_item_begin(reader, item);
         item->format = CORPUS_JSONL;
-        item->bytes = q_buffer_string(&reader->bytes);
+        item->bytes = too_large ? (q_string){0} : q_buffer_string(&reader->bytes);
         item->in_bytes = size;
+        if (corpus_level_is_file(level))
+            item->index = place;
         *ended = false;
         return Q_OK;
     }

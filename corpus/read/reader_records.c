@@ -29,7 +29,7 @@ struct corpus_records {
     uint64_t member_at;           /* plain bytes before the current member */
     enum corpus_member_step step; /* what reading said last */
     bool arc;
-    bool cut;     /* the current member begins with a record */
+    bool cut;    /* the current member begins with a record */
     bool damage; /* the last item was some */
     /* the record at hand */
     uint64_t start;           /* plain bytes before it */
@@ -484,7 +484,7 @@ q_status corpus_records_next(struct corpus_level *level, struct corpus_item *ite
     if (*ended)
         return Q_OK;
     r->damage = item->failed && q_string_starts(q_string_of(item->reason), "archive-");
-    if (!level->outer) {
+    if (corpus_level_is_file(level)) {
         item->index = r->start_member;
         item->inside = r->start_inside;
     }

@@ -179,16 +179,19 @@ static void test_documents(void **state)
 {
     (void)state;
     struct q_jsonl_parser *parser;
-    struct q_buffer lines = {0};
+    struct q_buffer lines = {0}, file = {0};
     struct q_document document;
     assert_ok(q_jsonl_create(&parser));
     read_build("out", &lines);
-    q_string rest = q_buffer_string(&lines), line;
+    scratch_read("in/a.jsonl", &file);
+    q_string rest = q_buffer_string(&lines), line, source = q_buffer_string(&file);
     for (unsigned i = 0; i < 40; i++) {
         char id[64], meta[64];
+        size_t place = file.size - source.size;
+        assert_true(q_string_next_line(&source, &line));
         assert_true(q_string_next_line(&rest, &line));
         assert_ok(q_document_parse(parser, line, &document));
-        snprintf(id, sizeof id, "in/a.jsonl#%u", i);
+        snprintf(id, sizeof id, "in/a.jsonl#%zu", place);
         snprintf(meta, sizeof meta, "{\"id\":\"user-%u\",\"n\":%u}", i, i);
         assert_true(q_string_is(document.id, id));
         assert_true(q_string_is(document.meta, meta));
@@ -198,6 +201,7 @@ static void test_documents(void **state)
         assert_true(q_string_ends(document.text, "bring to it.")); /* trimmed */
     }
     q_jsonl_release(parser);
+    q_buffer_release(&file);
     q_buffer_release(&lines);
 }
 

@@ -43,9 +43,8 @@ static q_status read_pieces(const char *path, uint64_t part_bytes, struct q_buff
     q_status status = corpus_cut_file(path, file.size, &usual, part_bytes, &arena, &pieces);
     *count = status == Q_OK ? pieces.count : 0;
     for (size_t i = 0; i < *count && status == Q_OK; i++) {
-        const struct corpus_piece piece = {.kind = pieces.kind,
-                                           .from = pieces.cuts[i].offset,
-                                           .to = i + 1 < *count ? pieces.cuts[i + 1].offset : file.size};
+        const struct corpus_piece piece = {
+            .kind = pieces.kind, .from = pieces.cuts[i], .to = i + 1 < *count ? pieces.cuts[i + 1] : file.size};
         assert_true(i == 0 || piece.from >= i * part_bytes);
         status = read_piece(path, &piece, out);
     }

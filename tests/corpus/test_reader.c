@@ -59,8 +59,8 @@ static void test_single_files(void **state)
     EXPECT("m", ".de1 X\n\\\\$1 level\n..\n.\n'br\n.if n \\\n \\{\\\n.TH X 1\nm\n",
            "#0 man: .de1 X\n\\\\$1 level\n..\n.\n'br\n.if n \\\n \\{\\\n.TH X 1\nm\n\n");
     EXPECT("n", ".profile is read\nfirst\n.TH X 1\n", "#0 text: .profile is read\nfirst\n.TH X 1\n\n");
-    EXPECT("a.jsonl", "{\"text\":1}\n\n{\"text\":2}", "#0 jsonl: {\"text\":1}\n#1 jsonl: {\"text\":2}\n");
-    EXPECT("data.json", "{\"a\":1}\n{\"a\":2}\n", "#0 jsonl: {\"a\":1}\n#1 jsonl: {\"a\":2}\n");
+    EXPECT("a.jsonl", "{\"text\":1}\n\n{\"text\":2}", "#0 jsonl: {\"text\":1}\n#12 jsonl: {\"text\":2}\n");
+    EXPECT("data.json", "{\"a\":1}\n{\"a\":2}\n", "#0 jsonl: {\"a\":1}\n#8 jsonl: {\"a\":2}\n");
     EXPECT("one.json", "{\n \"a\": 1\n}\n", "#0 -format\n");
     EXPECT("mill.pas", "{ a comment }\n{ another }\n", "#0 text: { a comment }\n{ another }\n\n");
     EXPECT("empty", "", "#0 -empty\n");
@@ -103,7 +103,7 @@ static void test_every_archive(void **state)
     EXPECT_PACKED("empty.txt.gz", "#0 -empty\n");
     const struct made_entry lines = {"", "{\"text\":\"1\"}\n{\"text\":\"2\"}\n", 0};
     make_archive("raw", "zstd", &lines, 1, &packed);
-    EXPECT_PACKED("lines.jsonl.zst", "#0 jsonl: {\"text\":\"1\"}\n#1 jsonl: {\"text\":\"2\"}\n");
+    EXPECT_PACKED("lines.jsonl.zst", "#0 jsonl: {\"text\":\"1\"}\n#13 jsonl: {\"text\":\"2\"}\n");
 }
 
 static void test_archives_within(void **state)
@@ -153,7 +153,7 @@ static void test_stated_formats(void **state)
     expect("p.tar", packed.data, packed.size, &options,
            "docs/a.html#0 -format\ndocs/pic.png#1 -not-text\ndocs/b.txt#2 text: b\n");
     options.format = Q_FORMAT_JSONL;
-    expect("lines", "{}\nnot json\n", 12, &options, "#0 jsonl: {}\n#1 jsonl: not json\n");
+    expect("lines", "{}\nnot json\n", 12, &options, "#0 jsonl: {}\n#3 jsonl: not json\n");
 }
 
 static void test_names_stay_names(void **state)
@@ -184,7 +184,7 @@ static void test_too_large(void **state)
     expect("a.txt", "0123456789", 10, &small, "#0 text: 0123456789\n");
     expect("a.txt", "0123456789x", 11, &small, "#0 !too-large\n");
     expect("a.jsonl", "{\"a\":1}\n{\"a\":12345678}\n{\"a\":2}\n", 31, &small,
-           "#0 jsonl: {\"a\":1}\n#1 !too-large\n#2 jsonl: {\"a\":2}\n");
+           "#0 jsonl: {\"a\":1}\n#8 !too-large\n#23 jsonl: {\"a\":2}\n");
     const struct made_entry entries[] = {{"big.txt", "0123456789x", 0}, {"ok.txt", "ok", 0}};
     make_archive("tar", "gzip", entries, 2, &packed);
     expect("t.tgz", packed.data, packed.size, &small, "big.txt#0 !too-large\nok.txt#1 text: ok\n");
@@ -195,7 +195,7 @@ static void test_too_large(void **state)
     memset(line, 'x', size);
     memcpy(line, "{\"a\":1}\n", 8);
     memcpy(line + size - 9, "\n{\"b\":2}\n", 9);
-    expect("long.jsonl", line, size, &usual, "#0 jsonl: {\"a\":1}\n#1 !too-large\n#2 jsonl: {\"b\":2}\n");
+    expect("long.jsonl", line, size, &usual, "#0 jsonl: {\"a\":1}\n#8 !too-large\n#3145720 jsonl: {\"b\":2}\n");
     q_release(line);
 }
 
