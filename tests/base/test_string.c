@@ -1,4 +1,5 @@
 /* Strings, numbers from text, nearest names, figures for people. */
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "base/string.h"
 #include "tests/base/cmocka_all.h"
@@ -238,18 +239,32 @@ static void test_figures(void **state)
     }
 }
 
+/* Each place of the 16 by itself, beside what its byte says. */
+static void test_sixteen_bytes(void **state)
+{
+    (void)state;
+    uint8_t bytes[17];
+    for (unsigned place = 0; place <= 16; place++)
+        for (unsigned value = 0; value < 256; value++) {
+            memset(bytes, value < 0x80 ? 'z' + 1 : 0xFF, sizeof bytes);
+            bytes[place] = (uint8_t)value;
+            q_bytes16 all = q_bytes16_load(bytes);
+            bool letter = value >= 'a' && value <= 'z' && place < 16;
+            assert_int_equal(q_bytes16_any(Q_IN16(all, 'a', 'z')), letter);
+            assert_int_equal(q_bytes16_first(Q_IN16(all, 'a', 'z')), letter ? place : 16);
+            assert_int_equal(q_bytes16_first(Q_IS16(all, 'x')), value == 'x' ? place : 16);
+            assert_int_equal(q_bytes16_have(all, 0x80), value >= 0x80);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compares_and_slices),
-        cmocka_unit_test(test_finds),
-        cmocka_unit_test(test_lines_and_trim),
-        cmocka_unit_test(test_parses_integers),
-        cmocka_unit_test(test_parses_doubles),
-        cmocka_unit_test(test_parses_quantities),
-        cmocka_unit_test(test_edit_distance),
-        cmocka_unit_test(test_nearest_name),
-        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_compares_and_slices), cmocka_unit_test(test_finds),
+        cmocka_unit_test(test_sixteen_bytes),       cmocka_unit_test(test_lines_and_trim),
+        cmocka_unit_test(test_parses_integers),     cmocka_unit_test(test_parses_doubles),
+        cmocka_unit_test(test_parses_quantities),   cmocka_unit_test(test_edit_distance),
+        cmocka_unit_test(test_nearest_name),        cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests_name("string", tests, NULL, NULL);
 }
