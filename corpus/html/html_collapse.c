@@ -1,21 +1,15 @@
 #include "corpus/html/html_collapse.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "corpus/html/html_entities.h"
-
-typedef uint8_t block __attribute__((vector_size(16)));
 
 /* Whether 16 bytes go as they are: no white space but single spaces, no reference, no lead byte of U+0080 to U+00BF. Reads 17 bytes. */
 static bool goes_as_is(const char *at)
 {
-    block bytes, next;
-    memcpy(&bytes, at, sizeof bytes);
-    memcpy(&next, at + 1, sizeof next);
-    block stop = (block)(bytes < 0x20) | (block)(bytes == '&') | (block)(bytes == 0xC2) |
-                 ((block)(bytes == ' ') & (block)(next == ' '));
-    uint64_t halves[2];
-    memcpy(halves, &stop, sizeof halves);
-    return (halves[0] | halves[1]) == 0;
+    q_bytes16 bytes = q_bytes16_load(at), next = q_bytes16_load(at + 1);
+    return !q_bytes16_any((q_bytes16)(bytes < 0x20) | Q_IS16(bytes, '&') | Q_IS16(bytes, 0xC2) |
+                          (Q_IS16(bytes, ' ') & Q_IS16(next, ' ')));
 }
 
 static bool is_no_break_space(const char *at, const char *end)
@@ -78,10 +72,10 @@ q_status html_collapse(struct q_buffer *text, size_t run_from, q_string bytes)
     Q_TRY(q_buffer_reserve(text, bytes.size));
     while (at < end) {
         /* A block that begins with a space might stand behind one. */
-        while (end - at > (ptrdiff_t)sizeof(block) && *at != ' ' && goes_as_is(at)) {
-            memcpy(text->data + text->size, at, sizeof(block));
-            text->size += sizeof(block);
-            at += sizeof(block);
+        while (end - at > (ptrdiff_t)sizeof(q_bytes16) && *at != ' ' && goes_as_is(at)) {
+            memcpy(text->data + text->size, at, sizeof(q_bytes16));
+            text->size += sizeof(q_bytes16);
+            at += sizeof(q_bytes16);
         }
         at = collapse_one(text, run_from, at, end);
         while (at < end && (unsigned char)*at > ' ' && *at != '&' && (unsigned char)*at != 0xC2)

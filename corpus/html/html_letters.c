@@ -1,19 +1,11 @@
 #include "corpus/html/html_letters.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
-
-typedef uint8_t block __attribute__((vector_size(16)));
 
 enum { BLOCKS_MAX = 127 }; /* a lane counts at most 2 a block, so that so many fit its byte */
 
-static block load(const char *at)
-{
-    block bytes;
-    memcpy(&bytes, at, sizeof bytes);
-    return bytes;
-}
-
-static uint32_t sum(block lanes)
+static uint32_t sum(q_bytes16 lanes)
 {
     uint32_t total = 0;
     for (unsigned i = 0; i < sizeof lanes; i++)
@@ -44,15 +36,16 @@ struct html_letters html_letters_plain(q_string text)
 /* Whole blocks from *at on, while two bytes more can be read behind each. A comparison gives 0xFF, so that subtracting it counts. */
 static void count_blocks(q_string text, size_t *at, struct html_letters *count)
 {
-    block letters = {0}, commas = {0};
-    for (unsigned n = 0; n < BLOCKS_MAX && *at + sizeof(block) + 2 <= text.size; n++, *at += sizeof(block)) {
-        block c = load(text.data + *at), second = load(text.data + *at + 1), third = load(text.data + *at + 2);
-        letters -= (block)((c & 0xC0) != 0x80);
-        letters -= (block)(c - 0xE3 < 0xEE - 0xE3);
-        commas -= (block)(c == ',');
-        commas -= (block)(c == 0xD8) & (block)(second == 0x8C);
-        commas -= (block)(c == 0xE3) & (block)(second == 0x80) & (block)(third - 0x81 < 2);
-        commas -= (block)(c == 0xEF) & (block)(second == 0xBC) & (block)(third == 0x8C);
+    q_bytes16 letters = {0}, commas = {0};
+    for (unsigned n = 0; n < BLOCKS_MAX && *at + sizeof(q_bytes16) + 2 <= text.size; n++, *at += sizeof(q_bytes16)) {
+        q_bytes16 c = q_bytes16_load(text.data + *at), second = q_bytes16_load(text.data + *at + 1),
+                  third = q_bytes16_load(text.data + *at + 2);
+        letters -= (q_bytes16)((c & 0xC0) != 0x80);
+        letters -= Q_IN16(c, 0xE3, 0xED);
+        commas -= Q_IS16(c, ',');
+        commas -= Q_IS16(c, 0xD8) & Q_IS16(second, 0x8C);
+        commas -= Q_IS16(c, 0xE3) & Q_IS16(second, 0x80) & Q_IN16(third, 0x81, 0x82);
+        commas -= Q_IS16(c, 0xEF) & Q_IS16(second, 0xBC) & Q_IS16(third, 0x8C);
     }
     count->letters += sum(letters);
     count->commas += sum(commas);
@@ -62,7 +55,7 @@ struct html_letters html_letters(q_string text)
 {
     struct html_letters count = {0};
     size_t at = 0;
-    while (at + sizeof(block) + 2 <= text.size)
+    while (at + sizeof(q_bytes16) + 2 <= text.size)
         count_blocks(text, &at, &count);
     for (; at < text.size; at++)
         count_byte(text, at, &count);

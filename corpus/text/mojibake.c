@@ -1,5 +1,6 @@
 #include "corpus/text/mojibake.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "corpus/text/mojibake_run.h"
 
@@ -28,28 +29,17 @@ static bool is_pair(const unsigned char *begin, const unsigned char *at)
            (b3 == 0xE2 && (b2 > 0x80 || b1 == 0x9A)) || (here == 0xC3 && (b2 == 0xCE || (b2 == 0xC3 && b1 == 0x94)));
 }
 
-typedef unsigned char bytes16 __attribute__((vector_size(16)));
-
-static bytes16 load(const unsigned char *at)
-{
-    bytes16 bytes;
-    memcpy(&bytes, at, sizeof bytes);
-    return bytes;
-}
-
-#define IS(vector, byte) ((bytes16)((vector) == (byte)))
-
 /* Whether is_pair holds for one of the 16 bytes at `at`, which has three bytes before it. */
 static bool any_pair(const unsigned char *at)
 {
-    bytes16 here = load(at), b1 = load(at - 1), b2 = load(at - 2), b3 = load(at - 3);
-    bytes16 pair = IS(here, 0xC2) | IS(here, 0xC5) | IS(here, 0xC6) | IS(here, 0xCB) | IS(here, 0xE2);
-    uint64_t words[2];
-    pair |= (bytes16)(here >= 0xC2) & IS(b3, 0xE2) & ((bytes16)(b2 > 0x80) | IS(b1, 0x9A));
-    pair |= IS(here, 0xC3) & (IS(b2, 0xCE) | (IS(b2, 0xC3) & IS(b1, 0x94)));
-    pair &= (bytes16)(b1 >= 0x80);
-    memcpy(words, &pair, sizeof words);
-    return (words[0] | words[1]) != 0;
+    q_bytes16 here = q_bytes16_load(at), b1 = q_bytes16_load(at - 1), b2 = q_bytes16_load(at - 2),
+              b3 = q_bytes16_load(at - 3);
+    q_bytes16 pair =
+        Q_IS16(here, 0xC2) | Q_IS16(here, 0xC5) | Q_IS16(here, 0xC6) | Q_IS16(here, 0xCB) | Q_IS16(here, 0xE2);
+    pair |= (q_bytes16)(here >= 0xC2) & Q_IS16(b3, 0xE2) & ((q_bytes16)(b2 > 0x80) | Q_IS16(b1, 0x9A));
+    pair |= Q_IS16(here, 0xC3) & (Q_IS16(b2, 0xCE) | (Q_IS16(b2, 0xC3) & Q_IS16(b1, 0x94)));
+    pair &= (q_bytes16)(b1 >= 0x80);
+    return q_bytes16_any(pair);
 }
 
 /* The next second character of a pair at or behind `at`; NULL where there is none. */

@@ -1,9 +1,8 @@
 #include "corpus/text/normalise.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "corpus/text/unicode_nfc.h"
-
-#include <endian.h>
 
 enum { LINE_ENDS_MAX = 3 }; /* in a row: two empty lines */
 
@@ -44,46 +43,21 @@ static enum special special_at(const unsigned char *at, const unsigned char *end
     return ORDINARY;
 }
 
-typedef unsigned char bytes16 __attribute__((vector_size(16)));
-
-static bytes16 load(const unsigned char *at)
-{
-    bytes16 bytes;
-    memcpy(&bytes, at, sizeof bytes);
-    return bytes;
-}
-
-#define IS(vector, byte) ((bytes16)((vector) == (byte)))
-#define IN(vector, first, last) ((bytes16)((vector) - (first) <= (last) - (first)))
-
-/* Whether a byte of the 16 is not ASCII. */
-static bool beyond_ascii(bytes16 bytes)
-{
-    uint64_t words[2];
-    memcpy(words, &bytes, sizeof words);
-    return ((words[0] | words[1]) & 0x8080808080808080) != 0;
-}
-
 /* How many of the 16 bytes at `at`, which two more follow, are before the first that may begin a special character. */
 static unsigned ordinary_bytes(const unsigned char *at)
 {
-    bytes16 first = load(at), special = ((bytes16)(first < 0x20) & ~IS(first, '\t')) | IS(first, 0x7F);
-    uint64_t words[2];
-    if (beyond_ascii(first)) {
-        bytes16 second = load(at + 1), third = load(at + 2);
-        special |= IS(first, 0xC2) & ((bytes16)(second < 0xA0) | IS(second, 0xAD));
-        special |= IS(first, 0xD8) & IS(second, 0x9C);
-        special |= IS(first, 0xE2) & IS(second, 0x80) & (IN(third, 0x8B, 0x8F) | IN(third, 0xA8, 0xAE));
-        special |= IS(first, 0xE2) & IS(second, 0x81) & IN(third, 0xA0, 0xA9);
-        special |=
-            IS(first, 0xEF) & (IS(second, 0xBB) | IS(second, 0xB7) | (IS(second, 0xBF) & (bytes16)(third > 0xBD)));
+    q_bytes16 first = q_bytes16_load(at),
+              special = ((q_bytes16)(first < 0x20) & ~Q_IS16(first, '\t')) | Q_IS16(first, 0x7F);
+    if (q_bytes16_have(first, 0x80)) {
+        q_bytes16 second = q_bytes16_load(at + 1), third = q_bytes16_load(at + 2);
+        special |= Q_IS16(first, 0xC2) & ((q_bytes16)(second < 0xA0) | Q_IS16(second, 0xAD));
+        special |= Q_IS16(first, 0xD8) & Q_IS16(second, 0x9C);
+        special |= Q_IS16(first, 0xE2) & Q_IS16(second, 0x80) & (Q_IN16(third, 0x8B, 0x8F) | Q_IN16(third, 0xA8, 0xAE));
+        special |= Q_IS16(first, 0xE2) & Q_IS16(second, 0x81) & Q_IN16(third, 0xA0, 0xA9);
+        special |= Q_IS16(first, 0xEF) &
+                   (Q_IS16(second, 0xBB) | Q_IS16(second, 0xB7) | (Q_IS16(second, 0xBF) & (q_bytes16)(third > 0xBD)));
     }
-    memcpy(words, &special, sizeof words);
-    words[0] = le64toh(words[0]); /* the first byte is the lowest */
-    words[1] = le64toh(words[1]);
-    if (words[0])
-        return (unsigned)__builtin_ctzll(words[0]) / 8;
-    return words[1] ? 8 + (unsigned)__builtin_ctzll(words[1]) / 8 : 16;
+    return q_bytes16_first(special);
 }
 
 /* Thai, Lao, Tibetan, Burmese and Khmer have no spaces between words; U+200B says where these are, as writers put it. */
@@ -193,28 +167,26 @@ static bool is_suspect(const unsigned char *at)
 /* Whether is_suspect holds for one of the 16 bytes at `at`, which two more follow. It may say so where it does not. */
 static bool any_suspect(const unsigned char *at)
 {
-    bytes16 first = load(at);
-    uint64_t words[2];
-    if (!beyond_ascii(first))
+    q_bytes16 first = q_bytes16_load(at);
+    if (!q_bytes16_have(first, 0x80))
         return false;
-    bytes16 second = load(at + 1), third = load(at + 2);
-    bytes16 suspect = IN(first, 0xCC, 0xCD) | IN(first, 0xDC, 0xE0) | (bytes16)(first > 0xF0);
-    suspect |= IS(first, 0xCE) & IS(second, 0x87);
-    suspect |= IS(first, 0xD2) & IN(second, 0x83, 0x87);
-    suspect |= (IS(first, 0xD6) & (bytes16)(second > 0x90)) | (IS(first, 0xD7) & (bytes16)(second < 0x90));
-    suspect |= IS(first, 0xD8) & IN(second, 0x90, 0x9A);
-    suspect |= IS(first, 0xD9) & (IN(second, 0x8B, 0x9F) | IS(second, 0xB0));
-    suspect |= IS(first, 0xDB) & IN(second, 0x96, 0xAD);
-    suspect |= IS(first, 0xE1) & ~IN(second, 0xB8, 0xBB);
-    suspect |= IS(first, 0xE2) & ((IS(second, 0x80) & (bytes16)(third < 0x82)) | IS(second, 0x83) |
-                                  (IS(second, 0x84) & IN(third, 0xA6, 0xAB)) |
-                                  (IS(second, 0x8C) & IN(third, 0xA9, 0xAA)) | (bytes16)(second > 0xAA));
-    suspect |=
-        IS(first, 0xE3) & ((IS(second, 0x80) & IN(third, 0xAA, 0xAF)) | (IS(second, 0x82) & IN(third, 0x99, 0x9A)));
-    suspect |= (IS(first, 0xEA) & (bytes16)(second < 0xB0)) | (IS(first, 0xEF) & (bytes16)(second < 0xB9)) |
-               (IS(first, 0xF0) & ~IS(second, 0x9F));
-    memcpy(words, &suspect, sizeof words);
-    return (words[0] | words[1]) != 0;
+    q_bytes16 second = q_bytes16_load(at + 1), third = q_bytes16_load(at + 2);
+    q_bytes16 suspect = Q_IN16(first, 0xCC, 0xCD) | Q_IN16(first, 0xDC, 0xE0) | (q_bytes16)(first > 0xF0);
+    suspect |= Q_IS16(first, 0xCE) & Q_IS16(second, 0x87);
+    suspect |= Q_IS16(first, 0xD2) & Q_IN16(second, 0x83, 0x87);
+    suspect |= (Q_IS16(first, 0xD6) & (q_bytes16)(second > 0x90)) | (Q_IS16(first, 0xD7) & (q_bytes16)(second < 0x90));
+    suspect |= Q_IS16(first, 0xD8) & Q_IN16(second, 0x90, 0x9A);
+    suspect |= Q_IS16(first, 0xD9) & (Q_IN16(second, 0x8B, 0x9F) | Q_IS16(second, 0xB0));
+    suspect |= Q_IS16(first, 0xDB) & Q_IN16(second, 0x96, 0xAD);
+    suspect |= Q_IS16(first, 0xE1) & ~Q_IN16(second, 0xB8, 0xBB);
+    suspect |= Q_IS16(first, 0xE2) & ((Q_IS16(second, 0x80) & (q_bytes16)(third < 0x82)) | Q_IS16(second, 0x83) |
+                                      (Q_IS16(second, 0x84) & Q_IN16(third, 0xA6, 0xAB)) |
+                                      (Q_IS16(second, 0x8C) & Q_IN16(third, 0xA9, 0xAA)) | (q_bytes16)(second > 0xAA));
+    suspect |= Q_IS16(first, 0xE3) & ((Q_IS16(second, 0x80) & Q_IN16(third, 0xAA, 0xAF)) |
+                                      (Q_IS16(second, 0x82) & Q_IN16(third, 0x99, 0x9A)));
+    suspect |= (Q_IS16(first, 0xEA) & (q_bytes16)(second < 0xB0)) | (Q_IS16(first, 0xEF) & (q_bytes16)(second < 0xB9)) |
+               (Q_IS16(first, 0xF0) & ~Q_IS16(second, 0x9F));
+    return q_bytes16_any(suspect);
 }
 
 /* False: the text is in NFC, because all of its characters are and none combines with another. */

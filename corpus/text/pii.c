@@ -1,5 +1,6 @@
 #include "corpus/text/pii.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "corpus/text/pii_match.h"
@@ -50,41 +51,26 @@ static q_status put(struct pii_work *w, const struct pii_match *match, const cha
     return Q_OK;
 }
 
-typedef unsigned char pii_bytes __attribute__((vector_size(16)));
-
-static pii_bytes load(q_string text, size_t at)
-{
-    pii_bytes bytes;
-    memcpy(&bytes, text.data + at, sizeof bytes);
-    return bytes;
-}
-
-static bool any(pii_bytes truths)
-{
-    uint64_t words[2];
-    memcpy(words, &truths, sizeof words);
-    return (words[0] | words[1]) != 0;
-}
-
 /* Whether a digit of the 16 bytes at `at` may begin something; for IP addresses the last digit of a number, or the first of a group of four. */
 static bool may_begin(q_string text, size_t at, bool ip_only)
 {
-    pii_bytes first = load(text, at);
-    pii_bytes digits = (pii_bytes)(first - '0' < 10);
-    if (!ip_only || !any(digits))
-        return any(digits);
-    pii_bytes quad = digits & (pii_bytes)(load(text, at + 1) == '.') & (pii_bytes)(load(text, at + 2) - '0' < 10);
-    pii_bytes group = (pii_bytes)((first | 1) == '3') & (pii_bytes)(load(text, at + 4) == ':');
-    return any(quad | group);
+    const char *bytes = text.data + at;
+    q_bytes16 first = q_bytes16_load(bytes), digits = Q_IN16(first, '0', '9');
+    if (!ip_only || !q_bytes16_any(digits))
+        return q_bytes16_any(digits);
+    q_bytes16 third = q_bytes16_load(bytes + 2);
+    q_bytes16 quad = digits & Q_IS16(q_bytes16_load(bytes + 1), '.') & Q_IN16(third, '0', '9');
+    q_bytes16 group = Q_IN16(first, '2', '3') & Q_IS16(q_bytes16_load(bytes + 4), ':');
+    return q_bytes16_any(quad | group);
 }
 
 /* The first digit of [from, to) that may begin something, or `to`; it may be any digit, or one inside a run. */
 static size_t next_digit(q_string text, unsigned kinds, size_t from, size_t to)
 {
-    enum { LOOKED_AT = sizeof(pii_bytes) + 4, OCTET_REST = 2 };
+    enum { LOOKED_AT = sizeof(q_bytes16) + 4, OCTET_REST = 2 };
     size_t at = from;
     while (at + LOOKED_AT <= to && !may_begin(text, at, !(kinds & ~(unsigned)(PII_EMAIL | PII_IP))))
-        at += sizeof(pii_bytes);
+        at += sizeof(q_bytes16);
     at -= Q_MIN(at - from, (size_t)OCTET_REST); /* where the number began whose last digit was seen */
     while (at < to && !pii_is_digit(pii_byte(text, at)))
         at++;

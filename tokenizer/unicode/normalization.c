@@ -6,6 +6,7 @@
  */
 #include "tokenizer/unicode/normalization.h"
 
+#include "base/bytes16.h"
 #include "base/check.h"
 #include "tokenizer/unicode/unicode_normal.h"
 #include "tokenizer/unicode/utf8_decode.h"
@@ -71,15 +72,6 @@ static uint32_t compose(uint32_t first, uint32_t second)
     return 0;
 }
 
-typedef uint8_t block __attribute__((vector_size(BLOCK)));
-
-static block load(const uint8_t *at)
-{
-    block bytes;
-    memcpy(&bytes, at, sizeof(bytes));
-    return bytes;
-}
-
 /* Which bytes of a block are no reason to look closer (0xFF). A character is judged by its lead byte, so that tails, and bytes that are
  * never UTF-8, pass:
  *
@@ -93,23 +85,23 @@ static block load(const uint8_t *at)
  *     0xE3                 U+3000..U+3FFF without U+302A..U+302F, U+3099, U+309A (what marks kana)
  *     0xEA, 0xEF           U+AC00..U+AFFF; U+FF00..U+FFFF (wide forms)
  *     0xE0                 U+0E00..U+0E7F without its marks (Thai) */
-static inline block plain_ones(const struct form_rules *rules, const uint8_t *at)
+static inline q_bytes16 plain_ones(const struct form_rules *rules, const uint8_t *at)
 {
-    block lead = load(at);
-    block good = (block)(lead < rules->plain) | (block)(lead - 0xE4 < 6);
+    q_bytes16 lead = q_bytes16_load(at);
+    q_bytes16 good = (q_bytes16)(lead < rules->plain) | Q_IN16(lead, 0xE4, 0xE9);
     if (!rules->composes)
         return good;
-    good |= (block)(lead - 0xD0 < 2) | (block)(lead - 0xEB < 3);
+    good |= Q_IN16(lead, 0xD0, 0xD1) | Q_IN16(lead, 0xEB, 0xED);
     if (rules->compatible)
         return good;
-    block second = load(at + 1), third = load(at + 2);
-    block e2 = (block)(second - 0x81 < 2) | ((block)(second == 0x80) & (block)(third >= 0x82));
-    block e3 = ~(((block)(second == 0x82) & (block)(third - 0x99 < 2)) |
-                 ((block)(second == 0x80) & (block)(third - 0xAA < 6)));
-    block e0 =
-        ((block)(second == 0xB8) & (block)(third - 0xB8 >= 3)) | ((block)(second == 0xB9) & (block)(third - 0x88 >= 4));
-    return good | ((block)(lead == 0xE2) & e2) | ((block)(lead == 0xE3) & e3) | ((block)(lead == 0xE0) & e0) |
-           ((block)(lead == 0xEA) & (block)(second >= 0xB0)) | ((block)(lead == 0xEF) & (block)(second >= 0xBC));
+    q_bytes16 second = q_bytes16_load(at + 1), third = q_bytes16_load(at + 2);
+    q_bytes16 e2 = Q_IN16(second, 0x81, 0x82) | (Q_IS16(second, 0x80) & (q_bytes16)(third >= 0x82));
+    q_bytes16 e3 =
+        ~((Q_IS16(second, 0x82) & Q_IN16(third, 0x99, 0x9A)) | (Q_IS16(second, 0x80) & Q_IN16(third, 0xAA, 0xAF)));
+    q_bytes16 e0 = (Q_IS16(second, 0xB8) & (q_bytes16)(third - 0xB8 >= 3)) |
+                   (Q_IS16(second, 0xB9) & (q_bytes16)(third - 0x88 >= 4));
+    return good | (Q_IS16(lead, 0xE2) & e2) | (Q_IS16(lead, 0xE3) & e3) | (Q_IS16(lead, 0xE0) & e0) |
+           (Q_IS16(lead, 0xEA) & (q_bytes16)(second >= 0xB0)) | (Q_IS16(lead, 0xEF) & (q_bytes16)(second >= 0xBC));
 }
 
 /* The bytes from `at` on that belong, whatever they are joined to, to characters that the form leaves alone and that join nothing: whole
@@ -118,15 +110,9 @@ static size_t plain_bytes(const struct form_rules *rules, const uint8_t *at, con
 {
     const uint8_t *from = at;
     for (; end - at >= BLOCK + 2; at += BLOCK) {
-        block bad = ~plain_ones(rules, at);
-        uint64_t halves[2];
-        memcpy(halves, &bad, sizeof(halves));
-        if (!(halves[0] | halves[1]))
-            continue;
-        const uint8_t *each = (const uint8_t *)&bad;
-        while (!*each++)
-            at++;
-        break;
+        const unsigned good = q_bytes16_first(~plain_ones(rules, at));
+        if (good < BLOCK)
+            return (size_t)(at - from) + good;
     }
     return (size_t)(at - from);
 }
