@@ -365,7 +365,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     Q_TRY(identify(w, origin, out));
     if (!language_wanted(&w->settings->languages, document->lang))
         return refuse(out, "language", false);
-    if (document->lang_score < w->settings->lang_score_min)
+    if (document->lang_score < corpus_lang_score_min(w->settings, document->lang))
         return refuse(out, "lang-score", false);
     struct corpus_subject subject = {.text = document->text,
                                      .lang = document->lang,

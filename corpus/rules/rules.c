@@ -44,6 +44,7 @@ void corpus_count_line(struct corpus_line_count *counts, const char *reason, siz
 
 struct corpus_judge {
     struct corpus_words words;
+    struct corpus_dictionary *dictionary; /* NULL: no language wanted it yet */
     struct corpus_hash_set set;
     struct corpus_repetition_scratch scratch;
     struct corpus_metrics metrics;
@@ -73,6 +74,7 @@ void corpus_judge_release(struct corpus_judge *judge)
     if (!judge)
         return;
     shrink(judge);
+    corpus_dictionary_release(judge->dictionary);
     q_release(judge);
 }
 
@@ -118,6 +120,7 @@ static q_status measure(struct corpus_judge *j, const struct corpus_rule_family 
     if (family->flags & CORPUS_WITHOUT_METRICS)
         return Q_OK;
     if (!j->measured) {
+        Q_TRY(corpus_word_style(&subject->rules->words, &j->dictionary, &j->words.style));
         Q_TRY(corpus_words_cut(subject->text, &j->words));
         Q_TRY(corpus_measure(subject->text, &j->words, &j->set, &j->metrics));
         j->measured = true;
