@@ -777,7 +777,8 @@ static void test_fineweb_2_in_every_language(void **state)
                     r->repetition.line_characters_max == 1 && r->fineweb.short_lines_max == 1); /* off */
         assert_float_equal(r->fineweb.duplicate_characters_max, 0.1, 0);
         assert_true(languages[i].lang_model_min >= 0.3 && languages[i].lang_model_min <= 0.9);
-        assert_true(r->gopher.stop_words.count >= 7 && r->gopher.stop_words_min == 2);
+        assert_true(r->gopher.stop_words.count >= 7 || strcmp(languages[i].lang, "ko") == 0);
+        assert_true(r->gopher.stop_words_min == 2);
         assert_true(r->gopher.letter_words_min > 0.6 && r->gopher.word_length_max >= r->gopher.word_length_min + 3);
         assert_true(r->repetition.grams_5_max >= r->repetition.grams_10_max && r->repetition.grams_10_max > 0);
     }
