@@ -183,12 +183,6 @@ static q_status check_grams(struct lint *l, const char *section, const struct co
     return Q_OK;
 }
 
-static size_t stop_word_count(const struct corpus_rules *rules)
-{
-    enum { STANDARD_STOP_WORDS = 8 };
-    return rules->gopher.stop_words.count ? rules->gopher.stop_words.count : STANDARD_STOP_WORDS;
-}
-
 /* The standard list is asked of English only. lang: NULL: all languages. */
 static bool asks_stop_words(const struct corpus_rules *rules, const char *lang)
 {
@@ -197,7 +191,7 @@ static bool asks_stop_words(const struct corpus_rules *rules, const char *lang)
 
 static bool wants_too_many(const struct corpus_rules *rules)
 {
-    return rules->gopher.stop_words_min > (double)stop_word_count(rules);
+    return rules->gopher.stop_words_min > (double)corpus_stop_words_of(&rules->gopher).count;
 }
 
 static bool same_texts(const struct q_texts *a, const struct q_texts *b)
@@ -228,7 +222,8 @@ static q_status check_stop_words(struct lint *l, const char *section, const char
     const char *setting;
     if (asks_stop_words(rules, lang) && wants_too_many(rules) && !(general && wants_too_many(general))) {
         Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words_min", section));
-        ADD(l, "always", setting, "every document is dropped: there are %zu stop words", stop_word_count(rules));
+        ADD(l, "always", setting, "every document is dropped: there are %zu stop words",
+            corpus_stop_words_of(&rules->gopher).count);
     }
     if (general && same_texts(list, &general->gopher.stop_words))
         return Q_OK;
