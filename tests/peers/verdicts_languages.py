@@ -8,6 +8,8 @@ from verdicts_datatrove import lines, normal, run
 
 FAMILIES = ["repetition", "gopher", "fineweb"]
 FEW = 150
+# Where the words agree well enough for the bounds to mean the same (docs/rules.md has the others, and why).
+AGREE = "ca cs da de el es fr id it nl pl pt ro ru sv tr uk".split()
 
 
 def languages():
@@ -82,7 +84,7 @@ def main():
             count = normal(file, documents[::step], os.path.join(folder, "out"))
             stated(file, lang)
             row = compare(lang, config, file, count, kinds)
-            good &= row is not None
+            good &= lang not in AGREE or (row is not None and min(row) >= 0.97)
     for (lang, our, their), names in sorted(kinds.items(), key=lambda k: -len(k[1])):
         print(f"    {lang} {len(names)}: quern {our}, datatrove {their} ({names[0]})")
     return 0 if good else 1
