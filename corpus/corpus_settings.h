@@ -45,7 +45,8 @@ struct corpus_settings {
 extern const struct q_settings_table corpus_settings_table;
 
 /* From the recipe's section (NULL: all standard): what the section leaves open is the profile's, where it names one, and what a language leaves open
- * the section's. A language of the section's by_language is laid over the profile's element of that language. recipe_folder (may be NULL) is what the profile's path is relative to. Texts live in the arena. Q_ERR_USAGE with file and line. */
+ * the section's. A language of the section's by_language is laid over the profile's element of that language. recipe_folder (may be NULL) is what the
+ * profile's path is relative to. Texts live in the arena. Q_ERR_USAGE with file and line. */
 q_status corpus_settings_load(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
                               struct corpus_settings *settings) Q_MUST_USE;
 
