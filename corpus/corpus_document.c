@@ -16,6 +16,7 @@ struct corpus_worker {
     struct corpus_decoder *decoder;
     struct mojibake *mojibake;
     unsigned pii; /* enum pii_kind */
+    bool scripts; /* the rules for code are asked of some language */
     struct q_jsonl_parser *parser;
     struct http_decoder http;
     struct html_extractor extractor;
@@ -34,6 +35,15 @@ static unsigned pii_kinds(const struct corpus_pii_settings *pii)
            (pii->iban ? PII_IBAN : 0u) | (pii->card ? PII_CARD : 0u);
 }
 
+static bool asks_code(const struct corpus_settings *settings)
+{
+    const struct corpus_language_rules *languages = settings->by_language.items;
+    bool asked = settings->rules.code.enabled;
+    for (size_t i = 0; i < settings->by_language.count; i++)
+        asked |= languages[i].rules.code.enabled;
+    return asked;
+}
+
 q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
                               struct corpus_worker **out)
 {
@@ -42,6 +52,7 @@ q_status corpus_worker_create(const struct corpus_settings *settings, const stru
     q_check(!settings->lang_model == !models->lang && !settings->quality_model == !models->quality);
     worker->settings = settings;
     worker->pii = pii_kinds(&settings->pii);
+    worker->scripts = asks_code(settings);
     q_status status = corpus_decoder_create(&worker->decoder);
     if (status == Q_OK && settings->mojibake)
         status = mojibake_create(&worker->mojibake);
@@ -262,6 +273,8 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
     }
     if (out->reason)
         return Q_OK;
+    if (out->format == CORPUS_SCRIPT && !w->scripts)
+        return refuse(out, "format", false);
     bool html = out->format == CORPUS_HTML, manual = out->format == CORPUS_MAN;
     Q_TRY(corpus_decode(w->decoder, bytes, html, item->http.charset, text, &known, &out->changes));
     corpus_clock_end(w->clock, CORPUS_PHASE_CHARSET, bytes.size);
@@ -371,7 +384,7 @@ static q_status judge(struct corpus_worker *w, const struct corpus_origin *origi
     corpus_clock_end(w->clock, CORPUS_PHASE_LANGUAGE, document->text.size);
     if (!language_wanted(&w->settings->languages, document->lang))
         return refuse(out, "language", false);
-    if (document->lang_score < w->settings->lang_score_min)
+    if (document->lang_score < corpus_lang_score_min(w->settings, document->lang))
         return refuse(out, "lang-score", false);
     struct corpus_subject subject = {.text = document->text,
                                      .lang = document->lang,

@@ -9,6 +9,7 @@
 struct lint {
     struct corpus_plan *plan;
     struct corpus_words words; /* scratch */
+    struct corpus_dictionary *dictionary;
     struct corpus_findings *findings;
 };
 
@@ -88,18 +89,29 @@ static bool has_kept(const struct q_texts *languages, const char *lang)
     return languages->count == 0;
 }
 
+/* How many elements of by_language the recipe has itself: they come before the profile's others. */
+static size_t own_elements(const struct lint *l)
+{
+    const struct q_node *list = q_node_child(q_recipe_section(&l->plan->recipe, "corpus"), "by_language");
+    size_t count = 0;
+    for (const struct q_node *element = list ? list->children : NULL; element; element = element->next)
+        count++;
+    return count;
+}
+
 static q_status check_languages(struct lint *l)
 {
     const struct corpus_settings *s = &l->plan->settings;
     const struct corpus_language_rules *rules = s->by_language.items;
     const struct q_input *inputs = l->plan->recipe.inputs.items;
+    const size_t own = own_elements(l); /* those of the profile are for whoever needs them */
     for (size_t i = 0; i < s->languages.count; i++)
         Q_TRY(check_language(l, "corpus.languages", s->languages.items[i]));
     for (size_t i = 0; i < s->by_language.count; i++) {
         const char *setting;
         Q_TRY(q_arena_printf(&l->plan->arena, &setting, "corpus.by_language.%zu", i));
         Q_TRY(check_language(l, setting, rules[i].lang));
-        if (!has_kept(&s->languages, rules[i].lang))
+        if (i < own && !has_kept(&s->languages, rules[i].lang))
             ADD(l, "unused", setting, "'%s' is not among the languages that are kept", rules[i].lang);
     }
     for (size_t i = 0; i < l->plan->recipe.inputs.count; i++) {
@@ -117,6 +129,12 @@ static q_status check_languages(struct lint *l)
 }
 
 /* --- rules ------------------------------------------------------------------------------------------------------------------------- */
+
+/* A bound that is the end of the range is how a rule is switched off; one beyond it (30 of a share) is meant for another unit. */
+static bool is_switched_off(const struct corpus_rule *rule, const struct corpus_verdict *v)
+{
+    return v->min == rule->least || v->max == rule->most;
+}
 
 /* What follows is asked of the rules of all languages, and of those of one. `general`: the rules of all languages where they ask the same family, whose
  * findings are not said again; else NULL. */
@@ -136,7 +154,7 @@ static q_status check_rule(struct lint *l, const char *section, const struct cor
     else if (v.min > rule->most || v.max < rule->least)
         ADD(l, "always", setting, "every document is dropped: the measure lies between %g and %g", rule->least,
             rule->most);
-    else if (v.min <= rule->least && v.max >= rule->most)
+    else if (v.min <= rule->least && v.max >= rule->most && !is_switched_off(rule, &v))
         ADD(l, "never", setting, "no document can fail it: the measure lies between %g and %g", rule->least,
             rule->most);
     return Q_OK;
@@ -165,12 +183,6 @@ static q_status check_grams(struct lint *l, const char *section, const struct co
     return Q_OK;
 }
 
-static size_t stop_word_count(const struct corpus_rules *rules)
-{
-    enum { STANDARD_STOP_WORDS = 8 };
-    return rules->gopher.stop_words.count ? rules->gopher.stop_words.count : STANDARD_STOP_WORDS;
-}
-
 /* The standard list is asked of English only. lang: NULL: all languages. */
 static bool asks_stop_words(const struct corpus_rules *rules, const char *lang)
 {
@@ -179,7 +191,7 @@ static bool asks_stop_words(const struct corpus_rules *rules, const char *lang)
 
 static bool wants_too_many(const struct corpus_rules *rules)
 {
-    return rules->gopher.stop_words_min > (double)stop_word_count(rules);
+    return rules->gopher.stop_words_min > (double)corpus_stop_words_of(&rules->gopher).count;
 }
 
 static bool same_texts(const struct q_texts *a, const struct q_texts *b)
@@ -190,6 +202,18 @@ static bool same_texts(const struct q_texts *a, const struct q_texts *b)
     return same;
 }
 
+/* Words that this is cut into by itself; 1 also of one that only stands before another ("l'"). */
+static q_status count_words(struct lint *l, const char *text, size_t *count)
+{
+    const char *followed;
+    Q_TRY(q_arena_printf(&l->plan->arena, &followed, "%sa", text));
+    Q_TRY(corpus_words_cut(q_string_of(followed), &l->words));
+    const bool first = l->words.count == 2 && l->words.items[0].hash == corpus_word_hash(q_string_of(text));
+    Q_TRY(corpus_words_cut(q_string_of(text), &l->words));
+    *count = first ? 1 : l->words.count;
+    return Q_OK;
+}
+
 /* How many there are, and that each is one word (words.h): the text's words are compared with them whole. */
 static q_status check_stop_words(struct lint *l, const char *section, const char *lang,
                                  const struct corpus_rules *rules, const struct corpus_rules *general)
@@ -198,16 +222,18 @@ static q_status check_stop_words(struct lint *l, const char *section, const char
     const char *setting;
     if (asks_stop_words(rules, lang) && wants_too_many(rules) && !(general && wants_too_many(general))) {
         Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words_min", section));
-        ADD(l, "always", setting, "every document is dropped: there are %zu stop words", stop_word_count(rules));
+        ADD(l, "always", setting, "every document is dropped: there are %zu stop words",
+            corpus_stop_words_of(&rules->gopher).count);
     }
     if (general && same_texts(list, &general->gopher.stop_words))
         return Q_OK;
     Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words", section));
+    Q_TRY(corpus_word_style(&rules->words, &l->dictionary, &l->words.style));
     for (size_t i = 0; i < list->count; i++) {
-        Q_TRY(corpus_words_cut(q_string_of(list->items[i]), &l->words));
-        if (l->words.count != 1)
-            ADD(l, "never", setting, "'%s' is cut into %zu words, and no text has it as one", list->items[i],
-                l->words.count);
+        size_t count;
+        Q_TRY(count_words(l, list->items[i], &count));
+        if (count != 1)
+            ADD(l, "never", setting, "'%s' is cut into %zu words, and no text has it as one", list->items[i], count);
     }
     return Q_OK;
 }
@@ -332,5 +358,6 @@ q_status corpus_lint(struct corpus_plan *plan, struct corpus_findings *out)
     struct lint l = {.plan = plan, .findings = out};
     q_status status = check_all(&l);
     corpus_words_release(&l.words);
+    corpus_dictionary_release(l.dictionary);
     return status;
 }

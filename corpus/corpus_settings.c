@@ -1,5 +1,7 @@
 #include "corpus/corpus_settings.h"
 
+#include "base/check.h"
+
 /* The families of rules, for every language or for one. */
 #define FAMILY(owner, family, words)                                                                                   \
     {                                                                                                                  \
@@ -7,7 +9,8 @@
         .table = &corpus_##family##_table, .meaning = words                                                            \
     }
 #define FAMILIES(owner)                                                                                                \
-    FAMILY(owner, lists, "what the user's own lists of domains, URLs and words drop"),                                 \
+    FAMILY(owner, words, "how a text is cut into words for the rules"),                                                \
+        FAMILY(owner, lists, "what the user's own lists of domains, URLs and words drop"),                             \
         FAMILY(owner, repetition, "the repetition rules of Gopher (Rae et al. 2021, table A1)"),                       \
         FAMILY(owner, gopher, "the quality rules of Gopher (Rae et al. 2021, A1.1)"),                                  \
         FAMILY(owner, c4, "the lines and documents that C4 takes out (Raffel et al. 2020, 2.2)"),                      \
@@ -21,6 +24,13 @@ static const struct q_setting language_rows[] = {
      .offset = offsetof(struct corpus_language_rules, lang),
      .meaning =
          "must be given: the language (BCP-47); it holds for its regions too, where they have none of their own"},
+    {.name = "lang_model_min",
+     .type = Q_SETTING_DOUBLE,
+     .offset = offsetof(struct corpus_language_rules, lang_model_min),
+     .standard = "0",
+     .max = 1,
+     .meaning = "its documents to which `lang_model` gives a lower probability are dropped as lang-score; not asked of "
+                "CLD2's shares"},
     FAMILIES(corpus_language_rules),
     {0}};
 
@@ -99,7 +109,9 @@ static const struct q_setting rows[] = {
                 "`fineweb-2`, `c4`, `gopher`, `dclm`, `deepseek`"},
     FAMILIES(corpus_settings),
     {ROW(by_language), .type = Q_SETTING_LIST, .table = &language_table,
-     .meaning = "for documents of one language: what is not given of a family is as in the section"},
+     .meaning =
+         "for documents of one language: what is not given of a family is as in the section. An element is laid over "
+         "the profile's of that `lang`, the profile's others stay; null: none of them"},
     {ROW(pii), .type = Q_SETTING_SECTION, .table = &pii_table,
      .meaning = "personal data in texts, not in titles, addresses and `meta`, replaced by placeholders behind the "
                 "rules, in samples of what is dropped too"},
@@ -108,6 +120,68 @@ static const struct q_setting rows[] = {
 const struct q_settings_table corpus_settings_table = {"corpus", rows, sizeof(struct corpus_settings)};
 
 /* --- loading ----------------------------------------------------------------------------------------------------------------------- */
+
+static const struct q_node *with_lang(const struct q_node *list, const struct q_node *lang)
+{
+    const struct q_node *element = list->children, *own;
+    while (element && !((own = q_node_child(element, "lang")) && q_string_equal(own->text, lang->text)))
+        element = element->next;
+    return element;
+}
+
+/* By itself, without siblings. */
+static q_status copy_node(const struct q_node *node, struct q_arena *arena, struct q_node **out)
+{
+    Q_TRY(q_arena_alloc(arena, 1, sizeof **out, out));
+    **out = *node;
+    (*out)->next = NULL;
+    return Q_OK;
+}
+
+static q_status append_copy(const struct q_node *node, struct q_arena *arena, struct q_node ***link)
+{
+    Q_TRY(copy_node(node, arena, *link));
+    *link = &(**link)->next;
+    return Q_OK;
+}
+
+/* Two lists of languages as one: the elements of `over` stay where they are, so that their numbers are those of the recipe, each laid over that of `under`
+ * with the same `lang`; the others of `under` follow. */
+static q_status merge_languages(const struct q_node *under, const struct q_node *over, struct q_arena *arena,
+                                struct q_node **out)
+{
+    struct q_node *merged, **link;
+    Q_TRY(copy_node(over, arena, &merged));
+    merged->children = NULL;
+    link = &merged->children;
+    for (const struct q_node *element = over->children; element; element = element->next) {
+        const struct q_node *lang = q_node_child(element, "lang"), *whole;
+        Q_TRY(q_node_merge(lang ? with_lang(under, lang) : NULL, element, arena, &whole));
+        Q_TRY(append_copy(whole, arena, &link));
+    }
+    for (const struct q_node *element = under->children; element; element = element->next) {
+        const struct q_node *lang = q_node_child(element, "lang");
+        if (!lang || !with_lang(over, lang))
+            Q_TRY(append_copy(element, arena, &link));
+    }
+    *out = merged;
+    return Q_OK;
+}
+
+/* The section laid over the profile; lists are the section's where it has them, but for by_language. */
+static q_status over_profile(const struct q_node *profile, const struct q_node *section, struct q_arena *arena,
+                             const struct q_node **out)
+{
+    const struct q_node *under = q_node_child(profile, "by_language"), *over = q_node_child(section, "by_language");
+    struct q_node *languages;
+    Q_TRY(q_node_merge(profile, section, arena, out));
+    if (!under || !over || under->kind != Q_NODE_LIST || over->kind != Q_NODE_LIST)
+        return Q_OK;
+    Q_TRY(merge_languages(under, over, arena, &languages));
+    const struct q_node only = {
+        .kind = Q_NODE_MAP, .file = section->file, .line = section->line, .path = section->path, .children = languages};
+    return q_node_merge(*out, &only, arena, out);
+}
 
 /* What the profile says, the section being laid over it. */
 static q_status with_profile(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
@@ -126,7 +200,7 @@ static q_status with_profile(const struct q_node *section, const char *recipe_fo
     if (status != Q_OK)
         return q_node_context(name, status);
     Q_TRY(q_yaml_read(file, arena, &tree));
-    return q_node_merge(tree, section, arena, out);
+    return over_profile(tree, section, arena, out);
 }
 
 /* The element of `by_language` laid over the families of the section. */
@@ -139,10 +213,7 @@ static q_status with_section(const struct q_node *section, const struct q_node *
         const struct q_node *family = q_node_child(section, row->name);
         if (!family || row->type != Q_SETTING_SECTION)
             continue;
-        Q_TRY(q_arena_alloc(arena, 1, sizeof **link, link));
-        **link = *family;
-        (*link)->next = NULL;
-        link = &(*link)->next;
+        Q_TRY(append_copy(family, arena, &link));
     }
     return q_node_merge(&families, element, arena, out);
 }
@@ -191,7 +262,8 @@ q_status corpus_settings_load(const struct q_node *section, const char *recipe_f
 
 /* --- languages --------------------------------------------------------------------------------------------------------------------- */
 
-const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settings, q_string lang)
+/* The element that holds for the language; NULL: none. */
+static const struct corpus_language_rules *element_for(const struct corpus_settings *settings, q_string lang)
 {
     const struct corpus_language_rules *rules = settings->by_language.items;
     for (size_t size = lang.size; size; size--) { /* "zh-Hant-TW", "zh-Hant", "zh" */
@@ -199,7 +271,19 @@ const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settin
             continue;
         for (size_t i = 0; i < settings->by_language.count; i++)
             if (q_string_equal(q_string_of(rules[i].lang), q_string_slice(lang, 0, size)))
-                return &rules[i].rules;
+                return &rules[i];
     }
-    return &settings->rules;
+    return NULL;
+}
+
+const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settings, q_string lang)
+{
+    const struct corpus_language_rules *element = element_for(settings, lang);
+    return element ? &element->rules : &settings->rules;
+}
+
+double corpus_lang_score_min(const struct corpus_settings *settings, q_string lang)
+{
+    const struct corpus_language_rules *element = settings->lang_model ? element_for(settings, lang) : NULL;
+    return element ? Q_MAX(element->lang_model_min, settings->lang_score_min) : settings->lang_score_min;
 }

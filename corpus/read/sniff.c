@@ -6,8 +6,8 @@
 
 const char *corpus_format_name(enum corpus_format format)
 {
-    static const char *const names[] = {"unknown", "empty", "archive", "records",   "jsonl",
-                                        "html",    "text",  "man",     "not-prose", "binary"};
+    static const char *const names[] = {"unknown", "empty", "archive", "records",   "jsonl", "html",
+                                        "text",    "man",   "script",  "not-prose", "binary"};
     return names[format];
 }
 
@@ -28,10 +28,11 @@ static const char *const records[] = {".warc", ".wet", ".wat", ".arc", NULL};
 static const char *const jsonl[] = {".jsonl", ".ndjson", NULL};
 static const char *const html[] = {".html", ".htm", ".xhtml", ".shtml", NULL};
 static const char *const text[] = {".txt", ".md", ".rst", ".text", NULL};
-static const char *const not_prose[] = {
-    ".css",     ".js",   ".mjs", ".map",  ".svg",  ".xml", ".xsl",      ".xslt",    ".dtd",    ".xsd",  ".ent", ".rdf",
-    ".rss",     ".atom", ".po",  ".pot",  ".ts",   ".csv", ".tsv",      ".yaml",    ".yml",    ".toml", ".ini", ".conf",
-    ".desktop", ".xcu",  ".xpm", ".json", ".tree", ".idx", ".devhelp2", ".md5sums", ".sha256", NULL};
+static const char *const scripts[] = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", NULL};
+static const char *const not_prose[] = {".css",  ".map",  ".svg",  ".xml",      ".xsl",     ".xslt",    ".dtd", ".xsd",
+                                        ".ent",  ".rdf",  ".rss",  ".atom",     ".po",      ".pot",     ".csv", ".tsv",
+                                        ".yaml", ".yml",  ".toml", ".ini",      ".conf",    ".desktop", ".xcu", ".xpm",
+                                        ".json", ".tree", ".idx",  ".devhelp2", ".md5sums", ".sha256",  NULL};
 static const char *const binary[] = {
     ".png",  ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".bmp", ".tif", ".tiff", ".avif",  ".woff",    ".woff2",
     ".ttf",  ".otf", ".eot",  ".pdf", ".ps",  ".eps",  ".dvi", ".mp3", ".mp4",  ".ogg",   ".oga",     ".ogv",
@@ -79,7 +80,8 @@ static q_string without_compression(q_string name)
 
 bool corpus_is_code_name(q_string name)
 {
-    return ends_with_any(without_compression(name), code);
+    q_string plain = without_compression(name);
+    return ends_with_any(plain, code) || ends_with_any(plain, scripts);
 }
 
 enum corpus_format corpus_format_by_name(q_string name)
@@ -98,6 +100,8 @@ enum corpus_format corpus_format_by_name(q_string name)
         return CORPUS_JSONL;
     if (ends_with_any(plain, text))
         return CORPUS_TEXT;
+    if (ends_with_any(plain, scripts))
+        return CORPUS_SCRIPT;
     if (ends_with_any(plain, not_prose))
         return CORPUS_NOT_PROSE;
     return is_manual_name(plain) ? CORPUS_MAN : CORPUS_UNKNOWN;
@@ -219,6 +223,20 @@ static bool looks_manual(q_string head)
     return false;
 }
 
+static bool looks_xml(q_string head)
+{
+    head = skip_blank(head);
+    return q_string_starts_any_case(head, "<?xml") || q_string_starts_any_case(head, "<svg");
+}
+
+/* Qt's translations are called .ts, as TypeScript is. (A stream of MPEG, called so too, is binary.) */
+static bool looks_translation(q_string head)
+{
+    head = skip_blank(head);
+    return q_string_starts_any_case(head, "<!doctype ts") || q_string_starts(head, "<TS>") ||
+           q_string_starts(head, "<TS ");
+}
+
 enum corpus_format corpus_format_of(q_string name, q_string head)
 {
     if (head.size == 0)
@@ -229,6 +247,8 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
     /* In JSON lines, a byte that does not belong costs its line and not the file. */
     if (named == CORPUS_BINARY || (named != CORPUS_JSONL && is_binary(head)))
         return CORPUS_BINARY;
+    if (named == CORPUS_SCRIPT)
+        return looks_xml(head) || looks_translation(head) ? CORPUS_NOT_PROSE : named;
     if (named == CORPUS_NOT_PROSE && ends_with_any(name, (const char *const[]){".json", NULL}) && looks_jsonl(head))
         return CORPUS_JSONL; /* JSON lines often bear the name of JSON */
     if (named != CORPUS_UNKNOWN && named != CORPUS_ARCHIVE && named != CORPUS_RECORDS)
@@ -239,7 +259,5 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
         return CORPUS_JSONL;
     if (looks_manual(head))
         return CORPUS_MAN;
-    q_string begin = skip_blank(head);
-    return q_string_starts_any_case(begin, "<?xml") || q_string_starts_any_case(begin, "<svg") ? CORPUS_NOT_PROSE
-                                                                                               : CORPUS_TEXT;
+    return looks_xml(head) ? CORPUS_NOT_PROSE : CORPUS_TEXT;
 }

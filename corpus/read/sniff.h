@@ -13,7 +13,8 @@ enum corpus_format {
     CORPUS_HTML,
     CORPUS_TEXT,      /* plain text */
     CORPUS_MAN,       /* manual page (troff with man or mdoc macros) */
-    CORPUS_NOT_PROSE, /* text for machines: style sheets, scripts of pages, vector graphics: dropped as "format" */
+    CORPUS_SCRIPT,    /* JavaScript or TypeScript: text where the rules for code are asked, else dropped as "format" */
+    CORPUS_NOT_PROSE, /* text for machines: style sheets, markup, vector graphics: dropped as "format" */
     CORPUS_BINARY,    /* dropped as "not-text" */
 };
 

@@ -44,6 +44,7 @@ void corpus_count_line(struct corpus_line_count *counts, const char *reason, siz
 
 struct corpus_judge {
     struct corpus_words words;
+    struct corpus_dictionary *dictionary; /* NULL: no language wanted it yet */
     struct corpus_hash_set set;
     struct corpus_repetition_scratch scratch;
     struct corpus_metrics metrics;
@@ -73,6 +74,7 @@ void corpus_judge_release(struct corpus_judge *judge)
     if (!judge)
         return;
     shrink(judge);
+    corpus_dictionary_release(judge->dictionary);
     q_release(judge);
 }
 
@@ -92,18 +94,24 @@ static q_status edit_text(struct corpus_judge *j, const struct corpus_rule_famil
     return Q_OK;
 }
 
+struct corpus_stop_words corpus_stop_words_of(const struct corpus_gopher_settings *settings)
+{
+    static const char *const english[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
+    const struct q_texts *given = &settings->stop_words;
+    return given->count ? (struct corpus_stop_words){(const char *const *)given->items, given->count}
+                        : (struct corpus_stop_words){english, Q_COUNT_OF(english)};
+}
+
 /* How many of the listed stop words the text has. */
 static q_status count_stop_words(struct corpus_judge *j, struct corpus_subject *subject)
 {
-    static const char *const english[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
-    const struct q_texts *given = &subject->rules->gopher.stop_words;
-    const char *const *list = given->count ? (const char *const *)given->items : english;
-    size_t count = given->count ? given->count : Q_COUNT_OF(english);
+    const struct corpus_stop_words list = corpus_stop_words_of(&subject->rules->gopher);
+    const uint64_t key = 0x9E3779B97F4A7C15u; /* of no text: what is in the set is the recipe's, so none can crowd it */
     subject->stop_words = 0;
-    Q_TRY(corpus_hash_set_begin(&j->set, count, corpus_hash_key(subject->text)));
-    for (size_t i = 0; i < count; i++)
-        corpus_hash_set_slot(&j->set, corpus_word_hash(q_string_of(list[i])))->count = 1;
-    for (size_t i = 0; i < j->words.count && subject->stop_words < count; i++) {
+    Q_TRY(corpus_hash_set_begin(&j->set, list.count, key));
+    for (size_t i = 0; i < list.count; i++)
+        corpus_hash_set_slot(&j->set, corpus_word_hash(q_string_of(list.items[i])))->count = 1;
+    for (size_t i = 0; i < j->words.count && subject->stop_words < list.count; i++) {
         struct corpus_hash_slot *slot = corpus_hash_set_find(&j->set, j->words.items[i].hash);
         if (slot && slot->count == 1) {
             slot->count = 2;
@@ -118,6 +126,7 @@ static q_status measure(struct corpus_judge *j, const struct corpus_rule_family 
     if (family->flags & CORPUS_WITHOUT_METRICS)
         return Q_OK;
     if (!j->measured) {
+        Q_TRY(corpus_word_style(&subject->rules->words, &j->dictionary, &j->words.style));
         Q_TRY(corpus_words_cut(subject->text, &j->words));
         Q_TRY(corpus_measure(subject->text, &j->words, &j->set, &j->metrics));
         j->measured = true;

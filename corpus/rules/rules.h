@@ -109,6 +109,13 @@ struct corpus_verdict_visitor {
 q_status corpus_judge_text(struct corpus_judge *judge, struct corpus_subject *subject, struct corpus_line_count *counts,
                            const struct corpus_verdict_visitor *visitor, const struct corpus_rule **out) Q_MUST_USE;
 
+/* The stop words that are asked for: those given, else the English ones that are Gopher's. */
+struct corpus_stop_words {
+    const char *const *items;
+    size_t count;
+};
+struct corpus_stop_words corpus_stop_words_of(const struct corpus_gopher_settings *settings);
+
 /* Adds a line to the counts under its reason. */
 void corpus_count_line(struct corpus_line_count *counts, const char *reason, size_t bytes);
 

@@ -1,5 +1,5 @@
-/* The bounds of all families of rules. A struct of these is for one language, or for all that have none of their own. A bound outside what its measure can
- * reach turns the rule off. */
+/* The bounds of all families of rules. A struct of these is for one language, or for all that have none of their own. A bound at the
+ * end of what its measure can reach turns the rule off; one beyond it does, too, but lint takes it for a mistake. */
 #ifndef QUERN_CORPUS_RULES_SETTINGS_H
 #define QUERN_CORPUS_RULES_SETTINGS_H
 
@@ -83,7 +83,15 @@ struct corpus_code_settings {
     struct q_texts sources;
 };
 
+/* rules_words.c: how a language's texts are cut into words (text/words.h). */
+struct corpus_words_settings {
+    int unspaced; /* enum corpus_unspaced */
+    bool hyphens, elisions;
+};
+enum corpus_unspaced { CORPUS_UNSPACED_LETTERS, CORPUS_UNSPACED_DICTIONARY };
+
 struct corpus_rules {
+    struct corpus_words_settings words;
     struct corpus_lists_settings lists;
     struct corpus_repetition_settings repetition;
     struct corpus_gopher_settings gopher;
@@ -93,7 +101,13 @@ struct corpus_rules {
     struct corpus_code_settings code;
 };
 
-extern const struct q_settings_table corpus_lists_table, corpus_repetition_table, corpus_gopher_table, corpus_c4_table,
-    corpus_fineweb_table, corpus_dclm_table, corpus_code_table;
+struct corpus_dictionary;
+struct corpus_word_style;
+/* The style of the settings. *dictionary is made where they want one and it is NULL; the caller releases it. */
+q_status corpus_word_style(const struct corpus_words_settings *settings, struct corpus_dictionary **dictionary,
+                           struct corpus_word_style *out) Q_MUST_USE;
+
+extern const struct q_settings_table corpus_words_table, corpus_lists_table, corpus_repetition_table,
+    corpus_gopher_table, corpus_c4_table, corpus_fineweb_table, corpus_dclm_table, corpus_code_table;
 
 #endif

@@ -7,10 +7,10 @@ static unsigned first_class(const uint16_t *classes, q_string text, size_t *size
     return corpus_character_class(classes, corpus_character_at((const uint8_t *)text.data, size));
 }
 
-static unsigned last_class(const uint16_t *classes, q_string text, size_t *size)
+unsigned corpus_line_last_class(const uint16_t *classes, q_string line, size_t *size)
 {
-    const uint8_t *from = (const uint8_t *)text.data;
-    return corpus_character_class(classes, corpus_character_before(from, from + text.size, size));
+    const uint8_t *from = (const uint8_t *)line.data;
+    return corpus_character_class(classes, corpus_character_before(from, from + line.size, size));
 }
 
 q_string corpus_line_strip(const uint16_t *classes, q_string line)
@@ -18,7 +18,7 @@ q_string corpus_line_strip(const uint16_t *classes, q_string line)
     size_t size;
     while (line.size && first_class(classes, line, &size) & CORPUS_SPACE)
         line = q_string_slice(line, size, line.size);
-    while (line.size && last_class(classes, line, &size) & CORPUS_SPACE)
+    while (line.size && corpus_line_last_class(classes, line, &size) & CORPUS_SPACE)
         line.size -= size;
     return line;
 }

@@ -8,6 +8,9 @@
 /* The line without white space at its ends, Unicode's too. */
 q_string corpus_line_strip(const uint16_t *classes, q_string line);
 
+/* The class of the last character of a line that is not empty; *size gets its bytes. */
+unsigned corpus_line_last_class(const uint16_t *classes, q_string line, size_t *size);
+
 /* Words between white space, and the characters of the longest. */
 struct corpus_line_shape {
     size_t chunks, longest;

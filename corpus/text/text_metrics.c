@@ -50,17 +50,10 @@ static uint64_t count_ellipses(q_string text)
 
 /* --- lines ------------------------------------------------------------------------------------------------------------------------- */
 
-static bool ends_sentence(const uint16_t *classes, q_string line)
-{
-    size_t size;
-    const uint8_t *from = (const uint8_t *)line.data;
-    return corpus_character_class(classes, corpus_character_before(from, from + line.size, &size)) &
-           CORPUS_SENTENCE_END;
-}
-
 static void count_line(const uint16_t *classes, q_string line, struct corpus_hash_set *set, struct corpus_metrics *m)
 {
     q_string inner = corpus_line_strip(classes, line);
+    size_t size;
     if (!inner.size)
         return;
     uint64_t characters = corpus_count_characters(line);
@@ -68,7 +61,7 @@ static void count_line(const uint16_t *classes, q_string line, struct corpus_has
     m->longest_line = Q_MAX(m->longest_line, characters);
     m->bullet_lines += inner.data[0] == '-' || q_string_starts(inner, "\xE2\x80\xA2");
     m->ellipsis_lines += q_string_ends(inner, "...") || q_string_ends(inner, "\xE2\x80\xA6");
-    m->stopped_lines += ends_sentence(classes, line);
+    m->stopped_lines += (corpus_line_last_class(classes, line, &size) & CORPUS_SENTENCE_END) != 0;
     m->short_lines += characters <= CORPUS_SHORT_LINE;
     uint32_t before = corpus_hash_set_slot(set, q_hash64(line.data, line.size, 0))->count++;
     if (before) {

@@ -330,7 +330,7 @@ static size_t infix_at(const struct cutter *c, const uint8_t *at, const uint8_t 
     if (behind >= to)
         return 0;
     unsigned after = class_at(c, behind, &next_size);
-    if (hyphen && before & (CORPUS_LETTER | CORPUS_DIGIT) && after & CORPUS_LETTER)
+    if (hyphen && !c->words->style.keep_hyphens && before & (CORPUS_LETTER | CORPUS_DIGIT) && after & CORPUS_LETTER)
         return hyphen;
     if (*at == '.')
         return before & (CORPUS_LOWER | CORPUS_QUOTE) && after & (CORPUS_UPPER | CORPUS_QUOTE) ? 1 : 0;
@@ -343,9 +343,22 @@ static size_t infix_at(const struct cutter *c, const uint8_t *at, const uint8_t 
     return 0;
 }
 
-/* A run of letters of a script without spaces, so many to a word. */
+/* A run of letters of a script without spaces, by the dictionary. */
+static q_status add_found(struct cutter *c, const uint8_t *from, const uint8_t *to)
+{
+    struct corpus_dictionary *dictionary = c->words->style.dictionary;
+    const uint8_t *word = from;
+    Q_TRY(corpus_dictionary_begin(dictionary, (q_string){(const char *)from, (size_t)(to - from)}));
+    for (size_t end; (end = corpus_dictionary_next(dictionary)) != SIZE_MAX; word = from + end)
+        Q_TRY(add_any(c, word, from + end, 0));
+    return Q_OK;
+}
+
+/* The same, so many letters to a word. */
 static q_status add_estimated(struct cutter *c, const uint8_t *from, const uint8_t *to, unsigned letters)
 {
+    if (c->words->style.dictionary)
+        return add_found(c, from, to);
     const uint8_t *word = from;
     unsigned count = 0;
     for (const uint8_t *at = from; at < to;) {
@@ -361,6 +374,24 @@ static q_status add_estimated(struct cutter *c, const uint8_t *from, const uint8
     return Q_OK;
 }
 
+/* Bytes of an apostrophe between letters, behind which a language that elides is cut ("l'|eau"); 0: none. */
+static size_t elision_at(const struct cutter *c, const uint8_t *at, const uint8_t *to, unsigned before)
+{
+    size_t size = *at == '\'' ? 1 : to - at > 3 && memcmp(at, "\xE2\x80\x99", 3) == 0 ? 3 : 0, next;
+    if (!size || !c->words->style.cut_elisions || !(before & CORPUS_LETTER) || at + size >= to)
+        return 0;
+    return class_at(c, at + size, &next) & CORPUS_LETTER ? size : 0;
+}
+
+/* A word of its own, but for the zero-width spaces that Khmer, Thai, Lao and Burmese part their words with. */
+static q_status add_between(struct cutter *c, const uint8_t *from, const uint8_t *to)
+{
+    const uint8_t *at = from;
+    while (to - at >= 3 && memcmp(at, "\xE2\x80\x8B", 3) == 0)
+        at += 3;
+    return at == to ? Q_OK : add_any(c, from, to, 0);
+}
+
 /* What lies between the ends of a chunk: cut at infixes, and where scripts without spaces begin and end. */
 static q_status cut_core(struct cutter *c, const uint8_t *from, const uint8_t *to)
 {
@@ -372,8 +403,16 @@ static q_status cut_core(struct cutter *c, const uint8_t *from, const uint8_t *t
         unsigned class = class_at(c, at, &size);
         if (at > word && (before ^ class) & crowded) {
             Q_TRY(before & crowded ? add_estimated(c, word, at, before & CORPUS_DENSE ? 2 : 4)
-                                   : add_any(c, word, at, 0));
+                                   : add_between(c, word, at));
             word = at;
+        }
+        size_t elided = at > word ? elision_at(c, at, to, before) : 0;
+        if (elided) {
+            Q_TRY(add_any(c, word, at + elided, 0));
+            word = at + elided;
+            before = 0;
+            at = word;
+            continue;
         }
         size_t infix =
             class & (CORPUS_LETTER | CORPUS_DIGIT) || at == from ? 0 : infix_at(c, at, to, class, size, before);
@@ -390,7 +429,7 @@ static q_status cut_core(struct cutter *c, const uint8_t *from, const uint8_t *t
     }
     if (word == to)
         return Q_OK;
-    return before & crowded ? add_estimated(c, word, to, before & CORPUS_DENSE ? 2 : 4) : add_any(c, word, to, 0);
+    return before & crowded ? add_estimated(c, word, to, before & CORPUS_DENSE ? 2 : 4) : add_between(c, word, to);
 }
 
 /* Bytes of the word that a chunk's beginning or end is cut into at `at`: dots together, a clitic, a unit, else a character. */

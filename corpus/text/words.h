@@ -6,8 +6,8 @@
  * ("Mr.", "e.g."). What looks like an address of the web is one word. Of spaCy's 1,300 exceptions only the frequent ones are here; docs/rules.md has
  * the differences seen.
  *
- * Scripts that are written without spaces (Han, kana; Thai, Lao, Khmer, Myanmar, Tibetan) have no such runs: there a word is two letters, or four. That
- * goes by script, not by the document's language: mixed text needs no switch, and a wrong language breaks nothing.
+ * Scripts that are written without spaces (Han, kana; Thai, Lao, Khmer, Myanmar, Tibetan) have no such runs: there a word is two letters, or four; or, with
+ * a dictionary, what ICU finds there. That goes by script, not by the document's language: mixed text needs no switch, and a wrong language breaks nothing.
  *
  * Linear in the text. Memory: 16 bytes per word.
  */
@@ -15,6 +15,7 @@
 #define QUERN_CORPUS_WORDS_H
 
 #include "base/memory.h"
+#include "corpus/text/dictionary.h"
 
 enum corpus_word_flag {
     CORPUS_WORD_LETTER = 1 << 0,       /* has a letter */
@@ -32,12 +33,20 @@ struct corpus_word {
     uint32_t flags; /* enum corpus_word_flag */
 };
 
+/* How languages differ. */
+struct corpus_word_style {
+    struct corpus_dictionary *dictionary; /* borrowed; NULL: scripts without spaces are cut by number of letters */
+    bool keep_hyphens;                    /* words are not cut at hyphens */
+    bool cut_elisions;                    /* "l'eau" is "l'|eau" */
+};
+
 struct corpus_words {
     struct corpus_word *items;
     size_t count, capacity;
+    struct corpus_word_style style;
 };
 
-/* text: valid UTF-8. The words replace what was there. Fails for want of memory only. */
+/* text: valid UTF-8. The words replace what was there; set words->style before. Fails for want of memory only. */
 q_status corpus_words_cut(q_string text, struct corpus_words *words) Q_MUST_USE;
 void corpus_words_release(struct corpus_words *words);
 

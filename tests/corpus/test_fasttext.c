@@ -385,7 +385,8 @@ static void test_tags(void **state)
                                           {"__label__als_Latn", "sq"}, {"__label__arb_Arab", "ar"},
                                           {"__label__zsm_Latn", "ms"}, {"__label__iw", "he"},
                                           {"__label__ceb", "ceb"},     {"deu_Latn", "de"},
-                                          {"__label__zxx", "und"},     {"__label__tgl_Latn", "fil"}};
+                                          {"__label__zxx", "und"},     {"__label__tgl_Latn", "fil"},
+                                          {"__label__kor_Hang", "ko"}, {"__label__pbt_Arab", "ps"}};
     char tag[CORPUS_LANG_CODE_SIZE];
     for (size_t i = 0; i < Q_COUNT_OF(tags); i++) {
         assert_true(corpus_lang_tag(tags[i][0], strlen(tags[i][0]), tag));

@@ -68,6 +68,11 @@ static void test_single_files(void **state)
     EXPECT("x.png", "\x89PNG\r\n\x1A\n\0\0", "#0 -not-text\n");
     EXPECT("x.txt", "abc\0def", "#0 -not-text\n");
     EXPECT("x.css", "p { margin: 0 }", "#0 -format\n");
+    EXPECT("x.mjs", "let x = 1;", "#0 script: let x = 1;\n");
+    EXPECT("x.tsx", "{\"a\": 1}", "#0 script: {\"a\": 1}\n");        /* whatever it looks like, */
+    EXPECT("x.ts", "\xEF\xBB\xBF<!DOCTYPE TS><TS>", "#0 -format\n"); /* but for Qt's translations */
+    EXPECT("y.ts", "<?xml version='1.0'?>", "#0 -format\n");
+    EXPECT("z.ts", "G@\x11\0", "#0 -not-text\n"); /* and streams of MPEG */
     EXPECT("old.tar.gz", "not an archive", "#0 !archive-damaged\n");
     EXPECT("y", "<?xml version='1.0'?><svg/>", "#0 -format\n");
     EXPECT("wide.txt", "\xFF\xFEh\0i\0", "#0 text: \xFF\xFEh\n"); /* UTF-16 is text (printed up to its NUL) */

@@ -602,6 +602,252 @@ static void test_by_language(void **state)
     }
 }
 
+/* A recipe's element is laid over the profile's of that language, the profile's others stay. */
+static void test_by_language_of_a_profile(void **state)
+{
+    (void)state;
+    struct corpus_settings s = settings_of(
+        "{profile: fineweb-2, gopher: {words_min: 20}, by_language: [{lang: de, gopher: {word_length_max: 30}}, "
+        "{lang: en, gopher: {words_min: 7}}]}");
+    const struct corpus_language_rules *first = s.by_language.items;
+    assert_string_equal(first->lang, "de"); /* the recipe's own come first, so that their numbers are the recipe's */
+    assert_float_equal(first->rules.gopher.word_length_max, 30, 0);
+    assert_float_equal(first->rules.gopher.letter_words_min, 0.774, 0); /* the profile's */
+    assert_float_equal(first->rules.gopher.words_min, 20, 0);           /* the section's */
+    assert_float_equal(first->lang_model_min, 0.821, 0);
+    assert_float_equal(corpus_rules_for(&s, Q_STRING("en"))->gopher.words_min, 7, 0);
+    assert_float_equal(corpus_rules_for(&s, Q_STRING("fr"))->gopher.letter_words_min, 0.812, 0);
+    size_t all = s.by_language.count;
+    s = settings_of("{profile: fineweb-2}");
+    assert_int_equal(all, s.by_language.count + 1); /* en */
+    s = settings_of("{profile: fineweb-2, by_language: null}");
+    assert_int_equal(s.by_language.count, 0);
+}
+
+static void test_lang_model_min(void **state)
+{
+    (void)state;
+    struct corpus_settings s = settings_of("{lang_score_min: 0.5, by_language: [{lang: de, lang_model_min: 0.8}]}");
+    assert_float_equal(corpus_lang_score_min(&s, Q_STRING("de")), 0.5, 0); /* CLD2's shares are no probabilities */
+    s.lang_model = "lid.176.bin";
+    assert_float_equal(corpus_lang_score_min(&s, Q_STRING("de")), 0.8, 0);
+    assert_float_equal(corpus_lang_score_min(&s, Q_STRING("fr")), 0.5, 0);
+    s.lang_score_min = 0.9;
+    assert_float_equal(corpus_lang_score_min(&s, Q_STRING("de")), 0.9, 0);
+}
+
+/* The profile's table: what FineWeb-2's configs say of some languages, by their names there. */
+static void test_fineweb_2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lang;
+        double dup_line_frac, top_n_grams[3], dup_n_grams[6], language_score, line_punct_thr, new_line_ratio, min_avg,
+            max_avg, non_alpha;
+        size_t stopwords;
+        const char *first, *last;
+    } wanted[] = {{"de",
+                   0.263,
+                   {0.169, 0.153, 0.137},
+                   {0.141, 0.134, 0.126, 0.117, 0.108, 0.098},
+                   0.821,
+                   0,
+                   0.152,
+                   0,
+                   15,
+                   0.774,
+                   15,
+                   "der",
+                   "f\xC3\xBCr"},
+                  {"zh-Hans",
+                   0.287,
+                   {0.256, 0.201, 0.171},
+                   {0.198, 0.182, 0.167, 0.154, 0.14, 0.127},
+                   0.692,
+                   0.106,
+                   0.178,
+                   1,
+                   5,
+                   0.735,
+                   22,
+                   "\xE7\x9A\x84",
+                   "\xE7\x94\xB1"},
+                  {"th",
+                   0.349,
+                   {0.221, 0.197, 0.162},
+                   {0.185, 0.168, 0.152, 0.137, 0.124, 0.111},
+                   0.9,
+                   0,
+                   0.153,
+                   2,
+                   10,
+                   0.9,
+                   8,
+                   "\xE0\xB9\x83\xE0\xB8\x99",
+                   "\xE0\xB9\x84\xE0\xB8\x94\xE0\xB9\x89"},
+                  {"ru-RU",
+                   0.322,
+                   {0.184, 0.164, 0.146},
+                   {0.168, 0.156, 0.145, 0.133, 0.121, 0.109},
+                   0.9,
+                   0.231,
+                   0.139,
+                   3,
+                   11,
+                   0.713,
+                   22,
+                   "\xD0\xB2",
+                   "\xD0\xBF\xD0\xBE\xD1\x81\xD0\xBB\xD0\xB5"},
+                  {"nb",
+                   0.283,
+                   {0.204, 0.175, 0.15},
+                   {0.146, 0.139, 0.128, 0.119, 0.11, 0.099},
+                   0.813,
+                   0.107,
+                   0.167,
+                   3,
+                   12,
+                   0.783,
+                   18,
+                   "i",
+                   "fra"},
+                  {"sr-Latn",
+                   0.197,
+                   {0.189, 0.184, 0.17},
+                   {0.131, 0.126, 0.12, 0.113, 0.105, 0.096},
+                   0.405,
+                   0,
+                   0.167,
+                   2,
+                   10,
+                   0.788,
+                   12,
+                   "i",
+                   "za"},
+                  {"tr",
+                   0.303,
+                   {0.094, 0.114, 0.136},
+                   {0.168, 0.151, 0.135, 0.123, 0.116, 0.107},
+                   0.875,
+                   0.2,
+                   0.273,
+                   3,
+                   21,
+                   0.773,
+                   16,
+                   "ve",
+                   "the"}};
+    struct corpus_settings s = settings_of("{profile: fineweb-2, lang_model: x}");
+    assert_true(s.by_language.count > 100);
+    assert_int_equal(corpus_rules_for(&s, Q_STRING("ja"))->words.unspaced, CORPUS_UNSPACED_DICTIONARY);
+    for (size_t i = 0; i < Q_COUNT_OF(wanted); i++) {
+        const q_string lang = q_string_of(wanted[i].lang);
+        const struct corpus_rules *rules = corpus_rules_for(&s, lang);
+        const struct corpus_repetition_settings *r = &rules->repetition;
+        const struct corpus_gopher_settings *g = &rules->gopher;
+        const double tops[] = {r->top_2_max, r->top_3_max, r->top_4_max};
+        const double grams[] = {r->grams_5_max, r->grams_6_max, r->grams_7_max,
+                                r->grams_8_max, r->grams_9_max, r->grams_10_max};
+        assert_float_equal(r->lines_max, wanted[i].dup_line_frac, 0);
+        assert_memory_equal(tops, wanted[i].top_n_grams, sizeof tops);
+        assert_memory_equal(grams, wanted[i].dup_n_grams, sizeof grams);
+        assert_float_equal(corpus_lang_score_min(&s, lang), wanted[i].language_score, 0);
+        assert_float_equal(rules->fineweb.stopped_lines_min, wanted[i].line_punct_thr, 0);
+        assert_float_equal(rules->fineweb.newlines_per_word_max, wanted[i].new_line_ratio, 0);
+        assert_float_equal(g->word_length_min, wanted[i].min_avg, 0);
+        assert_float_equal(g->word_length_max, wanted[i].max_avg, 0);
+        assert_float_equal(g->letter_words_min, wanted[i].non_alpha, 0);
+        assert_int_equal(g->stop_words.count, wanted[i].stopwords);
+        assert_string_equal(g->stop_words.items[0], wanted[i].first);
+        assert_string_equal(g->stop_words.items[g->stop_words.count - 1], wanted[i].last);
+    }
+}
+
+/* What fineweb-2-pipeline.py fixes for all languages, and what no element of the table may lack. */
+static void test_fineweb_2_in_every_language(void **state)
+{
+    (void)state;
+    struct corpus_settings s = settings_of("{profile: fineweb-2}");
+    const struct corpus_language_rules *languages = s.by_language.items;
+    for (size_t i = 0; i < s.by_language.count; i++) {
+        const struct corpus_rules *r = &languages[i].rules;
+        assert_true(r->repetition.enabled && r->gopher.enabled && r->fineweb.enabled && !r->c4.enabled);
+        assert_true(r->repetition.counting == CORPUS_COUNT_EXTRA && r->gopher.symbols_are_words);
+        assert_true(r->repetition.paragraphs_max == 1 && r->repetition.paragraph_characters_max == 1 &&
+                    r->repetition.line_characters_max == 1 && r->fineweb.short_lines_max == 1); /* off */
+        assert_float_equal(r->fineweb.duplicate_characters_max, 0.1, 0);
+        assert_true(languages[i].lang_model_min >= 0.3 && languages[i].lang_model_min <= 0.9);
+        assert_true(r->gopher.stop_words.count >= 7 || strcmp(languages[i].lang, "ko") == 0);
+        assert_true(r->gopher.stop_words_min == 2);
+        assert_true(r->gopher.letter_words_min > 0.6 && r->gopher.word_length_max >= r->gopher.word_length_min + 3);
+        assert_true(r->repetition.grams_5_max >= r->repetition.grams_10_max && r->repetition.grams_10_max > 0);
+    }
+}
+
+/* A text of each rule that has bounds of a language's own: it passes in the one language and fails in the other. Stop words are those of both. */
+static void test_bounds_of_a_language(void **state)
+{
+    (void)state;
+    const struct corpus_settings quality =
+        settings_of("{profile: fineweb-2, repetition: {enabled: false}, gopher: {words_min: 1}}");
+    static const struct {
+        const char *text, *passes, *fails, *reason;
+    } wanted[] = {
+        {"der Fluss und das Rad am Ufer.", "de", "fr", "gopher.stop-words"},
+        /* a mean of 13.8: 17, 11 */
+        {"de en het abcdefghijklmnopqrstuvwxyzabcdefghij abcdefghijklmnopqrstuvwxyz.", "nl", "fr",
+         "gopher.mean-word-length"},
+        {"de en die wiel molen rivier dorp weg - - .", "af", "nl", "gopher.letter-words"}, /* 8 of 11: 0.707, 0.828 */
+        {"die Wiel in das Haus am Ufer", "de", "af", "fineweb.stopped-lines"},             /* none: 0, 0.053 */
+        {"de la casita\nen el campo.", "ro", "es", "fineweb.newlines-per-word"}};          /* 1 of 7: 0.207, 0.138 */
+    for (size_t i = 0; i < Q_COUNT_OF(wanted); i++) {
+        assert_string_equal(verdict(&quality, wanted[i].text, wanted[i].passes), "kept");
+        assert_string_equal(verdict(&quality, wanted[i].text, wanted[i].fails), wanted[i].reason);
+    }
+    const struct corpus_settings repeated =
+        settings_of("{profile: fineweb-2, gopher: {enabled: false}, fineweb: {enabled: false}}");
+    const char *lines = "a\na\na\na\nThe one\nmill two\nstands three\nby four\nriver five\nwheel six\nturns seven";
+    assert_string_equal(verdict(&repeated, lines, "fi"), "kept"); /* 3 of 11: 0.293, 0.263 */
+    assert_string_equal(verdict(&repeated, lines, "de"), "repetition.lines");
+}
+
+static void test_word_styles(void **state)
+{
+    (void)state;
+    expect_words("l'eau d'un pot-au-feu", "l'eau|d'un|pot|-|au|-|feu");
+    words.style = (struct corpus_word_style){.cut_elisions = true};
+    expect_words("l'eau d\xE2\x80\x99un 'x' l'1 pot-au", "l'|eau|d\xE2\x80\x99|un|'|x|'|l'1|pot|-|au");
+    words.style = (struct corpus_word_style){.keep_hyphens = true};
+    expect_words("l'eau pot-au-feu a/b", "l'eau|pot-au-feu|a|/|b");
+    words.style = (struct corpus_word_style){0};
+    /* zero-width spaces part words and are none */
+    expect_words("\xE1\x9E\x80\xE2\x80\x8B\xE1\x9E\x81\xE2\x80\x8B", "\xE1\x9E\x80|\xE1\x9E\x81");
+}
+
+/* Words by ICU's dictionaries, and what they are asked. */
+static void test_dictionary(void **state)
+{
+    (void)state;
+    assert_ok(corpus_dictionary_create(&words.style.dictionary));
+    expect_words("\xE6\xB0\xB4\xE8\xBB\x8A\xE3\x81\xAE\xE9\x9F\xB3",
+                 "\xE6\xB0\xB4\xE8\xBB\x8A|\xE3\x81\xAE|\xE9\x9F\xB3");
+    /* Thai: in|the mill|has|a wheel, "and" in the midst of Latin words */
+    expect_words("a\xE0\xB9\x83\xE0\xB8\x99\xE0\xB9\x81\xE0\xB8\xA5\xE0\xB8\xB0"
+                 "b",
+                 "a|\xE0\xB9\x83\xE0\xB8\x99|\xE0\xB9\x81\xE0\xB8\xA5\xE0\xB8\xB0|b");
+    expect_words("The mill.", "The|mill|.");
+    for (size_t i = 0; i < words.count; i++)
+        assert_int_equal(words.items[i].flags & CORPUS_WORD_ESTIMATED, 0);
+    corpus_dictionary_release(words.style.dictionary);
+    words.style.dictionary = NULL;
+    /* Memory fails wherever it is asked for, or not at all. */
+    struct corpus_dictionary *dictionary = NULL;
+    q_memory_fail_at(1, 0);
+    q_status status = corpus_dictionary_create(&dictionary);
+    q_memory_fail_at(0, 0);
+    assert_int_equal(status, Q_ERR_MEMORY);
+}
+
 /* --- failures ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Every allocation may fail: the judge says so, and judges the same as before when there is memory again. */
@@ -672,6 +918,13 @@ int main(void)
                                        cmocka_unit_test(test_code),
                                        cmocka_unit_test(test_profiles),
                                        cmocka_unit_test(test_by_language),
+                                       cmocka_unit_test(test_by_language_of_a_profile),
+                                       cmocka_unit_test(test_lang_model_min),
+                                       cmocka_unit_test(test_fineweb_2),
+                                       cmocka_unit_test(test_fineweb_2_in_every_language),
+                                       cmocka_unit_test(test_bounds_of_a_language),
+                                       cmocka_unit_test(test_word_styles),
+                                       cmocka_unit_test(test_dictionary),
                                        cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, start, stop);
 }
