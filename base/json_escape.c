@@ -85,7 +85,7 @@ char *q_json_escape(char *to, const char *from, size_t count)
     return q_json_escape_plain(to, from, count);
 }
 
-static q_status append_escaped(struct q_buffer *out, q_string value)
+q_status q_json_append_escaped(struct q_buffer *out, q_string value)
 {
     /* In pieces, so that the room asked for is six times a piece and not six times a document. */
     enum { PIECE = 8192 };
@@ -101,7 +101,7 @@ static q_status append_escaped(struct q_buffer *out, q_string value)
 static q_status append_quoted(struct q_buffer *out, q_string value)
 {
     Q_TRY(q_buffer_append_byte(out, '"'));
-    Q_TRY(append_escaped(out, value));
+    Q_TRY(q_json_append_escaped(out, value));
     return q_buffer_append_byte(out, '"');
 }
 
