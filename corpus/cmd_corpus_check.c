@@ -99,7 +99,8 @@ static q_status check_file(struct checking *c, const struct corpus_source *sourc
     const struct corpus_reader_options options = {.item_bytes_max = settings->item_bytes_max,
                                                   .unpack_ratio_max = settings->unpack_ratio_max,
                                                   .depth_max = (unsigned)settings->depth_max,
-                                                  .format = (enum q_input_format)source->input->format};
+                                                  .format = (enum q_input_format)source->input->format,
+                                                  .text_field = source->input->text_field};
     const struct corpus_origin origin = {source->input, file->name};
     bool more = true;
     Q_TRY(corpus_reader_open(file->path, &options, &c->reader));

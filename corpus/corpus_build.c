@@ -296,7 +296,8 @@ q_status corpus_build_part(const struct corpus_plan *plan, struct q_step *step, 
     b.reader_options = (struct corpus_reader_options){.item_bytes_max = settings->item_bytes_max,
                                                       .unpack_ratio_max = settings->unpack_ratio_max,
                                                       .depth_max = (unsigned)settings->depth_max,
-                                                      .format = (enum q_input_format)b.source->input->format};
+                                                      .format = (enum q_input_format)b.source->input->format,
+                                                      .text_field = b.source->input->text_field};
     q_status status = run_part(&b, step, part, pool);
     struct q_error error; /* the clean-up must not lose the text */
     if (status != Q_OK)

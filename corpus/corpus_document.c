@@ -174,7 +174,7 @@ static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member 
     return Q_OK;
 }
 
-/* A line of JSON with the text in one of its members. */
+/* A line of JSON, or a row as one, with the text in one of its members. */
 static q_status extract_line(struct corpus_worker *w, const struct corpus_origin *origin, q_string line,
                              struct corpus_outcome *out, q_string *text)
 {
@@ -244,7 +244,7 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
 {
     q_string bytes = item->bytes;
     bool known;
-    if (item->format == CORPUS_JSONL)
+    if (item->format == CORPUS_JSONL || corpus_is_table(item->format))
         return extract_line(w, origin, item->bytes, out, text);
     if (item->http.record)
         Q_TRY(extract_record(w, origin, item, out, &bytes));

@@ -4,6 +4,7 @@
 #include "corpus/corpus_build.h"
 #include "corpus/lang/lang.h"
 #include "corpus/read/decompress.h"
+#include "corpus/read/reader.h"
 #include "corpus/text/unicode_nfc.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------------------------- */
@@ -347,6 +348,8 @@ static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
         status = q_json_set(libraries, "cld2", json_string(corpus_lang_version()));
     if (status == Q_OK) /* whether pages coded with it can be read */
         status = q_json_set(libraries, "brotli", json_boolean(corpus_decompressor_knows(CORPUS_BROTLI)));
+    if (status == Q_OK)
+        status = q_json_set(libraries, "parquet", json_boolean(corpus_reads_parquet()));
     if (status == Q_OK)
         status = set_model(settings, "lang_model", plan->lang_model);
     if (status == Q_OK)
