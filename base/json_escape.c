@@ -73,13 +73,15 @@ char *q_json_escape(char *to, const char *from, size_t count)
 #ifdef HAVE_COPY16
     while (count >= 16) {
         unsigned clean = copy16(to, from);
-        to += clean;
-        from += clean;
-        count -= clean;
-        if (clean < 16) {
-            to = escape_byte(to, (unsigned char)*from++);
-            count--;
+        if (clean == 16) { /* by a constant, so that the next block need not wait for what this one holds */
+            to += 16;
+            from += 16;
+            count -= 16;
+            continue;
         }
+        to = escape_byte(to + clean, (unsigned char)from[clean]);
+        from += clean + 1;
+        count -= clean + 1;
     }
 #endif
     return q_json_escape_plain(to, from, count);
