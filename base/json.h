@@ -65,6 +65,9 @@ void q_json_put_raw(struct q_json *json, const char *key, q_string value); /* JS
 void q_json_newline(struct q_json *json); /* ends a line of JSON lines */
 q_status q_json_end(struct q_json *json) Q_MUST_USE;
 
+/* Appends the inside of a JSON string: ", \ and control characters escaped, all other bytes as they are, UTF-8 or not: who reads the line says so. A text may
+ * come in pieces, cut anywhere. */
+q_status q_json_append_escaped(struct q_buffer *out, q_string value) Q_MUST_USE;
 /* The bytes with invalid UTF-8 replaced by U+FFFD (maximal subparts, as the Unicode standard recommends), appended. */
 q_status q_utf8_repair(q_string bytes, struct q_buffer *out, uint64_t *out_replaced) Q_MUST_USE;
 bool q_utf8_valid(q_string bytes);

@@ -5,7 +5,7 @@
 
 #define INPUT(member) offsetof(struct q_input, member)
 
-static const char *const input_formats[] = {"auto", "jsonl", "html", "text", NULL};
+static const char *const input_formats[] = {"auto", "jsonl", "html", "text", "csv", "tsv", "parquet", NULL};
 
 static const struct q_setting input_rows[] = {
     {.name = "name",
@@ -27,14 +27,14 @@ static const struct q_setting input_rows[] = {
      .offset = INPUT(format),
      .standard = "auto",
      .choices = input_formats,
-     .meaning = "how files are read; `auto` goes by name and content"},
+     .meaning = "how files are read; `auto` goes by name and content, and leaves tables inside archives out"},
     {.name = "text_field",
      .steps = Q_INPUT_FOR_CORPUS,
      .type = Q_SETTING_TEXT,
      .tag = Q_TAG_IDENTITY,
      .offset = INPUT(text_field),
      .standard = "text",
-     .meaning = "JSON lines: the member that is the text"},
+     .meaning = "JSON lines: the member that is the text; tables: the column"},
     {.name = "lang",
      .steps = Q_INPUT_FOR_CORPUS,
      .type = Q_SETTING_TEXT,

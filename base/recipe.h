@@ -29,7 +29,7 @@ struct q_node {
 };
 
 enum q_input_format { /* how the bytes of an input are read; auto goes by name and content */
-    Q_FORMAT_AUTO, Q_FORMAT_JSONL, Q_FORMAT_HTML, Q_FORMAT_TEXT,
+    Q_FORMAT_AUTO, Q_FORMAT_JSONL, Q_FORMAT_HTML, Q_FORMAT_TEXT, Q_FORMAT_CSV, Q_FORMAT_TSV, Q_FORMAT_PARQUET,
 };
 
 /* Whom a setting of an input matters to: the `steps` of the rows of q_input_table. */
@@ -40,7 +40,7 @@ struct q_input {
     const char *name;     /* [a-z0-9][a-z0-9._-]*, unique: the `source` of its documents and the start of their ids */
     struct q_texts path;  /* files, folders or patterns, as written: relative to the recipe's folder */
     int format;           /* enum q_input_format */
-    const char *text_field; /* jsonl: the member that is the text */
+    const char *text_field; /* jsonl: the member that is the text; csv, tsv, parquet: the column */
     const char *lang;     /* BCP-47, where it is known; NULL: identified */
     double weight;        /* how often its sequences are seen in one pass of the mixture; 1 = as they are */
     double epochs_max;    /* passes over the input at most; 0 = no bound */

@@ -192,7 +192,7 @@ static q_status write_meta(struct corpus_worker *w, const struct q_jsonl_member 
     return Q_OK;
 }
 
-/* A line of JSON with the text in one of its members. */
+/* A line of JSON, or a row as one, with the text in one of its members. */
 static q_status extract_line(struct corpus_worker *w, const struct corpus_origin *origin, q_string line,
                              struct corpus_outcome *out, q_string *text)
 {
@@ -262,7 +262,7 @@ static q_status extract(struct corpus_worker *w, const struct corpus_origin *ori
 {
     q_string bytes = item->bytes;
     bool known;
-    if (item->format == CORPUS_JSONL) {
+    if (item->format == CORPUS_JSONL || corpus_is_table(item->format)) {
         Q_TRY(extract_line(w, origin, item->bytes, out, text));
         corpus_clock_end(w->clock, CORPUS_PHASE_LINE, item->bytes.size);
         return Q_OK;

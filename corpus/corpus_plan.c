@@ -4,6 +4,7 @@
 #include "corpus/corpus_build.h"
 #include "corpus/lang/lang.h"
 #include "corpus/read/decompress.h"
+#include "corpus/read/reader.h"
 #include "corpus/text/unicode_nfc.h"
 
 /* --- names ------------------------------------------------------------------------------------------------------------------------- */
@@ -216,7 +217,8 @@ struct corpus_reader_options corpus_plan_reader(const struct corpus_plan *plan, 
     return (struct corpus_reader_options){.item_bytes_max = settings->item_bytes_max,
                                           .unpack_ratio_max = settings->unpack_ratio_max,
                                           .depth_max = (unsigned)settings->depth_max,
-                                          .format = (enum q_input_format)source->input->format};
+                                          .format = (enum q_input_format)source->input->format,
+                                          .text_field = source->input->text_field};
 }
 
 /* Files until they have part_bytes; a file that can be cut and is larger is parts of its own. */
@@ -356,6 +358,8 @@ static q_status identity_settings(const struct corpus_plan *plan, json_t **out)
         status = q_json_set(libraries, "cld2", json_string(corpus_lang_version()));
     if (status == Q_OK) /* whether pages coded with it can be read */
         status = q_json_set(libraries, "brotli", json_boolean(corpus_decompressor_knows(CORPUS_BROTLI)));
+    if (status == Q_OK)
+        status = q_json_set(libraries, "parquet", json_boolean(corpus_reads_parquet()));
     if (status == Q_OK)
         status = set_model(settings, "lang_model", plan->lang_model);
     if (status == Q_OK)

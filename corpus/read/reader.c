@@ -66,6 +66,17 @@ int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size)
     return (int64_t)size;
 }
 
+q_status corpus_level_fill(struct corpus_level *level, bool *ended)
+{
+    int64_t got = corpus_level_read(level, level->block, CORPUS_BLOCK_BYTES);
+    Q_TRY(level->reader->status);
+    level->block_offset += level->block_size;
+    level->block_at = 0;
+    level->block_size = got > 0 ? (size_t)got : 0;
+    *ended = got <= 0;
+    return Q_OK;
+}
+
 /* Reads on into `to` up to `max` bytes in all. *ended: the source has no more. False: it failed. */
 static q_status read_up_to(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max,
                            bool *ended, bool *good)
@@ -106,7 +117,7 @@ void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, 
 }
 
 /* Declared size of an entry: for the accounting of what is not read. A lie is cut to what keeps sums sane. */
-static uint64_t entry_bytes(const struct corpus_reader *reader, struct corpus_level *level)
+static uint64_t entry_bytes(const struct corpus_reader *reader, const struct corpus_level *level)
 {
     if (!level)
         return reader->size;
@@ -122,6 +133,11 @@ bool corpus_level_is_file(const struct corpus_level *level)
     return !outer;
 }
 
+uint64_t corpus_level_bytes(const struct corpus_level *level)
+{
+    return entry_bytes(level->reader, level->outer);
+}
+
 /* --- levels ------------------------------------------------------------------------------------------------------------------------ */
 
 static void release_level(struct corpus_level *level)
@@ -129,17 +145,42 @@ static void release_level(struct corpus_level *level)
     if (level->archive)
         archive_read_free(level->archive);
     corpus_records_release(level->records);
+    corpus_table_release(level->table);
+    corpus_parquet_release(level->parquet);
     q_buffer_release(&level->head);
     q_release(level->block);
     q_release(level);
+}
+
+/* Lines and rows are items; what an archive or a record holds may be anything, and more archives. */
+static bool is_container(enum corpus_level_kind kind)
+{
+    return kind == CORPUS_LEVEL_ARCHIVE || kind == CORPUS_LEVEL_RECORDS;
 }
 
 static void pop_level(struct corpus_reader *reader)
 {
     struct corpus_level *level = reader->top;
     reader->top = level->outer;
-    reader->depth -= level->kind != CORPUS_LEVEL_LINES;
+    reader->depth -= is_container(level->kind);
     release_level(level);
+}
+
+static q_status open_level(struct corpus_level *level, const struct corpus_records_look *look, const char **reason)
+{
+    switch (level->kind) {
+    case CORPUS_LEVEL_ARCHIVE:
+        return corpus_archive_open(level, reason);
+    case CORPUS_LEVEL_RECORDS:
+        return corpus_records_open(level, look, reason);
+    case CORPUS_LEVEL_PARQUET:
+        return corpus_parquet_open(level, reason);
+    case CORPUS_LEVEL_CSV:
+    case CORPUS_LEVEL_TSV:
+        return corpus_table_open(level);
+    default:
+        return Q_OK;
+    }
 }
 
 /* Opens the current entry as a level; its first bytes move from reader->head. */
@@ -157,10 +198,8 @@ static q_status push_level(struct corpus_reader *reader, enum corpus_level_kind 
     level->whole = whole;
     level->head = reader->head;
     reader->head = (struct q_buffer){0};
-    if (status == Q_OK && kind == CORPUS_LEVEL_ARCHIVE)
-        status = corpus_archive_open(level, reason);
-    if (status == Q_OK && kind == CORPUS_LEVEL_RECORDS)
-        status = corpus_records_open(level, look, reason);
+    if (status == Q_OK)
+        status = open_level(level, look, reason);
     if (status == Q_OK)
         status = reader->status;
     if (status != Q_OK || *reason) {
@@ -168,7 +207,7 @@ static q_status push_level(struct corpus_reader *reader, enum corpus_level_kind 
         return status;
     }
     reader->top = level;
-    reader->depth += kind != CORPUS_LEVEL_LINES;
+    reader->depth += is_container(kind);
     return Q_OK;
 }
 
@@ -185,12 +224,26 @@ static q_string sniffed_name(const struct corpus_reader *reader, bool single)
     return name;
 }
 
+/* All of the current entry into reader->head, for what must be read with seeking. *whole = false: it is too large, and *have, or its source has failed. */
+static q_status read_whole(struct corpus_reader *reader, struct corpus_item *item, bool *have, bool *whole)
+{
+    const uint64_t max = reader->options.item_bytes_max;
+    bool ended, good;
+    Q_TRY(read_up_to(reader, reader->top, &reader->head, max + 1, &ended, &good));
+    *whole = good && reader->head.size <= max;
+    *have = good && !*whole; /* else the level outside reports its failure */
+    if (*have)
+        corpus_item_refuse(reader, item, "too-large", true,
+                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
+    return Q_OK;
+}
+
 static q_status open_container(struct corpus_reader *reader, const struct corpus_records_look *look,
                                struct corpus_item *item, bool *have)
 {
     struct corpus_level *outer = reader->top;
     uint64_t bytes = entry_bytes(reader, outer);
-    bool whole = false, ended, good;
+    bool whole = false;
     const char *reason;
     *have = true;
     if (reader->depth >= reader->options.depth_max) {
@@ -198,15 +251,10 @@ static q_status open_container(struct corpus_reader *reader, const struct corpus
         return Q_OK;
     }
     if (outer && !look->records && corpus_needs_seek(q_buffer_string(&reader->head))) {
-        uint64_t max = reader->options.item_bytes_max;
-        Q_TRY(read_up_to(reader, outer, &reader->head, max + 1, &ended, &good));
-        if (!good)
-            return *have = false, Q_OK; /* the level outside reports its failure */
-        if (reader->head.size > max) {
-            corpus_item_refuse(reader, item, "too-large", true, bytes);
+        Q_TRY(read_whole(reader, item, have, &whole));
+        if (!whole)
             return Q_OK;
-        }
-        whole = true;
+        *have = true;
     }
     Q_TRY(push_level(reader, look->records ? CORPUS_LEVEL_RECORDS : CORPUS_LEVEL_ARCHIVE, whole, look, &reason));
     if (outer && outer->failure)
@@ -228,8 +276,14 @@ bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format)
         return format == CORPUS_HTML;
     case Q_FORMAT_TEXT:
         return format == CORPUS_TEXT || format == CORPUS_MAN;
+    case Q_FORMAT_CSV:
+        return format == CORPUS_CSV;
+    case Q_FORMAT_TSV:
+        return format == CORPUS_TSV;
+    case Q_FORMAT_PARQUET:
+        return format == CORPUS_PARQUET;
     default:
-        return format != CORPUS_NOT_PROSE;
+        return format != CORPUS_NOT_PROSE && !corpus_is_table(format);
     }
 }
 
@@ -237,13 +291,16 @@ bool corpus_format_wanted(enum q_input_format wanted, enum corpus_format format)
  * it selects. */
 static enum corpus_format leaf_format(const struct corpus_reader *reader, const char **dropped)
 {
-    static const enum corpus_format stated[] = {CORPUS_UNKNOWN, CORPUS_JSONL, CORPUS_HTML, CORPUS_TEXT};
+    static const enum corpus_format stated[] = {CORPUS_UNKNOWN, CORPUS_JSONL, CORPUS_HTML,   CORPUS_TEXT,
+                                                CORPUS_CSV,     CORPUS_TSV,   CORPUS_PARQUET};
     struct corpus_level *outer = reader->top;
     bool itself = reader->name.size == 0;
     enum corpus_format format =
         corpus_format_of(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head));
+    if (itself && format == CORPUS_BINARY && q_string_starts(q_buffer_string(&reader->head), "PAR1"))
+        format = CORPUS_PARQUET;
     *dropped = format == CORPUS_EMPTY ? "empty" : format == CORPUS_BINARY ? "not-text" : NULL;
-    if (*dropped)
+    if (*dropped || (itself && corpus_is_table(format) && reader->options.format == Q_FORMAT_AUTO))
         return format;
     if (itself && reader->options.format != Q_FORMAT_AUTO)
         return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format
@@ -268,9 +325,30 @@ q_status corpus_piece_kind_of(const char *path, q_string head, const struct corp
     return Q_OK;
 }
 
+/* Lines, and rows of tables. Parquet has its table of contents at its end: what is not a file of its own is read whole. */
+static q_status open_rows(struct corpus_reader *reader, enum corpus_format format, struct corpus_item *item, bool *have)
+{
+    const enum corpus_level_kind kind = format == CORPUS_JSONL ? CORPUS_LEVEL_LINES
+                                        : format == CORPUS_CSV ? CORPUS_LEVEL_CSV
+                                        : format == CORPUS_TSV ? CORPUS_LEVEL_TSV
+                                                               : CORPUS_LEVEL_PARQUET;
+    const char *reason;
+    bool whole = false;
+    if (kind == CORPUS_LEVEL_PARQUET && reader->top) {
+        Q_TRY(read_whole(reader, item, have, &whole));
+        if (!whole)
+            return Q_OK;
+    }
+    Q_TRY(push_level(reader, kind, whole, NULL, &reason));
+    *have = reason != NULL;
+    if (reason)
+        corpus_item_refuse(reader, item, reason, true, entry_bytes(reader, reader->top));
+    return Q_OK;
+}
+
 static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item, bool *have)
 {
-    const char *dropped, *reason;
+    const char *dropped;
     bool ended, good;
     enum corpus_format format = leaf_format(reader, &dropped);
     uint64_t max = reader->options.item_bytes_max;
@@ -280,10 +358,8 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
                            Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
         return Q_OK;
     }
-    if (format == CORPUS_JSONL) {
-        *have = false;
-        return push_level(reader, CORPUS_LEVEL_LINES, false, NULL, &reason);
-    }
+    if (format == CORPUS_JSONL || corpus_is_table(format))
+        return open_rows(reader, format, item, have);
     struct q_buffer swap = reader->bytes;
     reader->bytes = reader->head;
     reader->head = swap;
@@ -315,7 +391,8 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     /* What the name says to be no text is not unpacked, where libarchive knows its size and can pass over it. */
     bool sized = outer && !outer->single && archive_entry_size_is_set(outer->entry);
     enum corpus_format named = corpus_format_by_name(sniffed_name(reader, outer && outer->single));
-    bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL);
+    bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL) ||
+                    (corpus_is_table(named) && !corpus_format_wanted(reader->options.format, named));
     if (sized && unwanted && !q_string_ends(q_buffer_string(&reader->name), ".json")) {
         if (corpus_count_unpacked(reader, outer, entry_bytes(reader, outer)))
             corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false,
@@ -352,12 +429,27 @@ static void report_damage(struct corpus_reader *reader, const char *reason, stru
         pop_level(reader);
 }
 
+static q_status next_of_level(struct corpus_level *level, struct corpus_item *item, bool *ended)
+{
+    switch (level->kind) {
+    case CORPUS_LEVEL_LINES:
+        return corpus_lines_next(level, item, ended);
+    case CORPUS_LEVEL_CSV:
+    case CORPUS_LEVEL_TSV:
+        return corpus_table_next(level, item, ended);
+    case CORPUS_LEVEL_PARQUET:
+        return corpus_parquet_next(level, item, ended);
+    default:
+        return corpus_records_next(level, item, ended);
+    }
+}
+
 static q_status step_records(struct corpus_reader *reader, struct corpus_item *item, bool *have)
 {
     struct corpus_level *level = reader->top;
-    bool ended, lines = level->kind == CORPUS_LEVEL_LINES;
+    bool ended;
     reader->name.size = level->name_size;
-    Q_TRY(lines ? corpus_lines_next(level, item, &ended) : corpus_records_next(level, item, &ended));
+    Q_TRY(next_of_level(level, item, &ended));
     *have = !ended;
     if (level->failure)
         report_damage(reader, level->failure, item, have);

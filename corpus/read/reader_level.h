@@ -9,7 +9,14 @@
 
 enum { CORPUS_BLOCK_BYTES = 128 * 1024, CORPUS_NOTE_MAX = 200 };
 
-enum corpus_level_kind { CORPUS_LEVEL_ARCHIVE, CORPUS_LEVEL_LINES, CORPUS_LEVEL_RECORDS };
+enum corpus_level_kind {
+    CORPUS_LEVEL_ARCHIVE,
+    CORPUS_LEVEL_LINES,
+    CORPUS_LEVEL_RECORDS,
+    CORPUS_LEVEL_CSV,
+    CORPUS_LEVEL_TSV,
+    CORPUS_LEVEL_PARQUET
+};
 
 /* A container that is open. Its bytes come from the entry at which the level outside stands, or from the file where there is none: first
  * those that were peeked at (`head`), then the rest. */
@@ -22,7 +29,9 @@ struct corpus_level {
     struct q_buffer head;        /* bytes of this level's source read ahead; the whole source where `whole` */
     size_t head_at;
     struct corpus_records *records; /* of records */
-    char *block;                    /* CORPUS_BLOCK_BYTES: what libarchive or the lines read from */
+    struct corpus_table *table;     /* of rows */
+    struct corpus_parquet *parquet; /* of those of Parquet */
+    char *block;                    /* CORPUS_BLOCK_BYTES: what libarchive, lines or rows are read from */
     size_t block_at, block_size;
     uint64_t block_offset; /* of lines: plain bytes before the block */
     bool whole;
@@ -67,6 +76,10 @@ struct corpus_reader {
 int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *outer, void *bytes, size_t size);
 /* The same through the level's head. */
 int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size);
+/* More bytes into the level's block. *ended: there are none, or the source failed (level->outer->failure then says why). */
+q_status corpus_level_fill(struct corpus_level *level, bool *ended) Q_MUST_USE;
+/* Size of the level's source where somebody says so, else 0: for the accounting of what is not read. */
+uint64_t corpus_level_bytes(const struct corpus_level *level);
 
 /* libarchive (reader_archive.c). open: *reason is NULL on success. */
 q_status corpus_archive_open(struct corpus_level *level, const char **reason) Q_MUST_USE;
@@ -98,6 +111,16 @@ q_status corpus_records_next(struct corpus_level *level, struct corpus_item *ite
 
 /* Lines (reader_lines.c). *ended: no line was left. */
 q_status corpus_lines_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
+
+/* Rows of CSV and TSV (reader_table.c). *ended: no row was left. */
+q_status corpus_table_open(struct corpus_level *level) Q_MUST_USE;
+void corpus_table_release(struct corpus_table *table); /* NULL is allowed */
+q_status corpus_table_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
+
+/* Rows of Parquet (reader_parquet.c); the level is the file itself, or `whole`. *reason is NULL on success. */
+q_status corpus_parquet_open(struct corpus_level *level, const char **reason) Q_MUST_USE;
+void corpus_parquet_release(struct corpus_parquet *parquet); /* NULL is allowed */
+q_status corpus_parquet_next(struct corpus_level *level, struct corpus_item *item, bool *ended) Q_MUST_USE;
 
 /* Whether the level holds all of the file, packed or not: its items are named after their places. */
 bool corpus_level_is_file(const struct corpus_level *level);

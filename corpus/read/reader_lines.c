@@ -2,18 +2,6 @@
 #include "base/check.h"
 #include "corpus/read/reader_level.h"
 
-/* More bytes into the block; *size = 0 at the end or where the source failed (level->outer->failure then says why). */
-static q_status refill(struct corpus_level *level, bool *ended)
-{
-    int64_t got = corpus_level_read(level, level->block, CORPUS_BLOCK_BYTES);
-    Q_TRY(level->reader->status);
-    level->block_offset += level->block_size;
-    level->block_at = 0;
-    level->block_size = got > 0 ? (size_t)got : 0;
-    *ended = got <= 0;
-    return Q_OK;
-}
-
 /* One line into reader->bytes (without its end), or past a line that is too long: *size is its length. *blank: there is only white space in it. */
 static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_large, bool *blank, bool *ended)
 {
@@ -25,7 +13,7 @@ static q_status take_line(struct corpus_level *level, uint64_t *size, bool *too_
     *blank = true;
     for (;;) {
         if (level->block_at == level->block_size) {
-            Q_TRY(refill(level, ended));
+            Q_TRY(corpus_level_fill(level, ended));
             if (*ended)
                 return Q_OK; /* what is in `line` is the last line, without an end */
         }

@@ -6,8 +6,8 @@
 
 const char *corpus_format_name(enum corpus_format format)
 {
-    static const char *const names[] = {"unknown", "empty", "archive", "records",   "jsonl", "html",
-                                        "text",    "man",   "script",  "not-prose", "binary"};
+    static const char *const names[] = {"unknown", "empty",   "archive", "records", "jsonl",  "html",      "csv",
+                                        "tsv",     "parquet", "text",    "man",     "script", "not-prose", "binary"};
     return names[format];
 }
 
@@ -26,19 +26,22 @@ static const char *const archives[] = {".tar", ".tgz",  ".txz", ".tbz",  ".tzst"
                                        ".iso", ".cpio", ".deb", ".udeb", ".ar",   ".epub", NULL};
 static const char *const records[] = {".warc", ".wet", ".wat", ".arc", NULL};
 static const char *const jsonl[] = {".jsonl", ".ndjson", NULL};
+static const char *const csv[] = {".csv", NULL};
+static const char *const tsv[] = {".tsv", NULL};
+static const char *const parquet[] = {".parquet", NULL};
 static const char *const html[] = {".html", ".htm", ".xhtml", ".shtml", NULL};
 static const char *const text[] = {".txt", ".md", ".rst", ".text", NULL};
 static const char *const scripts[] = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", NULL};
-static const char *const not_prose[] = {".css",  ".map",  ".svg",  ".xml",      ".xsl",     ".xslt",    ".dtd", ".xsd",
-                                        ".ent",  ".rdf",  ".rss",  ".atom",     ".po",      ".pot",     ".csv", ".tsv",
-                                        ".yaml", ".yml",  ".toml", ".ini",      ".conf",    ".desktop", ".xcu", ".xpm",
-                                        ".json", ".tree", ".idx",  ".devhelp2", ".md5sums", ".sha256",  NULL};
+static const char *const not_prose[] = {".css",  ".map",      ".svg",     ".xml",     ".xsl", ".xslt", ".dtd",  ".xsd",
+                                        ".ent",  ".rdf",      ".rss",     ".atom",    ".po",  ".pot",  ".yaml", ".yml",
+                                        ".toml", ".ini",      ".conf",    ".desktop", ".xcu", ".xpm",  ".json", ".tree",
+                                        ".idx",  ".devhelp2", ".md5sums", ".sha256",  NULL};
 static const char *const binary[] = {
-    ".png",  ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".bmp", ".tif", ".tiff", ".avif",  ".woff",    ".woff2",
-    ".ttf",  ".otf", ".eot",  ".pdf", ".ps",  ".eps",  ".dvi", ".mp3", ".mp4",  ".ogg",   ".oga",     ".ogv",
-    ".webm", ".wav", ".flac", ".avi", ".mov", ".so",   ".a",   ".o",   ".pyc",  ".class", ".jar",     ".exe",
-    ".dll",  ".bin", ".db",   ".mo",  ".gmo", ".qm",   ".odt", ".ods", ".odp",  ".odg",   ".docx",    ".xlsx",
-    ".pptx", ".doc", ".xls",  ".ppt", ".swf", ".psd",  ".xcf", ".pak", ".npy",  ".npz",   ".parquet", NULL};
+    ".png",  ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".bmp", ".tif", ".tiff", ".avif",  ".woff", ".woff2",
+    ".ttf",  ".otf", ".eot",  ".pdf", ".ps",  ".eps",  ".dvi", ".mp3", ".mp4",  ".ogg",   ".oga",  ".ogv",
+    ".webm", ".wav", ".flac", ".avi", ".mov", ".so",   ".a",   ".o",   ".pyc",  ".class", ".jar",  ".exe",
+    ".dll",  ".bin", ".db",   ".mo",  ".gmo", ".qm",   ".odt", ".ods", ".odp",  ".odg",   ".docx", ".xlsx",
+    ".pptx", ".doc", ".xls",  ".ppt", ".swf", ".psd",  ".xcf", ".pak", ".npy",  ".npz",   NULL};
 
 static const char *const code[] = {
     ".c",    ".h",      ".cc",    ".cpp",  ".cxx",   ".hpp", ".hh",  ".cu",  ".cs",  ".java", ".kt",   ".scala",
@@ -78,6 +81,11 @@ static q_string without_compression(q_string name)
     return name;
 }
 
+bool corpus_is_table(enum corpus_format format)
+{
+    return format == CORPUS_CSV || format == CORPUS_TSV || format == CORPUS_PARQUET;
+}
+
 bool corpus_is_code_name(q_string name)
 {
     q_string plain = without_compression(name);
@@ -94,6 +102,12 @@ enum corpus_format corpus_format_by_name(q_string name)
         return CORPUS_RECORDS;
     if (compressed || ends_with_any(plain, archives))
         return CORPUS_ARCHIVE;
+    if (ends_with_any(plain, csv))
+        return CORPUS_CSV;
+    if (ends_with_any(plain, tsv))
+        return CORPUS_TSV;
+    if (ends_with_any(plain, parquet))
+        return CORPUS_PARQUET;
     if (ends_with_any(plain, html))
         return CORPUS_HTML;
     if (ends_with_any(plain, jsonl))
@@ -244,8 +258,8 @@ enum corpus_format corpus_format_of(q_string name, q_string head)
     if (corpus_is_archive(head))
         return CORPUS_ARCHIVE;
     enum corpus_format named = corpus_format_by_name(name);
-    /* In JSON lines, a byte that does not belong costs its line and not the file. */
-    if (named == CORPUS_BINARY || (named != CORPUS_JSONL && is_binary(head)))
+    /* In JSON lines and tables, a byte that does not belong costs its line and not the file. */
+    if (named == CORPUS_BINARY || (named != CORPUS_JSONL && !corpus_is_table(named) && is_binary(head)))
         return CORPUS_BINARY;
     if (named == CORPUS_SCRIPT)
         return looks_xml(head) || looks_translation(head) ? CORPUS_NOT_PROSE : named;

@@ -11,6 +11,9 @@ enum corpus_format {
     CORPUS_RECORDS, /* WARC, WET, WAT or ARC, compressed or not: opened */
     CORPUS_JSONL,   /* JSON lines */
     CORPUS_HTML,
+    CORPUS_CSV, /* a table: rows of fields between commas, semicolons or tabs */
+    CORPUS_TSV, /* between tabs */
+    CORPUS_PARQUET,
     CORPUS_TEXT,      /* plain text */
     CORPUS_MAN,       /* manual page (troff with man or mdoc macros) */
     CORPUS_SCRIPT,    /* JavaScript or TypeScript: text where the rules for code are asked, else dropped as "format" */
@@ -22,6 +25,9 @@ const char *corpus_format_name(enum corpus_format format); /* "html" */
 
 /* By the name's ending, compression endings looked through ("x.pdf.gz" is binary, "x.1.gz" an archive that holds a manual page). */
 enum corpus_format corpus_format_by_name(q_string name);
+
+/* Whether the format is that of a table: read where it is the input's own file, and inside archives only where the recipe says so. */
+bool corpus_is_table(enum corpus_format format);
 
 /* Whether the name is one of source code, by its ending (".c", ".py"), compression looked through. */
 bool corpus_is_code_name(q_string name);

@@ -224,6 +224,11 @@ static void escapes(void **state)
             assert_memory_equal(plain, fast, length);
         }
     }
+    struct q_buffer pieces = {0}; /* the inside alone, cut in a character, and a byte that is no UTF-8 */
+    assert_ok(q_json_append_escaped(&pieces, Q_STRING("a\"\xC3")));
+    assert_ok(q_json_append_escaped(&pieces, Q_STRING("\xA9\n\xFF")));
+    assert_true(q_string_equal(q_buffer_string(&pieces), Q_STRING("a\\\"\xC3\xA9\\n\xFF")));
+    q_buffer_release(&pieces);
     /* Pieces of a long string meet without a seam. */
     struct q_buffer long_text = {0}, out = {0};
     for (int i = 0; i < 30000; i++)

@@ -1,0 +1,78 @@
+# Arrow C++ with Parquet, as the target quern_arrow, where there is one that links: the system's (its CMake packages), else the headers and libraries inside a
+# pyarrow wheel, that of QUERN_PYARROW or of the python3 that is found first. Only corpus/read/parquet_arrow.cc is built with it.
+set(QUERN_PYARROW "" CACHE PATH "Folder of a pyarrow wheel (the one with include/ and libarrow.so.*), for Parquet")
+
+# Compiles and links a little of it; sets RESULT. A wheel may be built with the C++ library's old strings: then so is our one file.
+function(quern_try_arrow result include libraries flags)
+  file(WRITE ${CMAKE_BINARY_DIR}/try_arrow.cc
+    "#include <arrow/api.h>\n#include <parquet/arrow/reader.h>\n#include <string>\n"
+    "int main() { parquet::arrow::FileReaderBuilder b; return arrow::Status::Invalid(std::string(\"x\")).ok() || !b.raw_reader(); }\n")
+  try_compile(${result} ${CMAKE_BINARY_DIR}/try_arrow ${CMAKE_BINARY_DIR}/try_arrow.cc
+    CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${include}" LINK_LIBRARIES ${libraries} COMPILE_DEFINITIONS ${flags}
+    CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON OUTPUT_VARIABLE output)
+  file(WRITE ${CMAKE_BINARY_DIR}/try_arrow.log "${output}")
+  set(${result} ${${result}} PARENT_SCOPE)
+endfunction()
+
+# One version of one library in the folder, whatever its ending.
+function(quern_wheel_library out folder name)
+  file(GLOB found ${folder}/lib${name}.so ${folder}/lib${name}.so.* ${folder}/lib${name}.dylib ${folder}/lib${name}.*.dylib)
+  list(SORT found)
+  list(GET found 0 first)
+  set(${out} ${first} PARENT_SCOPE)
+endfunction()
+
+function(quern_find_wheel folder)
+  set(found ${QUERN_PYARROW})
+  find_program(QUERN_PYTHON3 python3)
+  if(NOT found AND QUERN_PYTHON3)
+    execute_process(COMMAND ${QUERN_PYTHON3} -c
+      "import importlib.util as u, os; s = u.find_spec('pyarrow'); print(os.path.dirname(s.origin) if s and s.origin else '')"
+      OUTPUT_VARIABLE found ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  endif()
+  if(QUERN_PYARROW AND NOT EXISTS ${QUERN_PYARROW}/include/parquet/arrow/reader.h)
+    message(FATAL_ERROR "QUERN_PYARROW is '${QUERN_PYARROW}', where there is no include/parquet/arrow/reader.h")
+  endif()
+  set(${folder} "${found}" PARENT_SCOPE)
+endfunction()
+
+set(QUERN_ARROW_VERSION "")
+if(NOT QUERN_PYARROW)
+  find_package(Arrow CONFIG QUIET)
+  find_package(Parquet CONFIG QUIET)
+endif()
+if(Arrow_FOUND AND Parquet_FOUND AND TARGET Parquet::parquet_shared)
+  quern_try_arrow(works "" "Parquet::parquet_shared;Arrow::arrow_shared" "")
+  if(works)
+    add_library(quern_arrow INTERFACE)
+    target_link_libraries(quern_arrow INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
+    set(QUERN_ARROW_VERSION ${Arrow_VERSION})
+  endif()
+endif()
+if(NOT TARGET quern_arrow)
+  quern_find_wheel(folder)
+  if(folder AND EXISTS ${folder}/include/parquet/arrow/reader.h)
+    quern_wheel_library(arrow ${folder} arrow)
+    quern_wheel_library(parquet ${folder} parquet)
+    foreach(flags "" "-D_GLIBCXX_USE_CXX11_ABI=0")
+      if(NOT TARGET quern_arrow)
+        quern_try_arrow(works ${folder}/include "${parquet};${arrow}" "${flags}")
+        if(works)
+          add_library(quern_arrow INTERFACE)
+          target_include_directories(quern_arrow SYSTEM INTERFACE ${folder}/include)
+          target_link_libraries(quern_arrow INTERFACE ${parquet} ${arrow})
+          set(QUERN_ARROW_FLAGS ${flags})
+          file(STRINGS ${folder}/include/arrow/util/config.h line REGEX "define ARROW_VERSION_STRING")
+          string(REGEX REPLACE ".*\"(.*)\".*" "\\1" QUERN_ARROW_VERSION "${line}")
+        endif()
+      endif()
+    endforeach()
+  endif()
+endif()
+if(TARGET quern_arrow)
+  quern_feature(arrow "${QUERN_ARROW_VERSION}" "Parquet")
+elseif(folder OR Arrow_FOUND)
+  quern_feature(arrow "" "found, but does not link (try_arrow.log): Parquet fails as no-arrow")
+else()
+  quern_feature(arrow "" "not found: Parquet fails as no-arrow (-DQUERN_PYARROW=FOLDER names a wheel)")
+endif()
