@@ -299,13 +299,15 @@ static enum corpus_format leaf_format(const struct corpus_reader *reader, const 
         corpus_format_of(sniffed_name(reader, outer && outer->single), q_buffer_string(&reader->head));
     if (itself && format == CORPUS_BINARY && q_string_starts(q_buffer_string(&reader->head), "PAR1"))
         format = CORPUS_PARQUET;
-    *dropped = format == CORPUS_EMPTY ? "empty" : format == CORPUS_BINARY ? "not-text" : NULL;
-    if (*dropped || (itself && corpus_is_table(format) && reader->options.format == Q_FORMAT_AUTO))
+    const enum q_input_format wanted = reader->options.format;
+    bool binary = format == CORPUS_BINARY || (format == CORPUS_PARQUET && wanted != Q_FORMAT_AUTO &&
+                                              wanted != Q_FORMAT_PARQUET); /* whatever else it is said to be */
+    *dropped = format == CORPUS_EMPTY ? "empty" : binary ? "not-text" : NULL;
+    if (*dropped || (itself && corpus_is_table(format) && wanted == Q_FORMAT_AUTO))
         return format;
-    if (itself && reader->options.format != Q_FORMAT_AUTO)
-        return format == CORPUS_MAN && reader->options.format == Q_FORMAT_TEXT ? format
-                                                                               : stated[reader->options.format];
-    *dropped = corpus_format_wanted(reader->options.format, format) ? NULL : "format";
+    if (itself && wanted != Q_FORMAT_AUTO)
+        return format == CORPUS_MAN && wanted == Q_FORMAT_TEXT ? format : stated[wanted];
+    *dropped = corpus_format_wanted(wanted, format) ? NULL : "format";
     return format;
 }
 
@@ -318,7 +320,8 @@ q_status corpus_piece_kind_of(const char *path, q_string head, const struct corp
     Q_TRY(corpus_records_look(name, head, &look));
     enum corpus_format sniffed = corpus_format_of(name, head);
     bool archive = corpus_is_archive(head) || corpus_format_by_name(name) == CORPUS_ARCHIVE;
-    bool leaf = !look.records && !archive && sniffed != CORPUS_EMPTY && sniffed != CORPUS_BINARY;
+    bool leaf =
+        !look.records && !archive && sniffed != CORPUS_EMPTY && sniffed != CORPUS_BINARY && sniffed != CORPUS_PARQUET;
     bool lines = leaf && (format == Q_FORMAT_AUTO ? sniffed == CORPUS_JSONL : format == Q_FORMAT_JSONL);
     bool records = look.records && options->depth_max > 0;
     *kind = lines ? CORPUS_PIECE_OF_LINES : records ? CORPUS_PIECE_OF_RECORDS : CORPUS_WHOLE_FILE;

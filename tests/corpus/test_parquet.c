@@ -115,6 +115,11 @@ static void test_rows(void **state)
     q_buffer_clear(&wanted);
     expect_rows(&wanted, "in/a.parquet", 0, ROWS, true);
     assert_string_equal(items.data, wanted.data);
+    stated.format = Q_FORMAT_JSONL; /* a folder may hold both */
+    assert_ok(read_all("a.parquet", &stated));
+    assert_true(q_string_starts(q_buffer_string(&items), "0 ") &&
+                q_string_ends(q_buffer_string(&items), "-not-text: \n"));
+    stated.format = Q_FORMAT_PARQUET;
     stated.item_bytes_max = parquet.size - 1;
     assert_ok(read_all("a.tar.zst", &stated));
     assert_non_null(strstr(items.data, " !too-large: "));
