@@ -59,9 +59,9 @@ enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 /* Strings are valid until the next call. */
 struct corpus_item {
     q_string name; /* inside the file; empty: the file itself. Valid UTF-8 */
-    /* Number of the item in the file, from 0; those with a reason count too, and the rows in damage of Parquet. Where the file, packed or not, is one of lines or
-     * records, the byte at which the item begins in what is unpacked of it; of a record in members of gzip or zstd the stored byte at which its member
-     * begins, and `inside` the plain byte of the member. So it does not depend on what was read before. */
+    /* Number of the item in the file, from 0; those with a reason count too, and the rows in damage of Parquet. Where the file, packed or not, is one of
+     * lines or records, the byte at which the item begins in what is unpacked of it; of a record in members of gzip or zstd the stored byte at which its
+     * member begins, and `inside` the plain byte of the member. So it does not depend on what was read before. */
     uint64_t index, inside;
     /* HTML, TEXT, MAN; JSONL: one line; CSV, TSV, PARQUET: one row, as a line of JSON; UNKNOWN: what `http` and `bytes` say once decoded. */
     enum corpus_format format;
