@@ -324,6 +324,24 @@ static void test_languages(void **state)
     expect_language("12345 67890 ---", "und");
 }
 
+/* The last letter is of another script than those before it. */
+static void test_nothing_behind_the_text_counts(void **state)
+{
+    (void)state;
+    static const char text[] = "M\xC3\xBChle\xC3\xA0the be to of and that have with \xC2\xB9\xE2\x80\x9E"
+                               "\xE0\xB8\x97\xE0\xB8\xA2n stehen \xE3\x81\x82\xE6\xB0\xB4"
+                               "a";
+    const size_t size = sizeof text - 1;
+    struct corpus_langs first, langs;
+    char bytes[sizeof text + 64];
+    for (int fill = 0; fill < 256; fill++) {
+        memset(bytes, fill, sizeof bytes);
+        memcpy(bytes, text, size);
+        corpus_lang_identify(bytes, size, fill ? &langs : &first);
+        assert_true(!fill || (langs.count == first.count && langs.langs[0].score == first.langs[0].score));
+    }
+}
+
 /* Of a long text three windows count: one third in another language shows. Cut inside characters, nothing breaks. */
 static void test_long_and_mixed(void **state)
 {
@@ -425,6 +443,7 @@ int main(void)
                                        cmocka_unit_test(test_every_character),
                                        cmocka_unit_test(test_nothing_below_300_composes),
                                        cmocka_unit_test(test_languages),
+                                       cmocka_unit_test(test_nothing_behind_the_text_counts),
                                        cmocka_unit_test(test_long_and_mixed),
                                        cmocka_unit_test(test_manual_pages)};
     return cmocka_run_group_tests(tests, start, stop);
