@@ -18,15 +18,17 @@ struct verdict {
     bool reliable;
 };
 
-verdict ask(const char *text, size_t size)
+/* A string, for the NUL behind it: where the last letter is of another script than those before, CLD2 looks at the character behind the text, and what lies
+ * there by chance would change the language, or end the program. */
+verdict ask(const std::string &text)
 {
     verdict v;
     double scores[3];
     int text_bytes = 0;
     const CLD2::CLDHints hints = {nullptr, nullptr, CLD2::UNKNOWN_ENCODING, CLD2::UNKNOWN_LANGUAGE};
     v.reliable = false;
-    CLD2::ExtDetectLanguageSummary(text, static_cast<int>(size), true, &hints, 0, v.languages, v.percents, scores,
-                                   nullptr, &text_bytes, &v.reliable);
+    CLD2::ExtDetectLanguageSummary(text.c_str(), static_cast<int>(text.size()), true, &hints, 0, v.languages,
+                                   v.percents, scores, nullptr, &text_bytes, &v.reliable);
     return v;
 }
 
@@ -73,15 +75,13 @@ bool is_certain(const verdict &v)
 verdict look(const char *text, size_t size)
 {
     if (size >= CORPUS_LANG_WINDOW_BYTES) {
-        const std::string first = take_windows(text, size, CORPUS_LANG_GLANCE_BYTES);
-        const verdict v = ask(first.data(), first.size());
+        const verdict v = ask(take_windows(text, size, CORPUS_LANG_GLANCE_BYTES));
         if (is_certain(v))
             return v;
     }
     if (size <= 3 * CORPUS_LANG_WINDOW_BYTES)
-        return ask(text, size);
-    const std::string second = take_windows(text, size, CORPUS_LANG_WINDOW_BYTES);
-    return ask(second.data(), second.size());
+        return ask(std::string(text, size));
+    return ask(take_windows(text, size, CORPUS_LANG_WINDOW_BYTES));
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------------------------- */

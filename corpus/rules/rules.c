@@ -59,21 +59,15 @@ q_status corpus_judge_create(struct corpus_judge **out)
     return q_alloc_zero(1, sizeof **out, out);
 }
 
-/* What a very long text took is not kept for short ones. */
-static void shrink(struct corpus_judge *j)
-{
-    corpus_words_release(&j->words);
-    corpus_hash_set_release(&j->set);
-    corpus_repetition_release(&j->scratch);
-    q_buffer_release(&j->texts[0]);
-    q_buffer_release(&j->texts[1]);
-}
-
 void corpus_judge_release(struct corpus_judge *judge)
 {
     if (!judge)
         return;
-    shrink(judge);
+    corpus_words_release(&judge->words);
+    corpus_hash_set_release(&judge->set);
+    corpus_repetition_release(&judge->scratch);
+    q_buffer_release(&judge->texts[0]);
+    q_buffer_release(&judge->texts[1]);
     corpus_dictionary_release(judge->dictionary);
     q_release(judge);
 }
@@ -155,10 +149,7 @@ static const struct corpus_rule *ask(const struct corpus_rule_family *family, co
 q_status corpus_judge_text(struct corpus_judge *j, struct corpus_subject *subject, struct corpus_line_count *counts,
                            const struct corpus_verdict_visitor *visitor, const struct corpus_rule **out)
 {
-    enum { LARGE = 1 << 22 };
     *out = NULL;
-    if (j->words.capacity > LARGE && subject->text.size < LARGE)
-        shrink(j);
     j->measured = j->repeated = false;
     subject->words = &j->words;
     subject->metrics = &j->metrics;

@@ -88,7 +88,7 @@ static double stop_words(const struct corpus_subject *s)
 
 static const struct corpus_rule rules[] = {
     {"gopher.words", words, AT(words_min), AT(words_max), 0, INFINITY},
-    {"gopher.mean-word-length", mean_word_length, AT(word_length_min), AT(word_length_max), 1, INFINITY},
+    {"gopher.mean-word-length", mean_word_length, AT(word_length_min), AT(word_length_max), 0, INFINITY},
     {"gopher.hash-ratio", hash_ratio, CORPUS_NO_BOUND, AT(hash_ratio_max), 0, INFINITY},
     {"gopher.ellipsis-ratio", ellipsis_ratio, CORPUS_NO_BOUND, AT(ellipsis_ratio_max), 0, INFINITY},
     {"gopher.bullet-lines", bullet_lines, CORPUS_NO_BOUND, AT(bullet_lines_max), 0, 1},

@@ -86,21 +86,29 @@ static unsigned long throw_dice(double seconds, uint64_t seed, const struct q_bu
     return rounds;
 }
 
+static struct q_buffer files[FILES_MAX];
+static size_t file_count;
+
+void fuzz_made(q_string file)
+{
+    fuzz_must(file_count < FILES_MAX, "too many files");
+    fuzz_must(q_buffer_append_string(&files[file_count++], file) == Q_OK, "memory");
+}
+
 int fuzz_main(int argc, char **argv, const char *const *parts)
 {
-    struct q_buffer files[FILES_MAX] = {{0}};
-    size_t count = argc > 3 ? (size_t)argc - 3 : 0;
-    if (count < 1 || count > FILES_MAX) {
+    const size_t made = file_count, given = argc > 3 ? (size_t)argc - 3 : 0;
+    if (argc < 3 || made + given < 1 || made + given > FILES_MAX) {
         fprintf(stderr, "usage: %s SECONDS SEED FILE...\n", argv[0]);
         return 2;
     }
-    for (size_t i = 0; i < count; i++) {
-        fuzz_must(q_fs_read_file(argv[3 + i], FILE_BYTES_MAX, &files[i]) == Q_OK, "read");
+    for (; file_count < made + given; file_count++)
+        fuzz_must(q_fs_read_file(argv[3 + file_count - made], FILE_BYTES_MAX, &files[file_count]) == Q_OK, "read");
+    for (size_t i = 0; i < file_count; i++)
         LLVMFuzzerTestOneInput((const uint8_t *)files[i].data, files[i].size);
-    }
-    unsigned long rounds = throw_dice(strtod(argv[1], NULL), strtoull(argv[2], NULL, 10), files, count, parts);
-    printf("%zu files, %lu mutations\n", count, rounds);
-    for (size_t i = 0; i < count; i++)
-        q_buffer_release(&files[i]);
+    unsigned long rounds = throw_dice(strtod(argv[1], NULL), strtoull(argv[2], NULL, 10), files, file_count, parts);
+    printf("%zu files, %lu mutations\n", file_count, rounds);
+    for (; file_count; file_count--)
+        q_buffer_release(&files[file_count - 1]);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* fastText's reader on files that nobody wrote.
  *
- *     fuzz_fasttext SECONDS SEED      mutates made models of every kind, by dice: numbers of extremes put in, bytes flipped, pieces cut out, doubled and moved
+ *     fuzz_fasttext SECONDS SEED      mutates made models of every kind, by dice, ROUNDS_MIN at least: numbers of extremes put in, bytes flipped, pieces cut out, doubled
+ *                                     and moved
  *
  * With clang -fsanitize=fuzzer the same function is libFuzzer's (-DFUZZ_LIBRARY). What is loaded must answer, with probabilities.
  */
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+enum { ROUNDS_MIN = 500 };
 
 /* Whether the name stands in the file, a 0 behind it. */
 static bool holds_name(q_string file, q_string name)
@@ -120,7 +123,7 @@ int main(int argc, char **argv)
     }
     const uint64_t seed = strtoull(argv[2], NULL, 10);
     const double end = q_seconds() + strtod(argv[1], NULL);
-    for (; q_seconds() < end; rounds++) {
+    for (; rounds < ROUNDS_MIN || q_seconds() < end; rounds++) {
         fuzz_seed(seed + rounds);
         make(&model);
         for (size_t changes = fuzz_below(4); changes > 0; changes--)
