@@ -4,8 +4,8 @@
  * them where the column has a time zone), lists and structs of these; nulls are null. Columns of other types (bytes, maps, times) are left out, each said
  * once. Bytes are taken as the text, for old writers mark nothing as UTF-8; what is not UTF-8 is left for who reads the line.
  *
- * Memory: pages and batches of one row group, held to memory_max, and a line. Reading starts no threads (an allocator in Arrow may have one), and nothing of C++
- * comes out: exceptions are failures.
+ * Memory: pages and batches of one row group, held to memory_max, and a line. Reading starts no threads (an allocator in Arrow may have one), and nothing of
+ * C++ comes out: exceptions are failures.
  */
 #ifndef QUERN_CORPUS_PARQUET_H
 #define QUERN_CORPUS_PARQUET_H
