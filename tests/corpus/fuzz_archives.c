@@ -13,9 +13,9 @@
 
 enum { ITEM_BYTES_MAX = 1 << 16, RATIO_MAX = 300, SECONDS_MAX = 20 };
 
-static void check_item(const struct corpus_item *item, uint64_t index)
+static void check_item(const struct corpus_item *item, struct item_place *next)
 {
-    fuzz_must(item->index == index, "an item is not the next one");
+    fuzz_must(item_follows(next, item), "an item is not the next one");
     fuzz_must(item->reason ? !item->bytes.size : item->bytes.size && item->bytes.size <= ITEM_BYTES_MAX, "its bytes");
     fuzz_must(item->name.size <= CORPUS_NAME_BYTES_MAX + 4 && q_utf8_valid(item->name), "its name");
     for (size_t i = 0; i < item->name.size; i++)
@@ -28,15 +28,16 @@ static void read_all(const char *path, uint64_t size, enum q_input_format format
         .item_bytes_max = ITEM_BYTES_MAX, .unpack_ratio_max = RATIO_MAX, .depth_max = 3, .format = format};
     struct corpus_reader *reader;
     struct corpus_item item;
+    struct item_place next = {0};
     uint64_t given = 0;
     bool more = true;
     const double start = q_seconds();
     fuzz_must(corpus_reader_open(path, &options, &reader) == Q_OK, "open");
-    for (uint64_t index = 0;; index++) {
+    for (;;) {
         fuzz_must(corpus_reader_next(reader, &item, &more) == Q_OK, "next");
         if (!more)
             break;
-        check_item(&item, index);
+        check_item(&item, &next);
         given += item.bytes.size;
     }
     fuzz_must(given <= CORPUS_UNPACK_FREE_BYTES + RATIO_MAX * size, "more came out than may");
