@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "corpus/read/reader.h"
 #include "tests/base/fuzz.h"
+#include "tests/corpus/item_places.h"
 #include "tests/corpus/make_archive.h"
 
 #include <stdio.h>

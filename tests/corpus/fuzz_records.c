@@ -6,6 +6,7 @@
 #include "corpus/read/reader.h"
 #include "corpus/read/warc_record.h"
 #include "tests/base/fuzz.h"
+#include "tests/corpus/item_places.h"
 #include "tests/corpus/make_records.h"
 
 #include <stdio.h>
@@ -23,7 +24,7 @@ static void read_items(q_string bytes, struct q_buffer *lines)
     struct corpus_reader *reader;
     struct corpus_item item;
     bool more = true;
-    uint64_t next = 0, inside = 0; /* the first place behind the last item's */
+    struct item_place next = {0};
     char path[64];
     int file = memfd_create("fuzzed", 0);
     fuzz_must(file >= 0 && write(file, bytes.data, bytes.size) == (ssize_t)bytes.size, "file");
@@ -34,12 +35,7 @@ static void read_items(q_string bytes, struct q_buffer *lines)
         if (!more)
             break;
         fuzz_must(item.reason || item.bytes.size, "an item that is none");
-        fuzz_must(item.failed || item.index > next || (item.index == next && item.inside >= inside),
-                  "two at one place");
-        if (!item.failed) {
-            next = item.index;
-            inside = item.inside + 1;
-        }
+        fuzz_must(item_follows(&next, &item), "two at one place");
         q_hash hash = q_hash_bytes(item.bytes.data, item.bytes.size);
         fuzz_must(q_buffer_printf(lines, "%s %llx %.*s %llu\n", item.reason ? item.reason : "-",
                                   (unsigned long long)hash.low, Q_STRING_ARGS(item.url),

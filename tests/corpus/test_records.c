@@ -5,6 +5,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
+#include "tests/corpus/item_places.h"
 #include "tests/corpus/make_archive.h"
 #include "tests/corpus/make_records.h"
 
@@ -30,18 +31,14 @@ static q_status read_all(const char *path, const struct corpus_reader_options *o
     q_buffer_clear(&log_text);
     q_buffer_clear(&notes);
     memset(&counted, 0, sizeof counted);
-    uint64_t place = 0, inside = 0; /* the first place behind the last item's */
+    struct item_place next = {0};
     Q_TRY(corpus_reader_open(path, options, &reader));
     q_status status = Q_OK;
     for (unsigned index = 0;; index++) {
         status = corpus_reader_next(reader, &item, &more);
         if (status != Q_OK || !more)
             break;
-        assert_true(item.failed || item.index > place || (item.index == place && item.inside >= inside));
-        if (!item.failed) {
-            place = item.index;
-            inside = item.inside + 1;
-        }
+        assert_true(item_follows(&next, &item));
         counted.records++;
         counted.pages += !item.reason;
         counted.failed += item.failed;
