@@ -51,6 +51,7 @@ struct corpus_judge {
     struct q_buffer texts[2]; /* what edits make, in turn */
     unsigned turn;
     bool measured, repeated; /* metrics, repetition are of subject->text */
+    bool large;              /* the text was: what it took is not kept */
 };
 
 q_status corpus_judge_create(struct corpus_judge **out)
@@ -146,10 +147,10 @@ static const struct corpus_rule *ask(const struct corpus_rule_family *family, co
 q_status corpus_judge_text(struct corpus_judge *j, struct corpus_subject *subject, struct corpus_line_count *counts,
                            const struct corpus_verdict_visitor *visitor, const struct corpus_rule **out)
 {
-    enum { LARGE = 1 << 22 };
     *out = NULL;
-    if (j->words.capacity > LARGE && subject->text.size < LARGE)
+    if (j->large)
         shrink(j);
+    j->large = subject->text.size > CORPUS_LARGE_BYTES;
     j->measured = j->repeated = false;
     subject->words = &j->words;
     subject->metrics = &j->metrics;

@@ -5,21 +5,12 @@
 enum { CAPACITY_MIN = 256 };
 
 /* A table that was made for a long document and is too large for this one costs misses: the part in use is as large as it must be. */
-static size_t wanted(size_t entries_max)
+static size_t wanted(size_t entries)
 {
     size_t capacity = CAPACITY_MIN;
-    while (capacity < entries_max + entries_max / 2)
+    while (capacity < entries + entries / 2)
         capacity *= 2;
     return capacity;
-}
-
-static q_status make_slots(struct corpus_hash_set *set, size_t capacity)
-{
-    struct corpus_hash_slot *slots;
-    Q_TRY(q_alloc_zero(capacity, sizeof *slots, &slots));
-    q_release(set->slots);
-    *set = (struct corpus_hash_set){.slots = slots, .allocated = capacity};
-    return Q_OK;
 }
 
 uint64_t corpus_hash_key(q_string text)
@@ -27,22 +18,36 @@ uint64_t corpus_hash_key(q_string text)
     return q_hash64(text.data, text.size, 0) | 1;
 }
 
-q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries_max, uint64_t key)
+q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries, uint64_t key)
 {
-    size_t capacity = wanted(entries_max);
-    if (capacity > set->allocated)
-        Q_TRY(make_slots(set, capacity));
-    if (++set->round == 0) { /* once in four thousand million documents */
-        memset(set->slots, 0, set->allocated * sizeof *set->slots);
-        set->round = 1;
+    const size_t capacity = wanted(entries);
+    if (capacity > set->allocated) {
+        corpus_hash_set_release(set); /* before: what is in it is not wanted any more */
+        Q_TRY(q_alloc_zero(capacity, sizeof *set->slots, &set->slots));
+        set->allocated = capacity;
+    } else {
+        memset(set->slots, 0, capacity * sizeof *set->slots);
     }
     set->capacity = capacity;
+    set->room = entries;
     set->key = key;
-    set->shift = 64;
-    while (capacity > 1) {
-        capacity /= 2;
-        set->shift--;
-    }
+    set->shift = 64 - (unsigned)__builtin_ctzll(capacity);
+    return Q_OK;
+}
+
+q_status corpus_hash_set_grow(struct corpus_hash_set *set)
+{
+    struct corpus_hash_set larger = {0};
+    const size_t entries = set->capacity / 3 * 2; /* as many as there are at most, or few more */
+    Q_TRY(corpus_hash_set_begin(&larger, entries * 2, set->key));
+    for (size_t i = 0; i < set->capacity; i++)
+        if (set->slots[i].count) {
+            *corpus_hash_set_slot(&larger, set->slots[i].hash) = set->slots[i];
+            larger.room--;
+        }
+    larger.room--; /* the one that is asked for */
+    corpus_hash_set_release(set);
+    *set = larger;
     return Q_OK;
 }
 

@@ -7,11 +7,10 @@
 void corpus_repetition_release(struct corpus_repetition_scratch *scratch)
 {
     corpus_hash_set_release(&scratch->set);
-    q_release(scratch->grams);
-    q_release(scratch->starts);
     q_release(scratch->places);
+    q_release(scratch->firsts);
+    q_release(scratch->next);
     q_release(scratch->repeated);
-    q_release(scratch->slots);
     *scratch = (struct corpus_repetition_scratch){0};
 }
 
@@ -52,10 +51,14 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
 
 static q_status count_paragraphs(q_string text, struct corpus_hash_set *set, struct corpus_repetition *out)
 {
+    const size_t most = (size_t)corpus_count_byte(text, '\n') / 2 + 1;
     q_string rest = text, paragraph;
-    Q_TRY(corpus_hash_set_begin(set, (size_t)corpus_count_byte(text, '\n') / 2 + 1, corpus_hash_key(text)));
-    for (; next_paragraph(&rest, &paragraph); out->paragraphs++)
-        add_paragraph(paragraph, corpus_hash_set_slot(set, q_hash64(paragraph.data, paragraph.size, 0))->count++, out);
+    Q_TRY(corpus_hash_set_begin(set, Q_MIN(most, (size_t)CORPUS_HASH_SET_FEW), corpus_hash_key(text)));
+    for (; next_paragraph(&rest, &paragraph); out->paragraphs++) {
+        struct corpus_hash_slot *slot;
+        Q_TRY(corpus_hash_set_take(set, q_hash64(paragraph.data, paragraph.size, 0), &slot));
+        add_paragraph(paragraph, slot->count++, out);
+    }
     return Q_OK;
 }
 
@@ -69,186 +72,249 @@ static inline uint64_t longer_gram(uint64_t gram, uint64_t word)
 
 static q_status prepare(const struct corpus_words *words, struct corpus_repetition_scratch *s)
 {
-    size_t count = words->count;
-    Q_TRY(q_grow(&s->grams, &s->capacity[0], count, sizeof *s->grams));
-    Q_TRY(q_grow(&s->starts, &s->capacity[1], count + 1, sizeof *s->starts));
-    Q_TRY(q_grow(&s->places, &s->capacity[2], count, sizeof *s->places));
-    Q_TRY(q_grow(&s->repeated, &s->capacity[3], count, sizeof *s->repeated));
-    uint32_t start = 0;
-    for (size_t i = 0; i < count; i++) {
-        s->grams[i] = words->items[i].hash;
-        s->starts[i] = start;
-        s->repeated[i] = 1;
-        start += words->items[i].characters;
-    }
-    s->starts[count] = start;
+    Q_TRY(q_grow(&s->places, &s->capacity[0], words->count, sizeof *s->places));
+    Q_TRY(q_grow(&s->firsts, &s->capacity[1], words->count, sizeof *s->firsts));
+    Q_TRY(q_grow(&s->next, &s->capacity[2], words->count, sizeof *s->next));
+    Q_TRY(q_grow(&s->repeated, &s->capacity[3], words->count, sizeof *s->repeated));
+    memset(s->repeated, 0, words->count);
+    s->place_count = 0;
     return Q_OK;
 }
 
-/* The most frequent n-gram so far: the first and the longest of those that are as frequent. */
+/* Of the words [from, to). */
+static uint64_t characters_between(const struct corpus_words *words, size_t from, size_t to)
+{
+    uint64_t characters = 0;
+    for (size_t i = from; i < to; i++)
+        characters += words->items[i].characters;
+    return characters;
+}
+
+/* The most frequent n-gram so far: the first of those that are as frequent, and the characters of the longest. */
 struct top {
-    uint32_t count, first, longest;
+    uint32_t count, first;
+    uint64_t longest;
 };
 
-static uint32_t gram_characters(const struct corpus_repetition_scratch *s, uint32_t place, unsigned n)
+/* Counting of n-grams of one length. */
+struct counting {
+    const struct corpus_words *words;
+    struct corpus_repetition_scratch *s;
+    unsigned n;
+    uint64_t turn, turns; /* counted now: n-grams whose hash is `turn` modulo turns, a power of two */
+    size_t room;          /* for so many more in the table; 0: it is full, and the turn is not over */
+    struct top top;       /* up to CORPUS_TOP_GRAM_MAX */
+};
+
+static void look_at_top(struct counting *c, uint32_t count, uint32_t first)
 {
-    return s->starts[place + n] - s->starts[place];
+    uint64_t characters = characters_between(c->words, first, first + c->n);
+    if (count > c->top.count)
+        c->top = (struct top){count, first, characters};
+    c->top.first = Q_MIN(c->top.first, first);
+    c->top.longest = Q_MAX(c->top.longest, characters);
 }
 
-/* An empty table with room for `count` n-grams. */
-static q_status begin_grams(struct corpus_repetition_scratch *s, size_t count)
+/* A copy of what every n-gram needs, which no store of a mark can change. */
+struct turn {
+    struct corpus_hash_set set;
+    uint64_t mask, own; /* in the turn are n-grams with hash & mask == own */
+    uint8_t *repeated;
+    size_t room;
+};
+
+static struct turn begin_turn(const struct counting *c)
 {
-    s->slot_count = 256;
-    s->slot_shift = 56;
-    while (s->slot_count < count + count / 2) {
-        s->slot_count *= 2;
-        s->slot_shift--;
+    return (struct turn){c->s->set, c->turns - 1, c->turn, c->s->repeated, c->room};
+}
+
+/* Counts the n-gram at `place` and gives its first place; it and the first of its kind are marked once there are two. */
+static inline uint32_t count_gram(struct counting *c, struct turn *turn, uint64_t gram, uint32_t place)
+{
+    struct corpus_hash_slot *slot = corpus_hash_set_slot(&turn->set, gram);
+    const uint32_t count = ++slot->count;
+    if (count == 1) {
+        turn->room--;
+        return slot->place = place;
     }
-    Q_TRY(q_grow(&s->slots, &s->slot_capacity, s->slot_count, sizeof *s->slots));
-    memset(s->slots, 0, s->slot_count * sizeof *s->slots);
+    const uint32_t first = slot->place;
+    turn->repeated[first] = turn->repeated[place] = (uint8_t)c->n;
+    if (count >= c->top.count && c->n <= CORPUS_TOP_GRAM_MAX)
+        look_at_top(c, count, first);
+    return first;
+}
+
+static void count_pairs(struct counting *c)
+{
+    enum { AHEAD = 16, NEAR_SLOTS = 1 << 14 }; /* a larger table is not in the nearest caches */
+    struct turn turn = begin_turn(c);
+    const struct corpus_word *items = c->words->items;
+    const size_t count = c->words->count - 1;
+    uint32_t *firsts = c->s->firsts;
+    const size_t far = turn.set.capacity > NEAR_SLOTS && count > AHEAD ? count - AHEAD : 0;
+    for (size_t i = 0; i < count && turn.room; i++) {
+        const uint64_t gram = longer_gram(items[i].hash, items[i + 1].hash);
+        if (i < far) {
+            const uint64_t ahead = longer_gram(items[i + AHEAD].hash, items[i + AHEAD + 1].hash);
+            if ((ahead & turn.mask) == turn.own)
+                corpus_hash_set_prefetch(&turn.set, ahead);
+        }
+        if ((gram & turn.mask) == turn.own)
+            firsts[i] = count_gram(c, &turn, gram, (uint32_t)i);
+    }
+    c->room = turn.room;
+}
+
+/* Only where both (n-1)-grams of an n-gram are there twice it may be. */
+static void count_longer(struct counting *c)
+{
+    struct turn turn = begin_turn(c);
+    const uint32_t *places = c->s->places, *firsts = c->s->firsts;
+    const size_t count = c->s->place_count;
+    uint32_t *next = c->s->next;
+    for (size_t i = 0; i + 1 < count && turn.room; i++) {
+        if (places[i] + 1 != places[i + 1])
+            continue;
+        const uint64_t gram = longer_gram(firsts[i], firsts[i + 1]);
+        if ((gram & turn.mask) == turn.own)
+            next[i] = count_gram(c, &turn, gram, places[i]);
+    }
+    c->room = turn.room;
+}
+
+/* In turns, so many that the table of one stays small. It has an eighth more room than an even share; should the hashes crowd in one turn, that turn begins anew with
+ * more: what it counted so far is so, and is found again. */
+static q_status count_in_turns(struct counting *c, size_t grams, uint64_t key, void (*count)(struct counting *c))
+{
+    enum { TURNS_MAX = 16, TURN_GRAMS = (1 << 21) / 3 * 2 };
+    const size_t most = c->s->turn_grams ? c->s->turn_grams : TURN_GRAMS;
+    c->turns = 1;
+    while (c->turns < TURNS_MAX && grams / c->turns > most / 9 * 8)
+        c->turns *= 2;
+    size_t room = grams / c->turns + 1;
+    room = c->turns == 1 ? grams : room + room / 8;
+    for (c->turn = 0; c->turn < c->turns;) {
+        c->room = room + 1;
+        Q_TRY(corpus_hash_set_begin(&c->s->set, room + 1, key));
+        count(c);
+        if (c->room)
+            c->turn++;
+        else
+            room = Q_MIN(room * 2, grams);
+    }
     return Q_OK;
 }
 
-static size_t slot_of(const struct corpus_repetition_scratch *s, uint64_t gram)
+/* From all words to the places of repeated pairs. */
+static q_status keep_pairs(struct counting *c, uint64_t key)
 {
-    return (gram * s->slot_key) >> s->slot_shift;
-}
-
-/* The slot of the n-gram at `place`, new (count 0) where the table did not have it. */
-static inline struct corpus_gram_slot *find_gram(struct corpus_repetition_scratch *s, uint32_t place)
-{
-    const uint64_t gram = s->grams[place];
-    for (size_t at = slot_of(s, gram);; at = (at + 1) & (s->slot_count - 1)) {
-        struct corpus_gram_slot *slot = &s->slots[at];
-        if (!slot->first)
-            *slot = (struct corpus_gram_slot){.gram = gram, .first = place + 1};
-        if (slot->gram == gram)
-            return slot;
+    struct corpus_repetition_scratch *s = c->s;
+    const size_t count = c->words->count - 1;
+    const uint8_t *repeated = s->repeated;
+    uint32_t *places = s->places, *firsts = s->firsts;
+    size_t kept = 0;
+    Q_TRY(count_in_turns(c, count, key, count_pairs));
+    for (size_t i = 0; i < count; i++) {
+        places[kept] = (uint32_t)i;
+        firsts[kept] = firsts[i];
+        kept += repeated[i] != 0;
     }
-}
-
-/* Counts one n-gram; it and the first of its kind are marked once there are two. */
-static inline void count_gram(struct corpus_repetition_scratch *s, uint32_t place, unsigned n, struct top *top)
-{
-    struct corpus_gram_slot *slot = find_gram(s, place);
-    uint32_t count = ++slot->count, first = slot->first - 1;
-    if (count == 1)
-        return;
-    if (count == 2)
-        s->repeated[first] = (uint8_t)n;
-    s->repeated[place] = (uint8_t)n;
-    if (count > top->count) {
-        *top = (struct top){count, first, first};
-    } else if (count == top->count) {
-        top->first = Q_MIN(top->first, first);
-        if (gram_characters(s, first, n) > gram_characters(s, top->longest, n))
-            top->longest = first;
-    }
-}
-
-/* All pairs of words: the one table that is as large as the text. */
-static q_status count_pairs(const struct corpus_words *words, struct corpus_repetition_scratch *s, struct top *top)
-{
-    uint32_t count = (uint32_t)words->count;
-    Q_TRY(begin_grams(s, count - 1));
-    for (uint32_t i = 0; i + 1 < count; i++)
-        s->grams[i] = longer_gram(s->grams[i], words->items[i + 1].hash);
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        if (i + 17 < count)
-            __builtin_prefetch(&s->slots[slot_of(s, s->grams[i + 16])]);
-        count_gram(s, i, 2, top);
-    }
-    s->place_count = 0;
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        s->places[s->place_count] = i;
-        s->place_count += s->repeated[i] == 2;
-    }
+    s->place_count = kept;
     return Q_OK;
 }
 
 /* From the places of repeated (n-1)-grams to those of repeated n-grams. */
-static q_status count_longer(const struct corpus_words *words, struct corpus_repetition_scratch *s, unsigned n,
-                             struct top *top)
+static q_status keep_longer(struct counting *c, uint64_t key)
 {
-    size_t candidates = 0;
-    for (size_t i = 0; i + 1 < s->place_count; i++) {
-        uint32_t place = s->places[i];
-        if (s->places[i + 1] != place + 1 || place + n > words->count)
-            continue;
-        s->grams[place] = longer_gram(s->grams[place], words->items[place + n - 1].hash);
-        s->places[candidates++] = place;
+    struct corpus_repetition_scratch *s = c->s;
+    const uint8_t *repeated = s->repeated;
+    uint32_t *places = s->places, *firsts = s->firsts;
+    size_t kept = 0, grams = 0;
+    for (size_t i = 0; i + 1 < s->place_count; i++)
+        grams += places[i] + 1 == places[i + 1];
+    if (grams)
+        Q_TRY(count_in_turns(c, grams, key, count_longer));
+    for (size_t i = 0; i < s->place_count && grams; i++) {
+        const uint32_t place = places[i];
+        places[kept] = place;
+        firsts[kept] = s->next[i];
+        kept += repeated[place] == c->n;
     }
-    Q_TRY(begin_grams(s, candidates));
-    for (size_t i = 0; i < candidates; i++)
-        count_gram(s, s->places[i], n, top);
-    s->place_count = 0;
-    for (size_t i = 0; i < candidates; i++) {
-        s->places[s->place_count] = s->places[i];
-        s->place_count += s->repeated[s->places[i]] == n;
-    }
+    s->place_count = kept;
     return Q_OK;
 }
 
 /* Goes over the text: an n-gram that was seen counts and is stepped over, any other is seen from now on. Those that are there once need no look. */
-static q_status count_extra(struct corpus_repetition_scratch *s, unsigned n, uint64_t *characters)
+static uint64_t count_extra(const struct corpus_words *words, struct corpus_repetition_scratch *s, unsigned n)
 {
+    enum { SEEN = 0x80 }; /* beside the n of `repeated` */
+    uint64_t characters = 0;
     uint32_t behind = 0;
-    Q_TRY(begin_grams(s, s->place_count));
     for (size_t i = 0; i < s->place_count; i++) {
         uint32_t place = s->places[i];
-        if (place < behind || find_gram(s, place)->count++ == 0)
+        uint8_t *first = &s->repeated[s->firsts[i]];
+        if (place < behind)
             continue;
-        *characters += gram_characters(s, place, n);
-        behind = place + n;
+        if (*first & SEEN) {
+            characters += characters_between(words, place, place + n);
+            behind = place + n;
+        }
+        *first |= SEEN;
     }
-    return Q_OK;
+    return characters;
 }
 
 /* Words that lie in one of the repeated n-grams. */
-static uint64_t count_every(const struct corpus_repetition_scratch *s, unsigned n)
+static uint64_t count_every(const struct corpus_words *words, const struct corpus_repetition_scratch *s, unsigned n)
 {
     uint64_t characters = 0;
     uint32_t behind = 0;
     for (size_t i = 0; i < s->place_count; i++) {
         uint32_t from = Q_MAX(s->places[i], behind);
         behind = s->places[i] + n;
-        characters += s->starts[behind] - s->starts[from];
+        characters += characters_between(words, from, behind);
     }
     return characters;
 }
 
-/* Where every n-gram is there once, all are as frequent, and `every` wants the longest. */
-static uint32_t longest_gram(const struct corpus_repetition_scratch *s, const struct corpus_words *words, unsigned n)
+/* Where every n-gram is there once, all are as frequent: the first one counts, and the characters of the longest. */
+static struct top top_of_all(const struct corpus_words *words, unsigned n)
 {
-    uint32_t longest = 0;
-    for (uint32_t i = 1; i + n <= words->count; i++)
-        if (gram_characters(s, i, n) > gram_characters(s, longest, n))
-            longest = i;
-    return longest;
+    uint64_t characters = characters_between(words, 0, n), longest = characters;
+    for (size_t i = n; i < words->count; i++) {
+        characters += (uint64_t)words->items[i].characters - words->items[i - n].characters;
+        longest = Q_MAX(longest, characters);
+    }
+    return (struct top){1, 0, longest};
+}
+
+static void put_top(const struct counting *c, struct corpus_repetition *out)
+{
+    const struct top top = c->top.count > 1 ? c->top : top_of_all(c->words, c->n);
+    const unsigned i = c->n - CORPUS_TOP_GRAM_MIN;
+    out->extra_top_grams[i] = top.count * (characters_between(c->words, top.first, top.first + c->n) + c->n - 1);
+    out->every_top_grams[i] = top.count * top.longest;
 }
 
 q_status corpus_repetition_measure(q_string text, const struct corpus_words *words, struct corpus_repetition_scratch *s,
                                    struct corpus_repetition *out)
 {
+    const uint64_t key = corpus_hash_key(text);
     *out = (struct corpus_repetition){0};
     Q_TRY(count_paragraphs(text, &s->set, out));
     Q_TRY(prepare(words, s));
-    s->slot_key = corpus_hash_key(text);
-    out->word_characters = s->starts[words->count];
+    out->word_characters = characters_between(words, 0, words->count);
     for (unsigned n = CORPUS_TOP_GRAM_MIN; n <= CORPUS_DUPLICATE_GRAM_MAX && words->count >= n; n++) {
-        struct top top = {.count = 1};
+        struct counting c = {.words = words, .s = s, .n = n};
         if (n > CORPUS_TOP_GRAM_MAX && s->place_count < 2)
             break; /* nothing is there twice */
-        Q_TRY(n == 2 ? count_pairs(words, s, &top) : count_longer(words, s, n, &top));
+        Q_TRY(n == CORPUS_TOP_GRAM_MIN ? keep_pairs(&c, key) : keep_longer(&c, key));
         if (n <= CORPUS_TOP_GRAM_MAX) {
-            unsigned i = n - CORPUS_TOP_GRAM_MIN;
-            if (top.count == 1)
-                top.longest = longest_gram(s, words, n);
-            out->extra_top_grams[i] = (uint64_t)top.count * (gram_characters(s, top.first, n) + n - 1);
-            out->every_top_grams[i] = (uint64_t)top.count * gram_characters(s, top.longest, n);
+            put_top(&c, out);
         } else {
-            out->every_grams[n - CORPUS_DUPLICATE_GRAM_MIN] = count_every(s, n);
-            Q_TRY(count_extra(s, n, &out->extra_grams[n - CORPUS_DUPLICATE_GRAM_MIN]));
+            const unsigned i = n - CORPUS_DUPLICATE_GRAM_MIN;
+            out->every_grams[i] = count_every(words, s, n);
+            out->extra_grams[i] = count_extra(words, s, n);
         }
     }
     return Q_OK;

@@ -3,8 +3,10 @@
  * (massive_web_repetition_filters) counts every copy, over the characters of words. Both are here: `extra_` and `every_`.
  *
  * What makes it fast: an n-gram can only be there twice if both (n-1)-grams in it are. So the pairs of words are counted in a table, and each longer
- * n-gram only where its parts were found twice; of ordinary text hardly anything is left at n = 5. `corpus_repetition_plain` says the same without
- * that.
+ * n-gram only where its parts were found twice; of ordinary text hardly anything is left at n = 5. An n-gram is told by the first places of its two parts.
+ * `corpus_repetition_plain` says the same without that.
+ *
+ * What bounds memory: of a text of millions of words the n-grams are counted in up to 16 turns, each turn those whose hashes say so, in one small table.
  */
 #ifndef QUERN_CORPUS_REPETITION_H
 #define QUERN_CORPUS_REPETITION_H
@@ -37,24 +39,15 @@ struct corpus_repetition {
     uint64_t extra_grams[CORPUS_DUPLICATE_GRAMS], every_grams[CORPUS_DUPLICATE_GRAMS];
 };
 
-/* All that is asked of an n-gram in one place: a long text's table lies in a far cache. */
-struct corpus_gram_slot {
-    uint64_t gram;
-    uint32_t first; /* where it is first, and 1; 0: empty */
-    uint32_t count;
-};
-
-/* Kept from document to document; ready when zeroed. Up to 65 bytes a word. */
+/* Kept from document to document; ready when zeroed. At most 13 bytes a word and a table of 32 MiB, or of 3 bytes a word where that is more. */
 struct corpus_repetition_scratch {
-    struct corpus_hash_set set;       /* of paragraphs */
-    struct corpus_gram_slot *slots;   /* the n-grams of one length, open addressing */
-    size_t slot_capacity, slot_count; /* allocated; in use: a power of two */
-    uint64_t slot_key;                /* corpus_hash_key of the text */
-    unsigned slot_shift;
-    uint64_t *grams;   /* by word: hash of the n-gram that begins there, where it may be there twice */
-    uint32_t *starts;  /* by word: characters of the words before it */
-    uint32_t *places;  /* words at which an n-gram begins that is there twice, in order */
-    uint8_t *repeated; /* by word: the longest n of those n-grams */
+    struct corpus_hash_set
+        set; /* of paragraphs, then of the n-grams of one length: of a share of them, where there are many */
+    size_t
+        turn_grams; /* n-grams that a turn may count before there are more turns; 0: as many as a table of 32 MiB has room for */
+    uint32_t *places;        /* words at which an n-gram begins that is there twice, in order */
+    uint32_t *firsts, *next; /* of each place: the first place with the same n-gram; those of n-grams one word longer */
+    uint8_t *repeated;       /* by word: the longest n of n-grams that begin there and are there twice */
     size_t capacity[4], place_count;
 };
 void corpus_repetition_release(struct corpus_repetition_scratch *scratch);

@@ -58,11 +58,12 @@ static bool ends_sentence(const uint16_t *classes, q_string line)
            CORPUS_SENTENCE_END;
 }
 
-static void count_line(const uint16_t *classes, q_string line, struct corpus_hash_set *set, struct corpus_metrics *m)
+static q_status count_line(const uint16_t *classes, q_string line, struct corpus_hash_set *set,
+                           struct corpus_metrics *m)
 {
     q_string inner = corpus_line_strip(classes, line);
     if (!inner.size)
-        return;
+        return Q_OK;
     uint64_t characters = corpus_count_characters(line);
     m->text_lines++;
     m->longest_line = Q_MAX(m->longest_line, characters);
@@ -70,13 +71,16 @@ static void count_line(const uint16_t *classes, q_string line, struct corpus_has
     m->ellipsis_lines += q_string_ends(inner, "...") || q_string_ends(inner, "\xE2\x80\xA6");
     m->stopped_lines += ends_sentence(classes, line);
     m->short_lines += characters <= CORPUS_SHORT_LINE;
-    uint32_t before = corpus_hash_set_slot(set, q_hash64(line.data, line.size, 0))->count++;
+    struct corpus_hash_slot *slot;
+    Q_TRY(corpus_hash_set_take(set, q_hash64(line.data, line.size, 0), &slot));
+    const uint32_t before = slot->count++;
     if (before) {
         m->duplicate_lines++;
         m->duplicate_line_characters += characters;
         m->repeated_lines += before == 1 ? 2 : 1;
         m->repeated_line_characters += characters * (before == 1 ? 2 : 1);
     }
+    return Q_OK;
 }
 
 q_status corpus_measure(q_string text, const struct corpus_words *words, struct corpus_hash_set *set,
@@ -88,9 +92,10 @@ q_status corpus_measure(q_string text, const struct corpus_words *words, struct 
                                    .hashes = corpus_count_byte(text, '#'),
                                    .ellipses = count_ellipses(text)};
     count_words(words, out);
-    Q_TRY(corpus_hash_set_begin(set, (size_t)out->newlines + 1, corpus_hash_key(text)));
+    const size_t lines = (size_t)out->newlines + 1;
+    Q_TRY(corpus_hash_set_begin(set, Q_MIN(lines, (size_t)CORPUS_HASH_SET_FEW), corpus_hash_key(text)));
     q_string rest = text, line;
     for (; q_string_next_line(&rest, &line); out->lines++)
-        count_line(classes, line, set, out);
+        Q_TRY(count_line(classes, line, set, out));
     return Q_OK;
 }

@@ -137,10 +137,14 @@ static void fuzz_measures(q_string text)
 {
     static struct corpus_words words;
     static struct corpus_repetition_scratch scratch;
-    struct corpus_repetition fast, plain;
+    struct corpus_repetition fast, plain, in_turns;
     fuzz_must(corpus_words_cut(text, &words) == Q_OK, "words");
     fuzz_must(words.count <= text.size, "more words than bytes");
+    scratch.turn_grams = 0;
     fuzz_must(corpus_repetition_measure(text, &words, &scratch, &fast) == Q_OK, "measure");
+    scratch.turn_grams = 20;
+    fuzz_must(corpus_repetition_measure(text, &words, &scratch, &in_turns) == Q_OK, "measure in turns");
+    fuzz_must(memcmp(&fast, &in_turns, sizeof fast) == 0, "repetition is another in turns");
     fuzz_must(corpus_repetition_plain(text, &words, &scratch, &plain) == Q_OK, "measure plainly");
     fuzz_must(memcmp(&fast, &plain, sizeof fast) == 0, "repetition is not as its twin says");
 }

@@ -225,15 +225,36 @@ static void test_phrases(void **state)
     assert_int_equal(corpus_phrases_in(Q_STRING(""), phrases, 3), 0);
 }
 
+/* More lines than the table of lines has room for in the beginning: none is lost when it grows. */
+static void test_many_lines(void **state)
+{
+    (void)state;
+    enum { LINES = 5 * CORPUS_HASH_SET_FEW };
+    struct q_buffer text = {0};
+    struct corpus_metrics m;
+    for (unsigned i = 0; i < 2 * LINES; i++)
+        assert_ok(q_buffer_printf(&text, "%05x\n", i % LINES));
+    assert_ok(corpus_words_cut(q_buffer_string(&text), &words));
+    assert_ok(corpus_measure(q_buffer_string(&text), &words, &set, &m));
+    assert_int_equal(m.text_lines, 2 * LINES);
+    assert_int_equal(m.duplicate_lines, LINES);
+    assert_int_equal(m.repeated_lines, 2 * LINES);
+    q_buffer_release(&text);
+}
+
 /* --- repetition -------------------------------------------------------------------------------------------------------------------- */
 
 static struct corpus_repetition repetition(q_string text)
 {
+    static const size_t turn_grams[] = {0, 1, 20}; /* in one turn, in 16, in a few: small ones, in which hashes crowd */
     struct corpus_repetition fast, plain;
     assert_ok(corpus_words_cut(text, &words));
-    assert_ok(corpus_repetition_measure(text, &words, &scratch, &fast));
     assert_ok(corpus_repetition_plain(text, &words, &scratch, &plain));
-    assert_memory_equal(&fast, &plain, sizeof fast);
+    for (size_t i = 0; i < Q_COUNT_OF(turn_grams); i++) {
+        scratch.turn_grams = turn_grams[i];
+        assert_ok(corpus_repetition_measure(text, &words, &scratch, &fast));
+        assert_memory_equal(&fast, &plain, sizeof fast);
+    }
     return fast;
 }
 
@@ -661,6 +682,7 @@ int main(void)
                                        cmocka_unit_test(test_metrics),
                                        cmocka_unit_test(test_count_bytes),
                                        cmocka_unit_test(test_phrases),
+                                       cmocka_unit_test(test_many_lines),
                                        cmocka_unit_test(test_repetition),
                                        cmocka_unit_test(test_repetition_against_plain),
                                        cmocka_unit_test(test_gopher),
