@@ -174,6 +174,18 @@ static uint32_t table_slots(uint64_t entries)
     return slots;
 }
 
+/* A run of full slots so far, and the longest; asked of each slot in order. Runs over the table's end are two. */
+static void count_run(bool full, uint32_t *run, uint32_t *longest)
+{
+    *run = full ? *run + 1 : 0;
+    *longest = Q_MAX(*longest, *run);
+}
+
+static q_status crowded(const struct source *s)
+{
+    return damaged(s, "the hashes of its words or buckets crowd, as they do in no trained model");
+}
+
 static q_status index_entries(struct source *s, struct fasttext_model *m)
 {
     const uint32_t count = m->word_count + m->label_count, slots = table_slots(count);
@@ -183,9 +195,14 @@ static q_status index_entries(struct source *s, struct fasttext_model *m)
         uint32_t slot = fasttext_slot(m, fasttext_name(m, i), m->entries[i].hash);
         if (m->slots[slot])
             return damaged(s, "a word is there twice");
+        if (((slot - m->entries[i].hash) & m->slot_mask) > FASTTEXT_RUN_MAX)
+            return crowded(s);
         m->slots[slot] = i + 1;
     }
-    return Q_OK;
+    uint32_t run = 0, longest = 0;
+    for (uint32_t i = 0; i < slots; i++)
+        count_run(m->slots[i] != 0, &run, &longest);
+    return longest > FASTTEXT_RUN_MAX ? crowded(s) : Q_OK;
 }
 
 /* Which buckets pruning left, and the row of each behind the words'. */
@@ -201,12 +218,17 @@ static q_status read_kept(struct source *s, struct fasttext_model *m, uint64_t c
         uint32_t bucket, row;
         Q_TRY(take_i32(s, 0, (int64_t)m->buckets - 1, "a pruned bucket", &bucket));
         Q_TRY(take_i32(s, 0, (int64_t)count - 1, "a pruned row", &row));
-        struct fasttext_kept *kept = &m->kept[fasttext_kept_slot(m, bucket)];
-        if (kept->row != UINT32_MAX)
+        const uint32_t slot = fasttext_kept_slot(m, bucket);
+        if (m->kept[slot].row != UINT32_MAX)
             return damaged(s, "a bucket is there twice");
-        *kept = (struct fasttext_kept){bucket, m->word_count + row};
+        if (((slot - fasttext_kept_home(m, bucket)) & m->kept_mask) > FASTTEXT_RUN_MAX)
+            return crowded(s);
+        m->kept[slot] = (struct fasttext_kept){bucket, m->word_count + row};
     }
-    return Q_OK;
+    uint32_t run = 0, longest = 0;
+    for (uint32_t i = 0; i < slots; i++)
+        count_run(m->kept[i].row != UINT32_MAX, &run, &longest);
+    return longest > FASTTEXT_RUN_MAX ? crowded(s) : Q_OK;
 }
 
 /* *rows: how many the input matrix must have. */

@@ -64,6 +64,10 @@ static inline q_string fasttext_name(const struct fasttext_model *model, uint32_
     return (q_string){model->names + model->entries[entry].at, model->entries[entry].size};
 }
 
+/* A model whose table has so many full slots in a row is refused: of good hashes, in a table that is half empty, fewer than a hundred stand together in the largest models,
+ * and a look-up must not become a search. */
+enum { FASTTEXT_RUN_MAX = 512 };
+
 /* The first slot that is empty or holds the name, of the table of entries. */
 static inline uint32_t fasttext_slot(const struct fasttext_model *model, q_string name, uint32_t hash)
 {
@@ -77,9 +81,14 @@ static inline uint32_t fasttext_slot(const struct fasttext_model *model, q_strin
 }
 
 /* The same of the table of kept subwords. Buckets are hashes already, but remainders: spread anew. */
+static inline uint32_t fasttext_kept_home(const struct fasttext_model *model, uint32_t bucket)
+{
+    return bucket * 2654435769u >> 7 & model->kept_mask;
+}
+
 static inline uint32_t fasttext_kept_slot(const struct fasttext_model *model, uint32_t bucket)
 {
-    uint32_t slot = bucket * 2654435769u >> 7 & model->kept_mask;
+    uint32_t slot = fasttext_kept_home(model, bucket);
     while (model->kept[slot].row != UINT32_MAX && model->kept[slot].bucket != bucket)
         slot = (slot + 1) & model->kept_mask;
     return slot;

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-enum { MADE_NAMES_MAX = 16 };
+enum { MADE_NAMES_MAX = 1024 };
 
 struct made_fasttext {
     int version; /* 12, 11 */

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "corpus/lang/classify.h"
+#include "corpus/lang/fasttext_private.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
 #include "tests/corpus/make_fasttext.h"
@@ -335,6 +336,31 @@ static void test_error_texts(void **state)
     assert_fails(fasttext_load("model.bin", &model), Q_ERR_INPUT, "n-grams, but no buckets");
 }
 
+/* Words whose hashes all lie in one place of the table would make a search of every look-up: some are allowed, too many are not. */
+static void test_words_that_crowd(void **state)
+{
+    (void)state;
+    enum { CROWDED = 600, SLOTS = 2048 };
+    static char names[CROWDED][12];
+    struct made_fasttext made = models[0];
+    struct made_matrices matrices;
+    struct fasttext_model *model;
+    unsigned found = 0;
+    for (unsigned i = 0; found < CROWDED; i++) {
+        const int size = snprintf(names[found], sizeof names[found], "w%u", i);
+        if (fasttext_hash_bytes(names[found], (size_t)size) % SLOTS == 5)
+            made.words[found] = names[found], found++;
+    }
+    write_model(&made, &matrices);
+    release_matrices(&matrices);
+    assert_fails(fasttext_load("model.bin", &model), Q_ERR_INPUT, "crowd, as they do in no trained model");
+    made.words[FASTTEXT_RUN_MAX - 100] = NULL;
+    write_model(&made, &matrices);
+    release_matrices(&matrices);
+    assert_ok(fasttext_load("model.bin", &model));
+    fasttext_release(model);
+}
+
 static q_status load_and_ask(void)
 {
     struct fasttext_model *model = NULL;
@@ -494,10 +520,10 @@ static void test_quality(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_predictions), cmocka_unit_test(test_damaged_files),
-        cmocka_unit_test(test_error_texts), cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_tags),        cmocka_unit_test(test_languages_of_a_model),
-        cmocka_unit_test(test_quality),
+        cmocka_unit_test(test_predictions),          cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_error_texts),          cmocka_unit_test(test_words_that_crowd),
+        cmocka_unit_test(test_failing_allocations),  cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_languages_of_a_model), cmocka_unit_test(test_quality),
     };
     int failed = cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
     q_buffer_release(&file);
