@@ -182,25 +182,25 @@ static void count_longer(struct counting *c)
     c->room = turn.room;
 }
 
-/* In turns, so many that the table of one stays small. It has an eighth more room than an even share; should the hashes crowd in one turn, that turn begins anew with
- * more: what it counted so far is so, and is found again. */
+/* In as many turns as it takes for the table of one to stay small; in the last resort with a larger table. What was counted before a table was full is so, and is found
+ * again. */
 static q_status count_in_turns(struct counting *c, size_t grams, uint64_t key, void (*count)(struct counting *c))
 {
     enum { TURNS_MAX = 16, TURN_GRAMS = (1 << 21) / 3 * 2 };
-    const size_t most = c->s->turn_grams ? c->s->turn_grams : TURN_GRAMS;
+    size_t room = Q_MIN(grams, c->s->turn_grams ? c->s->turn_grams : TURN_GRAMS);
     c->turns = 1;
-    while (c->turns < TURNS_MAX && grams / c->turns > most / 9 * 8)
-        c->turns *= 2;
-    size_t room = grams / c->turns + 1;
-    room = c->turns == 1 ? grams : room + room / 8;
     for (c->turn = 0; c->turn < c->turns;) {
         c->room = room + 1;
         Q_TRY(corpus_hash_set_begin(&c->s->set, room + 1, key));
         count(c);
-        if (c->room)
+        if (c->room) {
             c->turn++;
-        else
-            room = Q_MIN(room * 2, grams);
+        } else if (c->turns < TURNS_MAX) {
+            c->turns *= 2;
+            c->turn = 0;
+        } else {
+            room = Q_MIN(grams, Q_MAX(room * 2, grams / TURNS_MAX + grams / TURNS_MAX / 8));
+        }
     }
     return Q_OK;
 }

@@ -6,7 +6,7 @@
  * n-gram only where its parts were found twice; of ordinary text hardly anything is left at n = 5. An n-gram is told by the first places of its two parts.
  * `corpus_repetition_plain` says the same without that.
  *
- * What bounds memory: of a text of millions of words the n-grams are counted in up to 16 turns, each turn those whose hashes say so, in one small table.
+ * What bounds memory: where millions of n-grams are different, they are counted in up to 16 turns, each turn those whose hashes say so, in one small table.
  */
 #ifndef QUERN_CORPUS_REPETITION_H
 #define QUERN_CORPUS_REPETITION_H
@@ -42,10 +42,9 @@ struct corpus_repetition {
 /* Kept from document to document; ready when zeroed. At most 13 bytes a word and a table of 32 MiB, or of 3 bytes a word where that is more. */
 struct corpus_repetition_scratch {
     struct corpus_hash_set
-        set; /* of paragraphs, then of the n-grams of one length: of a share of them, where there are many */
-    size_t
-        turn_grams; /* n-grams that a turn may count before there are more turns; 0: as many as a table of 32 MiB has room for */
-    uint32_t *places;        /* words at which an n-gram begins that is there twice, in order */
+        set;           /* of paragraphs, then of the n-grams of one length: of a share of them, where there are many */
+    size_t turn_grams; /* different n-grams counted in a turn; 0: as many as a table of 32 MiB has room for */
+    uint32_t *places;  /* words at which an n-gram begins that is there twice, in order */
     uint32_t *firsts, *next; /* of each place: the first place with the same n-gram; those of n-grams one word longer */
     uint8_t *repeated;       /* by word: the longest n of n-grams that begin there and are there twice */
     size_t capacity[4], place_count;
