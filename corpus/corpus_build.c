@@ -147,10 +147,18 @@ static void unpack(const struct batch *batch, const struct packed *packed, struc
     }
 }
 
+/* Empties it, and gives back what only a very large item needs. */
+static void clear_buffer(struct q_buffer *buffer)
+{
+    q_buffer_clear(buffer);
+    if (buffer->capacity > CORPUS_LARGE_BYTES)
+        q_buffer_release(buffer);
+}
+
 static void clear_batch(struct batch *batch)
 {
-    q_buffer_clear(&batch->bytes);
-    q_buffer_clear(&batch->lines);
+    clear_buffer(&batch->bytes);
+    clear_buffer(&batch->lines);
     batch->count = 0;
     q_accounting_release(&batch->accounting);
     corpus_statistics_clear(&batch->statistics);
@@ -222,6 +230,7 @@ static q_status work(void *context, unsigned worker, void *job)
         corpus_changes_add(&batch->statistics.changes, &outcome.changes);
         Q_TRY(account(b, batch, &item, &outcome));
     }
+    clear_buffer(&batch->bytes); /* while it waits to be merged only its lines are wanted */
     return Q_OK;
 }
 
@@ -238,6 +247,7 @@ static q_status merge(void *context, void *job)
         Q_TRY(q_documents_append_line(b->writer, q_string_slice(rest, 0, size)));
         rest = q_string_slice(rest, size, rest.size);
     }
+    clear_buffer(&batch->lines);
     Q_TRY(q_accounting_add(&b->accounting, &batch->accounting));
     return corpus_statistics_add(&b->statistics, &batch->statistics, b->plan->settings.samples);
 }

@@ -2,7 +2,9 @@
  *
  * Within a part, one thread reads items and packs them in batches, all threads work on batches, and the results are merged in the order read: the same
  * bytes for any number of threads. Memory: batches in flight (two per thread and two more), each CORPUS_BATCH_BYTES of items or one larger item
- * (item_bytes_max), and as much again for its text; and of each thread for the longest text at hand up to 30 bytes per byte for its rules (rules.h).
+ * (item_bytes_max), and as much again for its text; and of each thread for the longest text at hand 6 bytes per byte of prose for its rules, at most 32
+ * (rules.h), and up to 6 for its way there. What an item of more than CORPUS_LARGE_BYTES took is given back with the next one. tests/long/bombs.sh holds
+ * the program to it.
  */
 #ifndef QUERN_CORPUS_BUILD_H
 #define QUERN_CORPUS_BUILD_H

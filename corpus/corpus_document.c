@@ -25,12 +25,40 @@ struct corpus_worker {
     struct corpus_langs shares;
     struct corpus_lang lang;
     struct corpus_judge *judge;
+    const struct corpus_models *models;
+    bool large; /* the last item was: what it took is not kept */
 };
 
 static unsigned pii_kinds(const struct corpus_pii_settings *pii)
 {
     return (pii->email ? PII_EMAIL : 0u) | (pii->ip ? PII_IP : 0u) | (pii->phone ? PII_PHONE : 0u) |
            (pii->iban ? PII_IBAN : 0u) | (pii->card ? PII_CARD : 0u);
+}
+
+/* A zeroed worker with its settings and models; what was made must be released after a failure too. */
+static q_status make_parts(struct corpus_worker *w)
+{
+    Q_TRY(corpus_decoder_create(&w->decoder));
+    if (w->settings->mojibake)
+        Q_TRY(mojibake_create(&w->mojibake));
+    Q_TRY(q_jsonl_create(&w->parser));
+    Q_TRY(corpus_judge_create(&w->judge));
+    return corpus_classifier_init(&w->classifier, w->models);
+}
+
+static void release_parts(struct corpus_worker *w)
+{
+    struct q_buffer *buffers[] = {&w->id, &w->raw, &w->mended, &w->text, &w->scratch, &w->title, &w->meta};
+    for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
+        q_buffer_release(buffers[i]);
+    http_decoder_release(&w->http);
+    html_extractor_release(&w->extractor);
+    corpus_classifier_release(&w->classifier);
+    q_jsonl_release(w->parser);
+    mojibake_release(w->mojibake);
+    corpus_decoder_release(w->decoder);
+    corpus_judge_release(w->judge);
+    *w = (struct corpus_worker){.settings = w->settings, .models = w->models, .pii = w->pii};
 }
 
 q_status corpus_worker_create(const struct corpus_settings *settings, const struct corpus_models *models,
@@ -40,16 +68,9 @@ q_status corpus_worker_create(const struct corpus_settings *settings, const stru
     Q_TRY(q_alloc_zero(1, sizeof *worker, &worker));
     q_check(!settings->lang_model == !models->lang && !settings->quality_model == !models->quality);
     worker->settings = settings;
+    worker->models = models;
     worker->pii = pii_kinds(&settings->pii);
-    q_status status = corpus_decoder_create(&worker->decoder);
-    if (status == Q_OK && settings->mojibake)
-        status = mojibake_create(&worker->mojibake);
-    if (status == Q_OK)
-        status = q_jsonl_create(&worker->parser);
-    if (status == Q_OK)
-        status = corpus_judge_create(&worker->judge);
-    if (status == Q_OK)
-        status = corpus_classifier_init(&worker->classifier, models);
+    q_status status = make_parts(worker);
     if (status != Q_OK) {
         corpus_worker_release(worker);
         return status;
@@ -62,18 +83,17 @@ void corpus_worker_release(struct corpus_worker *worker)
 {
     if (!worker)
         return;
-    struct q_buffer *buffers[] = {&worker->id,      &worker->raw,   &worker->mended, &worker->text,
-                                  &worker->scratch, &worker->title, &worker->meta};
-    for (size_t i = 0; i < Q_COUNT_OF(buffers); i++)
-        q_buffer_release(buffers[i]);
-    http_decoder_release(&worker->http);
-    html_extractor_release(&worker->extractor);
-    corpus_classifier_release(&worker->classifier);
-    q_jsonl_release(worker->parser);
-    mojibake_release(worker->mojibake);
-    corpus_decoder_release(worker->decoder);
-    corpus_judge_release(worker->judge);
+    release_parts(worker);
     q_release(worker);
+}
+
+/* A thread that met one very large item would hold for ever what it took: it begins anew. */
+static q_status forget_large(struct corpus_worker *w)
+{
+    if (!w->large)
+        return Q_OK;
+    release_parts(w);
+    return make_parts(w);
 }
 
 q_status corpus_document_id(const struct corpus_origin *origin, const struct corpus_item *item, struct q_buffer *out)
@@ -233,6 +253,7 @@ static q_status extract_record(struct corpus_worker *w, const struct corpus_orig
     const char *reason;
     Q_TRY(http_decode(&w->http, &item->http, item->bytes, w->settings->item_bytes_max, w->settings->unpack_ratio_max,
                       body, &reason));
+    w->large |= body->size > CORPUS_LARGE_BYTES;
     if (reason)
         return refuse(out, reason, true);
     reason = look_at(origin, *body, &out->format);
@@ -385,9 +406,11 @@ q_status corpus_work(struct corpus_worker *w, const struct corpus_origin *origin
 {
     q_string text = {0};
     *out = (struct corpus_outcome){.format = item->format, .reason = item->reason, .failed = item->failed};
+    Q_TRY(forget_large(w));
     w->langs_taken = false;
     if (item->reason)
         return Q_OK;
+    w->large = item->bytes.size > CORPUS_LARGE_BYTES;
     q_buffer_clear(&w->id);
     Q_TRY(corpus_document_id(origin, item, &w->id));
     Q_TRY(extract(w, origin, item, out, &text));

@@ -19,7 +19,7 @@
 #include "corpus/rules/rules.h"
 #include "corpus/text/normalise.h"
 
-/* One per thread. */
+/* One per thread. It keeps its memory from item to item, but for what one of more than CORPUS_LARGE_BYTES (reader.h) took. */
 struct corpus_worker;
 
 /* settings and models (those that the settings name) must outlive it. */

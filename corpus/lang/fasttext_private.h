@@ -64,8 +64,8 @@ static inline q_string fasttext_name(const struct fasttext_model *model, uint32_
     return (q_string){model->names + model->entries[entry].at, model->entries[entry].size};
 }
 
-/* A model whose table has so many full slots in a row is refused: of good hashes, in a table that is half empty, fewer than a hundred stand together in the largest models,
- * and a look-up must not become a search. */
+/* A model whose table has more full slots in a row is refused: of good hashes, in a table that is half empty, fewer than a hundred stand together in the
+ * largest models, and a look-up must not become a search. */
 enum { FASTTEXT_RUN_MAX = 512 };
 
 /* The first slot that is empty or holds the name, of the table of entries. */

@@ -17,8 +17,8 @@ struct verdict {
     bool reliable;
 };
 
-/* A string, for the NUL behind it: where the last letter is of another script than those before, CLD2 looks at the character behind the text, and what lies there by
- * chance would change the language, or end the program. */
+/* A string, for the NUL behind it: where the last letter is of another script than those before, CLD2 looks at the character behind the text, and what lies
+ * there by chance would change the language, or end the program. */
 verdict ask(const std::string &text)
 {
     verdict v;

@@ -393,6 +393,8 @@ q_status corpus_reader_next(struct corpus_reader *reader, struct corpus_item *it
 {
     bool have = false;
     *more = true;
+    if (reader->bytes.capacity > CORPUS_LARGE_BYTES)
+        q_buffer_release(&reader->bytes);
     bool damaged = false; /* then the note is about what is still to be reported */
     for (struct corpus_level *level = reader->top; level; level = level->outer)
         damaged |= level->failure != NULL;

@@ -43,6 +43,9 @@ struct corpus_reader_options {
 
 enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 
+/* What a larger item took is not kept for the next ones, here and on the item's way to a document. */
+enum { CORPUS_LARGE_BYTES = 4 << 20 };
+
 /* Strings are valid until the next call. */
 struct corpus_item {
     q_string name;             /* inside the file; empty: the file itself. Valid UTF-8 */

@@ -51,7 +51,6 @@ struct corpus_judge {
     struct q_buffer texts[2]; /* what edits make, in turn */
     unsigned turn;
     bool measured, repeated; /* metrics, repetition are of subject->text */
-    bool large;              /* the text was: what it took is not kept */
 };
 
 q_status corpus_judge_create(struct corpus_judge **out)
@@ -59,21 +58,15 @@ q_status corpus_judge_create(struct corpus_judge **out)
     return q_alloc_zero(1, sizeof **out, out);
 }
 
-/* What a very long text took is not kept for short ones. */
-static void shrink(struct corpus_judge *j)
-{
-    corpus_words_release(&j->words);
-    corpus_hash_set_release(&j->set);
-    corpus_repetition_release(&j->scratch);
-    q_buffer_release(&j->texts[0]);
-    q_buffer_release(&j->texts[1]);
-}
-
 void corpus_judge_release(struct corpus_judge *judge)
 {
     if (!judge)
         return;
-    shrink(judge);
+    corpus_words_release(&judge->words);
+    corpus_hash_set_release(&judge->set);
+    corpus_repetition_release(&judge->scratch);
+    q_buffer_release(&judge->texts[0]);
+    q_buffer_release(&judge->texts[1]);
     q_release(judge);
 }
 
@@ -148,9 +141,6 @@ q_status corpus_judge_text(struct corpus_judge *j, struct corpus_subject *subjec
                            const struct corpus_verdict_visitor *visitor, const struct corpus_rule **out)
 {
     *out = NULL;
-    if (j->large)
-        shrink(j);
-    j->large = subject->text.size > CORPUS_LARGE_BYTES;
     j->measured = j->repeated = false;
     subject->words = &j->words;
     subject->metrics = &j->metrics;

@@ -91,10 +91,9 @@ static inline bool corpus_family_enabled(const struct corpus_rule_family *family
     return *(const bool *)((const char *)rules + family->enabled);
 }
 
-/* Asks the families. One per thread; it keeps its memory from text to text, but for what a text of more than CORPUS_LARGE_BYTES took. That is, at most, 29 bytes a
- * word (repetition.h, words.h) and a table of 32 MiB, or of 3 bytes a word where that is more: of prose 6 bytes per byte of text, of text in which every byte is a word
- * 32. And 72 bytes for each different line. */
-enum { CORPUS_LARGE_BYTES = 4 << 20 };
+/* Asks the families. One per thread; it keeps its memory from text to text. That is, at most, 29 bytes a word (repetition.h, words.h) and a table of 32 MiB,
+ * or of 3 bytes a word where that is more: of prose 6 bytes per byte of text, of text in which every byte is a word 32. And 72 bytes for each different
+ * line. */
 struct corpus_judge;
 q_status corpus_judge_create(struct corpus_judge **out) Q_MUST_USE;
 void corpus_judge_release(struct corpus_judge *judge); /* NULL is allowed */

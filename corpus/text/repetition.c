@@ -182,8 +182,8 @@ static void count_longer(struct counting *c)
     c->room = turn.room;
 }
 
-/* In as many turns as it takes for the table of one to stay small; in the last resort with a larger table. What was counted before a table was full is so, and is found
- * again. */
+/* In as many turns as it takes for the table of one to stay small; in the last resort with a larger table. What was counted before a table was full is so, and
+ * is found again. */
 static q_status count_in_turns(struct counting *c, size_t grams, uint64_t key, void (*count)(struct counting *c))
 {
     enum { TURNS_MAX = 16, TURN_GRAMS = (1 << 21) / 3 * 2 };

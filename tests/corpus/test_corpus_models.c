@@ -148,6 +148,36 @@ static void test_mixed_documents(void **state)
     stop();
 }
 
+/* --- memory ------------------------------------------------------------------------------------------------------------------------ */
+
+/* What a large document took goes back to the system with the next one. */
+static void test_memory_of_a_large_document(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it keeps what is released */
+#endif
+    enum { BYTES = 24 << 20 };
+    static const char *const sets[] = {"corpus.repetition.enabled=true", NULL};
+    struct q_buffer line = {0};
+    start(sets);
+    work(LINE(ENGLISH), 0);
+    assert_ok(q_buffer_append_string(&line, Q_STRING("{\"text\":\"")));
+    while (line.size < BYTES)
+        assert_ok(q_buffer_append_string(&line, Q_STRING("a b c d e f g h ")));
+    assert_ok(q_buffer_append_string(&line, Q_STRING("\"}")));
+    assert_ok(q_buffer_terminate(&line));
+    const uint64_t before = q_memory_resident_bytes();
+    assert_non_null(work(line.data, 1).reason);
+    const uint64_t held = q_memory_resident_bytes();
+    work(LINE(ENGLISH), 2);
+    const uint64_t after = q_memory_resident_bytes();
+    assert_true(held > before + 4 * (uint64_t)BYTES); /* else this measures nothing */
+    assert_true(after < before + BYTES);
+    q_buffer_release(&line);
+    stop();
+}
+
 /* --- identity ---------------------------------------------------------------------------------------------------------------------- */
 
 static void test_identity(void **state)
@@ -190,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_language_and_quality),
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_mixed_documents),
+        cmocka_unit_test(test_memory_of_a_large_document),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_model_changed_behind_the_plan),
     };
