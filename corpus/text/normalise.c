@@ -236,11 +236,21 @@ static bool append(void *context, const char *bytes, size_t count)
     return q_buffer_append(context, bytes, count) == Q_OK;
 }
 
+static void shorten_rows(struct q_buffer *out, struct corpus_changes *changes)
+{
+    size_t removed;
+    out->size = corpus_nfc_shorten_rows(out->data, out->size, &removed);
+    changes->controls += removed;
+}
+
 static q_status compose(struct q_buffer *out, struct q_buffer *scratch, struct corpus_changes *changes)
 {
     if (out->size > INT32_MAX)
         return q_fail(Q_ERR_INPUT, "a text of %zu bytes is larger than can be normalised", out->size);
-    if (!needs_look(q_buffer_string(out)) || corpus_nfc_is(out->data, out->size))
+    if (!needs_look(q_buffer_string(out)))
+        return Q_OK;
+    shorten_rows(out, changes);
+    if (corpus_nfc_is(out->data, out->size))
         return Q_OK;
     q_buffer_clear(scratch);
     if (!corpus_nfc_write(out->data, out->size, append, scratch))
@@ -248,6 +258,7 @@ static q_status compose(struct q_buffer *out, struct q_buffer *scratch, struct c
     struct q_buffer swap = *out;
     *out = *scratch;
     *scratch = swap;
+    shorten_rows(out, changes);
     changes->composed++;
     return Q_OK;
 }

@@ -7,6 +7,7 @@
  *     parts words;
  *   - blanks (space and tab) at the end of a line, more than two empty lines in a row, and white space at either end of the text. Indentation stays,
  *     that of the first line too, and so do blanks within lines.
+ *   - of more than 1,024 combining marks (or whatever else cannot begin a normal form) in a row, those beyond: unicode_nfc.h.
  * Normalising twice is normalising once. The text is read once at memory speed where nothing special stands, and once more by ICU only where a character
  * stands that NFC may change.
  */
@@ -16,12 +17,12 @@
 #include "base/memory.h"
 
 struct corpus_changes {
-    uint64_t charset;                           /* documents converted from another charset */
-    uint64_t repaired;                          /* broken UTF-8 sequences replaced by U+FFFD */
-    uint64_t line_ends;                         /* CR LF, CR, NEL, U+2028, U+2029 made LF */
-    uint64_t controls;                          /* control characters, byte order marks and noncharacters removed */
-    uint64_t composed;                          /* documents that were not in NFC */
-    uint64_t trimmed;                           /* documents with white space cut from an end */
+    uint64_t charset;   /* documents converted from another charset */
+    uint64_t repaired;  /* broken UTF-8 sequences replaced by U+FFFD */
+    uint64_t line_ends; /* CR LF, CR, NEL, U+2028, U+2029 made LF */
+    uint64_t controls;  /* control characters, byte order marks, noncharacters, and the marks of endless rows removed */
+    uint64_t composed;  /* documents that were not in NFC */
+    uint64_t trimmed;   /* documents with white space cut from an end */
     uint64_t bidi, soft_hyphens, zero_widths;   /* characters removed */
     uint64_t trailing_blanks;                   /* lines that ended in blanks */
     uint64_t blank_lines;                       /* places with more than two empty lines, made two */

@@ -290,6 +290,33 @@ static void test_every_character(void **state)
     }
 }
 
+/* Marks of two classes in turn, and one that becomes two by composition: the first of a row stay, in order, wherever in the text it lies. */
+static void test_rows_of_marks(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"\xCC\x81\xCC\xA3", "\xCD\x84", "\xE0\xBD\xB3"};
+    struct q_buffer text = {0}, once = {0}, twice = {0};
+    for (unsigned round = 0; round < 24; round++) {
+        struct corpus_changes counts = {0};
+        q_buffer_clear(&text);
+        for (unsigned i = 0; i < round * 97; i++)
+            assert_ok(q_buffer_append_byte(&text, 'x'));
+        for (unsigned i = 0; i < (round % 8 ? 100000 : 500); i++)
+            assert_ok(q_buffer_append_string(&text, q_string_of(marks[round % 3])));
+        assert_ok(q_buffer_append_string(&text, Q_STRING("end")));
+        assert_ok(corpus_normalise(q_buffer_string(&text), &once, &scratch, &counts));
+        assert_int_equal(counts.controls > 0, round % 8 != 0);
+        assert_true(once.size <= round * 97 + 3 * CORPUS_NFC_ROW_MAX + 3);
+        assert_true(q_string_ends(q_buffer_string(&once), "end") && q_utf8_valid(q_buffer_string(&once)));
+        assert_true(corpus_nfc_is(once.data, once.size));
+        assert_ok(corpus_normalise(q_buffer_string(&once), &twice, &scratch, &counts));
+        assert_true(q_string_equal(q_buffer_string(&once), q_buffer_string(&twice)));
+    }
+    q_buffer_release(&text);
+    q_buffer_release(&once);
+    q_buffer_release(&twice);
+}
+
 static void test_nothing_below_300_composes(void **state)
 {
     (void)state;
@@ -441,6 +468,7 @@ int main(void)
                                        cmocka_unit_test(test_normal_form_against_plain),
                                        cmocka_unit_test(test_clean_against_plain),
                                        cmocka_unit_test(test_every_character),
+                                       cmocka_unit_test(test_rows_of_marks),
                                        cmocka_unit_test(test_nothing_below_300_composes),
                                        cmocka_unit_test(test_languages),
                                        cmocka_unit_test(test_nothing_behind_the_text_counts),

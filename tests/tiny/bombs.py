@@ -262,11 +262,13 @@ def lines_of(unit, count):
 
 
 class Run:
+    """A command, forked from a small shell: a process begins with the peak of what it was forked from, and this one holds the bomb."""
+
     def __init__(self, command):
         start = time.monotonic()
         self.timed_out = False
         with open("run.log", "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            process = subprocess.Popen(["sh", "-c", '"$@"; exit $?', "sh", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (GUARD_SECONDS, GUARD_SECONDS)))
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = 0
@@ -314,6 +316,8 @@ def build(name, file, data, expected, item_mib=0.0, options=()):
             complain(name, f"exit {run.code}: {log.read()[-300:]}")
         return run
     total, kept, reasons = account("out")
+    with open("out/provenance.json") as file:
+        run.mib = json.load(file)["memory_peak_bytes"] / MIB
     if total != kept + sum(reasons.values()):
         complain(name, f"{total} documents in, {kept} kept, {reasons}")
     if expected and not any(reason in reasons for reason in expected.split("|")):
@@ -333,57 +337,57 @@ def both_sizes(name, file, make, expected, small_mib, large_mib):
 
 
 def containers():
-    bomb = zeros_gzip()
-    yield "zeros.gz", "a.txt.gz", bomb, "empty", ITEM_MIB
-    yield "zeros.gz.gz", "a.txt.gz.gz", gzip_of([bomb]), "empty", ITEM_MIB
-    yield "zeros.gz.gz.gz", "a.txt.gz.gz.gz", gzip_of([gzip_of([bomb])]), "empty", ITEM_MIB
-    yield "letters.gz", "a.txt.gz", gzip_of(b"a" * MIB for _ in range(1024)), "too-large", ITEM_MIB
-    yield "letters.zst", "a.txt.zst", zstd_zeros(1 << 30, byte=b"a"), "too-large|archive-bomb", ITEM_MIB
-    yield "lines.zst", "a.jsonl.zst", zstd_zeros(1 << 30, byte=b"\n"), "archive-bomb", ITEM_MIB
-    yield "zstd-window", "a.txt.zst", zstd_zeros(1 << 30, 31), "archive-damaged|archive-truncated", 0
-    yield "zeros.warc.zst", "a.warc.zst", zstd_zeros(1 << 30), None, ITEM_MIB
-    yield "nested-zip", "a.zip", nested_zip(3, 10), "archive-bomb", ITEM_MIB
-    yield "deep-zip", "a.zip", nested_zip(20, 1), "too-deep", ITEM_MIB
-    yield "zip-directory", "a.zip", many_zip(1 << 20), None, ITEM_MIB
-    yield "zip-quine", "a.zip", zip_quine(), None, ITEM_MIB
-    yield "xz-dictionary", "a.txt.xz", xz_dictionary(40), None, 0
-    yield "lzma-dictionary", "a.txt.lzma", lzma_dictionary(), None, 0
-    yield "tar-entries", "a.tar.gz", tar_of_nothing(1 << 20), "empty", 0
-    yield "tar-sparse", "a.tar", tar_sparse(), None, ITEM_MIB
-    yield "names", "a.tar", tar_of(["../../etc/passwd", "/etc/shadow", "a/" * 40 + "b", "-rf", "a\nb"], GOOD), None, 0
-    yield "gzip-members", "a.txt.gz", gzip.compress(b"") * 10000, None, 0
-    yield "warc-members", "a.warc.gz", gzip.compress(b"") * 10000 + gzip.compress(record(page(b"", b"<p>" + GOOD))), None, 0
-    yield "lengths.warc", "a.warc", lies(b"9223372036854775808", b"-1", b"1e30", b"18446744073709551616", b"99999999999999", b"0", b""), None, ITEM_MIB
-    yield "chunks.warc", "a.warc", b"".join(record(page(b"Transfer-Encoding: chunked\r\n", size + b"\r\n<p>" + GOOD)) for size in
-                                           (b"ffffffffffffffff", b"7fffffffffffffff", b"-1", b"1e30", b"0", b"fffff", b"0" * 100000)), None, ITEM_MIB
+    bomb = zeros_gzip()  # a second
+    yield "zeros.gz", "a.txt.gz", lambda: (bomb), "empty", ITEM_MIB
+    yield "zeros.gz.gz", "a.txt.gz.gz", lambda: (gzip_of([bomb])), "empty", ITEM_MIB
+    yield "zeros.gz.gz.gz", "a.txt.gz.gz.gz", lambda: (gzip_of([gzip_of([bomb])])), "empty", ITEM_MIB
+    yield "letters.gz", "a.txt.gz", lambda: (gzip_of(b"a" * MIB for _ in range(1024))), "too-large", ITEM_MIB
+    yield "letters.zst", "a.txt.zst", lambda: (zstd_zeros(1 << 30, byte=b"a")), "too-large|archive-bomb", ITEM_MIB
+    yield "lines.zst", "a.jsonl.zst", lambda: (zstd_zeros(1 << 30, byte=b"\n")), "archive-bomb", ITEM_MIB
+    yield "zstd-window", "a.txt.zst", lambda: (zstd_zeros(1 << 30, 31)), "archive-damaged|archive-truncated", 0
+    yield "zeros.warc.zst", "a.warc.zst", lambda: (zstd_zeros(1 << 30)), None, ITEM_MIB
+    yield "nested-zip", "a.zip", lambda: (nested_zip(3, 10)), "archive-bomb", ITEM_MIB
+    yield "deep-zip", "a.zip", lambda: (nested_zip(20, 1)), "too-deep", ITEM_MIB
+    yield "zip-directory", "a.zip", lambda: (many_zip(1 << 20)), None, ITEM_MIB
+    yield "zip-quine", "a.zip", lambda: (zip_quine()), None, ITEM_MIB
+    yield "xz-dictionary", "a.txt.xz", lambda: (xz_dictionary(40)), None, 0
+    yield "lzma-dictionary", "a.txt.lzma", lambda: (lzma_dictionary()), None, 0
+    yield "tar-entries", "a.tar.gz", lambda: (tar_of_nothing(1 << 20)), "empty", 0
+    yield "tar-sparse", "a.tar", lambda: (tar_sparse()), None, ITEM_MIB
+    yield "names", "a.tar", lambda: (tar_of(["../../etc/passwd", "/etc/shadow", "a/" * 40 + "b", "-rf", "a\nb"], GOOD)), None, 0
+    yield "gzip-members", "a.txt.gz", lambda: (gzip.compress(b"") * 10000), None, 0
+    yield "warc-members", "a.warc.gz", lambda: (gzip.compress(b"") * 10000 + gzip.compress(record(page(b"", b"<p>" + GOOD)))), None, 0
+    yield "lengths.warc", "a.warc", lambda: (lies(b"9223372036854775808", b"-1", b"1e30", b"18446744073709551616", b"99999999999999", b"0", b"")), None, ITEM_MIB
+    yield "chunks.warc", "a.warc", lambda: (b"".join(record(page(b"Transfer-Encoding: chunked\r\n", size + b"\r\n<p>" + GOOD)) for size in
+                                           (b"ffffffffffffffff", b"7fffffffffffffff", b"-1", b"1e30", b"0", b"fffff", b"0" * 100000))), None, ITEM_MIB
     body = gzip_of([GOOD] + [bytes(MIB)] * 1024)
-    yield "body-gzip.warc", "a.warc", record(page(b"Content-Encoding: gzip\r\n", body)), "archive-bomb|too-large", ITEM_MIB
-    yield "body-zstd.warc", "a.warc", record(page(b"Content-Encoding: zstd\r\n", zstd_zeros(1 << 30, byte=b"a"))), "archive-bomb|too-large|http-coding", ITEM_MIB
-    yield "body-twice.warc", "a.warc", record(page(b"Content-Encoding: gzip, gzip, gzip\r\n", gzip_of([gzip_of([body])]))), "archive-bomb|too-large|http-coding", ITEM_MIB
-    yield "header.warc", "a.warc", record(page(b"X: " + b"a" * (8 * MIB) + b"\r\n", b"<p>" + GOOD)) + lies(b"1"), None, ITEM_MIB
-    yield "headers.warc", "a.warc", b"WARC/1.0\r\n" + b"a: b\r\n" * (4 * MIB), None, ITEM_MIB
+    yield "body-gzip.warc", "a.warc", lambda: (record(page(b"Content-Encoding: gzip\r\n", body))), "archive-bomb|too-large", ITEM_MIB
+    yield "body-zstd.warc", "a.warc", lambda: (record(page(b"Content-Encoding: zstd\r\n", zstd_zeros(1 << 30, byte=b"a")))), "archive-bomb|too-large|http-coding", ITEM_MIB
+    yield "body-twice.warc", "a.warc", lambda: (record(page(b"Content-Encoding: gzip, gzip, gzip\r\n", gzip_of([gzip_of([body])])))), "archive-bomb|too-large|http-coding", ITEM_MIB
+    yield "header.warc", "a.warc", lambda: (record(page(b"X: " + b"a" * (8 * MIB) + b"\r\n", b"<p>" + GOOD)) + lies(b"1")), None, ITEM_MIB
+    yield "headers.warc", "a.warc", lambda: (b"WARC/1.0\r\n" + b"a: b\r\n" * (4 * MIB)), None, ITEM_MIB
 
 
 def lines():
-    yield "line-of-1-GB", "a.jsonl", (lambda: [b'{"text":"'] + [b"a" * MIB] * 1024 + [b'"}\n' + line(GOOD[:-2].replace(b"\n", b" "))]), "too-large", ITEM_MIB
-    yield "lines-open", "a.jsonl", line(b"x") + b'{"a":' * 10000000 + b"\n", "json", ITEM_MIB
-    yield "line-nested", "a.jsonl", line(b"x") + b'{"text":"a","b":' + b"[" * 10000 + b"]" * 10000 + b"}\n", "json", 0
-    yield "line-keys", "a.jsonl", line(b"x") + b"{" + b"".join(b'"k%d":1,' % i for i in range(1000000)) + b'"text":"a"}\n', "gopher.words|repetition.top-2", 16
-    yield "line-same-keys", "a.jsonl", line(b"x") + b"{" + b'"k":1,' * 1000000 + b'"text":"a"}\n', "json", 16
-    yield "line-number", "a.jsonl", line(b"x") + b'{"text":' + b"9" * 50 * MIB + b"}\n", "json|no-text", ITEM_MIB
-    yield "line-escapes", "a.jsonl", line(b"x") + line(b"\\u0041 " * (7 * MIB)), None, ITEM_MIB
-    yield "empty-documents", "a.jsonl", lines_of(b'{"text":""}\n', 10000000), "empty", 0
-    yield "blank-lines", "a.jsonl", (lambda: [line(b"x")] + [b"\n" * 100000] * 100), None, 0
-    yield "one-letter-documents", "a.jsonl", lines_of(b'{"text":"a"}\n', 2000000), "gopher.words|repetition.top-2", 0
+    yield "line-of-1-GB", "a.jsonl", lambda: ((lambda: [b'{"text":"'] + [b"a" * MIB] * 1024 + [b'"}\n' + line(GOOD[:-2].replace(b"\n", b" "))])), "too-large", ITEM_MIB
+    yield "lines-open", "a.jsonl", lambda: (line(b"x") + b'{"a":' * 10000000 + b"\n"), "json", ITEM_MIB
+    yield "line-nested", "a.jsonl", lambda: (line(b"x") + b'{"text":"a","b":' + b"[" * 10000 + b"]" * 10000 + b"}\n"), "json", 0
+    yield "line-keys", "a.jsonl", lambda: (line(b"x") + b"{" + b"".join(b'"k%d":1,' % i for i in range(1000000)) + b'"text":"a"}\n'), "gopher.words|repetition.top-2", 16
+    yield "line-same-keys", "a.jsonl", lambda: (line(b"x") + b"{" + b'"k":1,' * 1000000 + b'"text":"a"}\n'), "json", 16
+    yield "line-number", "a.jsonl", lambda: (line(b"x") + b'{"text":' + b"9" * 50 * MIB + b"}\n"), "json|no-text", ITEM_MIB
+    yield "line-escapes", "a.jsonl", lambda: (line(b"x") + line(b"\\u0041 " * (7 * MIB))), None, ITEM_MIB
+    yield "empty-documents", "a.jsonl", lambda: (lines_of(b'{"text":""}\n', 10000000)), "empty", 0
+    yield "blank-lines", "a.jsonl", lambda: ((lambda: [line(b"x")] + [b"\n" * 100000] * 100)), None, 0
+    yield "one-letter-documents", "a.jsonl", lambda: (lines_of(b'{"text":"a"}\n', 2000000)), "gopher.words|repetition.top-2", 0
 
 
 def main():
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
     small, large = (int(size) for size in os.environ.get("QUERN_BOMBS_MIB", "8 32").split())
     for cases in (containers, lines):
-        for name, file, data, expected, item in cases():
+        for name, file, make, expected, item in cases():
             if pattern in name:
-                build(name, file, data, expected, item)
+                build(name, file, make(), expected, item)
     for group, ending in ((TEXTS, "txt"), (MANUALS, "1"), (PAGES, "html")):
         for name, make in group.items():
             if pattern in name:
