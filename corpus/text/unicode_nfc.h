@@ -16,9 +16,9 @@ bool corpus_nfc_is(const char *text, size_t size);
 bool corpus_nfc_write(const char *text, size_t size, bool (*append)(void *context, const char *bytes, size_t count),
                       void *context);
 
-/* Marks are put in order one by one, each by a walk over those behind which it belongs: of a hundred thousand in a row that takes hours. So of a row of characters
- * that cannot begin a normal form the first CORPUS_NFC_ROW_MAX stay, and the others are taken out, in place: before NFC and behind it, where a mark may have become
- * three. Gives the size that is left; *removed gets how many characters are gone. Linear. */
+/* Marks are put in order one by one, each by a walk over those behind which it belongs: of a hundred thousand in a row that takes hours. So of a row of
+ * characters that cannot begin a normal form the first CORPUS_NFC_ROW_MAX stay, and the others are taken out, in place: before NFC and behind it, where a
+ * mark may have become three. Gives the size that is left; *removed gets how many characters are gone. Linear. */
 enum { CORPUS_NFC_ROW_MAX = 1024 };
 size_t corpus_nfc_shorten_rows(char *text, size_t size, size_t *removed);
 
