@@ -316,8 +316,8 @@ def build(name, file, data, expected, item_mib=0.0, options=()):
             complain(name, f"exit {run.code}: {log.read()[-300:]}")
         return run
     total, kept, reasons = account("out")
-    with open("out/provenance.json") as file:
-        run.mib = json.load(file)["memory_peak_bytes"] / MIB
+    with open("out/provenance.json") as provenance:
+        run.mib = json.load(provenance)["memory_peak_bytes"] / MIB
     if total != kept + sum(reasons.values()):
         complain(name, f"{total} documents in, {kept} kept, {reasons}")
     if expected and not any(reason in reasons for reason in expected.split("|")):
