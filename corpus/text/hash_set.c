@@ -23,7 +23,7 @@ q_status corpus_hash_set_begin(struct corpus_hash_set *set, size_t entries, uint
     const size_t capacity = wanted(entries);
     if (capacity > set->allocated) {
         corpus_hash_set_release(set); /* before: what is in it is not wanted any more */
-        Q_TRY(q_alloc_zero(capacity, sizeof *set->slots, &set->slots));
+        Q_TRY(q_alloc_pages(capacity * sizeof *set->slots, &set->slots));
         set->allocated = capacity;
     } else {
         memset(set->slots, 0, capacity * sizeof *set->slots);
@@ -53,6 +53,6 @@ q_status corpus_hash_set_grow(struct corpus_hash_set *set)
 
 void corpus_hash_set_release(struct corpus_hash_set *set)
 {
-    q_release(set->slots);
+    q_release_pages(set->slots, set->allocated * sizeof *set->slots);
     *set = (struct corpus_hash_set){0};
 }

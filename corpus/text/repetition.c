@@ -144,21 +144,29 @@ static inline uint32_t count_gram(struct counting *c, struct turn *turn, uint64_
     return first;
 }
 
+/* A table that is not in the nearest caches is asked AHEAD n-grams before. How many of `count` have so many behind them. */
+enum { AHEAD = 16, NEAR_SLOTS = 1 << 14 };
+static size_t far_grams(const struct turn *turn, size_t count)
+{
+    return turn->set.capacity > NEAR_SLOTS && count > AHEAD ? count - AHEAD : 0;
+}
+
+static inline void ask_ahead(const struct turn *turn, uint64_t gram)
+{
+    if ((gram & turn->mask) == turn->own)
+        corpus_hash_set_prefetch(&turn->set, gram);
+}
+
 static void count_pairs(struct counting *c)
 {
-    enum { AHEAD = 16, NEAR_SLOTS = 1 << 14 }; /* a larger table is not in the nearest caches */
     struct turn turn = begin_turn(c);
     const struct corpus_word *items = c->words->items;
-    const size_t count = c->words->count - 1;
+    const size_t count = c->words->count - 1, far = far_grams(&turn, count);
     uint32_t *firsts = c->s->firsts;
-    const size_t far = turn.set.capacity > NEAR_SLOTS && count > AHEAD ? count - AHEAD : 0;
     for (size_t i = 0; i < count && turn.room; i++) {
         const uint64_t gram = longer_gram(items[i].hash, items[i + 1].hash);
-        if (i < far) {
-            const uint64_t ahead = longer_gram(items[i + AHEAD].hash, items[i + AHEAD + 1].hash);
-            if ((ahead & turn.mask) == turn.own)
-                corpus_hash_set_prefetch(&turn.set, ahead);
-        }
+        if (i < far)
+            ask_ahead(&turn, longer_gram(items[i + AHEAD].hash, items[i + AHEAD + 1].hash));
         if ((gram & turn.mask) == turn.own)
             firsts[i] = count_gram(c, &turn, gram, (uint32_t)i);
     }
@@ -170,9 +178,11 @@ static void count_longer(struct counting *c)
 {
     struct turn turn = begin_turn(c);
     const uint32_t *places = c->s->places, *firsts = c->s->firsts;
-    const size_t count = c->s->place_count;
+    const size_t count = c->s->place_count - 1, far = far_grams(&turn, count);
     uint32_t *next = c->s->next;
-    for (size_t i = 0; i + 1 < count && turn.room; i++) {
+    for (size_t i = 0; i < count && turn.room; i++) {
+        if (i < far)
+            ask_ahead(&turn, longer_gram(firsts[i + AHEAD], firsts[i + AHEAD + 1]));
         if (places[i] + 1 != places[i + 1])
             continue;
         const uint64_t gram = longer_gram(firsts[i], firsts[i + 1]);
