@@ -1,7 +1,7 @@
 /* A level of rows: CSV and TSV (RFC 4180, and what is met besides). Each row behind the header is an item, as a line of JSON (table_columns.h).
  *
- * Fields stand between delimiters; one that begins with a quote goes on to the next quote that stands alone (two are one of the text), over line ends too. A
- * row ends with LF, CRs before it are none of it; a lone CR is text. Empty lines are no rows. The delimiter of CSV is the one of , ; and tab that stands most
+ * Fields stand between delimiters; one of CSV that begins with a quote goes on to the next quote that stands alone (two are one of the text), over line
+ * ends too. In TSV a quote is text. A row ends with LF, CRs before it are none of it; a lone CR is text. Empty lines are no rows. The delimiter of CSV is the one of , ; and tab that stands most
  * often outside quotes in the header row, the first of them where two are as often.
  *
  * Reading is one pass over blocks cut anywhere; its whole state is `struct corpus_table`. Memory: a row, at most item_bytes_max of it and of its line of
@@ -26,6 +26,7 @@ enum place {
 
 struct corpus_table {
     char delimiter;
+    bool quotes;     /* they mean something */
     bool stops[256]; /* what ends a run of plain text: the delimiter, LF, CR */
     struct table_columns columns;
     bool begun;           /* the header is read */
@@ -156,7 +157,7 @@ static q_status take_bytes(struct corpus_table *t, struct q_buffer *out, const c
         switch (t->place) {
         case AT_FIELD:
             Q_TRY(begin_field(t, out));
-            t->place = **at == '"' ? IN_QUOTED : IN_PLAIN;
+            t->place = t->quotes && **at == '"' ? IN_QUOTED : IN_PLAIN;
             *at += t->place == IN_QUOTED;
             t->blank = t->blank && t->place != IN_QUOTED;
             break;
@@ -249,6 +250,7 @@ static void begin_table(struct corpus_level *level)
     if (q_string_starts(q_buffer_string(&level->head), "\xEF\xBB\xBF"))
         level->head_at = 3;
     t->bytes = level->head_at;
+    t->quotes = level->kind != CORPUS_LEVEL_TSV;
     t->delimiter = level->kind == CORPUS_LEVEL_TSV
                        ? '\t'
                        : find_delimiter(q_string_slice(q_buffer_string(&level->head), level->head_at, SIZE_MAX));

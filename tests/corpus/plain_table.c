@@ -31,6 +31,7 @@ void table_item_line(const struct corpus_item *item, struct q_buffer *out)
 struct plain {
     q_string bytes;
     char delimiter;
+    bool tabs;
     const struct q_buffer *columns; /* NULL: of the header itself */
     size_t column_count;
     struct q_buffer *fields; /* of the row at hand, as they are */
@@ -142,7 +143,7 @@ static size_t read_row(struct plain *p, size_t at, bool *blank)
     *blank = true;
     for (;;) {
         begin_field(p);
-        at = at < b.size && b.data[at] == '"' ? quoted_text(p, at + 1, blank) : plain_text(p, at, blank);
+        at = !p->tabs && at < b.size && b.data[at] == '"' ? quoted_text(p, at + 1, blank) : plain_text(p, at, blank);
         bool ends = at == b.size || b.data[at] == '\n';
         end_field(p);
         if (ends)
@@ -167,6 +168,7 @@ static void choose_delimiter(struct plain *p, bool tabs)
         tab_count += b.data[i] == '\t' && !quoted;
     }
     p->delimiter = commas >= semicolons && commas >= tab_count ? ',' : semicolons >= tab_count ? ';' : '\t';
+    p->tabs = tabs;
     if (tabs)
         p->delimiter = '\t';
 }

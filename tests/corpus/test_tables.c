@@ -57,7 +57,8 @@ static void test_rows(void **state)
            "0 5: {\"text\":\"one\",\"id\":\"1\"}\n1 5: {\"text\":\"two\",\"id\":\"2\"}\n");
     EXPECT("a.csv", "\xEF\xBB\xBFid;text\r\n1;\"a \"\"b\"\";\r\nc\"\r\n\r\n2;x\"y\r\n",
            "0 16: {\"id\":\"1\",\"text\":\"a \\\"b\\\";\\r\\nc\"}\n1 6: {\"id\":\"2\",\"text\":\"x\\\"y\"}\n");
-    EXPECT("a.tsv", "text\ta,b;c\n1,2\t\"3\t4\"\n", "0 9: {\"text\":\"1,2\",\"a,b;c\":\"3\\t4\"}\n");
+    EXPECT("a.tsv", "text\ta,b;c\n1,2\t\"3\" 4\n\"\t5\n",
+           "0 9: {\"text\":\"1,2\",\"a,b;c\":\"\\\"3\\\" 4\"}\n1 3: {\"text\":\"\\\"\",\"a,b;c\":\"5\"}\n");
     EXPECT("a.csv", "a\ttext\n\t\n", "0 1: {\"a\":\"\",\"text\":\"\"}\n"); /* CSV by name, with tabs */
     EXPECT("a.csv", "\"a,b,c\";text\n1;2\n", "0 3: {\"a,b,c\":\"1\",\"text\":\"2\"}\n");
     EXPECT("a.csv", "text\na\rb\n\nc\r\r\n", "0 3: {\"text\":\"a\\rb\"}\n1 3: {\"text\":\"c\"}\n");

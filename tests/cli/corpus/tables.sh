@@ -4,16 +4,16 @@ make_rows() { # FORMAT
     for n in 1 2 3; do
         case $1 in
             csv) printf '%s,"%s\r\nHe says ""flour"" %s times.",https://example.org/%s,Page %s\r\n' $n "$prose" $n $n $n ;;
-            tsv) printf '%s\t"%s\r\nHe says ""flour"" %s times."\thttps://example.org/%s\tPage %s\n' $n "$prose" $n $n $n ;;
+            tabs) printf '%s\t"%s\r\nHe says ""flour"" %s times."\thttps://example.org/%s\tPage %s\n' $n "$prose" $n $n $n ;;
             jsonl) printf '{"id":"%s","content":"%s\\r\\nHe says \\"flour\\" %s times.","url":"https://example.org/%s","title":"Page %s"}\n' $n "$prose" $n $n $n ;;
         esac
     done
 }
 { printf '\357\273\277id,content,url,title\r\n'; make_rows csv; } >rows.csv
-{ printf 'id\tcontent\turl\ttitle\n'; make_rows tsv; } | gzip -n >rows.tsv.gz
+{ printf 'id\tcontent\turl\ttitle\n'; make_rows tabs; } | gzip -n >tabs.csv.gz
 make_rows jsonl >rows.jsonl
 tidy() { grep -v '^{"progress"' | sed -E 's/; [0-9.]+ s, .*$/; TIME/; s/^[0-9:]{8} //'; }
-for file in rows.jsonl rows.csv rows.tsv.gz; do
+for file in rows.jsonl rows.csv tabs.csv.gz; do
     quern-corpus build -o "out-$file" --set inputs.0.name=rows --set inputs.0.path="$file" --set inputs.0.text_field=content 2>&1 | tidy
     quern-corpus cat "out-$file" | sed -E "s,\"id\":\"rows/$file#[0-9]+\",\"id\":\"rows/FILE\"," >"$file.documents"
     cmp rows.jsonl.documents "$file.documents" && wc -l <"$file.documents"
