@@ -12,7 +12,7 @@ struct cutting {
     const struct corpus_reader_options *options;
     int fd;
     char *block;     /* BLOCK_BYTES */
-    uint64_t barren; /* up to here no record begins behind the last cut */
+    uint64_t barren; /* up to here nothing was found behind the last cut */
 };
 
 static q_status look(const struct cutting *c, enum corpus_piece_kind *kind)
@@ -41,11 +41,13 @@ static q_status next_line(struct cutting *c, uint64_t from, uint64_t *out)
 
 /* The same for records, and their members. Where none begins up to the next multiple, no more than that is searched: *out = bytes, and c->barren
  * tells how far. */
-static q_status next_record(struct cutting *c, uint64_t from, uint64_t *out)
+static q_status next_record(struct cutting *c, uint64_t last, uint64_t from, uint64_t *out)
 {
     const uint64_t lead = CORPUS_CUT_LEAD_BYTES, to = from + Q_MAX(c->part_bytes, lead);
     struct corpus_reader_options options = *c->options;
-    options.piece = (struct corpus_piece){CORPUS_SEARCH_OF_RECORDS, from - Q_MIN(from, lead), to};
+    const bool certain = from - last <= lead; /* the last cut is near: a record begins there */
+    options.piece = (struct corpus_piece){certain ? CORPUS_LOOK_AT_RECORDS : CORPUS_SEARCH_OF_RECORDS,
+                                          certain ? last : from - lead, to};
     struct corpus_reader *reader;
     struct corpus_item item;
     bool more = true, found = false;
@@ -65,10 +67,12 @@ static q_status next_record(struct cutting *c, uint64_t from, uint64_t *out)
 static q_status find_cuts(struct cutting *c, size_t most, struct corpus_pieces *pieces)
 {
     for (size_t k = 1; k < most; k++) {
-        uint64_t from = k * c->part_bytes, offset;
-        if (from <= pieces->cuts[pieces->count - 1] || from < c->barren)
+        const uint64_t from = k * c->part_bytes, last = pieces->cuts[pieces->count - 1];
+        uint64_t offset;
+        if (from <= last || from < c->barren)
             continue; /* a line or a record reaches over it */
-        Q_TRY(pieces->kind == CORPUS_PIECE_OF_LINES ? next_line(c, from, &offset) : next_record(c, from, &offset));
+        Q_TRY(pieces->kind == CORPUS_PIECE_OF_LINES ? next_line(c, from, &offset)
+                                                    : next_record(c, last, from, &offset));
         if (offset < c->bytes)
             pieces->cuts[pieces->count++] = offset;
     }

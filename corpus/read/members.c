@@ -136,7 +136,7 @@ void corpus_members_seek(struct corpus_members *members, uint64_t offset)
 {
     q_buffer_clear(&members->stored);
     members->at = 0;
-    members->stored_offset = offset;
+    members->stored_offset = members->from = offset;
 }
 
 uint64_t corpus_members_position(const struct corpus_members *members)
@@ -206,7 +206,7 @@ q_status corpus_members_read(struct corpus_members *m, struct q_buffer *out, enu
 static void step_back(struct corpus_members *m)
 {
     uint64_t now = corpus_members_position(m), to = Q_MAX(m->member + 1, m->stored_offset);
-    if (to < now && m->searched + (now - to) <= now + CORPUS_MEMBER_WINDOW) {
+    if (to < now && m->searched + (now - to) <= now - m->from + CORPUS_MEMBER_WINDOW) {
         m->searched += now - to;
         m->at = (size_t)(to - m->stored_offset);
     }

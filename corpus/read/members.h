@@ -3,7 +3,7 @@
  *
  * Of the current member the last CORPUS_MEMBER_WINDOW stored bytes are kept: the search behind damage begins there, right behind the member's first byte where
  * it is not longer. (Damage is noticed late: a broken member may have swallowed the ones behind it.) Bytes are gone through again at most as often as there
- * are bytes in the file and a window more, so the work stays linear whatever the file; beyond that the search begins where the damage was noticed.
+ * are bytes read and a window more, so the work stays linear whatever the file; beyond that the search begins where the damage was noticed.
  *
  * zstd frames may need the dictionary that a skippable frame at the file's beginning holds ("Zstandard Compression for WARC Files 1.0", IIPC).
  *
@@ -24,9 +24,9 @@ struct corpus_members {
     struct q_buffer stored;                   /* the window: stored bytes from `stored_offset` on */
     size_t at;                                /* in `stored`: of what comes next */
     uint64_t stored_offset;                   /* in the source */
-    uint64_t member;   /* offset in the source at which the current member begins, or begun last */
-    uint64_t searched; /* stored bytes gone through again behind damage */
-    bool open;         /* inside a member */
+    uint64_t member;         /* offset in the source at which the current member begins, or begun last */
+    uint64_t from, searched; /* where reading began; stored bytes gone through again behind damage */
+    bool open;               /* inside a member */
 };
 
 enum corpus_member_step {

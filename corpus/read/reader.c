@@ -518,6 +518,7 @@ static q_status begin(struct corpus_reader *reader, struct corpus_item *item, bo
     case CORPUS_PIECE_OF_LINES:
         return enter_lines(reader);
     case CORPUS_PIECE_OF_RECORDS:
+    case CORPUS_LOOK_AT_RECORDS:
     case CORPUS_SEARCH_OF_RECORDS:
         return enter_records(reader, item, have);
     default:
@@ -569,7 +570,8 @@ q_status corpus_reader_open(const char *path, const struct corpus_reader_options
     reader->end = UINT64_MAX;
     const struct corpus_piece *piece = &options->piece;
     reader->stored = piece->kind ? Q_MIN(piece->to, reader->size) - Q_MIN(piece->from, reader->size) : reader->size;
-    if (!q_mul_u64(reader->stored, options->unpack_ratio_max, &reader->unpacked_max) ||
+    const bool bounded = piece->kind != CORPUS_LOOK_AT_RECORDS && piece->kind != CORPUS_SEARCH_OF_RECORDS;
+    if (!bounded || !q_mul_u64(reader->stored, options->unpack_ratio_max, &reader->unpacked_max) ||
         !q_add_u64(reader->unpacked_max, CORPUS_UNPACK_FREE_BYTES, &reader->unpacked_max))
         reader->unpacked_max = UINT64_MAX;
     *out = reader;

@@ -35,7 +35,8 @@ enum corpus_piece_kind {
     CORPUS_WHOLE_FILE,
     CORPUS_PIECE_OF_LINES,
     CORPUS_PIECE_OF_RECORDS,
-    CORPUS_SEARCH_OF_RECORDS, /* a piece that may begin anywhere: with the first record behind `from` */
+    CORPUS_LOOK_AT_RECORDS, /* such a piece, but nothing behind `to` is read, and there is no bound on what comes out */
+    CORPUS_SEARCH_OF_RECORDS, /* the same, which may begin anywhere: with the first record behind `from` */
 };
 
 /* From the line or record, or member of records, that begins at `from` up to the one that begins at `to`. All zero: the whole file. */

@@ -30,7 +30,7 @@ struct corpus_records {
     enum corpus_member_step step; /* what reading said last */
     bool arc;
     bool cut;    /* the current member begins with a record */
-    bool damage; /* the last item was some */
+    bool damage; /* some was passed over */
     /* the record at hand */
     uint64_t start;           /* plain bytes before it */
     uint64_t start_member;    /* offset of its member in the source; plain: its own */
@@ -433,6 +433,8 @@ q_status corpus_records_seek(struct corpus_level *level)
     if (piece->kind == CORPUS_PIECE_OF_RECORDS)
         return Q_OK;
     reader->end = piece->to;
+    if (piece->kind == CORPUS_LOOK_AT_RECORDS)
+        return Q_OK;
     if (r->members.coding == CORPUS_PLAIN)
         return find_next(r, &found);
     Q_TRY(corpus_members_resume(&r->members, warc_begins, r->arc, &found));
@@ -483,7 +485,7 @@ q_status corpus_records_next(struct corpus_level *level, struct corpus_item *ite
     Q_TRY(take_record(r, item, ended));
     if (*ended)
         return Q_OK;
-    r->damage = item->failed && q_string_starts(q_string_of(item->reason), "archive-");
+    r->damage |= item->failed && q_string_starts(q_string_of(item->reason), "archive-");
     if (corpus_level_is_file(level)) {
         item->index = r->start_member;
         item->inside = r->start_inside;

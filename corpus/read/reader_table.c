@@ -1,8 +1,8 @@
 /* A level of rows: CSV and TSV (RFC 4180, and what is met besides). Each row behind the header is an item, as a line of JSON (table_columns.h).
  *
  * Fields stand between delimiters; one of CSV that begins with a quote goes on to the next quote that stands alone (two are one of the text), over line
- * ends too. In TSV a quote is text. A row ends with LF, CRs before it are none of it; a lone CR is text. Empty lines are no rows. The delimiter of CSV is the one of , ; and tab that stands most
- * often outside quotes in the header row, the first of them where two are as often.
+ * ends too. In TSV a quote is text. A row ends with LF, CRs before it are none of it; a lone CR is text. Empty lines are no rows. The delimiter of CSV is
+ * the one of , ; and tab that stands most often outside quotes in the header row, the first of them where two are as often.
  *
  * Reading is one pass over blocks cut anywhere; its whole state is `struct corpus_table`. Memory: a row, at most item_bytes_max of it and of its line of
  * JSON.

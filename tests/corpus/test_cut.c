@@ -185,6 +185,28 @@ static void test_damage(void **state)
     }
 }
 
+/* Parts so large that the search for a cut begins in the middle of a file, and of a record. */
+static void test_search_within_a_file(void **state)
+{
+    (void)state;
+    static const char *const codings[] = {"", "gzip", "zstd"};
+    for (size_t i = 0; i < Q_COUNT_OF(codings); i++) {
+        struct q_buffer one = {0};
+        uint64_t dice = 31;
+        q_buffer_clear(&file);
+        while (file.size < 3 * CORPUS_CUT_LEAD_BYTES) {
+            fill_block(&dice, 40000 + dice_roll(&dice) % 9000);
+            struct made_record record = made("response");
+            q_buffer_clear(&one);
+            add_record(&one, 1, &record);
+            add_member(&file, codings[i], one.data, one.size);
+        }
+        scratch_write("large", file.data, file.size);
+        assert_int_equal(compare("large", CORPUS_CUT_LEAD_BYTES + CORPUS_CUT_LEAD_BYTES / 4), 2);
+        q_buffer_release(&one);
+    }
+}
+
 static void test_one_member_is_one_piece(void **state)
 {
     (void)state;
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_pieces_hold_the_whole),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_search_within_a_file),
         cmocka_unit_test(test_one_member_is_one_piece),
         cmocka_unit_test(test_crawl_within_a_crawl),
     };
