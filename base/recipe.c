@@ -141,6 +141,8 @@ static q_status check_input(const struct q_recipe *recipe, size_t index)
     for (size_t i = 0; i < input->path.count; i++)
         if (!input->path.items[i][0])
             return q_fail(Q_ERR_USAGE, "'inputs.%zu.path' holds an empty path", index);
+    if (!input->text_field[0])
+        return q_fail(Q_ERR_USAGE, "'inputs.%zu.text_field' is empty; it names a member or a column", index);
     for (size_t i = 0; i < index; i++)
         if (!strcmp(inputs[i].name, input->name))
             return q_fail(Q_ERR_USAGE, "two inputs are named '%s', the first one on line %u", input->name,

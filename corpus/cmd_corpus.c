@@ -21,7 +21,8 @@ static const struct q_verb verbs[] = {
      .summary = "containers in, documents out",
      .details = "Reads the recipe's inputs, or the files, folders and patterns named here (each is then an input "
                 "called after itself): archives in\n"
-                "archives, compressed files, HTML, JSON lines, manual pages, plain text. Writes documents as JSON "
+                "archives, compressed files, crawls, HTML, JSON lines, tables, manual pages, plain text. Writes "
+                "documents as JSON "
                 "lines in seekable zstd, in parts, and\n"
                 "says what became of every item. A build that was stopped goes on where it stood; one that is done is "
                 "not done again.\n\n"

@@ -24,6 +24,8 @@ struct parquet_source {
 struct parquet_options {
     const char *text_field;
     uint64_t memory_max; /* bytes */
+    uint64_t
+        line_max; /* bytes of a line: what of a row would make a longer one is left out, so that it is longer, but not by much */
 };
 
 struct parquet_file;
@@ -38,6 +40,7 @@ enum parquet_step {
 /* What came of a call. */
 struct parquet_result {
     enum parquet_step step;
+    uint64_t unpacked;  /* of BAD: bytes that were unpacked in vain */
     uint64_t row;       /* of ROW and BAD: its number in the file, from 0. Of LEFT_OUT and END: behind the last one */
     const char *reason; /* of BAD, and of opening: parquet-damaged, too-large, those of table_columns.h */
     char note[PARQUET_NOTE_MAX]; /* what is wrong; the name of a column left out */

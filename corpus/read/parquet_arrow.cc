@@ -239,10 +239,11 @@ q_string to_string(std::string_view view)
     return {view.data(), view.size()};
 }
 
-q_status put_text(std::string_view text, q_buffer *out)
+// A line that grows beyond `max` is of no use: what makes it grow stops soon after, for few bytes can stand for very many.
+q_status put_text(std::string_view text, uint64_t max, q_buffer *out)
 {
     Q_TRY(q_buffer_append_byte(out, '"'));
-    Q_TRY(q_json_append_escaped(out, to_string(text)));
+    Q_TRY(q_json_append_escaped(out, to_string(text.substr(0, size_t(max) + 1))));
     return q_buffer_append_byte(out, '"');
 }
 
@@ -269,6 +270,12 @@ int64_t floor_divide(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+// What that leaves: 0 to b - 1.
+int64_t floor_rest(int64_t a, int64_t b)
+{
+    return a % b + (a % b < 0 ? b : 0);
+}
+
 // "2024-05-18" of days since 1970-01-01, by the Gregorian calendar in both directions (H. Hinnant, "chrono-compatible low-level date algorithms").
 q_status put_day(int64_t days, q_buffer *out)
 {
@@ -286,8 +293,8 @@ q_status put_timestamp(int64_t value, const arrow::TimestampType &type, q_buffer
     static const int digits[] = {0, 3, 6, 9};
     static const int64_t units[] = {1, 1000, 1000000, 1000000000};
     const int unit = int(type.unit());
-    const int64_t seconds = floor_divide(value, units[unit]), fraction = value - seconds * units[unit];
-    const int64_t days = floor_divide(seconds, 86400), second = seconds - days * 86400;
+    const int64_t seconds = floor_divide(value, units[unit]), fraction = floor_rest(value, units[unit]);
+    const int64_t days = floor_divide(seconds, 86400), second = floor_rest(seconds, 86400);
     Q_TRY(q_buffer_append_byte(out, '"'));
     Q_TRY(put_day(days, out));
     Q_TRY(q_buffer_printf(out, "T%02d:%02d:%02d", int(second / 3600), int(second / 60 % 60), int(second % 60)));
@@ -308,29 +315,29 @@ q_status put_integer(int64_t value, q_buffer *out)
     return q_buffer_printf(out, "%lld", (long long)value);
 }
 
-q_status put_value(const arrow::Array &array, int64_t i, q_buffer *out);
+q_status put_value(const arrow::Array &array, int64_t i, uint64_t max, q_buffer *out);
 
-q_status put_list(const arrow::Array &values, int64_t from, int64_t count, q_buffer *out)
+q_status put_list(const arrow::Array &values, int64_t from, int64_t count, uint64_t max, q_buffer *out)
 {
     Q_TRY(q_buffer_append_byte(out, '['));
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && out->size <= max; i++) {
         if (i)
             Q_TRY(q_buffer_append_byte(out, ','));
-        Q_TRY(put_value(values, from + i, out));
+        Q_TRY(put_value(values, from + i, max, out));
     }
     return q_buffer_append_byte(out, ']');
 }
 
-q_status put_struct(const arrow::StructArray &array, int64_t i, q_buffer *out)
+q_status put_struct(const arrow::StructArray &array, int64_t i, uint64_t max, q_buffer *out)
 {
     const auto &fields = array.struct_type()->fields();
     Q_TRY(q_buffer_append_byte(out, '{'));
-    for (int k = 0; k < array.num_fields(); k++) {
+    for (int k = 0; k < array.num_fields() && out->size <= max; k++) {
         if (k)
             Q_TRY(q_buffer_append_byte(out, ','));
-        Q_TRY(put_text(fields[size_t(k)]->name(), out));
+        Q_TRY(put_text(fields[size_t(k)]->name(), max, out));
         Q_TRY(q_buffer_append_byte(out, ':'));
-        Q_TRY(put_value(*array.field(k), i, out));
+        Q_TRY(put_value(*array.field(k), i, max, out));
     }
     return q_buffer_append_byte(out, '}');
 }
@@ -371,7 +378,7 @@ q_status put_number(const arrow::Array &array, int64_t i, q_buffer *out)
 }
 
 // Of the types that is_member and is_text name, and no others.
-q_status put_value(const arrow::Array &array, int64_t i, q_buffer *out)
+q_status put_value(const arrow::Array &array, int64_t i, uint64_t max, q_buffer *out)
 {
     if (array.IsNull(i))
         return q_buffer_append_string(out, Q_STRING("null"));
@@ -381,12 +388,12 @@ q_status put_value(const arrow::Array &array, int64_t i, q_buffer *out)
                                       as<arrow::BooleanArray>(array).Value(i) ? Q_STRING("true") : Q_STRING("false"));
     case arrow::Type::STRING:
     case arrow::Type::BINARY:
-        return put_text(as<arrow::BinaryArray>(array).GetView(i), out);
+        return put_text(as<arrow::BinaryArray>(array).GetView(i), max, out);
     case arrow::Type::LARGE_STRING:
     case arrow::Type::LARGE_BINARY:
-        return put_text(as<arrow::LargeBinaryArray>(array).GetView(i), out);
+        return put_text(as<arrow::LargeBinaryArray>(array).GetView(i), max, out);
     case arrow::Type::STRING_VIEW:
-        return put_text(as<arrow::BinaryViewArray>(array).GetView(i), out);
+        return put_text(as<arrow::BinaryViewArray>(array).GetView(i), max, out);
     case arrow::Type::DATE32:
         return put_date(as<arrow::Date32Array>(array).Value(i), out);
     case arrow::Type::DATE64:
@@ -396,21 +403,21 @@ q_status put_value(const arrow::Array &array, int64_t i, q_buffer *out)
                              static_cast<const arrow::TimestampType &>(*array.type()), out);
     case arrow::Type::LIST:
         return put_list(*as<arrow::ListArray>(array).values(), as<arrow::ListArray>(array).value_offset(i),
-                        as<arrow::ListArray>(array).value_length(i), out);
+                        as<arrow::ListArray>(array).value_length(i), max, out);
     case arrow::Type::LARGE_LIST:
         return put_list(*as<arrow::LargeListArray>(array).values(), as<arrow::LargeListArray>(array).value_offset(i),
-                        as<arrow::LargeListArray>(array).value_length(i), out);
+                        as<arrow::LargeListArray>(array).value_length(i), max, out);
     case arrow::Type::FIXED_SIZE_LIST:
         return put_list(*as<arrow::FixedSizeListArray>(array).values(),
                         as<arrow::FixedSizeListArray>(array).value_offset(i),
-                        as<arrow::FixedSizeListArray>(array).value_length(i), out);
+                        as<arrow::FixedSizeListArray>(array).value_length(i), max, out);
     case arrow::Type::STRUCT:
-        return put_struct(as<arrow::StructArray>(array), i, out);
+        return put_struct(as<arrow::StructArray>(array), i, max, out);
     case arrow::Type::DICTIONARY:
         return put_value(*as<arrow::DictionaryArray>(array).dictionary(),
-                         as<arrow::DictionaryArray>(array).GetValueIndex(i), out);
+                         as<arrow::DictionaryArray>(array).GetValueIndex(i), max, out);
     case arrow::Type::EXTENSION:
-        return put_value(*as<arrow::ExtensionArray>(array).storage(), i, out);
+        return put_value(*as<arrow::ExtensionArray>(array).storage(), i, max, out);
     default:
         return put_number(array, i, out);
     }
@@ -438,7 +445,10 @@ struct parquet_file {
     std::shared_ptr<arrow::RecordBatch> batch;
     int64_t batch_row = 0;
 
-    explicit parquet_file(uint64_t limit) : pool(limit)
+    uint64_t line_max;
+    int64_t unpacked = 0; // what the pool had given out when the row group began
+
+    parquet_file(uint64_t limit, uint64_t line) : pool(limit), line_max(line)
     {
     }
     ~parquet_file()
@@ -590,8 +600,17 @@ void leave_group(parquet_file *file)
 {
     file->batch.reset();
     file->batches.reset();
+    file->unpacked = file->pool.total_bytes_allocated();
     file->group_row += file->rows[file->group++];
     file->row = file->group_row;
+}
+
+// The rest of the row group cannot be read.
+void give_up(parquet_file *file, parquet_result *result)
+{
+    result->step = PARQUET_BAD;
+    result->unpacked = uint64_t(std::max<int64_t>(file->pool.total_bytes_allocated() - file->unpacked, 0));
+    leave_group(file);
 }
 
 q_status put_row(parquet_file *file, q_buffer *line)
@@ -599,7 +618,7 @@ q_status put_row(parquet_file *file, q_buffer *line)
     const size_t begin = line->size;
     for (size_t k = 0; k < file->read.size(); k++) {
         Q_TRY(q_buffer_append_string(line, table_column_member(&file->columns, file->read[k])));
-        Q_TRY(put_value(*file->batch->column(int(k)), file->batch_row, line));
+        Q_TRY(put_value(*file->batch->column(int(k)), file->batch_row, file->line_max, line));
     }
     line->data[begin] = '{';
     return q_buffer_append_byte(line, '}');
@@ -622,9 +641,8 @@ q_status next_row(parquet_file *file, q_buffer *line, parquet_result *result)
     if (!file->batch || file->batch_row == file->batch->num_rows()) {
         auto status = next_batch(file);
         if (!status.ok()) {
-            result->step = PARQUET_BAD;
             Q_TRY(judge(file, status, result));
-            leave_group(file);
+            give_up(file, result);
             return Q_OK;
         }
     }
@@ -662,7 +680,7 @@ extern "C" q_status parquet_open(const struct parquet_source *source, const stru
         return Q_OK;
     parquet_file *file = nullptr;
     q_status status = guarded(result, [&] {
-        file = new parquet_file(options->memory_max);
+        file = new parquet_file(options->memory_max, options->line_max);
         file->source = std::make_shared<Source>(*source, &file->pool);
         return open_file(file, options, result);
     });
@@ -681,8 +699,7 @@ extern "C" q_status parquet_next(struct parquet_file *file, struct q_buffer *lin
     if (file->source->status() != Q_OK)
         return file->source->status();
     if (result->reason && result->step != PARQUET_LEFT_OUT && result->step != PARQUET_BAD) {
-        result->step = PARQUET_BAD; // thrown
-        leave_group(file);
+        give_up(file, result); // thrown
     }
     return Q_OK;
 }

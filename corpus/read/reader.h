@@ -57,7 +57,7 @@ struct corpus_reader_options {
 
 enum { CORPUS_UNPACK_FREE_BYTES = 64 << 20, CORPUS_NAME_BYTES_MAX = 4096 };
 
-/* What a larger item took is not kept for the next ones, here and on the item's way to a document. */
+/* What a larger item took is not kept for the next ones, here (but for a crawl's records, up to its end) and on the item's way to a document. */
 enum { CORPUS_LARGE_BYTES = 4 << 20 };
 
 /* Strings are valid until the next call. */

@@ -54,7 +54,8 @@ q_status corpus_parquet_open(struct corpus_level *level, const char **reason)
     p->source = (struct parquet_source){level, level->whole ? level->head.size : reader->size, read_bytes};
     const struct parquet_options options = {
         .text_field = reader->options.text_field ? reader->options.text_field : "text",
-        .memory_max = Q_MAX((uint64_t)MEMORY_BYTES_MIN, MEMORY_ITEMS * reader->options.item_bytes_max)};
+        .memory_max = Q_MAX((uint64_t)MEMORY_BYTES_MIN, MEMORY_ITEMS * reader->options.item_bytes_max),
+        .line_max = reader->options.item_bytes_max};
     Q_TRY(parquet_open(&p->source, &options, &p->file, &p->result));
     *reason = p->result.reason;
     if (*reason)
@@ -114,15 +115,13 @@ q_status corpus_parquet_next(struct corpus_level *level, struct corpus_item *ite
         corpus_item_refuse(reader, item, "empty", false, 0);
     } else if (p->result.step == PARQUET_LEFT_OUT) {
         return leave_out(level, item);
+    } else if (!*ended && !corpus_count_unpacked(reader, level, line->size + p->result.unpacked)) {
+        *ended = true; /* few bytes can say that a value comes a billion times; what is of no use counts as well */
     } else if (p->result.step == PARQUET_BAD) {
         refuse(level, p->result.reason, p->result.note, item);
     } else if (p->result.step == PARQUET_ROW && line->size > reader->options.item_bytes_max) {
         refuse(level, "too-large", "it is larger than corpus.item_bytes_max", item);
     } else if (p->result.step == PARQUET_ROW) {
-        *ended = !corpus_count_unpacked(reader, level,
-                                        line->size); /* few bytes can say that a value comes a billion times */
-        if (*ended)
-            return Q_OK;
         corpus_item_begin(reader, item);
         item->format = CORPUS_PARQUET;
         item->bytes = q_buffer_string(line);

@@ -118,6 +118,8 @@ static void top_errors(void **state)
     expect_error("seed: 1.5\n", "demo.yaml:1: 'seed' is '1.5'; it must be a whole number from 0 up");
     expect_error("inputs:\n  - path: a\n", "demo.yaml:2: 'inputs.0.name' must be given");
     expect_error("inputs:\n  - name: a\n", "demo.yaml:2: 'inputs.0.path' must be given: where 'a' is read from");
+    expect_error("inputs:\n  - {name: a, path: b, text_field: ''}\n",
+                 "demo.yaml:2: 'inputs.0.text_field' is empty; it names a member or a column");
     expect_error(
         "inputs:\n  - name: A b\n    path: c\n",
         "demo.yaml:2: 'inputs.0.name' is 'A b'; it must be 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "

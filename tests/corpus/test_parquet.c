@@ -227,7 +227,7 @@ static void test_memory_limit(void **state)
     struct parquet_file *file;
     bool opened = false, whole = false;
     for (uint64_t limit = 1 << 10; !whole; limit *= 2) {
-        const struct parquet_options options = {"text", limit};
+        const struct parquet_options options = {"text", limit, 1 << 20};
         assert_ok(parquet_open(&source, &options, &file, &result));
         assert_true(!file == !!result.reason);
         if (!file) {
