@@ -109,7 +109,7 @@ static q_status check_languages(struct lint *l)
         Q_TRY(check_language(l, "corpus.languages", s->languages.items[i]));
     for (size_t i = 0; i < s->by_language.count; i++) {
         const char *setting;
-        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "corpus.by_language.%zu", i));
+        Q_TRY(q_arena_printf(&l->plan->arena, &setting, "corpus.by_language[%s]", rules[i].lang));
         Q_TRY(check_language(l, setting, rules[i].lang));
         if (i < own && !has_kept(&s->languages, rules[i].lang))
             ADD(l, "unused", setting, "'%s' is not among the languages that are kept", rules[i].lang);
@@ -345,7 +345,7 @@ static q_status check_all(struct lint *l)
     const struct q_node *element = list ? list->children : NULL;
     for (size_t i = 0; i < s->by_language.count; i++, element = element ? element->next : NULL) {
         const char *name;
-        Q_TRY(q_arena_printf(&l->plan->arena, &name, "corpus.by_language.%zu", i));
+        Q_TRY(q_arena_printf(&l->plan->arena, &name, "corpus.by_language[%s]", languages[i].lang));
         Q_TRY(check_lists(l, name, &languages[i].rules.lists, &s->rules.lists));
         Q_TRY(check_rules(l, name, languages[i].lang, &languages[i].rules, &s->rules));
         Q_TRY(check_families(l, name, element, &languages[i].rules));

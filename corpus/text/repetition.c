@@ -49,11 +49,12 @@ static void add_paragraph(q_string paragraph, uint32_t before, struct corpus_rep
     out->every_paragraph_characters += (characters - corpus_count_byte(paragraph, '\n')) * copies;
 }
 
-static q_status count_paragraphs(q_string text, struct corpus_hash_set *set, struct corpus_repetition *out)
+static q_status count_paragraphs(q_string text, uint64_t key, struct corpus_hash_set *set,
+                                 struct corpus_repetition *out)
 {
     const size_t most = (size_t)corpus_count_byte(text, '\n') / 2 + 1;
     q_string rest = text, paragraph;
-    Q_TRY(corpus_hash_set_begin(set, Q_MIN(most, (size_t)CORPUS_HASH_SET_FEW), corpus_hash_key(text)));
+    Q_TRY(corpus_hash_set_begin(set, Q_MIN(most, (size_t)CORPUS_HASH_SET_FEW), key));
     for (; next_paragraph(&rest, &paragraph); out->paragraphs++) {
         struct corpus_hash_slot *slot;
         Q_TRY(corpus_hash_set_take(set, q_hash64(paragraph.data, paragraph.size, 0), &slot));
@@ -311,7 +312,7 @@ q_status corpus_repetition_measure(q_string text, const struct corpus_words *wor
 {
     const uint64_t key = corpus_hash_key(text);
     *out = (struct corpus_repetition){0};
-    Q_TRY(count_paragraphs(text, &s->set, out));
+    Q_TRY(count_paragraphs(text, key, &s->set, out));
     Q_TRY(prepare(words, s));
     out->word_characters = characters_between(words, 0, words->count);
     for (unsigned n = CORPUS_TOP_GRAM_MIN; n <= CORPUS_DUPLICATE_GRAM_MAX && words->count >= n; n++) {
@@ -404,7 +405,7 @@ q_status corpus_repetition_plain(q_string text, const struct corpus_words *words
                                  struct corpus_repetition *out)
 {
     *out = (struct corpus_repetition){0};
-    Q_TRY(count_paragraphs(text, &s->set, out));
+    Q_TRY(count_paragraphs(text, corpus_hash_key(text), &s->set, out));
     for (size_t i = 0; i < words->count; i++)
         out->word_characters += words->items[i].characters;
     for (unsigned n = CORPUS_TOP_GRAM_MIN; n <= CORPUS_TOP_GRAM_MAX; n++)
