@@ -71,7 +71,7 @@ q_status q_fs_list(const char *path, struct q_arena *arena, const char ***out_na
 /* Paths that match a shell pattern (glob(7)), sorted by bytes; none is *count = 0. */
 q_status q_fs_glob(const char *pattern, struct q_arena *arena, const char ***out_paths, size_t *out_count) Q_MUST_USE;
 
-/* "a/b" from "a" and "b"; b alone where it is absolute or a is "" or ".". In the arena. */
+/* "a/b" from "a" and "b"; a alone where b is "", b alone where it is absolute or a is "" or ".". In the arena. */
 q_status q_fs_join(struct q_arena *arena, const char *a, const char *b, const char **out) Q_MUST_USE;
 q_status q_fs_parent(struct q_arena *arena, const char *path, const char **out) Q_MUST_USE; /* "." for a bare name */
 const char *q_fs_base_name(const char *path);                                               /* part behind the last slash */

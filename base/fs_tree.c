@@ -283,10 +283,10 @@ q_status q_fs_remove_tree(const char *path)
 q_status q_fs_join(struct q_arena *arena, const char *a, const char *b, const char **out)
 {
     size_t size = strlen(a);
-    if (size == 0 || b[0] == '/' || strcmp(a, ".") == 0)
-        return q_arena_cstring(arena, q_string_of(b), out);
     if (b[0] == 0)
         return q_arena_cstring(arena, q_string_of(a), out);
+    if (size == 0 || b[0] == '/' || strcmp(a, ".") == 0)
+        return q_arena_cstring(arena, q_string_of(b), out);
     return q_arena_printf(arena, out, "%s%s%s", a, a[size - 1] == '/' ? "" : "/", b);
 }
 

@@ -274,8 +274,9 @@ static int clean(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {"", "b", "b"},
-                                           {".", "b", "b"},   {"a", "", "a"},     {"/", "b", "/b"},  {"", "", ""}};
+    static const char *const joins[][3] = {{".", "", "."},    {"a", "b", "a/b"}, {"a/", "b", "a/b"},
+                                           {"a", "/b", "/b"}, {"", "b", "b"},    {".", "b", "b"},
+                                           {"a", "", "a"},    {"/", "b", "/b"},  {"", "", ""}};
     static const char *const parents[][2] = {{"a/b", "a"}, {"a", "."},    {"", "."},     {"/a", "/"},  {"/", "/"},
                                              {"a/", "."},  {"a/b/", "a"}, {"a//b", "a"}, {"//a", "/"}, {"/a/b", "/a"}};
     struct q_arena arena = {0};
