@@ -4,139 +4,7 @@
 #include "base/fs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-
-/* --- bytes ------------------------------------------------------------------------------------------------------------------------- */
-
-static int64_t read_file(struct corpus_reader *reader, void *bytes, size_t size)
-{
-    ssize_t got;
-    size = (size_t)Q_MIN(size, reader->end - Q_MIN(reader->offset, reader->end));
-    do
-        got = q_fs()->pread(reader->fd, bytes, size, (off_t)reader->offset);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        reader->status = q_fail_errno(errno, "'%s' cannot be read", reader->path);
-        return -1;
-    }
-    reader->offset += (uint64_t)got;
-    return got;
-}
-
-bool corpus_count_unpacked(struct corpus_reader *reader, struct corpus_level *level, uint64_t bytes)
-{
-    if (!q_add_u64(reader->unpacked, bytes, &reader->unpacked))
-        reader->unpacked = UINT64_MAX;
-    if (reader->unpacked <= reader->unpacked_max)
-        return true;
-    level->failure = "archive-bomb";
-    level->fatal = true;
-    snprintf(reader->note, sizeof reader->note, "over %llu bytes come out of %llu",
-             (unsigned long long)reader->unpacked_max, (unsigned long long)reader->stored);
-    return false;
-}
-
-int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *outer, void *bytes, size_t size)
-{
-    if (reader->status != Q_OK)
-        return -1;
-    if (!outer)
-        return read_file(reader, bytes, size);
-    if (outer->failure)
-        return -1;
-    int64_t got = corpus_archive_read(outer, bytes, size);
-    if (got < 0) {
-        outer->failure = archive_entry_is_encrypted(outer->entry) ? "archive-encrypted" : corpus_archive_reason(outer);
-        outer->fatal = got == ARCHIVE_FATAL;
-    }
-    if (got > 0 && !corpus_count_unpacked(reader, outer, (uint64_t)got))
-        return -1;
-    return got < 0 ? -1 : got;
-}
-
-int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size)
-{
-    size_t ahead = level->head.size - level->head_at;
-    if (!ahead)
-        return corpus_source_read(level->reader, level->outer, bytes, size);
-    size = Q_MIN(size, ahead);
-    memcpy(bytes, level->head.data + level->head_at, size);
-    level->head_at += size;
-    return (int64_t)size;
-}
-
-q_status corpus_level_fill(struct corpus_level *level, bool *ended)
-{
-    int64_t got = corpus_level_read(level, level->block, CORPUS_BLOCK_BYTES);
-    Q_TRY(level->reader->status);
-    level->block_offset += level->block_size;
-    level->block_at = 0;
-    level->block_size = got > 0 ? (size_t)got : 0;
-    *ended = got <= 0;
-    return Q_OK;
-}
-
-/* Reads on into `to` up to `max` bytes in all. *ended: the source has no more. False: it failed. */
-static q_status read_up_to(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max,
-                           bool *ended, bool *good)
-{
-    *ended = false;
-    *good = true;
-    while (to->size < max) {
-        size_t room = (size_t)Q_MIN(max - to->size, (uint64_t)CORPUS_BLOCK_BYTES);
-        Q_TRY(q_buffer_reserve(to, room));
-        int64_t got = corpus_source_read(reader, outer, to->data + to->size, room);
-        Q_TRY(reader->status);
-        if (got <= 0) {
-            *ended = got == 0;
-            *good = got == 0;
-            return Q_OK;
-        }
-        to->size += (size_t)got;
-    }
-    return Q_OK;
-}
-
-/* --- items ------------------------------------------------------------------------------------------------------------------------- */
-
-void corpus_item_begin(struct corpus_reader *reader, struct corpus_item *item)
-{
-    *item = (struct corpus_item){.name = q_buffer_string(&reader->name), .index = reader->index++};
-}
-
-void corpus_item_refuse(struct corpus_reader *reader, struct corpus_item *item, const char *reason, bool failed,
-                        uint64_t in_bytes)
-{
-    corpus_item_begin(reader, item);
-    item->name = q_string_slice(item->name, 0, CORPUS_NAME_BYTES_MAX);
-    item->reason = reason;
-    item->failed = failed;
-    item->in_bytes = in_bytes;
-    item->note = failed && reader->note[0] ? reader->note : NULL;
-}
-
-/* Declared size of an entry: for the accounting of what is not read. A lie is cut to what keeps sums sane. */
-static uint64_t entry_bytes(const struct corpus_reader *reader, const struct corpus_level *level)
-{
-    if (!level)
-        return reader->size;
-    int64_t size = archive_entry_size_is_set(level->entry) ? archive_entry_size(level->entry) : 0;
-    return size < 0 ? 0 : Q_MIN((uint64_t)size, (uint64_t)1 << 48);
-}
-
-bool corpus_level_is_file(const struct corpus_level *level)
-{
-    const struct corpus_level *outer = level->outer;
-    while (outer && outer->single)
-        outer = outer->outer;
-    return !outer;
-}
-
-uint64_t corpus_level_bytes(const struct corpus_level *level)
-{
-    return entry_bytes(level->reader, level->outer);
-}
 
 /* --- levels ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -229,12 +97,12 @@ static q_status read_whole(struct corpus_reader *reader, struct corpus_item *ite
 {
     const uint64_t max = reader->options.item_bytes_max;
     bool ended, good;
-    Q_TRY(read_up_to(reader, reader->top, &reader->head, max + 1, &ended, &good));
+    Q_TRY(corpus_source_fill(reader, reader->top, &reader->head, max + 1, &ended, &good));
     *whole = good && reader->head.size <= max;
     *have = good && !*whole; /* else the level outside reports its failure */
     if (*have)
         corpus_item_refuse(reader, item, "too-large", true,
-                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
+                           Q_MAX(corpus_entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
     return Q_OK;
 }
 
@@ -242,7 +110,7 @@ static q_status open_container(struct corpus_reader *reader, const struct corpus
                                struct corpus_item *item, bool *have)
 {
     struct corpus_level *outer = reader->top;
-    uint64_t bytes = entry_bytes(reader, outer);
+    uint64_t bytes = corpus_entry_bytes(reader, outer);
     bool whole = false;
     const char *reason;
     *have = true;
@@ -345,7 +213,7 @@ static q_status open_rows(struct corpus_reader *reader, enum corpus_format forma
     Q_TRY(push_level(reader, kind, whole, NULL, &reason));
     *have = reason != NULL;
     if (reason)
-        corpus_item_refuse(reader, item, reason, true, entry_bytes(reader, reader->top));
+        corpus_item_refuse(reader, item, reason, true, corpus_entry_bytes(reader, reader->top));
     return Q_OK;
 }
 
@@ -358,7 +226,7 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
     *have = true;
     if (dropped) {
         corpus_item_refuse(reader, item, dropped, false,
-                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
+                           Q_MAX(corpus_entry_bytes(reader, reader->top), (uint64_t)reader->head.size));
         return Q_OK;
     }
     if (format == CORPUS_JSONL || corpus_is_table(format))
@@ -366,12 +234,12 @@ static q_status read_leaf(struct corpus_reader *reader, struct corpus_item *item
     struct q_buffer swap = reader->bytes;
     reader->bytes = reader->head;
     reader->head = swap;
-    Q_TRY(read_up_to(reader, reader->top, &reader->bytes, max + 1, &ended, &good));
+    Q_TRY(corpus_source_fill(reader, reader->top, &reader->bytes, max + 1, &ended, &good));
     if (!good)
         return *have = false, Q_OK;
     if (reader->bytes.size > max) {
         corpus_item_refuse(reader, item, "too-large", true,
-                           Q_MAX(entry_bytes(reader, reader->top), (uint64_t)reader->bytes.size));
+                           Q_MAX(corpus_entry_bytes(reader, reader->top), (uint64_t)reader->bytes.size));
         return Q_OK;
     }
     corpus_item_begin(reader, item);
@@ -388,7 +256,7 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     bool ended, good;
     *have = true;
     if (reader->name.size > CORPUS_NAME_BYTES_MAX) {
-        corpus_item_refuse(reader, item, "name-too-long", true, entry_bytes(reader, outer));
+        corpus_item_refuse(reader, item, "name-too-long", true, corpus_entry_bytes(reader, outer));
         return Q_OK;
     }
     /* What the name says to be no text is not unpacked, where libarchive knows its size and can pass over it. */
@@ -397,15 +265,15 @@ static q_status enter(struct corpus_reader *reader, struct corpus_item *item, bo
     bool unwanted = named == CORPUS_BINARY || (named == CORPUS_NOT_PROSE && reader->options.format != Q_FORMAT_JSONL) ||
                     (corpus_is_table(named) && !corpus_format_wanted(reader->options.format, named));
     if (sized && unwanted && !q_string_ends(q_buffer_string(&reader->name), ".json")) {
-        if (corpus_count_unpacked(reader, outer, entry_bytes(reader, outer)))
+        if (corpus_count_unpacked(reader, outer, corpus_entry_bytes(reader, outer)))
             corpus_item_refuse(reader, item, named == CORPUS_BINARY ? "not-text" : "format", false,
-                               entry_bytes(reader, outer));
+                               corpus_entry_bytes(reader, outer));
         else
             *have = false;
         return Q_OK;
     }
     q_buffer_clear(&reader->head);
-    Q_TRY(read_up_to(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
+    Q_TRY(corpus_source_fill(reader, outer, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
     if (!good && !reader->head.size)
         return *have = false, Q_OK; /* else what came before the damage may hold items */
     struct corpus_records_look look;
@@ -503,7 +371,7 @@ static q_status enter_records(struct corpus_reader *reader, struct corpus_item *
     struct corpus_records_look look;
     bool ended, good;
     const char *reason;
-    Q_TRY(read_up_to(reader, NULL, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
+    Q_TRY(corpus_source_fill(reader, NULL, &reader->head, CORPUS_SNIFF_BYTES, &ended, &good));
     Q_TRY(corpus_records_look(q_string_of(reader->path), q_buffer_string(&reader->head), &look));
     Q_TRY(push_level(reader, CORPUS_LEVEL_RECORDS, false, &look, &reason));
     *have = reason != NULL;

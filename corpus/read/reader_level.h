@@ -74,12 +74,15 @@ struct corpus_reader {
 /* Bytes of the source of a level whose outside is `outer` (NULL: the file), up to `size`; 0 at its end; -1: it failed and outer->failure or
  * reader->status says why. Counts against the bomb limit. */
 int64_t corpus_source_read(struct corpus_reader *reader, struct corpus_level *outer, void *bytes, size_t size);
-/* The same through the level's head. */
+/* Reads on into `to` up to `max` bytes in all. *ended: the source has no more. *good = false: it failed. */
+q_status corpus_source_fill(struct corpus_reader *reader, struct corpus_level *outer, struct q_buffer *to, uint64_t max,
+                            bool *ended, bool *good) Q_MUST_USE;
+/* As corpus_source_read, through the level's head. */
 int64_t corpus_level_read(struct corpus_level *level, void *bytes, size_t size);
 /* More bytes into the level's block. *ended: there are none, or the source failed (level->outer->failure then says why). */
 q_status corpus_level_fill(struct corpus_level *level, bool *ended) Q_MUST_USE;
-/* Size of the level's source where somebody says so, else 0: for the accounting of what is not read. */
-uint64_t corpus_level_bytes(const struct corpus_level *level);
+/* Size of a source where somebody says so, else 0: for the accounting of what is not read. A lie is cut to what keeps sums sane. */
+uint64_t corpus_entry_bytes(const struct corpus_reader *reader, const struct corpus_level *outer);
 
 /* libarchive (reader_archive.c). open: *reason is NULL on success. */
 q_status corpus_archive_open(struct corpus_level *level, const char **reason) Q_MUST_USE;

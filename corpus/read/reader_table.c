@@ -337,7 +337,7 @@ q_status corpus_table_next(struct corpus_level *level, struct corpus_item *item,
         t->begun = true;
     }
     if (reason) {
-        corpus_item_refuse(reader, item, reason, true, Q_MAX(corpus_level_bytes(level), t->bytes));
+        corpus_item_refuse(reader, item, reason, true, Q_MAX(corpus_entry_bytes(reader, level->outer), t->bytes));
         return Q_OK;
     }
     if (!*ended)
