@@ -12,6 +12,16 @@ enum { SHOWN = 120, THREADS_MAX = 1024, TASKS_MAX = 1000000 };
 
 #define COMMON(member) offsetof(struct q_common, member)
 
+bool q_texts_equal(const struct q_texts *a, const struct q_texts *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
 static const struct q_common_option common_options[] = {
     {{"out", 'o', Q_OPTION_TEXT, COMMON(out), "PATH", "where the result goes"}, Q_TAKES_OUT},
     {{"recipe", 0, Q_OPTION_TEXT, COMMON(recipe), "FILE",

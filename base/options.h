@@ -39,6 +39,9 @@ struct q_texts {
     size_t capacity;
 };
 
+/* The same texts in the same order. */
+bool q_texts_equal(const struct q_texts *a, const struct q_texts *b);
+
 /* --task I/N, 0 <= I < N; {0, 1} is everything. Task I builds the parts p with p mod N = I. */
 struct q_task {
     uint64_t index;
@@ -56,16 +59,16 @@ struct q_option {
 
 /* What every verb has. Put it first in the verb's options, so that offsets below hold. */
 struct q_common {
-    const char *out;       /* -o, --out */
-    uint64_t threads;      /* -j, --threads; 0 was "all cores" and is already replaced */
-    bool quiet;            /* -q */
-    bool verbose;          /* -v */
-    bool json;             /* --json */
-    bool force;            /* --force */
-    const char *recipe;    /* --recipe */
-    struct q_texts set;    /* --set a.b=value */
-    struct q_task task;    /* --task */
-    const char *step;      /* --step */
+    const char *out;    /* -o, --out */
+    uint64_t threads;   /* -j, --threads; 0 was "all cores" and is already replaced */
+    bool quiet;         /* -q */
+    bool verbose;       /* -v */
+    bool json;          /* --json */
+    bool force;         /* --force */
+    const char *recipe; /* --recipe */
+    struct q_texts set; /* --set a.b=value */
+    struct q_task task; /* --task */
+    const char *step;   /* --step */
 };
 
 /* Bits that say which of the common options a verb takes; -q, -v and --help are always there. */
@@ -82,8 +85,9 @@ struct q_verb {
     const char *name;     /* "build"; NULL ends the list */
     const char *synopsis; /* "INPUT... -o DIR" */
     const char *summary;  /* one line */
-    const char *details;  /* for --help: neighbouring lines are filled as a paragraph, those that begin with a space (examples) stay; may be NULL */
-    unsigned takes;       /* Q_TAKES_... */
+    const char *
+        details; /* for --help: neighbouring lines are filled as a paragraph, those that begin with a space (examples) stay; may be NULL */
+    unsigned takes;                 /* Q_TAKES_... */
     const struct q_option *options; /* the verb's own, ended by {0}; NULL for none */
     size_t options_size;            /* of the struct that begins with struct q_common */
     size_t arguments_min, arguments_max;
@@ -97,9 +101,9 @@ struct q_program {
     const char *name;    /* "quern-corpus" */
     const char *summary; /* one line */
     const struct q_verb *verbs;
-    const char *section;                      /* the recipe's section, "corpus"; NULL: none */
-    const struct q_settings_table *settings;  /* of that section: `--settings` prints it as Markdown */
-    const char *details;                      /* paragraphs and examples for --help; may be NULL */
+    const char *section;                     /* the recipe's section, "corpus"; NULL: none */
+    const struct q_settings_table *settings; /* of that section: `--settings` prints it as Markdown */
+    const char *details;                     /* paragraphs and examples for --help; may be NULL */
 };
 
 /* Parses, runs the verb, prints the one line of a failure ("quern-corpus build: ...") on standard error, returns the exit code.
@@ -107,10 +111,12 @@ struct q_program {
 int q_program_main(const struct q_program *program, int argc, char **argv);
 
 /* The parts of it, for tests. `arena` owns copies. */
-q_status q_options_parse(const struct q_program *program, const struct q_verb *verb, int argc, char **argv, struct q_arena *arena,
-                         void *options, const char ***out_arguments, size_t *out_count) Q_MUST_USE;
+q_status q_options_parse(const struct q_program *program, const struct q_verb *verb, int argc, char **argv,
+                         struct q_arena *arena, void *options, const char ***out_arguments,
+                         size_t *out_count) Q_MUST_USE;
 q_status q_program_help(const struct q_program *program, const struct q_verb *verb, struct q_buffer *out) Q_MUST_USE;
-q_status q_program_settings(const struct q_program *program, struct q_buffer *out) Q_MUST_USE; /* the page of --settings */
+q_status q_program_settings(const struct q_program *program,
+                            struct q_buffer *out) Q_MUST_USE; /* the page of --settings */
 
 /* The folder of the running program, and the version text ("quern 0.1.0"). */
 q_status q_program_folder(struct q_arena *arena, const char **out) Q_MUST_USE;
