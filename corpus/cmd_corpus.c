@@ -128,6 +128,27 @@ q_status corpus_print(q_string bytes)
     return q_fs_write_all(1, "standard output", bytes.data, bytes.size);
 }
 
+q_status corpus_print_json(struct q_json *json, struct q_buffer *text)
+{
+    q_json_newline(json);
+    q_status status = q_json_end(json);
+    if (status == Q_OK)
+        status = corpus_print(q_buffer_string(text));
+    q_buffer_release(text);
+    return status;
+}
+
+q_status corpus_read_page(const char *path, struct corpus_decoder *decoder, struct q_buffer *file, q_string *utf8,
+                          struct corpus_changes *changes)
+{
+    enum { PAGE_BYTES_MAX = 256 << 20 };
+    bool known;
+    q_buffer_clear(file);
+    Q_TRY(q_fs_read_file(path, PAGE_BYTES_MAX, file));
+    Q_TRY(corpus_decode(decoder, q_buffer_string(file), true, NULL, utf8, &known, changes));
+    return known ? Q_OK : q_fail(Q_ERR_INPUT, "'%s' is in no charset that can be told", path);
+}
+
 int main(int argc, char **argv)
 {
     return q_program_main(&program, argc, argv);

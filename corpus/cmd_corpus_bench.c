@@ -33,12 +33,7 @@ struct bench {
 static q_status read_page(struct bench *b, const char *path)
 {
     q_string utf8;
-    bool known;
-    q_buffer_clear(&b->file);
-    Q_TRY(q_fs_read_file(path, CORPUS_PAGE_BYTES_MAX, &b->file));
-    Q_TRY(corpus_decode(b->decoder, q_buffer_string(&b->file), true, NULL, &utf8, &known, &b->changes));
-    if (!known)
-        return q_fail(Q_ERR_INPUT, "'%s' is in no charset that can be told", path);
+    Q_TRY(corpus_read_page(path, b->decoder, &b->file, &utf8, &b->changes));
     Q_TRY(q_grow(&b->ends, &b->capacity, b->count + 1, sizeof *b->ends));
     Q_TRY(q_buffer_append_string(&b->pages, utf8));
     b->ends[b->count++] = b->pages.size;
@@ -77,12 +72,7 @@ static q_status print(struct bench *b, double seconds)
     q_json_put_u64(&json, "text_bytes", b->text_bytes);
     q_json_put_u64(&json, "peak_bytes", q_memory_peak_bytes());
     q_json_close(&json, '}');
-    q_json_newline(&json);
-    q_status status = q_json_end(&json);
-    if (status == Q_OK)
-        status = corpus_print(q_buffer_string(&text));
-    q_buffer_release(&text);
-    return status;
+    return corpus_print_json(&json, &text);
 }
 
 static q_status run(struct bench *b, const char *const *files, size_t count, uint64_t runs)

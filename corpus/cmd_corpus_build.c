@@ -63,6 +63,7 @@ static q_status build(struct corpus_plan *plan, struct q_step *step, const struc
     double begun = q_seconds();
     Q_TRY(corpus_plan_begin(common->recipe, &common->set, plan));
     Q_TRY(corpus_plan_files(plan, arguments, count));
+    Q_TRY(corpus_plan_parts(plan));
     Q_TRY(corpus_plan_step(plan, step));
     step->threads = (unsigned)common->threads;
     Q_TRY(q_step_open(step, common->out, common->force));
@@ -126,6 +127,7 @@ static q_status plan_step(struct corpus_plan *plan, struct q_step *step, const s
     if (!count && !plan->recipe.inputs.count)
         return print_plan(plan, NULL, common->json);
     Q_TRY(corpus_plan_files(plan, arguments, count));
+    Q_TRY(corpus_plan_parts(plan));
     Q_TRY(corpus_plan_step(plan, step));
     return print_plan(plan, step, common->json);
 }

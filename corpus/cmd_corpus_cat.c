@@ -101,12 +101,7 @@ static q_status extract_file(struct extraction *e, const char *path)
 {
     struct html_page page;
     q_string utf8;
-    bool known;
-    q_buffer_clear(&e->file);
-    Q_TRY(q_fs_read_file(path, CORPUS_PAGE_BYTES_MAX, &e->file));
-    Q_TRY(corpus_decode(e->decoder, q_buffer_string(&e->file), true, NULL, &utf8, &known, &e->changes));
-    if (!known)
-        return q_fail(Q_ERR_INPUT, "'%s' is in no charset that can be told", path);
+    Q_TRY(corpus_read_page(path, e->decoder, &e->file, &utf8, &e->changes));
     Q_TRY(html_extract(&e->extractor, &e->options, utf8, &page));
     return put_page(e, path, &page);
 }

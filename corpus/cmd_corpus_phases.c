@@ -21,7 +21,7 @@ struct phases {
     double seconds;
 };
 
-const char *corpus_phase_name(enum corpus_phase phase)
+static const char *phase_name(enum corpus_phase phase)
 {
     static const char *const names[CORPUS_PHASES] = {
         [CORPUS_PHASE_READ] = "read",
@@ -86,7 +86,7 @@ static q_status print(const struct phases *p)
     for (int i = 0; i < CORPUS_PHASES; i++) {
         if (!p->clock.phases[i].calls)
             continue;
-        q_json_open(&json, corpus_phase_name((enum corpus_phase)i), '{');
+        q_json_open(&json, phase_name((enum corpus_phase)i), '{');
         q_json_put_fixed(&json, "share", p->clock.phases[i].seconds / p->seconds, 4);
         q_json_put_fixed(&json, "seconds", p->clock.phases[i].seconds, 4);
         q_json_put_fixed(&json, "mb_per_s", (double)p->clock.phases[i].bytes / 1e6 / p->clock.phases[i].seconds, 1);
@@ -97,12 +97,7 @@ static q_status print(const struct phases *p)
     q_json_close(&json, '}');
     q_json_put_u64(&json, "peak_bytes", q_memory_peak_bytes());
     q_json_close(&json, '}');
-    q_json_newline(&json);
-    q_status status = q_json_end(&json);
-    if (status == Q_OK)
-        status = corpus_print(q_buffer_string(&text));
-    q_buffer_release(&text);
-    return status;
+    return corpus_print_json(&json, &text);
 }
 
 /* The documents are written to a file of the folder for temporary ones and then forgotten. */

@@ -194,14 +194,6 @@ static bool wants_too_many(const struct corpus_rules *rules)
     return rules->gopher.stop_words_min > (double)corpus_stop_words_of(&rules->gopher).count;
 }
 
-static bool same_texts(const struct q_texts *a, const struct q_texts *b)
-{
-    bool same = a->count == b->count;
-    for (size_t i = 0; same && i < a->count; i++)
-        same = strcmp(a->items[i], b->items[i]) == 0;
-    return same;
-}
-
 /* Words that this is cut into by itself; 1 also of one that only stands before another ("l'"). */
 static q_status count_words(struct lint *l, const char *text, size_t *count)
 {
@@ -225,7 +217,7 @@ static q_status check_stop_words(struct lint *l, const char *section, const char
         ADD(l, "always", setting, "every document is dropped: there are %zu stop words",
             corpus_stop_words_of(&rules->gopher).count);
     }
-    if (general && same_texts(list, &general->gopher.stop_words))
+    if (general && q_texts_equal(list, &general->gopher.stop_words))
         return Q_OK;
     Q_TRY(q_arena_printf(&l->plan->arena, &setting, "%s.gopher.stop_words", section));
     Q_TRY(corpus_word_style(&rules->words, &l->dictionary, &l->words.style));

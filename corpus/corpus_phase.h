@@ -45,7 +45,4 @@ static inline void corpus_clock_end(struct corpus_clock *clock, enum corpus_phas
     clock->last = now;
 }
 
-/* "read", "body", ... */
-const char *corpus_phase_name(enum corpus_phase phase);
-
 #endif

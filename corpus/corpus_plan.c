@@ -243,7 +243,7 @@ static q_status cut_source(struct corpus_plan *plan, size_t s, size_t *capacity)
     return Q_OK;
 }
 
-static q_status cut_parts(struct corpus_plan *plan)
+q_status corpus_plan_parts(struct corpus_plan *plan)
 {
     size_t capacity = 0;
     for (size_t s = 0; s < plan->source_count; s++)
@@ -322,7 +322,7 @@ q_status corpus_plan_files(struct corpus_plan *plan, const char *const *argument
         plan->sources[i].input = &inputs[i];
         Q_TRY(find_files(plan, &plan->sources[i], folder));
     }
-    return cut_parts(plan);
+    return Q_OK;
 }
 
 /* --- identity ---------------------------------------------------------------------------------------------------------------------- */

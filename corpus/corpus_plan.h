@@ -19,8 +19,8 @@ struct corpus_file {
     const char *path; /* on this machine */
     uint64_t bytes;
     q_hash hash;
-    struct timespec modified; /* when the plan was made: before it was hashed */
-    struct corpus_pieces pieces;
+    struct timespec modified;    /* when the plan was made: before it was hashed */
+    struct corpus_pieces pieces; /* none before corpus_plan_parts */
 };
 
 struct corpus_source {
@@ -53,9 +53,11 @@ struct corpus_plan {
 /* Reads the recipe (NULL: none) with its overrides, and the section's settings. Q_ERR_USAGE where they ask for a
  * quality, but name no model. corpus_plan_release also after a failure. */
 q_status corpus_plan_begin(const char *recipe, const struct q_texts *overrides, struct corpus_plan *plan) Q_MUST_USE;
-/* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself), and cuts the parts. A pattern
- * without a file is Q_ERR_INPUT. */
+/* Finds the files of the recipe's inputs, or of `arguments` where there are any (each an input named after itself). A pattern without a file is
+ * Q_ERR_INPUT. */
 q_status corpus_plan_files(struct corpus_plan *plan, const char *const *arguments, size_t count) Q_MUST_USE;
+/* Cuts the parts, for who builds them: of large files the beginnings of pieces are looked for. Q_ERR_USAGE where they are too many. */
+q_status corpus_plan_parts(struct corpus_plan *plan) Q_MUST_USE;
 /* Q_ERR_INPUT where the file is not the one that was planned and hashed any more, by its size and time. Asked when it has been read to its end. */
 q_status corpus_file_unchanged(const struct corpus_file *file) Q_MUST_USE;
 /* Hashes the files, models and lists too, and makes the step's identity, sealed. */

@@ -79,16 +79,6 @@ q_status corpus_list_files_hash(struct corpus_list_files *files, const struct co
 
 /* --- loading ----------------------------------------------------------------------------------------------------------------------- */
 
-static bool are_same(const struct q_texts *a, const struct q_texts *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    return true;
-}
-
 static q_status add_file(const struct corpus_list_files *files, struct corpus_block_list *list, const char *path,
                          struct q_buffer *bytes)
 {
@@ -123,7 +113,7 @@ static q_status load_list(struct corpus_list_files *files, enum corpus_list_kind
                           const struct corpus_block_list **out)
 {
     for (size_t i = 0; i < files->list_count; i++)
-        if (files->lists[i].kind == kind && are_same(files->lists[i].files, paths)) {
+        if (files->lists[i].kind == kind && q_texts_equal(files->lists[i].files, paths)) {
             *out = files->lists[i].list;
             return Q_OK;
         }

@@ -44,6 +44,8 @@ static q_status run_build(const struct run *run, struct q_accounting *sum)
     if (status == Q_OK)
         status = corpus_plan_files(&plan, run->inputs, inputs);
     if (status == Q_OK)
+        status = corpus_plan_parts(&plan);
+    if (status == Q_OK)
         status = corpus_plan_step(&plan, &step);
     if (status == Q_OK)
         status = q_step_open(&step, run->folder, false);
@@ -300,6 +302,7 @@ static void test_parts_and_names(void **state)
     assert_ok(corpus_plan_begin(NULL, &sets, &plan));
     assert_fails(corpus_plan_files(&plan, inputs + 2, 0), Q_ERR_USAGE, "there is no input");
     assert_ok(corpus_plan_files(&plan, inputs, 1));
+    assert_ok(corpus_plan_parts(&plan));
     assert_int_equal(plan.part_count, 1); /* all within 64 MiB */
     assert_int_equal(corpus_part_bytes(&plan, plan.parts), plan.bytes);
     assert_int_equal(plan.sources[0].file_count, 5);
