@@ -209,6 +209,37 @@ static void counts_add_up_and_move_biases(void **state)
     tear_down(&f);
 }
 
+/* What the routers say they chose is what was counted, and is the best of scores plus biases (zeros here) within the groups' choice. */
+static void routing_is_what_was_counted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, op_table_cpu(), 2);
+    struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
+    struct model_scale scale = {.loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / BATCH};
+    int64_t counts[16], seen[16] = {0};
+    int32_t chosen[TOKENS * 2];
+    op_acc *scores;
+    assert_int_equal(q_alloc(TOKENS * 8, sizeof(*scores), &scores), Q_OK);
+    assert_int_equal(model_forward_backward(f.model, &batch, &scale, NULL, NULL), Q_OK);
+    model_get_counts(f.model, counts);
+    assert_int_equal(model_routers(f.model), 2);
+    for (size_t router = 0; router < 2; router++) {
+        model_get_routing(f.model, router, chosen, scores);
+        for (size_t i = 0; i < TOKENS; i++) {
+            const op_acc *s = scores + i * 8;
+            assert_true(s[chosen[2 * i]] >= s[chosen[2 * i + 1]]);
+            for (size_t e = 0; e < 8; e++)
+                assert_true(s[e] > 0 && s[e] < 1);
+            seen[router * 8 + (size_t)chosen[2 * i]]++;
+            seen[router * 8 + (size_t)chosen[2 * i + 1]]++;
+        }
+    }
+    assert_memory_equal(counts, seen, sizeof(counts));
+    q_release(scores);
+    tear_down(&f);
+}
+
 /* Smaller micro-batches and shorter sequences than the shape, without training: the same losses and logits as with it. */
 static void forward_alone_agrees(void **state)
 {
@@ -338,15 +369,11 @@ static void failed_allocations_leave_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_do_not_change_a_bit),
-        cmocka_unit_test(loss_falls),
-        cmocka_unit_test(a_copy_goes_on_alike),
-        cmocka_unit_test(counts_add_up_and_move_biases),
-        cmocka_unit_test(forward_alone_agrees),
-        cmocka_unit_test(bad_input_is_refused),
-        cmocka_unit_test(a_broken_gradient_is_not_used),
-        cmocka_unit_test(nan_is_seen_in_the_loss),
-        cmocka_unit_test(failed_allocations_leave_nothing),
+        cmocka_unit_test(threads_do_not_change_a_bit), cmocka_unit_test(loss_falls),
+        cmocka_unit_test(a_copy_goes_on_alike),        cmocka_unit_test(counts_add_up_and_move_biases),
+        cmocka_unit_test(routing_is_what_was_counted), cmocka_unit_test(forward_alone_agrees),
+        cmocka_unit_test(bad_input_is_refused),        cmocka_unit_test(a_broken_gradient_is_not_used),
+        cmocka_unit_test(nan_is_seen_in_the_loss),     cmocka_unit_test(failed_allocations_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,11 @@ void model_put_counts(struct model *model, const int64_t *counts);
 void model_update_bias(struct model *model, double gamma);
 void model_clear_gradients(struct model *model);
 
+/* Routers in the order of the counts: the MoE layers'. What one of them did with the last micro-batch of model_forward_backward, N tokens, to the host: the
+ * experts chosen [N, K], and the scores before bias and normalisation [N, E]. Either may be NULL. Only a model for training keeps them. */
+size_t model_routers(const struct model *model);
+void model_get_routing(const struct model *model, size_t router, int32_t *chosen, op_acc *scores);
+
 /* For the optimizer: the arenas in the backend's memory. */
 op_acc *model_parameter_arena(struct model *model);
 op_acc *model_gradient_arena(struct model *model);
