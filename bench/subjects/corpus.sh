@@ -43,6 +43,12 @@ compared=(--peer 'datatrove 0.9' --peer-command 'datatrove-peer chain english.js
 wanted 100
 one corpus.fineweb "FineWeb's pipeline on English JSON lines, zstd in and out" bytes -j 1 --amount "$(text_bytes english.jsonl.zst)" "${compared[@]}" \
     -- sh -c "$(build_of -j 1 english.jsonl.zst --set corpus.profile=fineweb)"
+# Documents of up to 20 kB, as most of the web's are: what is done once a document weighs more, and so does what the languages take.
+[ -s short.jsonl.zst ] || zstd -dcq text/en.jsonl.zst | awk 'length($0) < 20000' | awk "NR % ${quick:+20}5 == 1" | zstd -q -o short.jsonl.zst
+compared=(--peer 'datatrove 0.9' --peer-command 'datatrove-peer chain short.jsonl.zst peer 2>/dev/null' --peer-reported per_second)
+wanted 100
+one corpus.fineweb.short "FineWeb's pipeline, documents of less than 20 kB" bytes -j 1 --amount "$(text_bytes short.jsonl.zst)" "${compared[@]}" \
+    -- sh -c "$(build_of -j 1 short.jsonl.zst --set corpus.profile=fineweb)"
 one corpus.fineweb.all 'the same on all English' bytes -j 1 --amount "$(text_bytes text/en.jsonl.zst)" -- sh -c "$(build_of -j 1 text/en.jsonl.zst --set corpus.profile=fineweb)"
 
 # Crawls: a file of 2.5 MB under eight names, so that starting does not count.
