@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "train/eval_generate.h"
-#include "train/eval_model.h"
 #include "train/eval_settings.h"
 
 #include <stdio.h>
@@ -21,7 +20,7 @@ static const struct q_option generate_table[] = {
     {"seed", 0, Q_OPTION_U64, offsetof(struct eval_options, seed), "N", "of the draws (0)"},
     {0}};
 
-static q_status generate_with(struct eval_model *model, const struct eval_options *options)
+static q_status generate_with(struct opened_model *model, const struct eval_options *options)
 {
     struct eval_sampling sampling = {.tokens = options->tokens ? options->tokens : 64,
                                      .temperature = options->temperature,
@@ -42,14 +41,15 @@ static q_status eval_generate_verb(void *given, const char *const *arguments, si
 {
     (void)arguments, (void)count;
     const struct eval_options *options = given;
-    struct eval_model model;
+    struct opened_model model;
+    struct model_shape one = {.batch = 1};
     if (!options->model || !options->prompt)
         return q_fail(Q_ERR_USAGE, "give a model (--model DIR) and a prompt (--prompt TEXT)");
     if (options->temperature < 0 || options->top_p < 0 || options->top_p > 1)
         return q_fail(Q_ERR_USAGE, "--temperature must be at least 0, --top-p 0 to 1");
-    Q_TRY(eval_model_open(options->model, 1, 0, (unsigned)options->common.threads, &model));
+    Q_TRY(opened_model_open(options->model, &one, (unsigned)options->common.threads, &model));
     q_status status = generate_with(&model, options);
-    eval_model_close(&model);
+    opened_model_close(&model);
     return status;
 }
 

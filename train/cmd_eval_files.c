@@ -15,7 +15,7 @@ enum { BATCH_BYTES = 1 << 20, TEXT_BYTES_MAX = 1 << 30, RESULTS_BYTES_MAX = 1 <<
 
 /* Measures texts one after the other. */
 struct measure {
-    struct eval_model model;
+    struct opened_model model;
     struct tokenizer *tokenizer;
     struct tokenizer_scratch *scratch;
     struct tokenizer_ids ids;
@@ -36,12 +36,13 @@ static void release(struct measure *measure)
     q_release(measure->inputs);
     q_release(measure->targets);
     q_release(measure->losses);
-    eval_model_close(&measure->model);
+    opened_model_close(&measure->model);
 }
 
 static q_status create(const struct eval_options *options, struct measure *measure)
 {
-    Q_TRY(eval_model_open(options->model, 1, 0, (unsigned)options->common.threads, &measure->model));
+    struct model_shape one = {.batch = 1};
+    Q_TRY(opened_model_open(options->model, &one, (unsigned)options->common.threads, &measure->model));
     Q_TRY(tokenizer_load(options->tokenizer ? options->tokenizer : options->model, &measure->tokenizer));
     Q_TRY(tokenizer_scratch_create(measure->tokenizer, &measure->scratch));
     Q_TRY(q_jsonl_create(&measure->parser));

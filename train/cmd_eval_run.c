@@ -35,7 +35,7 @@ struct evaluation {
     /* What is measured with. */
     struct shards *heldout, *train;
     struct tokenizer *tokenizer;
-    struct eval_model model;
+    struct opened_model model;
     uint32_t *token_bytes;
     uint64_t *counts;
     /* What came out, by source. */
@@ -46,7 +46,7 @@ struct evaluation {
 static void release(struct evaluation *evaluation)
 {
     json_decref(evaluation->continuations);
-    eval_model_close(&evaluation->model);
+    opened_model_close(&evaluation->model);
     tokenizer_release(evaluation->tokenizer);
     shards_close(evaluation->heldout);
     shards_close(evaluation->train);
@@ -139,8 +139,8 @@ static q_status open_all(struct evaluation *evaluation)
         return q_fail(Q_ERR_INPUT, "'%s' has no held-out sequence; raise 'corpus.held_out' or give more text",
                       options->shards);
     Q_TRY(tokenizer_load(options->tokenizer, &evaluation->tokenizer));
-    Q_TRY(eval_model_open(options->model, EVAL_BATCH, heldout->sequence_tokens, (unsigned)options->common.threads,
-                          &evaluation->model));
+    struct model_shape shape = {.batch = EVAL_BATCH, .sequence = heldout->sequence_tokens};
+    Q_TRY(opened_model_open(options->model, &shape, (unsigned)options->common.threads, &evaluation->model));
     if (heldout->vocabulary > evaluation->model.config.vocab_size)
         return q_fail(Q_ERR_INPUT, "the shards have ids up to %u, the model in '%s' only %" PRIu64,
                       heldout->vocabulary - 1, options->model, evaluation->model.config.vocab_size);

@@ -43,6 +43,20 @@ static const struct q_verb verbs[] = {
      .options = train_bench_table,
      .options_size = sizeof(struct train_bench_options),
      .run = train_bench},
+    {.name = "forward",
+     .synopsis = "MODEL --batch FILE -o FILE [--gradients]",
+     .summary = "a model's logits, loss and gradients on one batch, as tensors",
+     .details = "MODEL is a folder with config.json and safetensors: a finished run, a checkpoint, or one from elsewhere. "
+                "FILE is a safetensors file with 'ids' and 'targets' [steps, B, T]; step 0 is used, and a target below 0 "
+                "is none. Written are 'logits' [B, T, V], 'loss' (the mean over the targets), and with --gradients "
+                "'grad.NAME' for every parameter, in FP32.\n\n  quern-train forward model --batch "
+                "batch.safetensors -o out.safetensors --gradients",
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
+     .options = train_forward_table,
+     .options_size = sizeof(struct train_forward_options),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = train_forward},
     {.name = "ops",
      .synopsis = "[--backend NAME] [--perf]",
      .summary = "check every operation of a backend against the plain ones, or time them",

@@ -32,6 +32,15 @@ struct train_ops_options {
     bool perf;
 };
 
+struct train_forward_options {
+    struct q_common common;
+    const char *batch;
+    bool gradients;
+};
+
+extern const struct q_option train_forward_table[];
+q_status train_forward(void *options, const char *const *arguments, size_t count);
+
 extern const struct q_option train_ops_table[];
 q_status train_ops(void *options, const char *const *arguments, size_t count);
 

@@ -67,8 +67,9 @@ static void add(struct eval_bits *bits, const op_acc *losses, const int32_t *tar
     bits->targets += length;
 }
 
-static q_status run_batch(const struct eval_selection *selection, struct eval_model *model, struct batch_memory *memory,
-                          uint64_t first, size_t count, const uint32_t *token_bytes, struct eval_bits *by_source)
+static q_status run_batch(const struct eval_selection *selection, struct opened_model *model,
+                          struct batch_memory *memory, uint64_t first, size_t count, const uint32_t *token_bytes,
+                          struct eval_bits *by_source)
 {
     const struct shards *shards = selection->shards;
     size_t length = shards->sequence_tokens;
@@ -85,7 +86,7 @@ static q_status run_batch(const struct eval_selection *selection, struct eval_mo
     return Q_OK;
 }
 
-q_status eval_bits_of_model(const struct eval_selection *selection, struct eval_model *model,
+q_status eval_bits_of_model(const struct eval_selection *selection, struct opened_model *model,
                             const uint32_t *token_bytes, struct eval_bits *by_source)
 {
     struct batch_memory memory = {0};
@@ -150,4 +151,12 @@ struct eval_bits eval_bits_sum(const struct eval_bits *parts, size_t count)
         sum.bytes += parts[i].bytes;
     }
     return sum;
+}
+
+void eval_token_bytes(const struct tokenizer *tokenizer, uint32_t vocabulary, uint32_t *bytes)
+{
+    for (uint32_t id = 0; id < vocabulary; id++)
+        bytes[id] = id < tokenizer_size(tokenizer) && !tokenizer_is_special(tokenizer, id)
+                        ? (uint32_t)tokenizer_bytes(tokenizer, id).size
+                        : 0;
 }

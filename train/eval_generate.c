@@ -61,7 +61,7 @@ q_status eval_draw(const op_acc *logits, size_t vocabulary, const struct eval_sa
 }
 
 /* Logits behind the last of `count` ids. The whole window is computed anew for each token: right for small models and short texts. */
-static q_status next_logits(struct eval_model *model, const int32_t *window, size_t count, op_acc *logits)
+static q_status next_logits(struct opened_model *model, const int32_t *window, size_t count, op_acc *logits)
 {
     struct model_batch batch = {.batch = 1, .sequence = count, .ids = window};
     Q_TRY(model_forward(model->model, &batch, NULL));
@@ -87,7 +87,7 @@ static void push(struct generation *state, size_t capacity, uint32_t id)
     state->window[state->count++] = (int32_t)id;
 }
 
-static q_status start(struct eval_model *model, const struct tokenizer *tokenizer, q_string prompt,
+static q_status start(struct opened_model *model, const struct tokenizer *tokenizer, q_string prompt,
                       struct generation *state)
 {
     size_t capacity = model->shape.sequence;
@@ -105,7 +105,7 @@ static q_status start(struct eval_model *model, const struct tokenizer *tokenize
     return state->count ? Q_OK : q_fail(Q_ERR_USAGE, "the prompt is empty and the vocabulary has no begin token");
 }
 
-static q_status generate(struct eval_model *model, const struct tokenizer *tokenizer, q_string prompt,
+static q_status generate(struct opened_model *model, const struct tokenizer *tokenizer, q_string prompt,
                          const struct eval_sampling *sampling, struct generation *state, struct q_buffer *out)
 {
     uint32_t end = tokenizer_special_id(tokenizer, TOKENIZER_END), id;
@@ -123,7 +123,7 @@ static q_status generate(struct eval_model *model, const struct tokenizer *token
     return Q_OK;
 }
 
-q_status eval_generate(struct eval_model *model, const struct tokenizer *tokenizer, q_string prompt,
+q_status eval_generate(struct opened_model *model, const struct tokenizer *tokenizer, q_string prompt,
                        const struct eval_sampling *sampling, struct q_buffer *out)
 {
     struct generation state = {0};

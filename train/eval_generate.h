@@ -2,7 +2,8 @@
 #ifndef QUERN_TRAIN_EVAL_GENERATE_H
 #define QUERN_TRAIN_EVAL_GENERATE_H
 
-#include "train/eval_model.h"
+#include "tokenizer/tokenizer.h"
+#include "train/opened_model.h"
 
 struct eval_sampling {
     uint64_t tokens;    /* at most so many new ones; the end token ends it */
@@ -13,7 +14,7 @@ struct eval_sampling {
 
 /* Appends the text that follows `prompt` (a begin token is put before it where the vocabulary has one). Longer texts than the model's window go on from
  * its last half. Broken characters at the end may be cut off by the caller. */
-q_status eval_generate(struct eval_model *model, const struct tokenizer *tokenizer, q_string prompt,
+q_status eval_generate(struct opened_model *model, const struct tokenizer *tokenizer, q_string prompt,
                        const struct eval_sampling *sampling, struct q_buffer *out) Q_MUST_USE;
 
 /* The token that is drawn from these logits [vocabulary] with a number in [0, 1). Exposed for tests. */

@@ -184,6 +184,19 @@ const struct safetensors_tensor *safetensors_find(const struct safetensors *file
     return NULL;
 }
 
+struct safetensors_tensor safetensors_part(const struct safetensors_tensor *tensor, uint64_t first, uint64_t count)
+{
+    q_check(first <= tensor->count && count <= tensor->count - first);
+    uint64_t bytes = types[tensor->type].bytes;
+    return (struct safetensors_tensor){.name = tensor->name,
+                                       .type = tensor->type,
+                                       .rank = 1,
+                                       .shape = {count},
+                                       .count = count,
+                                       .begin = tensor->begin + first * bytes,
+                                       .bytes = count * bytes};
+}
+
 static float float_of_bits(uint32_t bits)
 {
     float value;

@@ -67,9 +67,14 @@ static q_status write_next(struct safetensors_writer *writer, enum safetensors_t
                            uint64_t count)
 {
     q_check(writer->next < writer->count);
-    const struct safetensors_tensor *tensor = &writer->tensors[writer->next++];
-    q_check(tensor->type == type && tensor->count == count);
-    return q_publish_write(&writer->publish, values, (size_t)tensor->bytes);
+    const struct safetensors_tensor *tensor = &writer->tensors[writer->next];
+    q_check(tensor->type == type && count <= tensor->count - writer->filled);
+    writer->filled += count;
+    if (writer->filled == tensor->count) {
+        writer->next++;
+        writer->filled = 0;
+    }
+    return q_publish_write(&writer->publish, values, (size_t)(count * safetensors_type_bytes(type)));
 }
 
 q_status safetensors_write_floats(struct safetensors_writer *writer, const float *values, uint64_t count)

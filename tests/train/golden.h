@@ -1,34 +1,31 @@
-/* A reference folder made by transformers (config, weights, batch, expected values) loaded into our model. */
+/* A reference folder (config, weights, batch, expected values; tests/train/golden/reference.py says what lies where) and how far our model is from it. */
 #ifndef QUERN_TESTS_TRAIN_GOLDEN_H
 #define QUERN_TESTS_TRAIN_GOLDEN_H
 
-#include "base/threads.h"
-#include "train/model/model.h"
-#include "train/safetensors.h"
+#include "base/status.h"
+#include "train/ops.h"
 
-struct golden {
-    struct q_arena arena;
-    const char *folder;
-    struct model_config config;
-    struct q_pool *pool;
-    const struct op_table *ops;
-    struct op_context *context;
-    struct model *model;
-    struct safetensors expect;
-    json_t *numbers;
-    size_t steps, batch, sequence;
-    int32_t *ids, *targets; /* [steps, batch, sequence] */
+#include <stdbool.h>
+
+/* The largest relative differences: of tensors |a - b| / |b| over the whole tensor in double, |a| where b is zero. */
+struct golden_differences {
+    double logits, gradient, after; /* of any tensor: step 0; behind all AdamW steps */
+    double loss, norm;              /* of any step; norms before clipping */
+    double first_norm;
+    bool counts_equal; /* tokens of each expert of step 0 */
+    char gradient_name[128], after_name[128];
 };
 
-/* Loads FOLDER with the backend's table and so many threads; the model is made for training. */
-q_status golden_load(const char *folder, const struct op_table *ops, unsigned threads, struct golden *out) Q_MUST_USE;
-void golden_release(struct golden *golden);
-struct model_batch golden_batch(const struct golden *golden, size_t step);
-/* PREFIX + name from expect.safetensors; the caller releases. */
-q_status golden_expect(const struct golden *golden, const char *prefix, const char *name, uint64_t count,
-                       float **out) Q_MUST_USE;
+/* Runs FOLDER's batch and its AdamW steps with the backend's table and so many threads. Every tensor that we train must be expected there. */
+q_status golden_compare(const char *folder, const struct op_table *ops, unsigned threads,
+                        struct golden_differences *out) Q_MUST_USE;
 
-/* |a - b| / |b| over whole tensors, in double; |a| where b is zero. */
-double golden_difference(const float *a, const float *b, size_t count);
+/* The same for what `quern-train forward --gradients` wrote to FILE on FOLDER's batch: logits, gradients and the loss of step 0. */
+q_status golden_compare_output(const char *file, const char *folder, struct golden_differences *out) Q_MUST_USE;
+
+/* Whether all of them are within the bounds: 1e-5 for logits, gradients and the first norm, 2e-6 for losses, 1e-4 for later norms (they see parameters that have gone apart by 3e-5), 1e-3 for
+ * parameters behind ten steps. Two orders of summation in FP32 differ by 1e-6, 4e-7 and 4e-5. */
+bool golden_within_bounds(const struct golden_differences *differences);
+void golden_print(const char *folder, const struct golden_differences *differences);
 
 #endif

@@ -54,6 +54,38 @@ static void a_file_reads_back(void **state)
     safetensors_close(&file);
 }
 
+static void pieces_make_the_same_file(void **state)
+{
+    (void)state;
+    struct safetensors_writer writer = {0};
+    const uint64_t matrix[] = {2, 3}, list[] = {2}, none[] = {0, 5};
+    struct q_buffer whole = {0}, pieces = {0};
+    struct safetensors file;
+    float values[3];
+    assert_int_equal(write_sample("s"), Q_OK);
+    assert_int_equal(safetensors_declare(&writer, "b.weight", SAFETENSORS_F32, 2, matrix), Q_OK);
+    assert_int_equal(safetensors_declare(&writer, "a", SAFETENSORS_I64, 1, list), Q_OK);
+    assert_int_equal(safetensors_declare(&writer, "empty", SAFETENSORS_F32, 2, none), Q_OK);
+    assert_int_equal(safetensors_begin(&writer, "p"), Q_OK);
+    assert_int_equal(safetensors_write_floats(&writer, floats, 1), Q_OK);
+    assert_int_equal(safetensors_write_floats(&writer, floats + 1, 5), Q_OK);
+    assert_int_equal(safetensors_write_i64(&writer, numbers, 1), Q_OK);
+    assert_int_equal(safetensors_write_i64(&writer, numbers + 1, 1), Q_OK);
+    assert_int_equal(safetensors_write_floats(&writer, floats, 0), Q_OK);
+    assert_int_equal(safetensors_commit(&writer, NULL), Q_OK);
+    scratch_read("s", &whole);
+    scratch_read("p", &pieces);
+    assert_int_equal(whole.size, pieces.size);
+    assert_memory_equal(whole.data, pieces.data, whole.size);
+    assert_int_equal(safetensors_open("p", &file), Q_OK);
+    struct safetensors_tensor part = safetensors_part(safetensors_find(&file, "b.weight"), 2, 3);
+    assert_int_equal(safetensors_read_floats(&file, &part, values), Q_OK);
+    assert_memory_equal(values, floats + 2, sizeof(values));
+    safetensors_close(&file);
+    q_buffer_release(&whole);
+    q_buffer_release(&pieces);
+}
+
 static void the_bytes_are_as_documented(void **state)
 {
     (void)state;
@@ -238,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_reads_back),
+        cmocka_unit_test(pieces_make_the_same_file),
         cmocka_unit_test(the_bytes_are_as_documented),
         cmocka_unit_test(hostile_headers_are_refused),
         cmocka_unit_test(damage_is_refused_or_harmless),

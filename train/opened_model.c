@@ -1,4 +1,4 @@
-#include "train/eval_model.h"
+#include "train/opened_model.h"
 
 #include "base/fs.h"
 #include "base/manifest.h"
@@ -36,16 +36,17 @@ out:
     return status;
 }
 
-static q_status open_all(const char *folder, size_t batch, size_t sequence, unsigned threads, struct eval_model *out)
+static q_status open_all(const char *folder, const struct model_shape *shape, unsigned threads,
+                         struct opened_model *out)
 {
     Q_TRY(verify_folder(folder));
     Q_TRY(model_config_read(folder, &out->config));
-    if (sequence == 0)
-        sequence = (size_t)out->config.max_position_embeddings;
-    if (sequence > out->config.max_position_embeddings)
+    out->shape = *shape;
+    if (shape->sequence == 0)
+        out->shape.sequence = (size_t)out->config.max_position_embeddings;
+    if (out->shape.sequence > out->config.max_position_embeddings)
         return q_fail(Q_ERR_USAGE, "the model in '%s' has %llu positions; %zu were asked for", folder,
-                      (unsigned long long)out->config.max_position_embeddings, sequence);
-    out->shape = (struct model_shape){.batch = batch, .sequence = sequence};
+                      (unsigned long long)out->config.max_position_embeddings, out->shape.sequence);
     out->ops = op_table_cpu();
     Q_TRY(op_table_check(out->ops));
     Q_TRY(q_pool_create(threads, &out->pool));
@@ -54,28 +55,21 @@ static q_status open_all(const char *folder, size_t batch, size_t sequence, unsi
     return model_files_read(out->model, folder);
 }
 
-q_status eval_model_open(const char *folder, size_t batch, size_t sequence, unsigned threads, struct eval_model *out)
+q_status opened_model_open(const char *folder, const struct model_shape *shape, unsigned threads,
+                           struct opened_model *out)
 {
-    *out = (struct eval_model){0};
-    q_status status = open_all(folder, batch, sequence, threads, out);
+    *out = (struct opened_model){0};
+    q_status status = open_all(folder, shape, threads, out);
     if (status)
-        eval_model_close(out);
+        opened_model_close(out);
     return status;
 }
 
-void eval_model_close(struct eval_model *model)
+void opened_model_close(struct opened_model *model)
 {
     model_release(model->model);
     if (model->ops)
         model->ops->release(model->context);
     q_pool_release(model->pool);
-    *model = (struct eval_model){0};
-}
-
-void eval_token_bytes(const struct tokenizer *tokenizer, uint32_t vocabulary, uint32_t *bytes)
-{
-    for (uint32_t id = 0; id < vocabulary; id++)
-        bytes[id] = id < tokenizer_size(tokenizer) && !tokenizer_is_special(tokenizer, id)
-                        ? (uint32_t)tokenizer_bytes(tokenizer, id).size
-                        : 0;
+    *model = (struct opened_model){0};
 }
