@@ -14,8 +14,9 @@ struct opened_model {
     struct model_shape shape;
 };
 
-/* The model of FOLDER (config.json and its tensors) for micro-batches of `shape`; its sequence 0: the model's own maximum. One that is longer than that is Q_ERR_USAGE.
- * A finished training's folder and a checkpoint are read and compared with their hashes first; damage is Q_ERR_INPUT. */
+/* The model of FOLDER (config.json and its tensors) for micro-batches of `shape`; its sequence 0: the model's own maximum. A longer one is
+ * Q_ERR_USAGE. A finished training's folder and a checkpoint are read and compared with their hashes first;
+ * damage is Q_ERR_INPUT. */
 q_status opened_model_open(const char *folder, const struct model_shape *shape, unsigned threads,
                            struct opened_model *out) Q_MUST_USE;
 void opened_model_close(struct opened_model *model);

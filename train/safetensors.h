@@ -62,7 +62,8 @@ q_status safetensors_read_floats(const struct safetensors *file, const struct sa
 q_status safetensors_read_i64(const struct safetensors *file, const struct safetensors_tensor *tensor,
                               int64_t *out) Q_MUST_USE;
 
-/* Writing: declare every tensor, begin, give the data in the same order, each tensor at once or piece by piece, commit. Zeroed struct to start with; abandon after a failure. */
+/* Writing: declare every tensor, begin, give the data in the same order, each tensor at once or piece by piece, commit.
+ * Zeroed struct to start with; abandon after a failure. */
 struct safetensors_writer {
     struct q_arena arena;
     struct q_publish publish;
