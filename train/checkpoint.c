@@ -29,14 +29,16 @@ static q_status hash_position(json_t *json, q_hash *out)
     return status;
 }
 
-static q_status write_trainer_json(const char *folder, const struct train_position *position, q_hash run,
+static q_status write_trainer_json(const char *folder, const struct checkpoint_state *state,
                                    const struct model_file_list *list, struct q_arena *arena)
 {
+    const struct train_position *position = &state->position;
+    json_t *window;
     char hex[Q_HASH_HEX];
     json_t *json =
         json_pack("{s:s,s:i,s:I,s:I,s:I,s:s,s:[]}", "format", "quern-checkpoint", "version", CHECKPOINT_VERSION, "step",
                   (json_int_t)position->step, "samples", (json_int_t)position->samples, "tokens",
-                  (json_int_t)position->tokens, "run", q_hash_hex(run, hex), "files");
+                  (json_int_t)position->tokens, "run", q_hash_hex(state->run, hex), "files");
     if (!json)
         return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
     json_t *files = json_object_get(json, "files");
@@ -47,6 +49,8 @@ static q_status write_trainer_json(const char *folder, const struct train_positi
                                               q_hash_hex(list->files[i].identity.hash, hex)));
     const char *path;
     q_hash hash;
+    if (!status && state->window && state->window->count && !(status = guard_window_json(state->window, &window)))
+        status = q_json_set(json, "guard", window);
     if (!status)
         status = hash_position(json, &hash);
     if (!status)
@@ -59,17 +63,16 @@ static q_status write_trainer_json(const char *folder, const struct train_positi
     return status;
 }
 
-static q_status write_files(const char *folder, const struct model *model, const struct optimizer *optimizer,
-                            const struct train_position *position, q_hash run, const char *tokenizer_folder,
-                            struct q_arena *arena, uint64_t *out_bytes)
+static q_status write_files(const char *folder, const struct checkpoint_state *state, struct q_arena *arena,
+                            uint64_t *out_bytes)
 {
     struct model_file_list list = {0};
     Q_TRY(q_fs_make_directories(folder));
-    Q_TRY(model_files_write(model, folder, arena, &list));
-    Q_TRY(optimizer_files_write(model, optimizer, folder, arena, &list));
-    if (tokenizer_folder)
-        Q_TRY(model_files_copy_tokenizer(tokenizer_folder, folder, arena, &list));
-    Q_TRY(write_trainer_json(folder, position, run, &list, arena));
+    Q_TRY(model_files_write(state->model, folder, arena, &list));
+    Q_TRY(optimizer_files_write(state->model, state->optimizer, folder, arena, &list));
+    if (state->tokenizer_folder)
+        Q_TRY(model_files_copy_tokenizer(state->tokenizer_folder, folder, arena, &list));
+    Q_TRY(write_trainer_json(folder, state, &list, arena));
     for (size_t i = 0; i < list.count && out_bytes; i++)
         *out_bytes += list.files[i].identity.bytes;
     return Q_OK;
@@ -138,13 +141,12 @@ static q_status is_latest(const char *run_folder, const char *folder, struct q_a
     return status == Q_ERR_INPUT ? Q_OK : status;
 }
 
-static q_status write_in(struct q_arena *arena, const char *run_folder, const struct model *model,
-                         const struct optimizer *optimizer, const struct train_position *position, q_hash run,
-                         const char *tokenizer_folder, const struct checkpoint_keep *keep, uint64_t *out_bytes)
+static q_status write_in(struct q_arena *arena, const char *run_folder, const struct checkpoint_state *state,
+                         const struct checkpoint_keep *keep, uint64_t *out_bytes)
 {
     char name[NAME_SIZE];
     const char *checkpoints, *folder, *partial, *latest;
-    snprintf(name, sizeof name, step_format, position->step);
+    snprintf(name, sizeof name, step_format, state->position.step);
     Q_TRY(q_fs_join(arena, run_folder, "checkpoints", &checkpoints));
     Q_TRY(q_fs_join(arena, checkpoints, name, &folder));
     Q_TRY(q_arena_printf(arena, &partial, "%s.partial", folder));
@@ -153,7 +155,7 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     Q_TRY(is_latest(run_folder, folder, arena, &same));
     if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
-        Q_TRY(write_files(partial, model, optimizer, position, run, tokenizer_folder, arena, out_bytes));
+        Q_TRY(write_files(partial, state, arena, out_bytes));
         Q_TRY(q_fs_sync_directory(partial));
         Q_TRY(q_fs_remove_tree(folder)); /* of a kill before `latest` moved, or of a course that was given up */
         if (q_fs()->rename(partial, folder) != 0)
@@ -161,7 +163,7 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
         Q_TRY(q_fs_sync_directory(checkpoints));
     }
     Q_TRY(q_publish_bytes(latest, name, strlen(name), NULL));
-    return prune(checkpoints, position->step, keep, arena);
+    return prune(checkpoints, state->position.step, keep, arena);
 }
 
 q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct checkpoint_keep *keep)
@@ -175,16 +177,15 @@ q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct
     return status;
 }
 
-q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
-                          const struct train_position *position, q_hash run, const char *tokenizer_folder,
+q_status checkpoint_write(const char *run_folder, const struct checkpoint_state *state,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes)
 {
     struct q_arena arena = {0};
     if (out_bytes)
         *out_bytes = 0;
-    q_status status = write_in(&arena, run_folder, model, optimizer, position, run, tokenizer_folder, keep, out_bytes);
+    q_status status = write_in(&arena, run_folder, state, keep, out_bytes);
     q_arena_release(&arena);
-    return q_context(status, "checkpoint of step %" PRIu64, position->step);
+    return q_context(status, "checkpoint of step %" PRIu64, state->position.step);
 }
 
 /* Throws away what a kill left half-written. */
@@ -271,7 +272,7 @@ static q_status verify_position(const char *folder, json_t *json)
 }
 
 static q_status verify_list(const char *folder, json_t *json, struct q_arena *arena, struct train_position *position,
-                            q_hash *out_run)
+                            q_hash *out_run, struct guard_window *window)
 {
     json_t *files, *entry;
     size_t i;
@@ -291,10 +292,11 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
         Q_TRY(q_hash_parse(hex, out_run));
     Q_TRY(q_json_get_array(json, folder, "files", &files));
     json_array_foreach(files, i, entry) Q_TRY(verify_file(folder, entry, arena));
-    return Q_OK;
+    return window ? guard_window_read(json_object_get(json, "guard"), folder, window) : Q_OK;
 }
 
-q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *out_run)
+static q_status verify(const char *folder, struct train_position *position, q_hash *out_run,
+                       struct guard_window *window)
 {
     struct q_arena arena = {0};
     json_t *json = NULL;
@@ -303,10 +305,15 @@ q_status checkpoint_verify(const char *folder, struct train_position *position, 
     if (!status)
         status = q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json);
     if (!status)
-        status = verify_list(folder, json, &arena, position, out_run);
+        status = verify_list(folder, json, &arena, position, out_run, window);
     json_decref(json);
     q_arena_release(&arena);
     return status;
+}
+
+q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *out_run)
+{
+    return verify(folder, position, out_run, NULL);
 }
 
 static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash run, bool *own)
@@ -335,12 +342,12 @@ q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own)
 }
 
 static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
-                        q_hash run, struct train_position *position)
+                        q_hash run, struct train_position *position, struct guard_window *window)
 {
     const char *folder;
     q_hash seen;
     Q_TRY(latest_folder(run_folder, arena, &folder));
-    q_status status = checkpoint_verify(folder, position, &seen);
+    q_status status = verify(folder, position, &seen, window);
     if (status == Q_ERR_INPUT)
         return q_fail(status, "%s; to go on from an earlier checkpoint, write its name into '%s/latest'",
                       q_error_text(), run_folder);
@@ -354,10 +361,10 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
 }
 
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,
-                         struct train_position *position)
+                         struct train_position *position, struct guard_window *window)
 {
     struct q_arena arena = {0};
-    q_status status = read_in(&arena, run_folder, model, optimizer, run, position);
+    q_status status = read_in(&arena, run_folder, model, optimizer, run, position, window);
     q_arena_release(&arena);
     return status;
 }

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "train/guard.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
 
@@ -18,8 +19,18 @@
 /* The place of a run. */
 struct train_position {
     uint64_t step;    /* optimizer steps taken */
-    uint64_t samples; /* sequences consumed */
-    uint64_t tokens;  /* targets consumed */
+    uint64_t samples; /* of the data order gone by: sequences trained on, and those that were skipped (skips.h) */
+    uint64_t tokens;  /* targets trained on */
+};
+
+/* A run's state: what a checkpoint holds. All is borrowed. */
+struct checkpoint_state {
+    const struct model *model;
+    const struct optimizer *optimizer;
+    const struct guard_window *window; /* NULL: empty */
+    struct train_position position;
+    q_hash run;                   /* of the step's identity */
+    const char *tokenizer_folder; /* whose files are copied beside the model; NULL: none */
 };
 
 struct checkpoint_keep {
@@ -27,11 +38,9 @@ struct checkpoint_keep {
     uint64_t every; /* multiples of this step stay for ever; 0: none */
 };
 
-/* Writes the checkpoint of this position and moves `latest` to it, then removes those that need not be kept. `run` is the hash of the step's
- * identity. Where `latest` names a whole checkpoint of the same step already, nothing is written; any other one of that step is replaced.
- * *out_bytes (may be NULL): of its files. */
-q_status checkpoint_write(const char *run_folder, const struct model *model, const struct optimizer *optimizer,
-                          const struct train_position *position, q_hash run, const char *tokenizer_folder,
+/* Writes the checkpoint of this state and moves `latest` to it, then removes those that need not be kept. Where `latest` names a whole
+ * checkpoint of the same step already, nothing is written; any other one of that step is replaced. *out_bytes (may be NULL): of its files. */
+q_status checkpoint_write(const char *run_folder, const struct checkpoint_state *state,
                           const struct checkpoint_keep *keep, uint64_t *out_bytes) Q_MUST_USE;
 
 /* Removes the checkpoints up to the step `present` that need not be kept: checkpoint_write does it at its end, a run that goes on at its beginning, for a kill
@@ -44,9 +53,9 @@ q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
 q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own) Q_MUST_USE;
 /* Removes `latest` and all checkpoints. */
 q_status checkpoint_remove_all(const char *run_folder) Q_MUST_USE;
-/* Reads `latest` into model and optimizer: every file's hash is compared first. One of another run is Q_ERR_INPUT. */
+/* Reads `latest` into model, optimizer and window (NULL: left out): every file's hash is compared first. One of another run is Q_ERR_INPUT. */
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,
-                         struct train_position *position) Q_MUST_USE;
+                         struct train_position *position, struct guard_window *window) Q_MUST_USE;
 /* Checks a checkpoint's folder: every listed file, its size and its hash; nothing missing. */
 q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *run) Q_MUST_USE;
 

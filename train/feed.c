@@ -31,16 +31,18 @@ void feed_split(const uint32_t *sequence, size_t sequence_tokens, int32_t *ids, 
     }
 }
 
-q_status feed_read(struct feed *feed, uint64_t position, size_t count, int32_t *ids, int32_t *targets,
-                   uint32_t *sources)
+q_status feed_read(struct feed *feed, const struct skips *skips, uint64_t *position, size_t count, int32_t *ids,
+                   int32_t *targets, uint32_t *sources)
 {
     size_t length = feed->shards->sequence_tokens;
     for (size_t i = 0; i < count; i++) {
         struct mixture_sample sample;
-        Q_TRY(mixture_at(feed->mixture, position + i, &sample));
+        uint64_t at = skips_next(skips, *position);
+        Q_TRY(mixture_at(feed->mixture, at, &sample));
         Q_TRY(shards_read(feed->cursor, sample.sequence, feed->sequence));
         feed_split(feed->sequence, length, ids + i * length, targets + i * length);
         sources[i] = sample.source;
+        *position = at + 1;
     }
     return Q_OK;
 }

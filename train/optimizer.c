@@ -45,18 +45,39 @@ void optimizer_release(struct optimizer *optimizer)
     q_release(optimizer);
 }
 
+q_status optimizer_norm(struct optimizer *optimizer, double *norm)
+{
+    struct model *model = optimizer->model;
+    const struct op_table *ops = model_ops(model);
+    double squares;
+    ops->sum_squares(model_context(model), &squares, model_gradient_arena(model), model_parameter_elements(model));
+    *norm = sqrt(squares);
+    return ops->synchronize(model_context(model));
+}
+
 q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm)
+{
+    double length;
+    Q_TRY(optimizer_norm(optimizer, &length));
+    if (norm)
+        *norm = length;
+    return isfinite(length) ? optimizer_apply(optimizer, rate, length) : Q_OK;
+}
+
+void optimizer_clear(struct optimizer *optimizer)
+{
+    const size_t bytes = model_parameter_elements(optimizer->model) * sizeof(op_acc);
+    for (int i = 0; i < 2; i++)
+        model_ops(optimizer->model)->zero(model_context(optimizer->model), optimizer->moments[i], bytes);
+    optimizer->steps = 0;
+}
+
+q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm)
 {
     struct model *model = optimizer->model;
     const struct op_table *ops = model_ops(model);
     const struct optimizer_settings *settings = &optimizer->settings;
-    double squares;
-    ops->sum_squares(model_context(model), &squares, model_gradient_arena(model), model_parameter_elements(model));
-    double length = sqrt(squares);
-    if (norm)
-        *norm = length;
-    if (!isfinite(length))
-        return ops->synchronize(model_context(model));
+    q_check(isfinite(norm));
     optimizer->steps++;
     struct op_adamw adamw = {.parameters = model_parameter_arena(model),
                              .gradients = model_gradient_arena(model),
@@ -70,7 +91,7 @@ q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm)
                              .epsilon = settings->epsilon,
                              .step = optimizer->steps,
                              /* 1e-6 as in torch.nn.utils.clip_grad_norm_ */
-                             .grad_scale = settings->clip > 0.0 ? fmin(1.0, settings->clip / (length + 1e-6)) : 1.0};
+                             .grad_scale = settings->clip > 0.0 ? fmin(1.0, settings->clip / (norm + 1e-6)) : 1.0};
     ops->adamw(model_context(model), &adamw);
     return ops->synchronize(model_context(model));
 }

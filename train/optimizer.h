@@ -31,6 +31,12 @@ void optimizer_release(struct optimizer *optimizer);
  * are zero behind it. */
 q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm) Q_MUST_USE;
 
+/* The two halves of optimizer_step, for who looks at the norm in between: optimizer_norm changes nothing, optimizer_apply wants it finite. */
+q_status optimizer_norm(struct optimizer *optimizer, double *norm) Q_MUST_USE;
+q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm) Q_MUST_USE;
+/* Moments and step count of a run's beginning. */
+void optimizer_clear(struct optimizer *optimizer);
+
 uint64_t optimizer_steps(const struct optimizer *optimizer);
 void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps);
 /* Moments of one parameter (not MODEL_BIAS), count elements, host. */

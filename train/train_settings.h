@@ -3,6 +3,7 @@
 #define QUERN_TRAIN_TRAIN_SETTINGS_H
 
 #include "base/settings.h"
+#include "train/guard.h"
 
 #include <stdint.h>
 
@@ -50,6 +51,8 @@ struct train_settings {
         uint64_t keep_last;  /* checkpoints */
         uint64_t keep_every; /* steps: these are kept for ever; 0: none */
     } checkpoint;
+
+    struct guard_settings guard;
 
     uint64_t log_every; /* steps between lines of metrics.jsonl */
 };

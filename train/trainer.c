@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "train/feed.h"
+#include "train/guard.h"
 #include "train/metrics.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
@@ -31,6 +32,8 @@ struct trainer {
     struct metrics *metrics;
 
     struct train_position position;
+    struct guard_window window;
+    struct skips skips;
     uint64_t steps_total,
         tokens_total;    /* where the run ends: the present position and what the schedule asks for from there */
     uint64_t saved_step; /* of the newest checkpoint */
@@ -89,7 +92,8 @@ static q_status check_memory(const struct model_config *config)
     char needed_text[32], machine_text[32];
     if (machine <= 0 || needed <= machine)
         return Q_OK;
-    return q_fail(Q_ERR_MEMORY, "the model's parameters, gradients and moments take %s, this machine has %s; choose a smaller model",
+    return q_fail(Q_ERR_MEMORY,
+                  "the model's parameters, gradients and moments take %s, this machine has %s; choose a smaller model",
                   q_format_bytes(needed_text, needed), q_format_bytes(machine_text, machine));
 }
 
@@ -166,6 +170,33 @@ static struct checkpoint_keep keep_of(const struct trainer *trainer)
     return (struct checkpoint_keep){settings->checkpoint.keep_last, settings->checkpoint.keep_every};
 }
 
+static q_status read_latest(struct trainer *trainer)
+{
+    Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer, trainer->setup.run,
+                          &trainer->position, &trainer->window));
+    trainer->saved_step = trainer->position.step;
+    return Q_OK;
+}
+
+static q_status begin_fresh(struct trainer *trainer)
+{
+    Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
+    optimizer_clear(trainer->optimizer);
+    trainer->position = (struct train_position){0};
+    trainer->window.count = 0;
+    trainer->saved_step = UINT64_MAX;
+    return Q_OK;
+}
+
+static q_status read_skips(struct trainer *trainer, const char *journal)
+{
+    json_t *lines;
+    Q_TRY(q_journal_read(journal, &lines));
+    q_status status = skips_from_journal(lines, trainer->setup.run, &trainer->skips);
+    json_decref(lines);
+    return status;
+}
+
 /* Fresh parameters by the seed, or the latest checkpoint. */
 static q_status begin_or_go_on(struct trainer *trainer)
 {
@@ -174,18 +205,16 @@ static q_status begin_or_go_on(struct trainer *trainer)
     Q_TRY(q_fs_join(&trainer->arena, trainer->setup.run_folder, "journal", &path));
     /* The journal's lock keeps a second process away before anything is read or cleared. */
     Q_TRY(q_journal_open(path, &trainer->journal));
+    Q_TRY(read_skips(trainer, path));
     Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
     if (found)
         Q_TRY(drop_foreign(trainer, &found));
     if (found) {
-        Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer, trainer->setup.run,
-                              &trainer->position));
-        trainer->saved_step = trainer->position.step;
+        Q_TRY(read_latest(trainer));
         struct checkpoint_keep keep = keep_of(trainer);
         Q_TRY(checkpoint_prune(trainer->setup.run_folder, trainer->position.step, &keep));
     } else {
-        Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
-        trainer->saved_step = UINT64_MAX;
+        Q_TRY(begin_fresh(trainer));
     }
     Q_TRY(note_start(trainer, found ? "resumed" : "started"));
     return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
@@ -204,11 +233,12 @@ static q_status find_end(struct trainer *trainer)
                       " of 'train.tokens'; raise it, or train anew in another folder",
                       trainer->position.tokens, settings->tokens);
     schedule_length(settings, length, trainer->position.tokens, &steps, &tokens);
-    if (positions < trainer->position.samples || positions - trainer->position.samples < tokens / length)
+    const uint64_t passed = trainer->position.samples + skips_ahead(&trainer->skips, trainer->position.samples);
+    if (positions < passed || positions - passed < tokens / length)
         return q_fail(Q_ERR_USAGE,
                       "the run needs %" PRIu64 " sequences, and every source has ended by its epochs_max after %" PRIu64
                       "; lower 'train.tokens' or raise 'inputs.N.epochs_max'",
-                      trainer->position.samples + tokens / length, positions);
+                      passed + tokens / length, positions);
     trainer->steps_total = trainer->position.step + steps;
     trainer->tokens_total = trainer->position.tokens + tokens;
     return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
@@ -252,6 +282,7 @@ void trainer_release(struct trainer *trainer)
         trainer->ops->release(trainer->context);
     q_pool_release(trainer->pool);
     feed_release(&trainer->feed);
+    skips_release(&trainer->skips);
     shards_close(trainer->shards);
     q_arena_release(&trainer->arena);
     q_release(trainer);
@@ -274,9 +305,16 @@ static double sum_losses(struct trainer *trainer, size_t sequences)
     return total;
 }
 
-/* Forward and backward of a step's whole batch, micro-batch by micro-batch. *loss: sum over its targets. */
-static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, double *loss,
-                           double *balance_loss)
+/* What forward and backward of a step's whole batch came to. */
+struct step_result {
+    double loss;         /* mean over its targets */
+    double balance_loss; /* mean over its sequences */
+    double norm;         /* of the gradients */
+    uint64_t samples;    /* the place in the data order behind its samples */
+};
+
+/* Forward and backward of a step's whole batch, micro-batch by micro-batch. */
+static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, struct step_result *result)
 {
     size_t length = trainer->shards->sequence_tokens, micro = (size_t)trainer->setup.settings->micro_batch;
     struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
@@ -284,18 +322,163 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
                                 .balance = 1.0 / (double)point->sequences};
     for (uint64_t done = 0; done < point->sequences;) {
         size_t count = (size_t)Q_MIN((uint64_t)micro, point->sequences - done);
-        Q_TRY(feed_read(&trainer->feed, trainer->position.samples + done, count, trainer->ids, trainer->targets,
+        Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
                         trainer->sources));
         struct model_batch batch = {
             .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
         double balance = 0;
         Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
-        *loss += sum_losses(trainer, count);
-        *balance_loss += balance;
+        result->loss += sum_losses(trainer, count);
+        result->balance_loss += balance;
         done += count;
         q_progress_add(count * length);
     }
+    result->loss /= (double)point->sequences * (double)length;
+    result->balance_loss /= (double)point->sequences;
     return Q_OK;
+}
+
+/* One attempt at the step that the run stands before: gradients and counts are there, parameters, moments and biases are as before. */
+static q_status attempt_step(struct trainer *trainer, const struct schedule_point *point, unsigned attempt,
+                             struct step_result *result)
+{
+    const struct guard_fault *fault = guard_fault();
+    for (size_t i = 0; i < trainer->shards->source_count; i++)
+        trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
+    *result = (struct step_result){.samples = skips_next(&trainer->skips, trainer->position.samples)};
+    const uint64_t first = result->samples;
+    Q_TRY(accumulate(trainer, point, result));
+    if (fault)
+        fault->behind_backward(fault->context, trainer->model, trainer->position.step, first, attempt, &result->loss);
+    return optimizer_norm(trainer->optimizer, &result->norm);
+}
+
+/* Forgets the attempt. */
+static void drop_attempt(struct trainer *trainer)
+{
+    model_clear_gradients(trainer->model);
+    model_update_bias(trainer->model, 0);
+}
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* A number that need not be finite, for the journal. */
+static json_t *any_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+}
+
+/* The journal's line of a step that was run twice. */
+static q_status note_rerun(struct trainer *trainer, const char *reason, const struct step_result *first,
+                           const struct step_result *again, bool believed)
+{
+    json_t *fields;
+    const bool same = same_bits(first->loss, again->loss) && same_bits(first->norm, again->norm);
+    Q_TRY(place_json(trainer, &fields));
+    q_status status = q_json_set(fields, "reason", json_string(reason));
+    if (!status)
+        status = q_json_set(fields, "loss", any_number(first->loss));
+    if (!status)
+        status = q_json_set(fields, "norm", any_number(first->norm));
+    if (!status)
+        status = q_json_set(fields, "loss_again", any_number(again->loss));
+    if (!status)
+        status = q_json_set(fields, "norm_again", any_number(again->norm));
+    if (!status)
+        status = q_json_set(fields, "same", json_boolean(same));
+    if (!status)
+        status = q_json_set(fields, "believed", json_boolean(believed));
+    if (!status)
+        return q_journal_append(trainer->journal, "rerun", fields);
+    json_decref(fields);
+    return status;
+}
+
+/* The journal's line of samples from .. to - 1 that are left out, and the decision itself. The line comes first: a kill in between, and the next start does
+ * what was decided. The place is where the run goes on. */
+static q_status skip(struct trainer *trainer, const char *rule, const char *reason, uint64_t to)
+{
+    json_t *fields;
+    char hex[Q_HASH_HEX];
+    const uint64_t from = skips_next(&trainer->skips, trainer->position.samples);
+    Q_TRY(place_json(trainer, &fields));
+    q_status status = q_json_set(fields, "run", json_string(q_hash_hex(trainer->setup.run, hex)));
+    if (!status)
+        status = q_json_set(fields, "rule", json_string(rule));
+    if (!status)
+        status = q_json_set(fields, "reason", json_string(reason));
+    if (!status)
+        status = q_json_set(fields, "from", json_integer((json_int_t)from));
+    if (!status)
+        status = q_json_set(fields, "to", json_integer((json_int_t)to));
+    if (status) {
+        json_decref(fields);
+        return status;
+    }
+    Q_TRY(q_journal_append(trainer->journal, "skipped", fields));
+    return skips_add(&trainer->skips, from, to);
+}
+
+/* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
+static q_status go_back(struct trainer *trainer)
+{
+    bool found;
+    Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
+    Q_TRY(found ? read_latest(trainer) : begin_fresh(trainer));
+    q_check(trainer->position.step >= trainer->first.step);
+    metrics_close(trainer->metrics);
+    trainer->metrics = NULL;
+    return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
+}
+
+/* The step came out wrong twice: what the recipe says. Behind Q_OK the run stands at a place to go on from. */
+static q_status follow_rule(struct trainer *trainer, const char *reason, const struct step_result *result)
+{
+    static const char *const rules[] = {"stop", "skip", "back"};
+    const struct guard_settings *guard = &trainer->setup.settings->guard;
+    const uint64_t step = trainer->position.step + 1;
+    if (guard->rule == GUARD_STOP)
+        return q_fail(Q_ERR_INPUT,
+                      "%s at step %" PRIu64 ", twice (loss %g, norm %g); lower 'train.rate.peak' or choose a "
+                      "'train.guard.rule', and run again: it goes on from the last checkpoint",
+                      reason, step, result->loss, result->norm);
+    if (trainer->skips.decisions >= guard->skips_max)
+        return q_fail(Q_ERR_INPUT,
+                      "%s at step %" PRIu64 ", twice (loss %g, norm %g), and samples were skipped %" PRIu64
+                      " times already; look at the run, then raise 'train.guard.skips_max' to go on",
+                      reason, step, result->loss, result->norm, trainer->skips.decisions);
+    if (guard->rule == GUARD_BACK)
+        Q_TRY(go_back(trainer));
+    q_log_warning("%s at step %" PRIu64 ", twice: samples %" PRIu64 " to %" PRIu64
+                  " are skipped, the run goes on at step %" PRIu64,
+                  reason, step, trainer->position.samples, result->samples, trainer->position.step + 1);
+    return skip(trainer, rules[guard->rule], reason, result->samples);
+}
+
+/* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now. */
+static q_status look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,
+                        bool *taken)
+{
+    const struct guard_settings *guard = &trainer->setup.settings->guard;
+    const struct step_result first = *result;
+    *taken = true;
+    const enum guard_verdict verdict = guard_check(guard, &trainer->window, first.loss, first.norm);
+    if (verdict == GUARD_FINE)
+        return Q_OK;
+    drop_attempt(trainer);
+    Q_TRY(attempt_step(trainer, point, 1, result));
+    *taken = guard_check(guard, &trainer->window, result->loss, result->norm) == GUARD_FINE;
+    Q_TRY(note_rerun(trainer, guard_verdict_text(verdict), &first, result, *taken));
+    if (*taken) {
+        q_log_warning("%s at step %" PRIu64 " (loss %g, norm %g), and was not when it was run again: the machine erred",
+                      guard_verdict_text(verdict), trainer->position.step + 1, first.loss, first.norm);
+        return Q_OK;
+    }
+    drop_attempt(trainer);
+    return follow_rule(trainer, guard_verdict_text(verdict), result);
 }
 
 static q_status log_step(struct trainer *trainer, const struct metrics_step *step)
@@ -313,34 +496,32 @@ static q_status log_step(struct trainer *trainer, const struct metrics_step *ste
     return metrics_write(trainer->metrics, &whole);
 }
 
-/* One optimizer step. */
+/* One optimizer step, or a decision of the guards. */
 static q_status step_once(struct trainer *trainer)
 {
-    double started = q_seconds(), loss = 0, balance_loss = 0, norm;
+    double started = q_seconds();
     size_t length = trainer->shards->sequence_tokens;
     struct schedule_point point =
         schedule_at(trainer->setup.settings, length, trainer->position.step, trainer->position.tokens);
-    for (size_t i = 0; i < trainer->shards->source_count; i++)
-        trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
-    Q_TRY(accumulate(trainer, &point, &loss, &balance_loss));
+    struct step_result result;
+    bool taken;
+    Q_TRY(attempt_step(trainer, &point, 0, &result));
+    Q_TRY(look_at(trainer, &point, &result, &taken));
+    if (!taken)
+        return Q_OK;
     model_get_counts(trainer->model, trainer->counts);
     model_update_bias(trainer->model, point.gamma);
-    Q_TRY(optimizer_step(trainer->optimizer, point.rate, &norm));
-    loss /= (double)point.sequences * (double)length;
-    if (!isfinite(loss) || !isfinite(norm))
-        return q_fail(Q_ERR_INPUT,
-                      "the loss (%g) or the gradient's norm (%g) is no number any more at step %" PRIu64
-                      "; lower 'train.rate.peak' and run again: it goes on from the last checkpoint",
-                      loss, norm, trainer->position.step + 1);
-    trainer->step_losses[trainer->position.step - trainer->first.step] = loss;
+    Q_TRY(optimizer_apply(trainer->optimizer, point.rate, result.norm));
+    guard_accept(&trainer->setup.settings->guard, &trainer->window, result.loss, result.norm);
+    trainer->step_losses[trainer->position.step - trainer->first.step] = result.loss;
     trainer->position.step++;
-    trainer->position.samples += point.sequences;
+    trainer->position.samples = result.samples;
     trainer->position.tokens += point.sequences * length;
     struct metrics_step step = {.position = trainer->position,
                                 .point = point,
-                                .loss = loss,
-                                .balance_loss = balance_loss / (double)point.sequences,
-                                .gradient_norm = norm,
+                                .loss = result.loss,
+                                .balance_loss = result.balance_loss,
+                                .gradient_norm = result.norm,
                                 .seconds = q_seconds() - started};
     return log_step(trainer, &step);
 }
@@ -350,8 +531,13 @@ static q_status save(struct trainer *trainer)
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
     struct checkpoint_keep keep = keep_of(trainer);
-    Q_TRY(checkpoint_write(trainer->setup.run_folder, trainer->model, trainer->optimizer, &trainer->position,
-                           trainer->setup.run, trainer->setup.tokenizer_folder, &keep, NULL));
+    const struct checkpoint_state state = {.model = trainer->model,
+                                           .optimizer = trainer->optimizer,
+                                           .window = &trainer->window,
+                                           .position = trainer->position,
+                                           .run = trainer->setup.run,
+                                           .tokenizer_folder = trainer->setup.tokenizer_folder};
+    Q_TRY(checkpoint_write(trainer->setup.run_folder, &state, &keep, NULL));
     trainer->saved_step = trainer->position.step;
     return note(trainer, "checkpoint");
 }
@@ -367,7 +553,7 @@ static q_status run_steps(struct trainer *trainer)
                           trainer->position.step, trainer->steps_total);
         }
         Q_TRY(step_once(trainer));
-        if (trainer->position.step % trainer->setup.settings->checkpoint.every == 0)
+        if (trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0)
             Q_TRY(save(trainer));
     }
     Q_TRY(save(trainer));

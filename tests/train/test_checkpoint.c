@@ -113,10 +113,16 @@ static struct train_position at_step(uint64_t step)
     return (struct train_position){.step = step, .samples = step * 3, .tokens = step * 24};
 }
 
+static q_status write_state(const struct rig *rig, struct train_position position, const struct checkpoint_keep *keep)
+{
+    const struct checkpoint_state state = {
+        .model = rig->model, .optimizer = rig->optimizer, .position = position, .run = data};
+    return checkpoint_write("run", &state, keep, NULL);
+}
+
 static q_status write_step(const struct rig *rig, uint64_t step)
 {
-    struct train_position position = at_step(step);
-    return checkpoint_write("run", rig->model, rig->optimizer, &position, data, NULL, &keep_two, NULL);
+    return write_state(rig, at_step(step), &keep_two);
 }
 
 static void fresh_run(void)
@@ -141,13 +147,13 @@ static void test_written_is_read_back(void **state)
     assert_ok(checkpoint_find("run", &found));
     assert_true(found);
     struct train_position position;
-    assert_ok(checkpoint_read("run", two.model, two.optimizer, data, &position));
+    assert_ok(checkpoint_read("run", two.model, two.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 7);
     assert_int_equal(position.samples, 21);
     assert_int_equal(position.tokens, 168);
     assert_int_equal(optimizer_steps(two.optimizer), 7);
     assert_true(q_hash_equal(rig_hash(&one), rig_hash(&two)));
-    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position), Q_ERR_INPUT,
+    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position, NULL), Q_ERR_INPUT,
                  "another run");
     rig_release(&one);
     rig_release(&two);
@@ -163,7 +169,7 @@ static void test_old_ones_go(void **state)
     rig_fill(&rig, 1);
     for (uint64_t step = 1; step <= 6; step++) {
         struct train_position position = at_step(step);
-        assert_ok(checkpoint_write("run", rig.model, rig.optimizer, &position, data, NULL, &keep, NULL));
+        assert_ok(write_state(&rig, position, &keep));
     }
     struct q_arena arena = {0};
     const char **names;
@@ -193,17 +199,17 @@ static void test_set_back(void **state)
     struct checkpoint_keep all = {.last = 9}, last = {.last = 1};
     for (uint64_t step = 10; step <= 40; step += 10) {
         position = at_step(step);
-        assert_ok(checkpoint_write("run", one.model, one.optimizer, &position, data, NULL, &all, NULL));
+        assert_ok(write_state(&one, position, &all));
     }
     scratch_write("run/latest", "step-00000010", 13);
     position = at_step(15);
-    assert_ok(checkpoint_write("run", two.model, two.optimizer, &position, data, NULL, &last, NULL));
+    assert_ok(write_state(&two, position, &last));
     assert_true(q_fs_is_directory("run/checkpoints/step-00000015"));
     assert_false(q_fs_is_directory("run/checkpoints/step-00000010"));
     assert_true(q_fs_is_directory("run/checkpoints/step-00000020"));
     position = at_step(20);
-    assert_ok(checkpoint_write("run", two.model, two.optimizer, &position, data, NULL, &last, NULL));
-    assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position));
+    assert_ok(write_state(&two, position, &last));
+    assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 20);
     assert_true(q_hash_equal(rig_hash(&scratch), rig_hash(&two)));
     assert_ok(checkpoint_belongs("run", data, &own));
@@ -233,7 +239,7 @@ static void test_a_left_over_one_goes(void **state)
     rig_fill(&rig, 1);
     for (uint64_t step = 1; step <= 3; step++) {
         struct train_position position = at_step(step);
-        assert_ok(checkpoint_write("run", rig.model, rig.optimizer, &position, data, NULL, &keep_all, NULL));
+        assert_ok(write_state(&rig, position, &keep_all));
     }
     assert_ok(checkpoint_prune("run", 3, &keep_two));
     assert_ok(q_fs_list("run/checkpoints", &arena, &names, &count));
@@ -250,7 +256,7 @@ static void assert_one_of_two(struct rig *scratch, q_hash first, q_hash second)
     struct train_position position;
     assert_ok(checkpoint_find("run", &found));
     assert_true(found);
-    assert_ok(checkpoint_read("run", scratch->model, scratch->optimizer, data, &position));
+    assert_ok(checkpoint_read("run", scratch->model, scratch->optimizer, data, &position, NULL));
     assert_true(position.step == 1 || position.step == 2);
     assert_true(q_hash_equal(rig_hash(scratch), position.step == 1 ? first : second));
 }
@@ -285,7 +291,7 @@ static void test_killed_at_every_call(void **state)
         /* And the run goes on: the same step comes again. */
         assert_ok(write_step(&two, 2));
         struct train_position position;
-        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position));
+        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
         assert_int_equal(position.step, 2);
         if (!killed) {
             assert_int_equal(code, 0);
@@ -353,7 +359,7 @@ static void test_damage_is_found(void **state)
         for (size_t at = 0; at < bytes.size; at += 1 + bytes.size / 50) {
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
             scratch_write(path, bytes.data, bytes.size);
-            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT,
+            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
                          itself ? "an earlier checkpoint" : "damaged");
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
         }
@@ -366,9 +372,9 @@ static void test_damage_is_found(void **state)
     }
     assert_ok(checkpoint_verify(folder, &position, NULL));
     scratch_write("run/latest", "step-00000004", 13);
-    assert_int_equal(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT);
+    assert_int_equal(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT);
     scratch_write("run/latest", "../../../etc", 12);
-    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position), Q_ERR_INPUT,
+    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
                  "does not name a checkpoint");
     q_buffer_release(&bytes);
     q_arena_release(&arena);
@@ -378,11 +384,9 @@ static void test_damage_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_is_read_back),
-        cmocka_unit_test(test_old_ones_go), cmocka_unit_test(test_a_left_over_one_goes),
-        cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_killed_at_every_call),
-        cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_written_is_read_back), cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_a_left_over_one_goes), cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_killed_at_every_call), cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_damage_is_found),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
