@@ -304,6 +304,12 @@ static const struct q_setting rows[] = {
      .min = 1,
      .max = 1e6,
      .meaning = "steps between lines of metrics.jsonl"},
+    {.name = "watch",
+     .type = Q_SETTING_SECTION,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(watch),
+     .table = &watch_settings_table,
+     .meaning = "what is written down of a run for those who watch it"},
     {0}};
 
 const struct q_settings_table train_settings_table = {"train", rows, sizeof(struct train_settings)};

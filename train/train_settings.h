@@ -4,6 +4,7 @@
 
 #include "base/settings.h"
 #include "train/guard.h"
+#include "train/watch_settings.h"
 
 #include <stdint.h>
 
@@ -55,6 +56,7 @@ struct train_settings {
     struct guard_settings guard;
 
     uint64_t log_every; /* steps between lines of metrics.jsonl */
+    struct watch_settings watch;
 };
 
 extern const struct q_settings_table train_settings_table;

@@ -9,10 +9,10 @@
 #include "base/threads.h"
 #include "train/feed.h"
 #include "train/guard.h"
-#include "train/metrics.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/watch.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,7 +29,7 @@ struct trainer {
     struct model *model;
     struct optimizer *optimizer;
     struct q_journal *journal;
-    struct metrics *metrics;
+    struct watch *watch;
 
     struct train_position position;
     struct guard_window window;
@@ -216,8 +216,7 @@ static q_status begin_or_go_on(struct trainer *trainer)
     } else {
         Q_TRY(begin_fresh(trainer));
     }
-    Q_TRY(note_start(trainer, found ? "resumed" : "started"));
-    return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
+    return note_start(trainer, found ? "resumed" : "started");
 }
 
 /* Where the run ends, seen from where it stands. That the data reach so far is told now and not days later. */
@@ -244,6 +243,29 @@ static q_status find_end(struct trainer *trainer)
     return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
 }
 
+/* Also where the run goes back: what is written of the steps behind its place is cut off. */
+static q_status create_watch(struct trainer *trainer)
+{
+    const struct shards *shards = trainer->shards;
+    struct watch_setup setup = {.run_folder = trainer->setup.run_folder,
+                                .settings = trainer->setup.settings,
+                                .model = trainer->model,
+                                .pool = trainer->pool,
+                                .source_count = shards->source_count,
+                                .micro_batch = (size_t)trainer->setup.settings->micro_batch,
+                                .sequence = shards->sequence_tokens,
+                                .position = trainer->position,
+                                .steps_total = trainer->steps_total};
+    const char **names;
+    Q_TRY(q_arena_alloc(&trainer->arena, shards->source_count, sizeof *names, &names));
+    for (size_t i = 0; i < shards->source_count; i++)
+        names[i] = shards->sources[i].name;
+    setup.sources = names;
+    watch_release(trainer->watch);
+    trainer->watch = NULL;
+    return watch_create(&setup, &trainer->watch);
+}
+
 static q_status create_all(struct trainer *trainer)
 {
     const struct trainer_setup *setup = &trainer->setup;
@@ -254,7 +276,8 @@ static q_status create_all(struct trainer *trainer)
     Q_TRY(create_buffers(trainer));
     Q_TRY(begin_or_go_on(trainer));
     trainer->first = trainer->position;
-    return find_end(trainer);
+    Q_TRY(find_end(trainer));
+    return create_watch(trainer);
 }
 
 q_status trainer_create(const struct trainer_setup *setup, struct trainer **out)
@@ -274,7 +297,7 @@ void trainer_release(struct trainer *trainer)
 {
     if (!trainer)
         return;
-    metrics_close(trainer->metrics);
+    watch_release(trainer->watch);
     q_journal_close(trainer->journal);
     optimizer_release(trainer->optimizer);
     model_release(trainer->model);
@@ -328,6 +351,7 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
             .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
         double balance = 0;
         Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
+        watch_micro_batch(trainer->watch, trainer->sources, count);
         result->loss += sum_losses(trainer, count);
         result->balance_loss += balance;
         done += count;
@@ -347,6 +371,7 @@ static q_status attempt_step(struct trainer *trainer, const struct schedule_poin
         trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
     *result = (struct step_result){.samples = skips_next(&trainer->skips, trainer->position.samples)};
     const uint64_t first = result->samples;
+    watch_begin_step(trainer->watch, trainer->position.step + 1);
     Q_TRY(accumulate(trainer, point, result));
     if (fault)
         fault->behind_backward(fault->context, trainer->model, trainer->position.step, first, attempt, &result->loss);
@@ -429,9 +454,7 @@ static q_status go_back(struct trainer *trainer)
     Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
     Q_TRY(found ? read_latest(trainer) : begin_fresh(trainer));
     q_check(trainer->position.step >= trainer->first.step);
-    metrics_close(trainer->metrics);
-    trainer->metrics = NULL;
-    return metrics_open(trainer->setup.run_folder, trainer->position.step, &trainer->metrics);
+    return create_watch(trainer);
 }
 
 /* The step came out wrong twice: what the recipe says. Behind Q_OK the run stands at a place to go on from. */
@@ -481,21 +504,6 @@ static q_status look_at(struct trainer *trainer, const struct schedule_point *po
     return follow_rule(trainer, guard_verdict_text(verdict), result);
 }
 
-static q_status log_step(struct trainer *trainer, const struct metrics_step *step)
-{
-    const struct model_config *config = trainer->setup.config;
-    q_progress_note("step %" PRIu64 ", loss %.3f", step->position.step, step->loss);
-    if (step->position.step % trainer->setup.settings->log_every != 0 && step->position.step != trainer->steps_total)
-        return Q_OK;
-    struct metrics_step whole = *step;
-    whole.sources = trainer->source_sums;
-    whole.source_count = trainer->shards->source_count;
-    whole.counts = trainer->counts;
-    whole.layers = (size_t)model_config_moe_layers(config);
-    whole.experts = (size_t)config->n_routed_experts;
-    return metrics_write(trainer->metrics, &whole);
-}
-
 /* One optimizer step, or a decision of the guards. */
 static q_status step_once(struct trainer *trainer)
 {
@@ -520,10 +528,14 @@ static q_status step_once(struct trainer *trainer)
     struct metrics_step step = {.position = trainer->position,
                                 .point = point,
                                 .loss = result.loss,
+                                .mtp_loss = (double)NAN,
                                 .balance_loss = result.balance_loss,
                                 .gradient_norm = result.norm,
-                                .seconds = q_seconds() - started};
-    return log_step(trainer, &step);
+                                .seconds = q_seconds() - started,
+                                .sources = trainer->source_sums,
+                                .source_count = trainer->shards->source_count};
+    q_progress_note("step %" PRIu64 ", loss %.3f", step.position.step, step.loss);
+    return watch_end_step(trainer->watch, &step, trainer->counts);
 }
 
 static q_status save(struct trainer *trainer)

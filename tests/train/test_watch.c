@@ -1,0 +1,244 @@
+/* Watching a real model: what stands in the files is what the model did, and a restart leaves each step there once. */
+#include "base/json.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "tests/base/cmocka_all.h"
+#include "tests/base/scratch.h"
+#include "train/watch.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    BATCH = 2,
+    LENGTH = 16,
+    MICRO_BATCHES = 3,
+    TOKENS = BATCH * LENGTH * MICRO_BATCHES,
+    EXPERTS = 8,
+    ROUTERS = 2,
+    STEPS = 7
+};
+
+static const struct model_config config = {.vocab_size = 64,
+                                           .hidden_size = 16,
+                                           .num_hidden_layers = 3,
+                                           .first_k_dense_replace = 1,
+                                           .num_attention_heads = 2,
+                                           .q_lora_rank = 8,
+                                           .kv_lora_rank = 8,
+                                           .qk_nope_head_dim = 4,
+                                           .qk_rope_head_dim = 4,
+                                           .v_head_dim = 4,
+                                           .intermediate_size = 16,
+                                           .moe_intermediate_size = 8,
+                                           .n_routed_experts = EXPERTS,
+                                           .num_experts_per_tok = 2,
+                                           .n_group = 2,
+                                           .topk_group = 1,
+                                           .n_shared_experts = 1,
+                                           .routed_scaling_factor = 2.5,
+                                           .norm_topk_prob = true,
+                                           .rms_norm_eps = 1e-6,
+                                           .rope_theta = 10000,
+                                           .max_position_embeddings = 32,
+                                           .initializer_range = 0.1,
+                                           .bos_token_id = -1,
+                                           .eos_token_id = -1};
+
+static const char *const names[] = {"web", "code"};
+
+struct rig {
+    struct q_pool *pool;
+    struct op_context *context;
+    struct model *model;
+    struct train_settings settings;
+    struct watch_setup setup;
+    int64_t total[ROUTERS * EXPERTS]; /* over all steps */
+    int64_t counts[ROUTERS * EXPERTS];
+};
+
+static void rig_create(struct rig *rig)
+{
+    const struct op_table *ops = op_table_cpu();
+    const struct model_shape shape = {BATCH, LENGTH, true};
+    *rig = (struct rig){.settings = {.log_every = 2, .watch = {.experts_every = 3, .peak_flop_per_s = 1e12}}};
+    assert_ok(q_pool_create(1, &rig->pool));
+    assert_ok(ops->create(rig->pool, &rig->context));
+    assert_ok(model_create(&config, ops, rig->context, &shape, &rig->model));
+    assert_ok(model_init(rig->model, 5));
+    rig->setup = (struct watch_setup){.run_folder = ".",
+                                      .settings = &rig->settings,
+                                      .model = rig->model,
+                                      .pool = rig->pool,
+                                      .sources = names,
+                                      .source_count = 2,
+                                      .micro_batch = BATCH,
+                                      .sequence = LENGTH,
+                                      .steps_total = STEPS};
+}
+
+static void rig_release(struct rig *rig)
+{
+    model_release(rig->model);
+    op_table_cpu()->release(rig->context);
+    q_pool_release(rig->pool);
+}
+
+/* Step number `step` (from 1); the first sequence of a micro-batch is web, of tokens below 8, the other one code. `again`: a guard takes it twice. */
+static void take_step(struct rig *rig, struct watch *watch, uint64_t step, bool again)
+{
+    const struct model_scale scale = {.loss = 1.0 / TOKENS};
+    const uint32_t sources[BATCH] = {0, 1};
+    struct metrics_source sums[2] = {{"web", 0, 0}, {"code", 0, 0}};
+    for (int turn = again ? 0 : 1; turn < 2; turn++) {
+        watch_begin_step(watch, step);
+        for (uint64_t micro = 0; micro < MICRO_BATCHES; micro++) {
+            int32_t ids[BATCH * LENGTH + 1];
+            op_acc losses[BATCH * LENGTH];
+            q_random_key key = q_random_key_of(1, "test", step, micro + 10 * (uint64_t)turn);
+            for (size_t i = 0; i <= BATCH * LENGTH; i++)
+                ids[i] = (int32_t)q_random_below(key, i, i < LENGTH ? 8 : 64);
+            const struct model_batch batch = {BATCH, LENGTH, ids, ids + 1};
+            assert_ok(model_forward_backward(rig->model, &batch, &scale, losses, NULL));
+            watch_micro_batch(watch, sources, BATCH);
+            for (size_t i = 0; turn == 1 && i < BATCH * LENGTH; i++) {
+                sums[i / LENGTH].loss += (double)losses[i];
+                sums[i / LENGTH].targets++;
+            }
+        }
+        if (turn == 0)
+            model_update_bias(rig->model, 0); /* forgets the counts */
+    }
+    model_get_counts(rig->model, rig->counts);
+    model_update_bias(rig->model, 0.01);
+    for (size_t i = 0; i < ROUTERS * EXPERTS; i++)
+        rig->total[i] += rig->counts[i];
+    const struct metrics_step done = {.position = {step, step * BATCH * MICRO_BATCHES, step * TOKENS},
+                                      .point = {.sequences = BATCH * MICRO_BATCHES},
+                                      .loss = (sums[0].loss + sums[1].loss) / TOKENS,
+                                      .mtp_loss = (double)NAN,
+                                      .seconds = 0.5,
+                                      .sources = sums,
+                                      .source_count = 2};
+    assert_ok(watch_end_step(watch, &done, rig->counts));
+}
+
+/* The lines of a file as a JSON array. */
+static json_t *lines_of(const char *path)
+{
+    struct q_buffer text = {0};
+    json_t *lines = json_array(), *value;
+    scratch_read(path, &text);
+    q_string rest = q_buffer_string(&text), line;
+    while (q_string_next_line(&rest, &line)) {
+        assert_ok(q_json_parse(line, path, &value));
+        assert_ok(q_json_push(lines, value));
+    }
+    q_buffer_release(&text);
+    return lines;
+}
+
+static json_int_t step_of(const json_t *lines, size_t i)
+{
+    return json_integer_value(json_object_get(json_array_get(lines, i), "step"));
+}
+
+/* Tokens of expert e of a router, out of the shares by source of every line. */
+static double load_in(const json_t *lines, size_t router, size_t e)
+{
+    double sum = 0;
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        for (size_t s = 0; s < 2; s++) {
+            const json_t *line = json_array_get(lines, i);
+            const json_t *load = json_object_get(json_object_get(line, "load_by_source"), names[s]);
+            double tokens = json_number_value(json_object_get(json_object_get(line, "source_tokens"), names[s]));
+            double share = json_number_value(json_array_get(json_array_get(load, router), e));
+            sum += share / 1000 * tokens * 2 / EXPERTS;
+        }
+    return sum;
+}
+
+static void files_tell_what_the_model_did(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct watch *watch;
+    rig_create(&rig);
+    assert_ok(watch_create(&rig.setup, &watch));
+    for (uint64_t step = 1; step <= STEPS; step++)
+        take_step(&rig, watch, step, step == 3);
+    watch_release(watch);
+
+    json_t *lines = lines_of("metrics.jsonl"), *maps = lines_of("experts.jsonl"), *value;
+    assert_int_equal(json_array_size(lines), 4); /* steps 2, 4, 6 and the last */
+    assert_int_equal(step_of(lines, 2), 6);
+    assert_int_equal(step_of(lines, 3), 7);
+    const json_t *last = json_array_get(lines, 3);
+    assert_true(json_number_value(json_object_get(last, "tokens_per_s")) ==
+                TOKENS * 2); /* one step since the line before */
+    assert_true(json_number_value(json_object_get(last, "flop_per_s")) ==
+                round(TOKENS * 2 * model_config_flop_per_token(&config, LENGTH)));
+    const json_t *norms = json_object_get(last, "bias_norm_by_layer"),
+                 *entropies = json_object_get(last, "router_entropy_by_layer"),
+                 *violations = json_object_get(last, "violation_by_layer");
+    assert_int_equal(json_array_size(norms), ROUTERS);
+    size_t i;
+    json_array_foreach(norms, i, value)
+    {
+        char name[64];
+        op_acc bias[EXPERTS];
+        double squares = 0, most = 0;
+        snprintf(name, sizeof name, "model.layers.%zu.mlp.gate.e_score_correction_bias", i + 1);
+        model_get(rig.model, model_find_parameter(rig.model, name), bias);
+        for (size_t e = 0; e < EXPERTS; e++) {
+            squares += (double)bias[e] * (double)bias[e];
+            most = fmax(most, (double)rig.counts[i * EXPERTS + e]);
+        }
+        assert_true(squares > 0 && fabs(json_number_value(value) - sqrt(squares)) < 1e-4);
+        assert_true(fabs(json_number_value(json_array_get(violations, i)) - (most * EXPERTS / (TOKENS * 2) - 1)) <
+                    1e-3);
+        double entropy = json_number_value(json_array_get(entropies, i));
+        assert_true(entropy > 1 && entropy <= log(EXPERTS) + 1e-4);
+    }
+    assert_int_equal(json_array_size(maps), 3); /* steps 3, 6 and the last */
+    assert_int_equal(step_of(maps, 2), 7);
+    for (size_t router = 0; router < ROUTERS; router++)
+        for (size_t e = 0; e < EXPERTS; e++) /* a share is rounded to half a thousandth of a quarter of the tokens */
+            assert_true(fabs(load_in(maps, router, e) - (double)rig.total[router * EXPERTS + e]) < 0.5);
+    json_decref(lines);
+    json_decref(maps);
+    rig_release(&rig);
+}
+
+static void a_restart_leaves_each_step_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct watch *watch;
+    rig_create(&rig);
+    rig.setup.position = (struct train_position){5, 5 * BATCH * MICRO_BATCHES, 5 * TOKENS};
+    assert_ok(watch_create(&rig.setup, &watch));
+    for (uint64_t step = 6; step <= STEPS; step++)
+        take_step(&rig, watch, step, false);
+    watch_release(watch);
+    json_t *lines = lines_of("metrics.jsonl"), *maps = lines_of("experts.jsonl");
+    static const json_int_t steps[] = {2, 4, 6, 7}, map_steps[] = {3, 6, 7};
+    assert_int_equal(json_array_size(lines), 4);
+    assert_int_equal(json_array_size(maps), 3);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(step_of(lines, i), steps[i]);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(step_of(maps, i), map_steps[i]);
+    json_decref(lines);
+    json_decref(maps);
+    rig_release(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_tell_what_the_model_did),
+        cmocka_unit_test(a_restart_leaves_each_step_once),
+    };
+    return cmocka_run_group_tests_name("watch", tests, scratch_enter, scratch_leave);
+}

@@ -1,0 +1,219 @@
+#include "train/watch.h"
+
+#include "base/check.h"
+#include "train/expert_load.h"
+#include "train/op_peak.h"
+#include "train/step_log.h"
+
+#include <math.h>
+
+enum {
+    WINDOW_TOKENS = 1000000, /* the window of the load's violation: what the loss-free balancing is judged by */
+    ENTROPY_TOKENS = 512, /* the entropy of a step is that of so many tokens: a logarithm per score is no small thing */
+};
+
+static const double PEAK_S = 0.1;
+
+struct watch {
+    struct watch_setup setup;
+    struct q_arena arena;
+    struct step_log *metrics, *experts;
+    struct expert_load *load; /* NULL: the model has no router */
+    struct q_buffer line;
+    size_t routers, experts_count, top_k;
+    const struct model_parameter **biases; /* [routers] */
+    int *layers;                           /* [routers] */
+    double flop_per_token, peak;
+
+    bool logged;          /* the present step has a line */
+    bool entropies_known; /* of the present step */
+    int32_t *chosen;      /* [tokens, K] of a micro-batch */
+    op_acc *scores;       /* [tokens, E] */
+    op_acc *bias;         /* [E] */
+    int64_t *window;      /* [routers, E] */
+    uint64_t *source_tokens;
+    double *violations, *window_violations, *entropies, *bias_norms; /* [routers] */
+    double seconds_since;                                            /* of the steps since the last line */
+    uint64_t tokens_since;
+};
+
+/* The routing biases in the order of the counts. */
+static q_status find_biases(struct watch *watch)
+{
+    size_t count;
+    const struct model_parameter *all = model_parameters(watch->setup.model, &count);
+    Q_TRY(q_arena_alloc(&watch->arena, watch->routers, sizeof(*watch->biases), &watch->biases));
+    Q_TRY(q_arena_alloc(&watch->arena, watch->routers, sizeof(*watch->layers), &watch->layers));
+    for (size_t i = 0; i < count; i++)
+        if (all[i].kind == MODEL_BIAS) {
+            size_t router = all[i].offset / watch->experts_count;
+            q_check(router < watch->routers);
+            watch->biases[router] = &all[i];
+            watch->layers[router] = all[i].layer;
+        }
+    return Q_OK;
+}
+
+static q_status create_buffers(struct watch *watch)
+{
+    const size_t tokens = watch->setup.micro_batch * watch->setup.sequence, routers = watch->routers;
+    struct q_arena *arena = &watch->arena;
+    Q_TRY(find_biases(watch));
+    Q_TRY(q_arena_alloc(arena, tokens * watch->top_k, sizeof(int32_t), &watch->chosen));
+    Q_TRY(q_arena_alloc(arena, tokens * watch->experts_count, sizeof(op_acc), &watch->scores));
+    Q_TRY(q_arena_alloc(arena, watch->experts_count, sizeof(op_acc), &watch->bias));
+    Q_TRY(q_arena_alloc(arena, routers * watch->experts_count, sizeof(int64_t), &watch->window));
+    Q_TRY(q_arena_alloc(arena, watch->setup.source_count, sizeof(uint64_t), &watch->source_tokens));
+    Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->violations));
+    Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->window_violations));
+    Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->entropies));
+    Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->bias_norms));
+    const struct expert_load_shape shape = {.routers = routers,
+                                            .experts = watch->experts_count,
+                                            .top_k = watch->top_k,
+                                            .sources = watch->setup.source_count,
+                                            .window_tokens = WINDOW_TOKENS};
+    return expert_load_create(&shape, &watch->load);
+}
+
+static bool maps_wanted(const struct watch *watch)
+{
+    return watch->load && watch->setup.settings->watch.experts_every > 0;
+}
+
+static q_status create_all(struct watch *watch)
+{
+    const struct watch_setup *setup = &watch->setup;
+    const struct model_config *config = model_get_config(setup->model);
+    watch->routers = model_routers(setup->model);
+    watch->experts_count = (size_t)config->n_routed_experts;
+    watch->top_k = (size_t)config->num_experts_per_tok;
+    watch->flop_per_token = model_config_flop_per_token(config, setup->sequence);
+    watch->peak = setup->settings->watch.peak_flop_per_s;
+    if (watch->routers)
+        Q_TRY(create_buffers(watch));
+    Q_TRY(step_log_open(setup->run_folder, "metrics.jsonl", setup->position.step, &watch->metrics));
+    if (watch->load) /* also where none are wanted any more: what stands behind the checkpoint goes */
+        Q_TRY(step_log_open(setup->run_folder, "experts.jsonl", setup->position.step, &watch->experts));
+    return watch->peak > 0 ? Q_OK : op_peak(model_ops(setup->model), setup->pool, PEAK_S, &watch->peak);
+}
+
+q_status watch_create(const struct watch_setup *setup, struct watch **out)
+{
+    struct watch *watch;
+    Q_TRY(q_alloc_zero(1, sizeof *watch, &watch));
+    watch->setup = *setup;
+    q_status status = create_all(watch);
+    if (status)
+        watch_release(watch);
+    else
+        *out = watch;
+    return status;
+}
+
+void watch_release(struct watch *watch)
+{
+    if (!watch)
+        return;
+    step_log_close(watch->metrics);
+    step_log_close(watch->experts);
+    expert_load_release(watch->load);
+    q_buffer_release(&watch->line);
+    q_arena_release(&watch->arena);
+    q_release(watch);
+}
+
+void watch_begin_step(struct watch *watch, uint64_t step)
+{
+    watch->logged = step % watch->setup.settings->log_every == 0 || step == watch->setup.steps_total;
+    watch->entropies_known = false;
+    if (watch->load)
+        expert_load_begin_step(watch->load);
+}
+
+void watch_micro_batch(struct watch *watch, const uint32_t *sources, size_t sequences)
+{
+    const size_t tokens = sequences * watch->setup.sequence;
+    const bool entropies = watch->logged && !watch->entropies_known, maps = maps_wanted(watch);
+    for (size_t router = 0; (entropies || maps) && router < watch->routers; router++) {
+        model_get_routing(watch->setup.model, router, maps ? watch->chosen : NULL, entropies ? watch->scores : NULL);
+        if (maps)
+            expert_load_add(watch->load, router, watch->chosen, sources, sequences, watch->setup.sequence);
+        if (entropies)
+            watch->entropies[router] = expert_load_entropy(watch->scores, tokens, watch->experts_count,
+                                                           (size_t)q_ceil_div(tokens, ENTROPY_TOKENS));
+    }
+    watch->entropies_known = watch->entropies_known || entropies;
+}
+
+/* What is known of the routers behind the step. */
+static void fill_routers(struct watch *watch, struct metrics_step *step, const int64_t *counts)
+{
+    const size_t experts = watch->experts_count;
+    step->routers = watch->routers;
+    step->violations = watch->violations;
+    step->entropies = watch->entropies;
+    step->bias_norms = watch->bias_norms;
+    if (watch->load)
+        expert_load_window(watch->load, watch->window, &step->window_tokens);
+    for (size_t router = 0; router < watch->routers; router++) {
+        double squares = 0;
+        model_get(watch->setup.model, watch->biases[router], watch->bias);
+        for (size_t e = 0; e < experts; e++)
+            squares += (double)watch->bias[e] * (double)watch->bias[e];
+        watch->bias_norms[router] = sqrt(squares);
+        watch->violations[router] = expert_load_violation(counts + router * experts, experts);
+        watch->window_violations[router] = expert_load_violation(watch->window + router * experts, experts);
+    }
+    step->violation = metrics_violation_of(watch->violations, watch->layers, watch->routers);
+    step->window_violation = metrics_violation_of(watch->window_violations, watch->layers, watch->routers);
+}
+
+static void fill_speed(struct watch *watch, struct metrics_step *step)
+{
+    step->tokens_per_s = watch->seconds_since > 0 ? (double)watch->tokens_since / watch->seconds_since : (double)NAN;
+    step->flop_per_s = step->tokens_per_s * watch->flop_per_token;
+    step->flop_share = step->flop_per_s / watch->peak;
+    watch->seconds_since = 0;
+    watch->tokens_since = 0;
+}
+
+static q_status write_map(struct watch *watch, const struct train_position *position)
+{
+    for (size_t i = 0; i < watch->setup.source_count; i++)
+        watch->source_tokens[i] = expert_load_map_tokens(watch->load, i);
+    const struct metrics_map map = {.position = *position,
+                                    .routers = watch->routers,
+                                    .experts = watch->experts_count,
+                                    .source_count = watch->setup.source_count,
+                                    .layers = watch->layers,
+                                    .sources = watch->setup.sources,
+                                    .source_tokens = watch->source_tokens,
+                                    .counts = expert_load_map(watch->load)};
+    q_buffer_clear(&watch->line);
+    Q_TRY(metrics_put_map(&watch->line, &map));
+    Q_TRY(step_log_append(watch->experts, &watch->line));
+    expert_load_clear_map(watch->load);
+    return Q_OK;
+}
+
+q_status watch_end_step(struct watch *watch, const struct metrics_step *step, const int64_t *counts)
+{
+    const uint64_t number = step->position.step, every = watch->setup.settings->watch.experts_every;
+    uint64_t tokens = step->point.sequences * watch->setup.sequence;
+    watch->seconds_since += step->seconds;
+    watch->tokens_since += tokens;
+    if (watch->load)
+        expert_load_end_step(watch->load, counts, tokens);
+    if (watch->logged) {
+        struct metrics_step whole = *step;
+        fill_routers(watch, &whole, counts);
+        fill_speed(watch, &whole);
+        q_buffer_clear(&watch->line);
+        Q_TRY(metrics_put_step(&watch->line, &whole));
+        Q_TRY(step_log_append(watch->metrics, &watch->line));
+    }
+    if (maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total))
+        return write_map(watch, &step->position);
+    return Q_OK;
+}
