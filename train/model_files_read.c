@@ -58,8 +58,8 @@ static q_status load_tensor(struct loading *loading, const struct safetensors *f
 {
     size_t kind;
     const struct model_parameter *parameter = parameter_of(loading, tensor->name, &kind);
-    if (!parameter && is_of_a_later_layer(loading, tensor->name))
-        return Q_OK;
+    if (!parameter && (is_of_a_later_layer(loading, tensor->name) || tensor->count == 0))
+        return Q_OK; /* without shared experts transformers stores matrices without elements for them */
     if (!parameter)
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is none of this model's; is config.json that of another?",
                       file->path, tensor->name);

@@ -50,6 +50,9 @@ static struct op_attention attention_of(struct model *model, const struct layer_
                                  .lse = a->lse};
 }
 
+/* The norms of the latents have an epsilon of their own: DeepSeek's inference code and transformers build them without `rms_norm_eps`. */
+static const double latent_epsilon = 1e-6;
+
 void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta)
 {
     const struct op_table *ops = model->ops;
@@ -58,16 +61,15 @@ void block_attention_forward(struct model *model, size_t layer, const op_real *s
     const struct layer_weights *w = &model->weights.layers[layer];
     struct layer_activations *a = &model->layers[layer];
     size_t n = model_tokens(model);
-    double epsilon = model->config.rms_norm_eps;
 
     ops->rmsnorm(context, a->input_normed, a->input_rstd, delta ? a->input : NULL, delta ? stream_from : a->input,
-                 s->hidden, delta, model_weight(model, w->input_norm), n, s->hidden, epsilon);
+                 s->hidden, delta, model_weight(model, w->input_norm), n, s->hidden, model->config.rms_norm_eps);
     model_linear(model, a->low, a->input_normed, w->attention_in, s->hidden, s->low);
     if (s->q_lora)
         ops->rmsnorm(context, a->q_latent, a->q_rstd, NULL, a->low, s->low, NULL, model_weight(model, w->q_norm), n,
-                     s->q_lora, epsilon);
+                     s->q_lora, latent_epsilon);
     ops->rmsnorm(context, a->kv_latent, a->kv_rstd, NULL, a->low + s->q_lora, s->low, NULL,
-                 model_weight(model, w->kv_norm), n, s->kv_lora, epsilon);
+                 model_weight(model, w->kv_norm), n, s->kv_lora, latent_epsilon);
     model_linear(model, a->q, s->q_lora ? a->q_latent : a->input_normed, w->q, s->q_lora ? s->q_lora : s->hidden,
                  s->heads * s->key);
     model_linear(model, a->kv, a->kv_latent, w->kv_b, s->kv_lora, s->heads * (s->nope + s->v));

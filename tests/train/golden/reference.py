@@ -140,7 +140,7 @@ def rotate(x, table):
 
 def attention(x, p, name, c, table):
     B, T, heads, nope, rope, v = *x.value.shape[:2], c["num_attention_heads"], c["qk_nope_head_dim"], c["qk_rope_head_dim"], c["v_head_dim"]
-    eps, latent = c["rms_norm_eps"], c["kv_lora_rank"]
+    eps, latent = 1e-6, c["kv_lora_rank"]  # the latents' norms do not take rms_norm_eps, in DeepSeek's code as in transformers
     w = lambda part: p[f"{name}.self_attn.{part}.weight"]
     query = linear(rmsnorm(linear(x, w("q_a_proj")), w("q_a_layernorm"), eps), w("q_b_proj")) if c.get("q_lora_rank") else linear(x, w("q_proj"))
     query = transpose(reshape(query, B, T, heads, nope + rope), 0, 2, 1, 3)
@@ -338,14 +338,14 @@ def check(folder):
     with open(read("model", "config.json")) as file: config = json.load(file)
     with open(read("expect.json")) as file: numbers = json.load(file)
     batch, held = read_tensors(read("batch.safetensors")), read_tensors(read("expect.safetensors"))
-    expect, mine, _ = train(config, read_tensors(read("model", "model.safetensors")), batch["ids"], batch["targets"])
+    expect, mine, gap = train(config, read_tensors(read("model", "model.safetensors")), batch["ids"], batch["targets"])
     worst = dict.fromkeys(BOUNDS, 0.0)
     for name, value in held.items():
         kind = name.split(".")[0]
         worst[kind] = max(worst[kind], np.linalg.norm(value - expect[name]) / (np.linalg.norm(expect[name]) or 1))
     for kind in ("losses", "gradient_norms"): worst[kind] = max(abs(a - b) / b for a, b in zip(numbers[kind], mine[kind]))
     same = numbers["tokens_per_expert"] == mine["tokens_per_expert"] and set(held) == set(expect)
-    print(f"{folder}: " + ", ".join(f"{kind} {value:.2g}" for kind, value in worst.items()) + f", experts {'equal' if same else 'DIFFERENT'}")
+    print(f"{folder}: " + ", ".join(f"{kind} {value:.2g}" for kind, value in worst.items()) + f", experts {'equal' if same else 'DIFFERENT'}; nearest choice {gap:.2g}")
     return same and all(worst[kind] <= bound for kind, bound in BOUNDS.items())
 
 

@@ -1,0 +1,65 @@
+"""The model against transformers' DeepseekV3ForCausalLM in configurations that differ in every way that the shape allows: logits, loss, every gradient, ten AdamW steps, tokens per expert. A
+folder for each is made by train_golden.py, of $QUERN_PEER_SCRIPTS; then our model (golden_compare), the command line (quern-train forward) and the second implementation (golden/reference.py) are
+held against it.
+
+    train_configurations.py GOLDEN_COMPARE TRAIN_GOLDEN.PY [NAME...]"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+YARN = {"rope_type": "yarn", "type": "yarn", "factor": 8.0, "original_max_position_embeddings": 16, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 0.707, "mscale_all_dim": 0.707}
+CONFIGURATIONS = {
+    "no-q-lora": dict(q_lora_rank=None),
+    "one-group": dict(n_group=1, topk_group=1),
+    "two-shared": dict(n_shared_experts=2),
+    "no-shared": dict(n_shared_experts=0),
+    "odd-sizes": dict(vocab_size=331, hidden_size=45, intermediate_size=101, moe_intermediate_size=23, q_lora_rank=27, kv_lora_rank=19, qk_nope_head_dim=11, qk_rope_head_dim=6, v_head_dim=13,
+                      n_routed_experts=15, n_group=5, topk_group=3, num_experts_per_tok=5),
+    "yarn": dict(rope_scaling=YARN, max_position_embeddings=128),
+    "yarn-two-scales": dict(rope_scaling=dict(YARN, factor=40.0, original_max_position_embeddings=4, mscale=1.0, mscale_all_dim=0.5), rope_theta=5e5),
+    "all-groups": dict(topk_group=4),
+    "not-normalised": dict(norm_topk_prob=False, routed_scaling_factor=1.0),
+    "no-dense": dict(first_k_dense_replace=0),
+    "all-dense": dict(first_k_dense_replace=3),
+    "large-heads": dict(num_attention_heads=2, kv_lora_rank=64, qk_nope_head_dim=128, qk_rope_head_dim=64, v_head_dim=128, vocab_size=350),
+    "one-of-many": dict(n_routed_experts=16, n_group=8, topk_group=1, num_experts_per_tok=1, moe_intermediate_size=8, norm_topk_prob=False, vocab_size=290),
+    "one-head": dict(num_attention_heads=1, num_hidden_layers=1, first_k_dense_replace=0, rms_norm_eps=1e-5),
+}
+
+
+# Two choices of experts that are as good as equal go one way in one order of summation and the other way in another, and everything behind that differs (AdamW makes rounding larger: where a
+# gradient is next to nothing, its sign moves a weight by the whole rate). The sizes above are such that none comes up in the ten steps. With a single chosen expert whose weight is divided by
+# itself, the router's gradient would be rounding alone: hence norm_topk_prob false there.
+
+
+def run(*command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return done.returncode == 0, done.stdout
+
+
+def main(compare, script, *names):
+    reference = os.path.join(os.environ["QUERN_SOURCE"], "tests/train/golden/reference.py")
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name, settings in CONFIGURATIONS.items():
+            if names and name not in names:
+                continue
+            made, said = run(sys.executable, script, name, *(f"{key}={json.dumps(value)}" for key, value in settings.items()))
+            if not made:
+                sys.exit(f"{name}: {script} failed\n{said}")
+            forward = ("quern-train", "forward", f"{name}/model", "--batch", f"{name}/batch.safetensors", "-o", f"{name}/out", "--gradients", "-q")
+            for who, command in (("quern", (compare, name)), ("quern-train forward", forward), ("quern-train forward", (compare, "--output", f"{name}/out", name)),
+                                 ("second implementation", (sys.executable, reference, "check", name))):
+                passed, said = run(*command)
+                failed += not passed
+                if not passed or who != "quern-train forward":
+                    print(f"{who:21} {said.strip()}{'' if passed else '  <-- FAILED'}", flush=True)
+    print(f"{len(names or CONFIGURATIONS)} configurations, {failed} comparisons out of bounds")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(*sys.argv[1:]) else 0)
