@@ -62,7 +62,7 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     struct model_shape shape = {.batch = bench->batch.batch, .sequence = bench->batch.sequence, .training = true};
     Q_TRY(model_create(&bench->config, bench->ops, bench->context, &shape, &bench->model));
     Q_TRY(model_init(bench->model, 1));
-    Q_TRY(optimizer_create(bench->model, &adamw, &bench->optimizer));
+    Q_TRY(optimizer_create(bench->model, &adamw, NULL, &bench->optimizer));
     return fill_batch(bench);
 }
 

@@ -87,7 +87,7 @@ static q_status write_values(const struct storing *storing, struct safetensors_w
     if (what == STORED_WEIGHT)
         model_get(storing->model, parameter, storing->buffer);
     else
-        optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter, storing->buffer);
+        Q_TRY(optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter, storing->buffer));
     return safetensors_write_floats(writer, storing->buffer, parameter->count);
 }
 

@@ -1,12 +1,16 @@
 /* The optimizer: AdamW over the model's arenas, with clipping by the global norm.
  *
- *     struct optimizer *o; optimizer_create(model, &settings, &o); ... optimizer_step(o, rate, &norm) after the last micro-batch
+ *     struct optimizer *o; optimizer_create(model, &settings, NULL, &o); ... optimizer_step(o, rate, &norm) after the last micro-batch
  *
  * Moments are FP32, laid out as the parameters are. The step count starts at 0 and is part of the state to save, with both moments.
+ *
+ * Over several ranks it is ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054): each rank has the moments of its slice of the arena alone
+ * (comm_slice). A step sums the gradients into the slices, updates them, and spreads the parameters. All ranks make the same calls.
  */
 #ifndef QUERN_TRAIN_OPTIMIZER_H
 #define QUERN_TRAIN_OPTIMIZER_H
 
+#include "train/comm/comm.h"
 #include "train/model/model.h"
 
 struct optimizer_settings {
@@ -21,8 +25,8 @@ enum optimizer_moment { OPTIMIZER_M, OPTIMIZER_V };
 
 struct optimizer;
 
-/* The model must have been created for training and outlive the optimizer. */
-q_status optimizer_create(struct model *model, const struct optimizer_settings *settings,
+/* The model must have been created for training and outlive the optimizer, and so must `comm`, whose ranks hold the same parameters; NULL: one rank. */
+q_status optimizer_create(struct model *model, const struct optimizer_settings *settings, struct comm *comm,
                           struct optimizer **out) Q_MUST_USE;
 void optimizer_release(struct optimizer *optimizer);
 
@@ -31,7 +35,8 @@ void optimizer_release(struct optimizer *optimizer);
  * are zero behind it. */
 q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm) Q_MUST_USE;
 
-/* The two halves of optimizer_step, for who looks at the norm in between: optimizer_norm changes nothing, optimizer_apply wants it finite. */
+/* The two halves of optimizer_step, for who looks at the norm in between. optimizer_norm sums the gradients over the ranks, and so is called once for
+ * each time that they were computed; it changes nothing else. optimizer_apply wants the norm finite. */
 q_status optimizer_norm(struct optimizer *optimizer, double *norm) Q_MUST_USE;
 q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm) Q_MUST_USE;
 /* Moments and step count of a run's beginning. */
@@ -39,9 +44,10 @@ void optimizer_clear(struct optimizer *optimizer);
 
 uint64_t optimizer_steps(const struct optimizer *optimizer);
 void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps);
-/* Moments of one parameter (not MODEL_BIAS), count elements, host. */
-void optimizer_get(const struct optimizer *optimizer, enum optimizer_moment moment,
-                   const struct model_parameter *parameter, op_acc *values);
+/* Moments of one parameter (not MODEL_BIAS), count elements, host. optimizer_get gathers them on rank 0; on the others `values` is not written and may be
+ * NULL. optimizer_put takes what this rank owns of them. */
+q_status optimizer_get(const struct optimizer *optimizer, enum optimizer_moment moment,
+                       const struct model_parameter *parameter, op_acc *values) Q_MUST_USE;
 q_status optimizer_put(struct optimizer *optimizer, enum optimizer_moment moment,
                        const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
 

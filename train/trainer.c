@@ -114,7 +114,7 @@ static q_status create_model(struct trainer *trainer)
                                            .weight_decay = settings->optimizer.weight_decay,
                                            .decay_norms = settings->optimizer.decay_norms,
                                            .clip = settings->optimizer.clip};
-    return optimizer_create(trainer->model, &optimizer, &trainer->optimizer);
+    return optimizer_create(trainer->model, &optimizer, NULL, &trainer->optimizer);
 }
 
 static q_status place_json(const struct trainer *trainer, json_t **out)

@@ -1,4 +1,4 @@
-# Every unit test under AddressSanitizer and UndefinedBehaviorSanitizer; those of the pool, of streams, of progress and of ranks as threads under ThreadSanitizer.
+# Every unit test under AddressSanitizer and UndefinedBehaviorSanitizer; those of the pool, of streams, of progress and of ranks under ThreadSanitizer.
 set -eu
 
 # build SANITIZERS FOLDER TARGET...
@@ -21,5 +21,5 @@ run() {
 
 build address,undefined asan all
 run asan $(cd asan/tests && ls -d test_*)
-build thread tsan test_threads test_progress test_comm
-run tsan test_threads test_progress test_comm
+build thread tsan test_threads test_progress test_comm test_ranks
+run tsan test_threads test_progress test_comm test_ranks

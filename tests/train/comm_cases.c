@@ -60,9 +60,9 @@ static q_status sums(struct comm *comm, float *values, size_t count)
     for (size_t i = 0; i < count; i++)
         values[i] = value_of(comm_rank(comm), i);
     Q_TRY(slices_cover(comm, count));
-    Q_TRY(comm_reduce_scatter(comm, values, count));
+    Q_TRY(comm_reduce_scatter(comm, values, count, COMM_F32));
     Q_TRY(check_sums(comm, values, count));
-    Q_TRY(comm_all_gather(comm, values, count, sizeof *values));
+    Q_TRY(comm_all_gather(comm, values, count, COMM_F32));
     for (size_t i = 0; i < count; i++) {
         const float expected = sum_at(comm_ranks(comm), i);
         EXPECT(memcmp(&values[i], &expected, sizeof expected) == 0, "all-gather of %zu: %g at %zu, not %g", count,
@@ -91,8 +91,8 @@ static q_status small_sums(struct comm *comm)
     int64_t counts[20];
     for (size_t i = 0; i < Q_COUNT_OF(counts); i++)
         counts[i] = (int64_t)(rank + 1) * (int64_t)i * 10000000000;
-    Q_TRY(comm_sum_f64(comm, values, Q_COUNT_OF(values)));
-    Q_TRY(comm_sum_i64(comm, counts, Q_COUNT_OF(counts)));
+    Q_TRY(comm_sum(comm, values, Q_COUNT_OF(values), COMM_F64));
+    Q_TRY(comm_sum(comm, counts, Q_COUNT_OF(counts), COMM_I64));
     for (unsigned r = 1; r < ranks; r++)
         expected += 0.1 * (r + 1);
     EXPECT(values[0] == expected, "the sum is %.17g and not %.17g: another order", values[0], expected);
@@ -153,7 +153,7 @@ static q_status split_once(struct comm *comm, unsigned depth)
     struct comm *group;
     Q_TRY(comm_split(comm, colour, &group));
     double sum = rank;
-    q_status status = comm_sum_f64(group, &sum, 1);
+    q_status status = comm_sum(group, &sum, 1, COMM_F64);
     double expected = 0;
     for (unsigned r = colour; r < ranks; r += 2)
         expected += r;

@@ -70,7 +70,7 @@ static q_status load(struct golden *g, unsigned threads)
     struct model_shape shape = {g->batch, g->sequence, true};
     Q_TRY(model_create(&g->config, g->ops, g->context, &shape, &g->model));
     Q_TRY(model_files_read(g->model, path));
-    Q_TRY(optimizer_create(g->model, &adamw, &g->optimizer));
+    Q_TRY(optimizer_create(g->model, &adamw, NULL, &g->optimizer));
     Q_TRY(q_fs_join(&g->arena, g->folder, "expect.safetensors", &path));
     Q_TRY(safetensors_open(path, &g->expect));
     Q_TRY(q_fs_join(&g->arena, g->folder, "expect.json", &path));

@@ -56,7 +56,7 @@ static void rig_create(struct rig *rig)
     assert_ok(q_pool_create(1, &rig->pool));
     assert_ok(ops->create(rig->pool, &rig->context));
     assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
-    assert_ok(optimizer_create(rig->model, &adamw, &rig->optimizer));
+    assert_ok(optimizer_create(rig->model, &adamw, NULL, &rig->optimizer));
 }
 
 static void rig_release(struct rig *rig)
@@ -99,7 +99,7 @@ static q_hash rig_hash(const struct rig *rig)
         model_get(rig->model, &parameters[i], values);
         q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         for (int m = OPTIMIZER_M; m <= OPTIMIZER_V && parameters[i].kind != MODEL_BIAS; m++) {
-            optimizer_get(rig->optimizer, (enum optimizer_moment)m, &parameters[i], values);
+            assert_int_equal(optimizer_get(rig->optimizer, (enum optimizer_moment)m, &parameters[i], values), Q_OK);
             q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         }
     }

@@ -60,7 +60,7 @@ static void set_up(struct fixture *f, const struct op_table *ops, unsigned threa
     if (model_create(&config, ops, f->context, &shape, &f->model) != Q_OK)
         fail_msg("%s", q_error_text());
     assert_int_equal(model_init(f->model, 5), Q_OK);
-    assert_int_equal(optimizer_create(f->model, &settings, &f->optimizer), Q_OK);
+    assert_int_equal(optimizer_create(f->model, &settings, NULL, &f->optimizer), Q_OK);
     q_random_key key = q_random_key_of(9, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++) /* something to learn: a token tells the next one most of the time */
         f->ids[i] = i > 0 && i % 7 ? (f->ids[i - 1] * 5 + 1) % 301 : (int32_t)q_random_below(key, i, 301);
@@ -102,8 +102,8 @@ static void assert_equal_models(const struct fixture *a, const struct fixture *b
         model_get(b->model, p, y);
         assert_memory_equal(x, y, p->count * sizeof(*x));
         for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
-            optimizer_get(a->optimizer, (enum optimizer_moment)moment, p, x);
-            optimizer_get(b->optimizer, (enum optimizer_moment)moment, p, y);
+            assert_int_equal(optimizer_get(a->optimizer, (enum optimizer_moment)moment, p, x), Q_OK);
+            assert_int_equal(optimizer_get(b->optimizer, (enum optimizer_moment)moment, p, y), Q_OK);
             assert_memory_equal(x, y, p->count * sizeof(*x));
         }
     }
@@ -168,7 +168,7 @@ static void a_copy_goes_on_alike(void **state)
         model_get(a.model, p, values);
         assert_int_equal(model_put(b.model, to, values), Q_OK);
         for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
-            optimizer_get(a.optimizer, (enum optimizer_moment)moment, p, values);
+            assert_int_equal(optimizer_get(a.optimizer, (enum optimizer_moment)moment, p, values), Q_OK);
             assert_int_equal(optimizer_put(b.optimizer, (enum optimizer_moment)moment, to, values), Q_OK);
         }
     }

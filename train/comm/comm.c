@@ -131,19 +131,6 @@ static struct comm_slice slice_of(const struct comm *comm, size_t count, unsigne
     return comm_slice(count, comm->ranks, rank);
 }
 
-q_status comm_all_gather(struct comm *comm, void *values, size_t count, size_t size)
-{
-    struct comm_piece *send, *receive;
-    const struct comm_slice own = slice_of(comm, count, comm->rank);
-    clear_pieces(comm, &send, &receive);
-    for (unsigned r = 0; r < comm->ranks; r++) {
-        const struct comm_slice slice = slice_of(comm, count, r);
-        send[r] = (struct comm_piece){(char *)values + own.first * size, own.count * size};
-        receive[r] = (struct comm_piece){(char *)values + slice.first * size, slice.count * size};
-    }
-    return comm_exchange(comm, send, receive);
-}
-
 /* to[i] = the sum over the ranks of parts[r][i], in their order. One function for each type. */
 #define DEFINE_ADD(type)                                                                                               \
     static void add_##type(void *to, const void *parts, size_t stride, unsigned ranks, size_t count)                   \
@@ -160,12 +147,32 @@ DEFINE_ADD(float)
 DEFINE_ADD(double)
 DEFINE_ADD(int64_t)
 
-typedef void add_function(void *to, const void *parts, size_t stride, unsigned ranks, size_t count);
+static const struct type {
+    size_t size;
+    void (*add)(void *to, const void *parts, size_t stride, unsigned ranks, size_t count);
+} types[] = {[COMM_F32] = {sizeof(float), add_float},
+             [COMM_F64] = {sizeof(double), add_double},
+             [COMM_I64] = {sizeof(int64_t), add_int64_t}};
+
+q_status comm_all_gather(struct comm *comm, void *values, size_t count, enum comm_type type)
+{
+    struct comm_piece *send, *receive;
+    const struct comm_slice own = slice_of(comm, count, comm->rank);
+    const size_t size = types[type].size;
+    clear_pieces(comm, &send, &receive);
+    for (unsigned r = 0; r < comm->ranks; r++) {
+        const struct comm_slice slice = slice_of(comm, count, r);
+        send[r] = (struct comm_piece){(char *)values + own.first * size, own.count * size};
+        receive[r] = (struct comm_piece){(char *)values + slice.first * size, slice.count * size};
+    }
+    return comm_exchange(comm, send, receive);
+}
 
 /* Elements [done, done + at_most) of each rank's slice: every rank sends each other one its part of that one's slice and adds what comes. */
-static q_status reduce_round(struct comm *comm, char *values, size_t count, size_t size, add_function *add, size_t done,
+static q_status reduce_round(struct comm *comm, char *values, size_t count, const struct type *type, size_t done,
                              size_t at_most)
 {
+    const size_t size = type->size;
     struct comm_piece *send, *receive;
     const struct comm_slice own = slice_of(comm, count, comm->rank);
     const size_t mine = Q_MIN(at_most, own.count - Q_MIN(done, own.count)), stride = at_most * size;
@@ -178,39 +185,28 @@ static q_status reduce_round(struct comm *comm, char *values, size_t count, size
     }
     Q_TRY(comm_exchange(comm, send, receive));
     if (mine)
-        add(values + (own.first + done) * size, comm->workspace, stride, comm->ranks, mine);
+        type->add(values + (own.first + done) * size, comm->workspace, stride, comm->ranks, mine);
     return Q_OK;
 }
 
 /* In rounds, so that the workspace stays small whatever the array. */
-static q_status reduce_slices(struct comm *comm, void *values, size_t count, size_t size, add_function *add)
+q_status comm_reduce_scatter(struct comm *comm, void *values, size_t count, enum comm_type type)
 {
     enum { ROUND_BYTES = 1 << 22 };
-    const size_t longest = slice_of(comm, count, 0).count;
+    const size_t size = types[type].size, longest = slice_of(comm, count, 0).count;
     const size_t at_most = Q_MIN(longest, Q_MAX((size_t)ROUND_BYTES / size / comm->ranks, (size_t)COMM_SLICE_UNIT));
     if (comm->ranks == 1)
         return Q_OK;
     Q_TRY(reserve(comm, at_most * size * comm->ranks));
     for (size_t done = 0; done < longest; done += at_most)
-        Q_TRY(reduce_round(comm, values, count, size, add, done, at_most));
+        Q_TRY(reduce_round(comm, values, count, &types[type], done, at_most));
     return Q_OK;
 }
 
-q_status comm_reduce_scatter(struct comm *comm, float *values, size_t count)
+q_status comm_sum(struct comm *comm, void *values, size_t count, enum comm_type type)
 {
-    return reduce_slices(comm, values, count, sizeof *values, add_float);
-}
-
-q_status comm_sum_f64(struct comm *comm, double *values, size_t count)
-{
-    Q_TRY(reduce_slices(comm, values, count, sizeof *values, add_double));
-    return comm_all_gather(comm, values, count, sizeof *values);
-}
-
-q_status comm_sum_i64(struct comm *comm, int64_t *values, size_t count)
-{
-    Q_TRY(reduce_slices(comm, values, count, sizeof *values, add_int64_t));
-    return comm_all_gather(comm, values, count, sizeof *values);
+    Q_TRY(comm_reduce_scatter(comm, values, count, type));
+    return comm_all_gather(comm, values, count, type);
 }
 
 /* --- agreement --------------------------------------------------------------------------------------------------------------------- */

@@ -58,13 +58,14 @@ struct comm_slice {
 };
 struct comm_slice comm_slice(size_t count, unsigned ranks, unsigned rank);
 
+enum comm_type { COMM_F32, COMM_F64, COMM_I64 };
+
 /* values[count] becomes, in this rank's slice, the sum over the ranks, added in their order; elsewhere it stays what it was. */
-q_status comm_reduce_scatter(struct comm *comm, float *values, size_t count) Q_MUST_USE;
-/* Every rank's slice of values[count], elements of `size` bytes, comes to all. */
-q_status comm_all_gather(struct comm *comm, void *values, size_t count, size_t size) Q_MUST_USE;
-/* In place, on all ranks the same bits: added in the order of the ranks. */
-q_status comm_sum_f64(struct comm *comm, double *values, size_t count) Q_MUST_USE;
-q_status comm_sum_i64(struct comm *comm, int64_t *values, size_t count) Q_MUST_USE;
+q_status comm_reduce_scatter(struct comm *comm, void *values, size_t count, enum comm_type type) Q_MUST_USE;
+/* Every rank's slice of values[count] comes to all. */
+q_status comm_all_gather(struct comm *comm, void *values, size_t count, enum comm_type type) Q_MUST_USE;
+/* Both: in place, on all ranks the same bits. */
+q_status comm_sum(struct comm *comm, void *values, size_t count, enum comm_type type) Q_MUST_USE;
 
 /* All ranks return the failure of the lowest rank that has one, and its text ("rank 3: ..."); Q_OK where none has. So a failure of one rank ends all of them
  * in order, at a place where they all are. */
