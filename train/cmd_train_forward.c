@@ -165,7 +165,7 @@ static q_status forward_in(struct pass *pass, const char *folder)
         return q_fail(Q_ERR_USAGE, "give the batch (--batch FILE) and where to (-o FILE)");
     Q_TRY(q_publish_check(options->common.out));
     Q_TRY(read_batch(pass));
-    struct model_shape shape = {pass->batch, pass->sequence, options->gradients};
+    struct model_shape shape = {.batch = pass->batch, .sequence = pass->sequence, .training = options->gradients};
     Q_TRY(opened_model_open(folder, &shape, (unsigned)options->common.threads, &pass->opened));
     Q_TRY(q_context(compute(pass), "%s", options->batch));
     Q_TRY(write_tensors(pass));

@@ -67,7 +67,7 @@ static q_status load(struct golden *g, unsigned threads)
     Q_TRY(read_batch(g));
     Q_TRY(q_pool_create(threads, &g->pool));
     Q_TRY(g->ops->create(g->pool, &g->context));
-    struct model_shape shape = {g->batch, g->sequence, true};
+    struct model_shape shape = {.batch = g->batch, .sequence = g->sequence, .training = true};
     Q_TRY(model_create(&g->config, g->ops, g->context, &shape, &g->model));
     Q_TRY(model_files_read(g->model, path));
     Q_TRY(optimizer_create(g->model, &adamw, NULL, &g->optimizer));

@@ -12,9 +12,11 @@
 
 #include <cmocka.h>
 
-enum { BATCH = 2, LENGTH = 7, TOKENS = BATCH * LENGTH, ELEMENTS = 10 /* of each tensor */ };
+enum { BATCH = 2, LENGTH = 7, TOKENS = BATCH * LENGTH, ELEMENTS = 7 /* of each tensor */ };
 
-static const double STEP = 1e-5, ABSOLUTE = 1e-9, RELATIVE = 1e-6;
+/* A difference over four points: its own error goes with the step's fourth power, so that the step may be wider, but not so
+ * wide that a token chooses other experts. */
+static const double STEP = 3e-5, ABSOLUTE = 1e-9, RELATIVE = 1e-6;
 
 static const struct model_config usual = {.vocab_size = 37,
                                           .hidden_size = 18,
@@ -54,7 +56,7 @@ static void set_up(struct fixture *f, const struct model_config *config)
     plain_table(&f->ops);
     assert_int_equal(op_table_check(&f->ops), Q_OK);
     assert_int_equal(f->ops.create(NULL, &f->context), Q_OK);
-    struct model_shape shape = {BATCH, LENGTH, true};
+    struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     if (model_create(config, &f->ops, f->context, &shape, &f->model) != Q_OK)
         fail_msg("%s", q_error_text());
     assert_int_equal(model_init(f->model, 1), Q_OK);
@@ -88,7 +90,8 @@ static void tear_down(struct fixture *f)
 static double loss_of(struct fixture *f)
 {
     struct model_batch batch = {BATCH, LENGTH, f->ids, f->targets};
-    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3};
+    size_t modules = (size_t)model_get_config(f->model)->num_nextn_predict_layers;
+    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3, .mtp = 0.6};
     op_acc losses[TOKENS];
     double balance, sum = 0;
     model_clear_gradients(f->model);
@@ -96,21 +99,27 @@ static double loss_of(struct fixture *f)
     assert_true(losses[3] == 0);
     for (size_t i = 0; i < TOKENS; i++)
         sum += losses[i];
+    for (size_t d = 1; d <= modules; d++) {
+        assert_int_equal(model_mtp_losses(f->model, d, losses), BATCH * (LENGTH - d));
+        for (size_t i = 0; i < BATCH * (LENGTH - d); i++)
+            sum += scale.mtp / (double)modules * losses[i];
+        assert_true((losses[3 - d] == 0) == (d <= 3)); /* the target that is none, d places before it */
+    }
     return scale.loss * sum + scale.balance * balance;
 }
 
 static double difference_at(struct fixture *f, const struct model_parameter *p, op_acc *values, size_t i)
 {
-    op_acc kept = values[i];
-    values[i] = kept + STEP;
-    assert_int_equal(model_put(f->model, p, values), Q_OK);
-    double above = loss_of(f);
-    values[i] = kept - STEP;
-    assert_int_equal(model_put(f->model, p, values), Q_OK);
-    double below = loss_of(f);
+    static const double steps[] = {1, -1, 2, -2}, weights[] = {8, -8, -1, 1};
+    op_acc kept = values[i], sum = 0;
+    for (size_t k = 0; k < Q_COUNT_OF(steps); k++) {
+        values[i] = kept + steps[k] * STEP;
+        assert_int_equal(model_put(f->model, p, values), Q_OK);
+        sum += weights[k] * loss_of(f);
+    }
     values[i] = kept;
     assert_int_equal(model_put(f->model, p, values), Q_OK);
-    return (above - below) / (2 * STEP);
+    return sum / (12 * STEP);
 }
 
 /* Returns whether any element had a gradient. */
@@ -211,6 +220,43 @@ static void dense_only(void **state)
     check_numbers(&config, 38.780120010483, 69.8699007943629);
 }
 
+static void one_module_of_multi_token_prediction(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_nextn_predict_layers = 1;
+    check_variant(&config);
+}
+
+static void three_modules_and_no_latent_of_queries(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_nextn_predict_layers = 3;
+    config.num_hidden_layers = 2;
+    config.q_lora_rank = 0;
+    check_variant(&config);
+}
+
+static void modules_of_a_dense_model(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_hidden_layers = config.first_k_dense_replace = 1;
+    config.n_routed_experts = config.num_experts_per_tok = config.moe_intermediate_size = 0;
+    config.num_nextn_predict_layers = 2;
+    check_variant(&config);
+}
+
+static void a_module_of_experts_on_a_dense_model(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_hidden_layers = config.first_k_dense_replace = 1;
+    config.num_nextn_predict_layers = 1;
+    check_variant(&config);
+}
+
 static void gradients_of_micro_batches_add_up(void **state)
 {
     (void)state;
@@ -241,6 +287,10 @@ int main(void)
         cmocka_unit_test(queries_without_latent_and_no_shared_expert),
         cmocka_unit_test(stretched_positions_and_two_shared_experts),
         cmocka_unit_test(dense_only),
+        cmocka_unit_test(one_module_of_multi_token_prediction),
+        cmocka_unit_test(three_modules_and_no_latent_of_queries),
+        cmocka_unit_test(modules_of_a_dense_model),
+        cmocka_unit_test(a_module_of_experts_on_a_dense_model),
         cmocka_unit_test(gradients_of_micro_batches_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ struct fixture {
 static void set_up(struct fixture *f, const struct op_table *ops, unsigned threads)
 {
     *f = (struct fixture){.ops = ops};
-    struct model_shape shape = {BATCH, LENGTH, true};
+    struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0};
     assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
     assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
@@ -248,7 +248,7 @@ static void forward_alone_agrees(void **state)
     set_up(&f, op_table_cpu(), 2);
     struct model *alone;
     struct op_context *context;
-    struct model_shape shape = {2, LENGTH, false};
+    struct model_shape shape = {.batch = 2, .sequence = LENGTH};
     assert_int_equal(f.ops->create(f.pool, &context), Q_OK);
     assert_int_equal(model_create(&config, f.ops, context, &shape, &alone), Q_OK);
     assert_int_equal(model_init(alone, 5), Q_OK);
@@ -350,7 +350,7 @@ static void failed_allocations_leave_nothing(void **state)
     struct op_context *context;
     struct model *model = NULL;
     const struct op_table *ops = op_table_cpu();
-    struct model_shape shape = {1, 8, true};
+    struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     assert_int_equal(q_pool_create(1, &pool), Q_OK);
     assert_int_equal(ops->create(pool, &context), Q_OK);
     q_status status = Q_ERR_MEMORY;

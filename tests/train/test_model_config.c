@@ -51,7 +51,7 @@ static void counts_agree_with_the_table(void **state)
     struct q_pool *pool;
     struct op_context *context;
     struct model *model;
-    struct model_shape shape = {1, 1, false};
+    struct model_shape shape = {.batch = 1, .sequence = 1};
     size_t count, elements = 0;
     load("nano", &config);
     assert_int_equal(q_pool_create(1, &pool), Q_OK);

@@ -29,6 +29,15 @@ static struct op_limits limits_of(const struct model *model)
                               .parameters = model->weights.elements};
 }
 
+static q_status plan_memory(struct model *model)
+{
+    const struct model_sizes *s = &model->sizes;
+    Q_TRY(q_arena_alloc(&model->arena, s->layers + s->modules, sizeof(struct layer_activations), &model->layers));
+    Q_TRY(q_arena_alloc(&model->arena, 1 + s->modules, sizeof(struct depth_activations), &model->depths));
+    model->activation_bytes = model_plan_activations(model, NULL);
+    return Q_OK;
+}
+
 /* Everything in the backend's memory. */
 static q_status take_memory(struct model *model)
 {
@@ -42,8 +51,7 @@ static q_status take_memory(struct model *model)
         Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->gradient_arena));
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(op_acc), &model->biases));
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
-    Q_TRY(q_arena_alloc(&model->arena, model->sizes.layers, sizeof(struct layer_activations), &model->layers));
-    model->activation_bytes = model_plan_activations(model, NULL);
+    Q_TRY(plan_memory(model));
     Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
     (void)model_plan_activations(model, model->activation_memory);
     Q_TRY(q_alloc(STAGING, sizeof(op_acc), &model->host));
@@ -68,6 +76,9 @@ static q_status check_shape(const struct model_config *config, const struct mode
         return q_fail(Q_ERR_USAGE,
                       "sequences of %zu tokens are longer than the model's 'max_position_embeddings', %llu",
                       shape->sequence, (unsigned long long)config->max_position_embeddings);
+    if (shape->training && shape->sequence <= config->num_nextn_predict_layers)
+        return q_fail(Q_ERR_USAGE, "sequences of %zu tokens are too short for %llu MTP modules", shape->sequence,
+                      (unsigned long long)config->num_nextn_predict_layers);
     return Q_OK;
 }
 
@@ -78,11 +89,13 @@ q_status model_create(const struct model_config *config, const struct op_table *
     struct model *model;
     Q_TRY(q_alloc_zero(1, sizeof(*model), &model));
     model->config = *config;
+    if (!shape->training && !shape->mtp)
+        model->config.num_nextn_predict_layers = 0;
     model->shape = *shape;
     model->ops = ops;
     model->context = context;
     model->attention_scale = (op_acc)model_attention_scale(config);
-    model_sizes_of(config, &model->sizes);
+    model_sizes_of(&model->config, &model->sizes);
     q_status status = model_plan_parameters(model);
     if (status == Q_OK)
         status = take_memory(model);
@@ -119,6 +132,12 @@ const struct model_parameter *model_parameters(const struct model *model, size_t
 {
     *count = model->parameter_count;
     return model->parameters;
+}
+
+const struct model_parameter *model_copies(const struct model *model, size_t *count)
+{
+    *count = model->copy_count;
+    return model->copies;
 }
 
 size_t model_parameter_elements(const struct model *model)

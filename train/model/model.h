@@ -7,7 +7,8 @@
  * is random is a function of (seed, parameter's name). Losses come out by token, so that the caller sums them as it likes (by source, in double);
  * sums over micro-batches are in the order of the calls. Nothing here knows of files, recipes or ranks.
  *
- * MTP modules will be further blocks behind the last layer, under layers.L.* with L >= num_hidden_layers, with counts and biases of their own.
+ * MTP modules (report, section 2.2) are further blocks behind the last layer, under layers.L.* with L >= num_hidden_layers, with counts and biases of their
+ * own; embedding and head are the model's. They are there for training alone: a model made without it has none, unless it is asked to hold their tensors.
  */
 #ifndef QUERN_TRAIN_MODEL_H
 #define QUERN_TRAIN_MODEL_H
@@ -20,6 +21,7 @@ struct model_shape {
     size_t batch;    /* sequences */
     size_t sequence; /* tokens of each */
     bool training;   /* gradients and what the backward needs; without it only model_forward works */
+    bool mtp;        /* the MTP modules' tensors although it is not for training: to write them elsewhere */
 };
 
 enum model_parameter_kind {
@@ -28,7 +30,7 @@ enum model_parameter_kind {
     MODEL_BIAS,   /* e_score_correction_bias: no gradient, moved by model_update_bias; zeros at the start */
 };
 
-/* One tensor of the checkpoint. The order of the table is fixed: embedding, layers in order, final norm, head. */
+/* One tensor of the checkpoint. The order of the table is fixed: embedding, layers in order, final norm, head, MTP modules in order. */
 struct model_parameter {
     const char *name; /* Hugging Face's: "model.layers.3.mlp.experts.7.up_proj.weight" */
     enum model_parameter_kind kind;
@@ -58,6 +60,9 @@ const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
+/* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too. The entries lie where the
+ * tensor they stand for lies. Not part of the table above: no gradients, no moments. */
+const struct model_parameter *model_copies(const struct model *model, size_t *count);
 /* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
@@ -83,24 +88,32 @@ struct model_scale {
     double balance_alpha; /* of the sequence-wise balance loss; 0: off */
     double
         balance; /* gradients += balance * d(sum over sequences and layers): 1 / (sequences of the whole global batch) */
+    double
+        mtp; /* lambda: gradients += loss * mtp / D * d(sum of the token losses of each of the D modules), so that their losses are divided by
+                  * the targets of the model's own (report, eq. 24 and 25); 0: the modules are not run, and count nothing */
 };
 
 /* Forward, losses, backward: gradients and expert counts are added to. *balance_loss (may be NULL): the sum over the sequences and layers
- * of alpha sum f P, unscaled. */
+ * (modules included) of alpha sum f P, unscaled. */
 q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
                                 op_acc *losses, double *balance_loss) Q_MUST_USE;
+/* The token losses of MTP module `depth` (from 1) in the last model_forward_backward: losses[batch, sequence - depth] (host), entry t being that of the
+ * target at t + depth. Returns their number; 0 where the module was not run. */
+size_t model_mtp_losses(const struct model *model, size_t depth, op_acc *losses);
 
-/* Tokens each expert got since the counts were cleared: [moe layers, experts], host. put is for sums over ranks. */
+/* Tokens each expert got since the counts were cleared: [routers, experts], host. put is for sums over ranks. */
 size_t model_counts_size(const struct model *model);
 void model_get_counts(const struct model *model, int64_t *counts);
 void model_put_counts(struct model *model, const int64_t *counts);
-/* bias += gamma * sign(mean - count) for each MoE layer, then clears the counts. gamma 0 clears only. */
+/* bias += gamma * sign(mean - count) for each router that counted any token, then clears the counts. gamma 0 clears only. */
 void model_update_bias(struct model *model, double gamma);
 void model_clear_gradients(struct model *model);
 
-/* Routers in the order of the counts: the MoE layers'. What one of them did with the last micro-batch of model_forward_backward, N tokens, to the host: the
- * experts chosen [N, K], and the scores before bias and normalisation [N, E]. Either may be NULL. Only a model for training keeps them. */
+/* Routers in the order of the counts: the MoE layers', then the MTP modules'. What one of them did with the last micro-batch of model_forward_backward, N tokens,
+ * to the host: the experts chosen [N, K], and the scores before bias and normalisation [N, E]. Either may be NULL. Only a model for training keeps them. N is
+ * batch x model_router_length: that of MTP module d does not see the last d tokens of a sequence, and none at all (0) where the module was not run. */
 size_t model_routers(const struct model *model);
+size_t model_router_length(const struct model *model, size_t router);
 void model_get_routing(const struct model *model, size_t router, int32_t *chosen, op_acc *scores);
 
 /* For the optimizer: the arenas in the backend's memory. */

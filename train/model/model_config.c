@@ -78,6 +78,9 @@ static const struct q_setting rows[] = {
     SIZE(num_hidden_layers, 1, 4096, "layers"),
     SIZE_OR(first_k_dense_replace, "1", 0, 4096,
             "layers at the start with a dense feed-forward; the others are mixtures of experts"),
+    SIZE_OR(num_nextn_predict_layers, "0", 0, 64,
+            "MTP modules: further blocks behind the last layer, each predicting one token further ahead; for training "
+            "only"),
     SIZE(num_attention_heads, 1, 4096, "attention heads"),
     SIZE_OR(q_lora_rank, "0", 0, 1 << 20,
             "width of the query's latent; 0: none, queries come straight from the stream"),
@@ -198,7 +201,7 @@ q_status model_config_check(const struct model_config *c)
         return refuse("qk_rope_head_dim", c->qk_rope_head_dim, "is odd");
     if (c->first_k_dense_replace > c->num_hidden_layers)
         return refuse("first_k_dense_replace", c->first_k_dense_replace, "is more than 'num_hidden_layers'");
-    if (c->first_k_dense_replace < c->num_hidden_layers)
+    if (model_config_routers(c) > 0)
         Q_TRY(check_experts(c));
     if (c->num_attention_heads * (model_config_qk_head_dim(c) + c->v_head_dim) > 1 << 20)
         return refuse("num_attention_heads", c->num_attention_heads, "times a head's width is out of range");
@@ -223,34 +226,68 @@ static uint64_t moe_matrices(const struct model_config *c, uint64_t experts)
            c->hidden_size * c->n_routed_experts;
 }
 
-static uint64_t norms(const struct model_config *c)
+/* Elements of one layer: its matrices with so many routed experts counted, and its norms. A layer without experts to route to is dense. */
+static uint64_t layer_matrices(const struct model_config *c, bool dense, uint64_t experts)
 {
-    return c->num_hidden_layers * (2 * c->hidden_size + c->q_lora_rank + c->kv_lora_rank) + c->hidden_size;
+    return attention_matrices(c) + (dense ? 3 * c->hidden_size * c->intermediate_size : moe_matrices(c, experts));
 }
 
-/* Matrices of all layers with so many routed experts counted in each. */
-static uint64_t layer_matrices(const struct model_config *c, uint64_t experts)
+static uint64_t layer_norms(const struct model_config *c)
 {
-    return c->num_hidden_layers * attention_matrices(c) +
-           c->first_k_dense_replace * 3 * c->hidden_size * c->intermediate_size +
-           model_config_moe_layers(c) * moe_matrices(c, experts);
+    return 2 * c->hidden_size + c->q_lora_rank + c->kv_lora_rank;
+}
+
+/* Matrices of the model's layers, without embedding and head. */
+static uint64_t all_matrices(const struct model_config *c, uint64_t experts)
+{
+    return c->first_k_dense_replace * layer_matrices(c, true, experts) +
+           model_config_moe_layers(c) * layer_matrices(c, false, experts);
+}
+
+static uint64_t all_norms(const struct model_config *c)
+{
+    return c->num_hidden_layers * layer_norms(c) + c->hidden_size;
+}
+
+/* Matrices of one MTP module: a layer, and the projection of embedding and hidden state. */
+static uint64_t module_matrices(const struct model_config *c, uint64_t experts)
+{
+    return layer_matrices(c, c->n_routed_experts == 0, experts) + 2 * c->hidden_size * c->hidden_size;
 }
 
 uint64_t model_config_parameters(const struct model_config *c)
 {
-    return layer_matrices(c, c->n_routed_experts) + norms(c) + 2 * c->vocab_size * c->hidden_size;
+    return all_matrices(c, c->n_routed_experts) + all_norms(c) + 2 * c->vocab_size * c->hidden_size;
 }
 
 uint64_t model_config_active_parameters(const struct model_config *c)
 {
-    return layer_matrices(c, c->num_experts_per_tok) + norms(c) + c->vocab_size * c->hidden_size;
+    return all_matrices(c, c->num_experts_per_tok) + all_norms(c) + c->vocab_size * c->hidden_size;
+}
+
+uint64_t model_config_mtp_parameters(const struct model_config *c)
+{
+    return c->num_nextn_predict_layers *
+           (module_matrices(c, c->n_routed_experts) + layer_norms(c) + 3 * c->hidden_size);
+}
+
+/* Of the tokens of one sequence in one layer: a query meets (T + 1) / 2 keys on average, with a product of key's and one of value's width, forward, and
+ * twice that backward. */
+static double attention_flop(const struct model_config *c, double tokens)
+{
+    return 6.0 * tokens * (tokens + 1.0) / 2.0 *
+           (double)(c->num_attention_heads * (model_config_qk_head_dim(c) + c->v_head_dim));
 }
 
 double model_config_flop_per_token(const struct model_config *c, uint64_t sequence)
 {
-    /* A matrix costs 2 per element forward and 4 backward; a query meets (T + 1) / 2 keys on average, with a product of key's and one
-     * of value's width, forward, and twice that backward. */
-    double matrices = (double)(layer_matrices(c, c->num_experts_per_tok) + c->vocab_size * c->hidden_size);
-    double pairs = ((double)sequence + 1.0) / 2.0 * (double)(c->num_hidden_layers * c->num_attention_heads);
-    return 6.0 * matrices + 6.0 * pairs * (double)(model_config_qk_head_dim(c) + c->v_head_dim);
+    /* A matrix costs 2 per element forward and 4 backward. */
+    double head = (double)(c->vocab_size * c->hidden_size), length = (double)sequence;
+    double flop = length * 6.0 * ((double)all_matrices(c, c->num_experts_per_tok) + head) +
+                  (double)c->num_hidden_layers * attention_flop(c, length);
+    /* Module d sees the sequence without its last d tokens. */
+    for (uint64_t d = 1; d <= c->num_nextn_predict_layers && d < sequence; d++)
+        flop += (length - (double)d) * 6.0 * ((double)module_matrices(c, c->num_experts_per_tok) + head) +
+                attention_flop(c, length - (double)d);
+    return flop / length;
 }

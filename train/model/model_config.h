@@ -25,7 +25,8 @@ struct model_config {
     uint64_t vocab_size;
     uint64_t hidden_size;
     uint64_t num_hidden_layers;
-    uint64_t first_k_dense_replace; /* layers 0 .. this - 1 are dense, the others mixtures of experts */
+    uint64_t first_k_dense_replace;    /* layers 0 .. this - 1 are dense, the others mixtures of experts */
+    uint64_t num_nextn_predict_layers; /* MTP modules, for training only */
     uint64_t num_attention_heads;
     uint64_t q_lora_rank; /* 0: queries straight from the hidden state */
     uint64_t kv_lora_rank;
@@ -62,10 +63,13 @@ q_status model_config_read(const char *folder, struct model_config *out) Q_MUST_
 /* config.json as transformers loads it; new reference. */
 q_status model_config_json(const struct model_config *config, json_t **out) Q_MUST_USE;
 
-/* Parameters in all, and those a token meets (embedding rows and unchosen experts not counted, the head counted). */
+/* Parameters of the model in all, and those a token meets (embedding rows and unchosen experts not counted, the head counted). Those of the MTP
+ * modules are counted apart: what they have of their own, without the embedding and head they share. */
 uint64_t model_config_parameters(const struct model_config *config);
 uint64_t model_config_active_parameters(const struct model_config *config);
-/* Floating-point operations of forward and backward for one token in a sequence of T, products and causal attention, nothing twice. */
+uint64_t model_config_mtp_parameters(const struct model_config *config);
+/* Floating-point operations of forward and backward for one token in a sequence of T, MTP modules included: products and causal attention, nothing
+ * twice. */
 double model_config_flop_per_token(const struct model_config *config, uint64_t sequence);
 
 static inline uint64_t model_config_qk_head_dim(const struct model_config *config)
@@ -76,6 +80,12 @@ static inline uint64_t model_config_qk_head_dim(const struct model_config *confi
 static inline uint64_t model_config_moe_layers(const struct model_config *config)
 {
     return config->num_hidden_layers - config->first_k_dense_replace;
+}
+
+/* The MoE layers, and the MTP modules where they are mixtures of experts too: as the layers behind the last one would be. */
+static inline uint64_t model_config_routers(const struct model_config *config)
+{
+    return model_config_moe_layers(config) + (config->n_routed_experts ? config->num_nextn_predict_layers : 0);
 }
 
 #endif

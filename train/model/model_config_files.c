@@ -200,7 +200,6 @@ static q_status put_rest(const struct model_config *c, json_t *object)
     Q_TRY(q_json_set(object, "tie_word_embeddings", json_false()));
     Q_TRY(q_json_set(object, "rope_interleave", json_true()));
     Q_TRY(q_json_set(object, "moe_layer_freq", json_integer(1)));
-    Q_TRY(q_json_set(object, "num_nextn_predict_layers", json_integer(0)));
     Q_TRY(q_json_set(object, "num_key_value_heads", json_integer((json_int_t)c->num_attention_heads)));
     if (c->q_lora_rank == 0)
         Q_TRY(q_json_set(object, "q_lora_rank", json_null()));

@@ -20,16 +20,25 @@ struct layer_weights {
     size_t experts_down;    /* [E, H, I] */
 };
 
+/* What an MTP module has beside its layer. */
+struct module_weights {
+    size_t embedding_norm, hidden_norm;
+    size_t projection; /* [H, 2 H]: the columns for the embedding, then those for the hidden state */
+};
+
 struct weights {
-    size_t embedding, final_norm, head;
-    struct layer_weights *layers;
-    size_t matrix_elements; /* the arena begins with all matrices; norms behind: two runs for the optimizer */
+    size_t embedding, head;
+    struct layer_weights *layers;   /* the model's, then the MTP modules' */
+    size_t *norms;                  /* by depth: before the head */
+    struct module_weights *modules; /* module d at d - 1 */
+    size_t matrix_elements;         /* the arena begins with all matrices; norms behind: two runs for the optimizer */
     size_t elements;
 };
 
 /* Sizes that the code uses again and again, derived from the config. */
 struct model_sizes {
     size_t layers, dense_layers, hidden, vocabulary;
+    size_t modules;                                    /* MTP modules that are there */
     size_t heads, q_lora, kv_lora, nope, rope, v, key; /* key = nope + rope */
     size_t low;                                        /* columns of attention_in's product */
     size_t dense_inner, expert_inner, shared_inner;
@@ -53,17 +62,29 @@ struct layer_activations {
     op_real *slot_input, *slot_gate_up, *slot_inner, *slot_output; /* [S, H], [S, 2 I], [S, I], [S, H] */
 };
 
+/* What is read into the head at a depth: 0 is the model, d the MTP module d, which predicts d tokens further and sees sequences of T - d tokens. */
+struct depth_activations {
+    int32_t *targets;
+    op_acc *losses;
+    op_real *stream,
+        *normed; /* residual stream behind the last layer, and normed: what the head and the next module read */
+    op_acc *rstd;
+    /* of modules alone */
+    int32_t *ids;       /* d tokens further on */
+    op_real *embedding; /* theirs [N, H] */
+    op_real *embedding_normed, *hidden_normed;
+    op_acc *embedding_rstd, *hidden_rstd;
+};
+
 /* Room that every layer uses in turn. */
 struct scratch {
-    int32_t *ids, *targets;
-    op_acc *losses;
-    op_real *delta;                /* what a block adds to the residual stream [N, H] */
-    op_acc *route_logits;          /* [N, E] */
-    op_real *final, *final_normed; /* residual stream behind the last layer, and normed */
-    op_acc *final_rstd;
-    op_acc *logits; /* [MODEL_LOGITS_ROWS, V] */
+    int32_t *ids;
+    op_real *delta;       /* what a block adds to the residual stream [N, H] */
+    op_acc *route_logits; /* [N, E] */
+    op_acc *logits;       /* [MODEL_LOGITS_ROWS, V] */
     /* backward: gradients of what the names say */
     op_real *dstream, *dnormed;
+    op_real *dhead; /* of what the head reads; without modules the place of dnormed */
     op_real *dlow, *dq_latent, *dkv_latent, *dq, *dkv, *dmixed;
     op_real *dgate_up, *dinner;
     op_real *dslot, *dslot_gate_up, *dslot_inner;
@@ -80,24 +101,27 @@ struct model {
     const struct op_table *ops;
     struct op_context *context;
 
-    struct model_parameter *parameters;
-    size_t parameter_count;
+    struct model_parameter *parameters, *copies;
+    size_t parameter_count, copy_count;
     const struct model_parameter **by_name;
     struct weights weights;
-    size_t bias_elements; /* moe layers x experts */
+    size_t bias_elements; /* routers x experts */
 
     op_acc *parameter_arena, *gradient_arena; /* weights.elements each */
-    op_acc *biases;                           /* [moe layers, E] */
-    int64_t *counts;                          /* [moe layers, E] */
+    op_acc *biases;                           /* [routers, E] */
+    int64_t *counts;                          /* [routers, E] */
     op_acc *rope_table;                       /* [T, rope] */
     op_acc attention_scale;
     void *activation_memory;
     size_t activation_bytes;
     struct layer_activations *layers;
+    struct depth_activations *depths;
     struct scratch scratch;
 
-    size_t batch, sequence; /* of the last forward */
-    op_acc *host;           /* staging for init and single tensors of other types */
+    size_t batch, length; /* of the last micro-batch */
+    size_t sequence;      /* tokens of a sequence at the present depth: what the blocks go by */
+    size_t depths_run;    /* 1 for the model, and one for each module that was run */
+    op_acc *host;         /* staging for init and single tensors of other types */
 };
 
 /* model_parameters.c: table, weights, by_name. */
@@ -120,14 +144,28 @@ void block_feedforward_forward(struct model *model, size_t layer, bool count);
 void block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
                                 double *balance_loss);
 
+/* model_mtp.c: an MTP module's way in, from what the depth before it gives to the head to its layer's input. Back from scratch.dstream: the embedding's half
+ * uses scratch.dhead as room, the hidden state's half adds to it: to the gradient that the depth before has there from the head. */
+void mtp_load(struct model *model, size_t depth, const struct model_batch *batch);
+void mtp_forward(struct model *model, size_t depth);
+void mtp_backward_embedding(struct model *model, size_t depth);
+void mtp_backward_hidden(struct model *model, size_t depth);
+
 static inline size_t model_tokens(const struct model *model)
 {
     return model->batch * model->sequence;
 }
 
+/* An MTP module's layer is as one behind the last would be: a mixture of experts where the model has experts. */
 static inline bool model_is_dense(const struct model *model, size_t layer)
 {
-    return layer < model->sizes.dense_layers;
+    return layer < model->sizes.dense_layers || model->sizes.experts == 0;
+}
+
+/* From here on the blocks see the sequences of this depth. */
+static inline void model_enter_depth(struct model *model, size_t depth)
+{
+    model->sequence = model->length - depth;
 }
 
 static inline const op_real *model_weight(const struct model *model, size_t offset)

@@ -14,6 +14,7 @@ void model_sizes_of(const struct model_config *config, struct model_sizes *s)
         .dense_layers = config->first_k_dense_replace,
         .hidden = config->hidden_size,
         .vocabulary = config->vocab_size,
+        .modules = config->num_nextn_predict_layers,
         .heads = config->num_attention_heads,
         .q_lora = config->q_lora_rank,
         .kv_lora = config->kv_lora_rank,
@@ -146,24 +147,65 @@ static void walk_feedforward(struct walk *walk, struct layer_weights *w, bool de
     w->down = add_lone_matrix(walk, dense ? "mlp.down_proj" : "mlp.shared_experts.down_proj", s->hidden, inner);
 }
 
+static void walk_layer(struct walk *walk, size_t layer)
+{
+    struct layer_weights *w = &walk->model->weights.layers[layer];
+    size_t hidden = walk->model->sizes.hidden;
+    walk->layer = (int)layer;
+    w->input_norm = add_norm(walk, "input_layernorm", hidden);
+    walk_attention(walk, w);
+    w->post_norm = add_norm(walk, "post_attention_layernorm", hidden);
+    walk_feedforward(walk, w, model_is_dense(walk->model, layer));
+}
+
+/* Module d, whose layer stands behind the model's last and those of the modules before. */
+static void walk_module(struct walk *walk, size_t depth)
+{
+    struct weights *weights = &walk->model->weights;
+    struct module_weights *w = &weights->modules[depth - 1];
+    size_t hidden = walk->model->sizes.hidden, layer = walk->model->sizes.layers + depth - 1;
+    walk->layer = (int)layer;
+    w->embedding_norm = add_norm(walk, "enorm", hidden);
+    w->hidden_norm = add_norm(walk, "hnorm", hidden);
+    w->projection = add_lone_matrix(walk, "eh_proj", hidden, 2 * hidden);
+    walk_layer(walk, layer);
+    weights->norms[depth] = add_norm(walk, "shared_head.norm", hidden);
+}
+
 static void walk_model(struct walk *walk)
 {
     struct model *model = walk->model;
     const struct model_sizes *s = &model->sizes;
     walk->layer = -1;
     model->weights.embedding = add_lone_matrix(walk, "model.embed_tokens.weight", s->vocabulary, s->hidden);
-    for (size_t i = 0; i < s->layers; i++) {
-        struct layer_weights *w = &model->weights.layers[i];
-        walk->layer = (int)i;
-        w->input_norm = add_norm(walk, "input_layernorm", s->hidden);
-        walk_attention(walk, w);
-        w->post_norm = add_norm(walk, "post_attention_layernorm", s->hidden);
-        walk_feedforward(walk, w, i < s->dense_layers);
-    }
+    for (size_t i = 0; i < s->layers; i++)
+        walk_layer(walk, i);
     walk->layer = -1;
-    model->weights.final_norm = add_norm(walk, "model.norm.weight", s->hidden);
+    model->weights.norms[0] = add_norm(walk, "model.norm.weight", s->hidden);
     model->weights.head = add_lone_matrix(walk, "lm_head.weight", s->vocabulary, s->hidden);
+    for (size_t d = 1; d <= s->modules; d++)
+        walk_module(walk, d);
     align_up(&walk->matrices);
+}
+
+static q_status add_copy(struct model *model, size_t layer, const char *name, const char *of)
+{
+    struct model_parameter *copy = &model->copies[model->copy_count++];
+    const struct model_parameter *whole = model_find_parameter(model, of);
+    *copy = *whole;
+    copy->layer = (int)layer;
+    return q_arena_printf(&model->arena, &copy->name, "model.layers.%zu.%s.weight", layer, name);
+}
+
+static q_status plan_copies(struct model *model)
+{
+    const struct model_sizes *s = &model->sizes;
+    Q_TRY(q_arena_alloc(&model->arena, 2 * s->modules, sizeof *model->copies, &model->copies));
+    for (size_t d = 1; d <= s->modules; d++) {
+        Q_TRY(add_copy(model, s->layers + d - 1, "embed_tokens", "model.embed_tokens.weight"));
+        Q_TRY(add_copy(model, s->layers + d - 1, "shared_head.head", "lm_head.weight"));
+    }
+    return Q_OK;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -173,7 +215,11 @@ static int compare_names(const void *a, const void *b)
 
 q_status model_plan_parameters(struct model *model)
 {
-    Q_TRY(q_arena_alloc(&model->arena, model->sizes.layers, sizeof(struct layer_weights), &model->weights.layers));
+    const struct model_sizes *s = &model->sizes;
+    struct weights *weights = &model->weights;
+    Q_TRY(q_arena_alloc(&model->arena, s->layers + s->modules, sizeof(struct layer_weights), &weights->layers));
+    Q_TRY(q_arena_alloc(&model->arena, 1 + s->modules, sizeof(size_t), &weights->norms));
+    Q_TRY(q_arena_alloc(&model->arena, s->modules, sizeof(struct module_weights), &weights->modules));
     struct walk walk = {.model = model};
     walk_model(&walk);
     model->weights.matrix_elements = walk.matrices;
@@ -188,7 +234,7 @@ q_status model_plan_parameters(struct model *model)
     for (size_t i = 0; i < walk.count; i++)
         model->by_name[i] = &model->parameters[i];
     qsort(model->by_name, walk.count, sizeof(*model->by_name), compare_names);
-    return Q_OK;
+    return plan_copies(model);
 }
 
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name)

@@ -55,12 +55,15 @@ static void plan_feedforward(struct plan *plan, const struct model_sizes *s, siz
 }
 
 static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t n, size_t batch, bool any_moe,
-                          struct scratch *w)
+                          bool modules, struct scratch *w)
 {
     size_t inner = s->dense_layers ? s->dense_inner : 0, slots = any_moe ? n * s->top_k : 0;
     inner = any_moe && s->shared_inner > inner ? s->shared_inner : inner;
     TAKE(w->dstream, n * s->hidden);
     TAKE(w->dnormed, n * s->hidden);
+    w->dhead = w->dnormed;
+    if (modules)
+        TAKE(w->dhead, n * s->hidden);
     TAKE(w->dlow, n * s->low);
     TAKE(w->dq_latent, n * s->q_lora);
     TAKE(w->dkv_latent, n * s->kv_lora);
@@ -78,25 +81,42 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
     TAKE(w->balance_losses, batch);
 }
 
+/* Depth 0 alone is used without training. */
+static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n, bool module,
+                       struct depth_activations *a)
+{
+    TAKE(a->targets, n);
+    TAKE(a->losses, n);
+    TAKE(a->stream, n * s->hidden);
+    TAKE(a->normed, n * s->hidden);
+    TAKE(a->rstd, n);
+    if (!module)
+        return;
+    TAKE(a->ids, n);
+    TAKE(a->embedding, n * s->hidden);
+    TAKE(a->embedding_normed, n * s->hidden);
+    TAKE(a->hidden_normed, n * s->hidden);
+    TAKE(a->embedding_rstd, n);
+    TAKE(a->hidden_rstd, n);
+}
+
 /* Without training nothing is kept: all layers of a kind share one set, layer by layer. The two residual buffers alternate, which the sums allow. */
 size_t model_plan_activations(struct model *model, char *base)
 {
     struct plan room = {.base = base}, *plan = &room;
     const struct model_sizes *s = &model->sizes;
     size_t n = model->shape.batch * model->shape.sequence;
-    bool any_moe = s->layers > s->dense_layers;
+    size_t modules = model->shape.training ? s->modules : 0;
+    bool any_moe = s->layers + modules > s->dense_layers && s->experts > 0;
     struct scratch *w = &model->scratch;
     TAKE(w->ids, n);
-    TAKE(w->targets, n);
-    TAKE(w->losses, n);
     TAKE(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
-    TAKE(w->final, n * s->hidden);
-    TAKE(w->final_normed, n * s->hidden);
-    TAKE(w->final_rstd, n);
     TAKE(w->logits, MODEL_LOGITS_ROWS * s->vocabulary);
-    for (size_t i = 0; i < s->layers; i++) {
-        bool dense = i < s->dense_layers, first = i == 0 || (i == s->dense_layers && !dense);
+    for (size_t d = 0; d <= modules; d++)
+        plan_depth(plan, s, model->shape.batch * (model->shape.sequence - d), d > 0, &model->depths[d]);
+    for (size_t i = 0; i < s->layers + modules; i++) {
+        bool dense = model_is_dense(model, i), first = i == 0 || (i == s->dense_layers && !dense);
         struct layer_activations *a = &model->layers[i];
         if (!model->shape.training && i > 0)
             *a = model->layers[i - 1];
@@ -106,6 +126,6 @@ size_t model_plan_activations(struct model *model, char *base)
             plan_feedforward(plan, s, n, dense, a);
     }
     if (model->shape.training)
-        plan_backward(plan, s, n, model->shape.batch, any_moe, w);
+        plan_backward(plan, s, n, model->shape.batch, any_moe, modules > 0, w);
     return room.used;
 }

@@ -20,40 +20,69 @@ static q_status check_batch(const struct model *model, const struct model_batch 
     return Q_OK;
 }
 
-static void forward(struct model *model, const struct model_batch *batch, bool count)
+/* What comes out behind layer `last` at this depth, normed: what the head reads. */
+static void norm_head(struct model *model, size_t depth, size_t last)
 {
-    const struct op_table *ops = model->ops;
+    const struct model_sizes *s = &model->sizes;
+    struct depth_activations *a = &model->depths[depth];
+    model->ops->rmsnorm(model->context, a->normed, a->rstd, a->stream, model->layers[last].middle, s->hidden,
+                        model->scratch.delta, model_weight(model, model->weights.norms[depth]), model_tokens(model),
+                        s->hidden, model->config.rms_norm_eps);
+}
+
+static void forward_layers(struct model *model, const struct model_batch *batch, bool count)
+{
     const struct model_sizes *s = &model->sizes;
     struct scratch *r = &model->scratch;
-    size_t n = batch->batch * batch->sequence;
-    model->batch = batch->batch;
-    model->sequence = batch->sequence;
-    ops->copy_in(model->context, r->ids, batch->ids, n * sizeof(int32_t));
+    size_t n = model_tokens(model);
+    model->ops->copy_in(model->context, r->ids, batch->ids, n * sizeof(int32_t));
     if (batch->targets)
-        ops->copy_in(model->context, r->targets, batch->targets, n * sizeof(int32_t));
-    ops->embed(model->context, model->layers[0].input, model_weight(model, model->weights.embedding), r->ids, n,
-               s->hidden);
+        model->ops->copy_in(model->context, model->depths[0].targets, batch->targets, n * sizeof(int32_t));
+    model->ops->embed(model->context, model->layers[0].input, model_weight(model, model->weights.embedding), r->ids, n,
+                      s->hidden);
     for (size_t i = 0; i < s->layers; i++) {
         block_attention_forward(model, i, i > 0 ? model->layers[i - 1].middle : NULL, i > 0 ? r->delta : NULL);
         block_feedforward_forward(model, i, count);
     }
-    ops->rmsnorm(model->context, r->final_normed, r->final_rstd, r->final, model->layers[s->layers - 1].middle,
-                 s->hidden, r->delta, model_weight(model, model->weights.final_norm), n, s->hidden,
-                 model->config.rms_norm_eps);
+    norm_head(model, 0, s->layers - 1);
 }
 
-/* Token losses; with `dx`, the gradients of head and stream too. */
-static void head_loss(struct model *model, op_acc grad_scale, op_real *dx)
+static void forward_module(struct model *model, size_t depth, const struct model_batch *batch)
+{
+    size_t layer = model->sizes.layers + depth - 1;
+    model_enter_depth(model, depth);
+    mtp_load(model, depth, batch);
+    mtp_forward(model, depth);
+    block_attention_forward(model, layer, NULL, NULL);
+    block_feedforward_forward(model, layer, true);
+    norm_head(model, depth, layer);
+}
+
+static void forward(struct model *model, const struct model_batch *batch, size_t modules, bool count)
+{
+    model->batch = batch->batch;
+    model->length = batch->sequence;
+    model->depths_run = 1 + modules;
+    model_enter_depth(model, 0);
+    forward_layers(model, batch, count);
+    for (size_t d = 1; d <= modules; d++)
+        forward_module(model, d, batch);
+    model_enter_depth(model, 0);
+}
+
+/* Token losses of a depth; with `dx`, the gradients of head and stream too. */
+static void head_loss(struct model *model, size_t depth, double grad_scale, op_real *dx)
 {
     const struct model_sizes *s = &model->sizes;
+    const struct depth_activations *a = &model->depths[depth];
     struct op_cross_entropy loss = {.tokens = model_tokens(model),
                                     .hidden = s->hidden,
                                     .vocabulary = s->vocabulary,
-                                    .x = model->scratch.final_normed,
+                                    .x = a->normed,
                                     .weight = model_weight(model, model->weights.head),
-                                    .targets = model->scratch.targets,
-                                    .losses = model->scratch.losses,
-                                    .grad_scale = grad_scale,
+                                    .targets = a->targets,
+                                    .losses = a->losses,
+                                    .grad_scale = (op_acc)grad_scale,
                                     .dx = dx,
                                     .dweight = dx ? model_gradient(model, model->weights.head) : NULL};
     model->ops->cross_entropy(model->context, &loss);
@@ -62,16 +91,16 @@ static void head_loss(struct model *model, op_acc grad_scale, op_real *dx)
 static q_status read_losses(struct model *model, op_acc *losses)
 {
     if (losses)
-        model->ops->copy_out(model->context, losses, model->scratch.losses, model_tokens(model) * sizeof(op_acc));
+        model->ops->copy_out(model->context, losses, model->depths[0].losses, model_tokens(model) * sizeof(op_acc));
     return model->ops->synchronize(model->context);
 }
 
 q_status model_forward(struct model *model, const struct model_batch *batch, op_acc *losses)
 {
     Q_TRY(check_batch(model, batch));
-    forward(model, batch, false);
+    forward(model, batch, 0, false);
     if (batch->targets)
-        head_loss(model, 0, NULL);
+        head_loss(model, 0, 0, NULL);
     return read_losses(model, batch->targets ? losses : NULL);
 }
 
@@ -84,7 +113,7 @@ q_status model_logits(struct model *model, size_t first, size_t count, op_acc *l
                                     .m = Q_MIN((size_t)MODEL_LOGITS_ROWS, count - i),
                                     .n = s->vocabulary,
                                     .k = s->hidden,
-                                    .a = model->scratch.final_normed + (first + i) * s->hidden,
+                                    .a = model->depths[0].normed + (first + i) * s->hidden,
                                     .a_stride = s->hidden,
                                     .b = model_weight(model, model->weights.head),
                                     .b_stride = s->hidden,
@@ -97,27 +126,68 @@ q_status model_logits(struct model *model, size_t first, size_t count, op_acc *l
     return model->ops->synchronize(model->context);
 }
 
+/* scratch.dstream = the gradient through the norm before the head, from scratch.dhead. */
+static void norm_head_backward(struct model *model, size_t depth)
+{
+    struct scratch *r = &model->scratch;
+    size_t hidden = model->sizes.hidden, weight = model->weights.norms[depth];
+    const struct depth_activations *a = &model->depths[depth];
+    model->ops->rmsnorm_backward(model->context, r->dstream, hidden, false, model_gradient(model, weight), r->dhead,
+                                 a->stream, hidden, a->rstd, model_weight(model, weight), model_tokens(model), hidden);
+}
+
+static double loss_scale(const struct model *model, const struct model_scale *scale, size_t depth)
+{
+    return depth == 0 ? scale->loss : scale->loss * scale->mtp / (double)model->sizes.modules;
+}
+
+/* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */
+static void backward_modules(struct model *model, const struct model_scale *scale, double *balance)
+{
+    for (size_t d = model->depths_run - 1; d > 0; d--) {
+        size_t layer = model->sizes.layers + d - 1;
+        norm_head_backward(model, d);
+        block_feedforward_backward(model, layer, scale, balance);
+        block_attention_backward(model, layer);
+        mtp_backward_embedding(model, d);
+        model_enter_depth(model, d - 1);
+        head_loss(model, d - 1, loss_scale(model, scale, d - 1), model->scratch.dhead);
+        model_enter_depth(model, d);
+        mtp_backward_hidden(model, d);
+        model_enter_depth(model, d - 1);
+    }
+}
+
 q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
                                 op_acc *losses, double *balance_loss)
 {
     q_check(model->shape.training && batch->targets);
     Q_TRY(check_batch(model, batch));
-    const struct model_sizes *s = &model->sizes;
     struct scratch *r = &model->scratch;
+    size_t modules = scale->mtp != 0.0 ? Q_MIN(model->sizes.modules, batch->sequence - 1) : 0;
     double balance = 0;
-    forward(model, batch, true);
-    head_loss(model, (op_acc)scale->loss, r->dnormed);
-    model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, false,
-                                 model_gradient(model, model->weights.final_norm), r->dnormed, r->final, s->hidden,
-                                 r->final_rstd, model_weight(model, model->weights.final_norm), model_tokens(model),
-                                 s->hidden);
-    for (size_t i = s->layers; i-- > 0;) {
+    forward(model, batch, modules, true);
+    model_enter_depth(model, modules);
+    head_loss(model, modules, loss_scale(model, scale, modules), r->dhead);
+    backward_modules(model, scale, &balance);
+    norm_head_backward(model, 0);
+    for (size_t i = model->sizes.layers; i-- > 0;) {
         block_feedforward_backward(model, i, scale, &balance);
         block_attention_backward(model, i);
     }
     model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dstream, r->ids,
-                               model_tokens(model), s->hidden, s->vocabulary);
+                               model_tokens(model), model->sizes.hidden, model->sizes.vocabulary);
     if (balance_loss)
         *balance_loss = balance;
     return read_losses(model, losses);
+}
+
+size_t model_mtp_losses(const struct model *model, size_t depth, op_acc *losses)
+{
+    q_check(depth > 0);
+    if (depth >= model->depths_run)
+        return 0;
+    size_t count = model->batch * (model->length - depth);
+    model->ops->copy_out(model->context, losses, model->depths[depth].losses, count * sizeof(op_acc));
+    return count;
 }
