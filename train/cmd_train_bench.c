@@ -53,6 +53,7 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     if (!options->model)
         return q_fail(Q_ERR_USAGE, "which model? give --model NAME");
     Q_TRY(model_config_named(options->model, NULL, &bench->arena, &bench->config));
+    bench->config.num_nextn_predict_layers = 0; /* docs/cli.md: what is compared with others' trainers */
     bench->ops = op_table_cpu();
     Q_TRY(op_table_check(bench->ops));
     Q_TRY(q_pool_create((unsigned)options->common.threads, &bench->pool));

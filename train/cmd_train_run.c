@@ -124,6 +124,7 @@ static q_status print_plan(const struct run *run, bool sealed)
     struct q_json json = q_json_begin(&text);
     q_json_open(&json, NULL, '{');
     q_json_put_u64(&json, "active_parameters", model_config_active_parameters(&run->config));
+    q_json_put_u64(&json, "mtp_parameters", model_config_mtp_parameters(&run->config));
     q_json_put_u64(&json, "parameters", model_config_parameters(&run->config));
     q_status status = q_plan_put(&json, "train", &step, sealed);
     q_json_close(&json, '}');

@@ -40,11 +40,11 @@ static size_t collect(const struct train_settings *settings, uint64_t length, st
 static void print_table(const struct row *rows, size_t count)
 {
     char tokens[32];
-    printf("%10s  %10s  %12s  %9s  %9s  %9s\n", "step", "tokens", "rate", "batch", "gamma", "alpha");
+    printf("%10s  %10s  %12s  %9s  %9s  %9s  %9s\n", "step", "tokens", "rate", "batch", "gamma", "alpha", "lambda");
     for (size_t i = 0; i < count; i++)
-        printf("%10" PRIu64 "  %10s  %12.4g  %9" PRIu64 "  %9.3g  %9.3g\n", rows[i].step,
+        printf("%10" PRIu64 "  %10s  %12.4g  %9" PRIu64 "  %9.3g  %9.3g  %9.3g\n", rows[i].step,
                q_format_count(tokens, (double)rows[i].tokens), rows[i].point.rate, rows[i].point.sequences,
-               rows[i].point.gamma, rows[i].point.alpha);
+               rows[i].point.gamma, rows[i].point.alpha, rows[i].point.lambda);
 }
 
 static q_status print_json(const struct row *rows, size_t count)
@@ -61,6 +61,7 @@ static q_status print_json(const struct row *rows, size_t count)
         q_json_put_u64(&json, "batch", rows[i].point.sequences);
         q_json_put_double(&json, "gamma", rows[i].point.gamma);
         q_json_put_double(&json, "alpha", rows[i].point.alpha);
+        q_json_put_double(&json, "lambda", rows[i].point.lambda);
         q_json_close(&json, '}');
     }
     q_json_close(&json, ']');

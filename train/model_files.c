@@ -201,15 +201,32 @@ static q_status write_configs(const struct model *model, const char *folder, str
     return publish_json(folder, "generation_config.json", generation, arena, list);
 }
 
+/* The model's tensors and, behind them, those that have a second name. */
+static q_status gather_with_copies(struct storing *storing)
+{
+    size_t count, copy_count;
+    const struct model_parameter *parameters = model_parameters(storing->model, &count);
+    const struct model_parameter *copies = model_copies(storing->model, &copy_count);
+    struct model_parameter *all;
+    Q_TRY(q_arena_alloc(storing->arena, count + copy_count, sizeof *all, &all));
+    memcpy(all, parameters, count * sizeof *all);
+    if (copy_count)
+        memcpy(all + count, copies, copy_count * sizeof *all);
+    storing->parameters = all;
+    storing->count = count + copy_count;
+    return Q_OK;
+}
+
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list)
 {
     struct storing storing = {.model = model, .folder = folder, .stem = "model", .arena = arena, .list = list};
-    storing.parameters = model_parameters(model, &storing.count);
     storing.weight_map = json_object();
     if (!storing.weight_map)
         return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", folder);
-    q_status status = write_configs(model, folder, arena, list);
+    q_status status = gather_with_copies(&storing);
+    if (!status)
+        status = write_configs(model, folder, arena, list);
     if (!status)
         status = write_files(&storing);
     if (!status)

@@ -18,11 +18,13 @@ struct model_file_list {
     size_t count, capacity;
 };
 
-/* config.json, generation_config.json, model-*.safetensors and their index into the folder (which must exist), each published. */
+/* config.json, generation_config.json, model-*.safetensors and their index into the folder (which must exist), each published. What MTP modules share with the
+ * model is written under their names too, since readers of released weights look for it there (model_copies). */
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list) Q_MUST_USE;
 /* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). Tensors of
- * layers behind the last one (MTP modules) are left alone. */
+ * layers behind the last one (MTP modules) are left alone where the model has none. A second name of a shared tensor may be missing; where it is there, it
+ * must hold the same numbers: this trainer has no others. */
 q_status model_files_read(struct model *model, const char *folder) Q_MUST_USE;
 
 /* optimizer-*.safetensors: NAME.mean and NAME.square of every trained parameter. */

@@ -15,6 +15,8 @@ struct loading {
     struct q_arena arena;
     bool *seen; /* one per parameter, per kind of tensor (mean, square) */
     size_t kinds;
+    q_hash *copies; /* of the numbers under the second names of shared tensors */
+    bool *copies_seen;
     float *buffer;
 };
 
@@ -35,16 +37,28 @@ static const struct model_parameter *parameter_of(const struct loading *loading,
     return model_find_parameter(loading->model, stem);
 }
 
-/* Tensors of layers behind the last one belong to MTP modules. */
+/* Tensors of layers behind the last one belong to MTP modules that this model does not have. */
 static bool is_of_a_later_layer(const struct loading *loading, const char *name)
 {
     static const char prefix[] = "model.layers.";
     uint64_t layer;
     if (strncmp(name, prefix, sizeof prefix - 1) != 0)
         return false;
+    const struct model_config *config = model_get_config(loading->model);
     const char *digits = name + sizeof prefix - 1;
     q_string number = {digits, strspn(digits, "0123456789")};
-    return q_parse_u64(number, &layer) == Q_OK && layer >= model_get_config(loading->model)->num_hidden_layers;
+    return q_parse_u64(number, &layer) == Q_OK && layer >= config->num_hidden_layers + config->num_nextn_predict_layers;
+}
+
+/* The shared tensor that this is a second name of, and its place in model_copies; NULL where it is none. */
+static const struct model_parameter *copy_of(const struct loading *loading, const char *name, size_t *place)
+{
+    size_t count;
+    const struct model_parameter *copies = model_copies(loading->model, &count);
+    for (*place = 0; *place < count && !loading->optimizer; ++*place)
+        if (strcmp(copies[*place].name, name) == 0)
+            return &copies[*place];
+    return NULL;
 }
 
 static bool same_shape(const struct model_parameter *parameter, const struct safetensors_tensor *tensor)
@@ -53,20 +67,41 @@ static bool same_shape(const struct model_parameter *parameter, const struct saf
            tensor->shape[0] == parameter->shape[0];
 }
 
+static q_status refuse_shape(const struct safetensors *file, const struct safetensors_tensor *tensor,
+                             const struct model_parameter *parameter)
+{
+    return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' has %" PRIu64 " elements in another shape than the model's %zu x %zu",
+                  file->path, tensor->name, tensor->count, parameter->shape[0], parameter->shape[1]);
+}
+
+/* A second name of a shared tensor: its numbers are compared when all are there (check_copies). */
+static q_status load_copy(struct loading *loading, const struct safetensors *file,
+                          const struct safetensors_tensor *tensor, const struct model_parameter *parameter,
+                          size_t place)
+{
+    if (!same_shape(parameter, tensor))
+        return refuse_shape(file, tensor, parameter);
+    Q_TRY(safetensors_read_floats(file, tensor, loading->buffer));
+    loading->copies[place] = q_hash_bytes(loading->buffer, parameter->count * sizeof(float));
+    loading->copies_seen[place] = true;
+    return Q_OK;
+}
+
 static q_status load_tensor(struct loading *loading, const struct safetensors *file,
                             const struct safetensors_tensor *tensor)
 {
-    size_t kind;
+    size_t kind, place;
     const struct model_parameter *parameter = parameter_of(loading, tensor->name, &kind);
+    const struct model_parameter *copy = parameter ? NULL : copy_of(loading, tensor->name, &place);
+    if (copy)
+        return load_copy(loading, file, tensor, copy, place);
     if (!parameter && (is_of_a_later_layer(loading, tensor->name) || tensor->count == 0))
         return Q_OK; /* without shared experts transformers stores matrices without elements for them */
     if (!parameter)
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is none of this model's; is config.json that of another?",
                       file->path, tensor->name);
     if (!same_shape(parameter, tensor))
-        return q_fail(Q_ERR_INPUT,
-                      "'%s': tensor '%s' has %" PRIu64 " elements in another shape than the model's %zu x %zu",
-                      file->path, tensor->name, tensor->count, parameter->shape[0], parameter->shape[1]);
+        return refuse_shape(file, tensor, parameter);
     size_t count;
     size_t index = (size_t)(parameter - model_parameters(loading->model, &count)) * loading->kinds + kind;
     if (loading->seen[index])
@@ -91,6 +126,35 @@ static q_status load_file(struct loading *loading, const char *name)
     return status;
 }
 
+/* Everything is in the model now: what lies under a second name must be what lies under the first. */
+static q_status check_copies(const struct loading *loading)
+{
+    size_t count;
+    const struct model_parameter *copies = model_copies(loading->model, &count);
+    for (size_t i = 0; i < count && !loading->optimizer; i++) {
+        if (!loading->copies_seen[i])
+            continue;
+        model_get(loading->model, &copies[i], loading->buffer);
+        if (!q_hash_equal(q_hash_bytes(loading->buffer, copies[i].count * sizeof(float)), loading->copies[i]))
+            return q_fail(Q_ERR_INPUT,
+                          "'%s': tensor '%s' differs from the model's own, which MTP modules share; set "
+                          "'num_nextn_predict_layers' to 0 in config.json to go on without them",
+                          loading->folder, copies[i].name);
+    }
+    return Q_OK;
+}
+
+static q_status refuse_missing(const struct loading *loading, const struct model_parameter *parameter)
+{
+    if (parameter->layer >= 0 && (uint64_t)parameter->layer >= model_get_config(loading->model)->num_hidden_layers)
+        return q_fail(Q_ERR_INPUT,
+                      "'%s' lacks the tensor '%s' of an MTP module; set 'num_nextn_predict_layers' to 0 to go on "
+                      "without",
+                      loading->folder, parameter->name);
+    return q_fail(Q_ERR_INPUT, "'%s' lacks the tensor '%s'; a file of the set may be missing", loading->folder,
+                  parameter->name);
+}
+
 /* The first parameter without its tensor is an error. */
 static q_status check_all_seen(const struct loading *loading)
 {
@@ -101,8 +165,7 @@ static q_status check_all_seen(const struct loading *loading)
             continue;
         for (size_t kind = 0; kind < loading->kinds; kind++) {
             if (!loading->seen[i * loading->kinds + kind])
-                return q_fail(Q_ERR_INPUT, "'%s' lacks the tensor '%s'; a file of the set may be missing",
-                              loading->folder, parameters[i].name);
+                return refuse_missing(loading, &parameters[i]);
         }
     }
     return Q_OK;
@@ -111,11 +174,14 @@ static q_status check_all_seen(const struct loading *loading)
 /* Loads STEM.safetensors and STEM-*.safetensors. */
 static q_status load_set(struct loading *loading, const char *stem)
 {
-    size_t count, largest = 0, names_count;
+    size_t count, copy_count, largest = 0, names_count;
     const struct model_parameter *parameters = model_parameters(loading->model, &count);
     for (size_t i = 0; i < count; i++)
         largest = Q_MAX(largest, parameters[i].count);
     Q_TRY(q_arena_alloc(&loading->arena, count * loading->kinds, sizeof *loading->seen, &loading->seen));
+    (void)model_copies(loading->model, &copy_count);
+    Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies, &loading->copies));
+    Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies_seen, &loading->copies_seen));
     Q_TRY(q_alloc(largest, sizeof *loading->buffer, &loading->buffer));
     const char **names;
     Q_TRY(q_fs_list(loading->folder, &loading->arena, &names, &names_count));
@@ -125,7 +191,8 @@ static q_status load_set(struct loading *loading, const char *stem)
         if ((behind == '-' || behind == '.') && q_string_ends(q_string_of(names[i]), ".safetensors"))
             Q_TRY(load_file(loading, names[i]));
     }
-    return check_all_seen(loading);
+    Q_TRY(check_all_seen(loading));
+    return check_copies(loading);
 }
 
 static q_status load(struct loading *loading, const char *stem)

@@ -47,6 +47,8 @@ static q_status open_all(const char *folder, const struct model_shape *shape, un
     if (out->shape.sequence > out->config.max_position_embeddings)
         return q_fail(Q_ERR_USAGE, "the model in '%s' has %llu positions; %zu were asked for", folder,
                       (unsigned long long)out->config.max_position_embeddings, out->shape.sequence);
+    if (!shape->mtp) /* also where the backward is wanted: it is the model's alone */
+        out->config.num_nextn_predict_layers = 0;
     out->ops = op_table_cpu();
     Q_TRY(op_table_check(out->ops));
     Q_TRY(q_pool_create(threads, &out->pool));

@@ -50,9 +50,12 @@ struct schedule_point schedule_at(const struct train_settings *settings, uint64_
     struct schedule_point point = {.rate = schedule_rate(settings, step, tokens),
                                    .sequences = schedule_batch(settings, tokens),
                                    .gamma = settings->balance.rate,
-                                   .alpha = settings->balance.loss};
+                                   .alpha = settings->balance.loss,
+                                   .lambda = settings->mtp.weight};
     if (settings->balance.until > 0 && tokens >= settings->balance.until)
         point.gamma = 0;
+    if (settings->mtp.until > 0 && tokens >= settings->mtp.until)
+        point.lambda = settings->mtp.later;
     q_check(sequence_tokens > 0 && point.sequences > 0);
     return point;
 }

@@ -1,4 +1,4 @@
-/* Schedules: learning rate, batch size, bias step and balance loss as pure functions of the tokens consumed, so that a run's place in them is
+/* Schedules: learning rate, batch size, bias step, balance loss and weight of MTP as pure functions of the tokens consumed, so that a run's place in them is
  * part of its one integer. The warm-up alone is counted in steps, as the DeepSeek-V3 report counts it (arXiv 2412.19437, section 4.2).
  */
 #ifndef QUERN_TRAIN_SCHEDULE_H
@@ -14,6 +14,7 @@ struct schedule_point {
     uint64_t sequences; /* batch */
     double gamma;       /* step of the routing bias; 0: it stays */
     double alpha;       /* weight of the sequence-wise balance loss */
+    double lambda;      /* weight of the MTP modules' losses; says nothing where the model has none */
 };
 
 /* The step numbered `step` (from 0), which begins after `tokens` tokens; sequences of `sequence_tokens` targets. */

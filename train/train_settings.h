@@ -48,6 +48,12 @@ struct train_settings {
     } balance;
 
     struct {
+        double weight;  /* lambda */
+        uint64_t until; /* tokens; 0: always */
+        double later;   /* lambda from there on */
+    } mtp;
+
+    struct {
         uint64_t every;      /* steps */
         uint64_t keep_last;  /* checkpoints */
         uint64_t keep_every; /* steps: these are kept for ever; 0: none */

@@ -44,7 +44,7 @@ struct trainer {
     op_acc *losses;         /* [B, T] */
     /* One step. */
     struct metrics_source *source_sums;
-    int64_t *counts; /* [MoE layers, experts] */
+    int64_t *counts; /* [routers, experts] */
 
     /* Of this process alone. */
     struct train_position first; /* where it began */
@@ -87,7 +87,7 @@ static q_status create_buffers(struct trainer *trainer)
 /* Parameters, gradients and two moments in FP32 are what a model needs at the very least: one that cannot fit is told before anything is taken. */
 static q_status check_memory(const struct model_config *config)
 {
-    double needed = 16.0 * (double)model_config_parameters(config);
+    double needed = 16.0 * (double)(model_config_parameters(config) + model_config_mtp_parameters(config));
     double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     char needed_text[32], machine_text[32];
     if (machine <= 0 || needed <= machine)
@@ -328,9 +328,26 @@ static double sum_losses(struct trainer *trainer, size_t sequences)
     return total;
 }
 
+/* The MTP modules' losses in a micro-batch: summed over its sequences, divided by a sequence's targets, the mean over the modules; 0 where they rest. */
+static double sum_mtp_losses(struct trainer *trainer)
+{
+    size_t length = trainer->shards->sequence_tokens;
+    size_t modules = (size_t)trainer->setup.config->num_nextn_predict_layers;
+    double total = 0;
+    for (size_t d = 1; d <= modules; d++) {
+        size_t count = model_mtp_losses(trainer->model, d, trainer->losses);
+        double sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += (double)trainer->losses[i];
+        total += sum / (double)(length - d);
+    }
+    return modules ? total / (double)modules : 0;
+}
+
 /* What forward and backward of a step's whole batch came to. */
 struct step_result {
     double loss;         /* mean over its targets */
+    double mtp_loss;     /* mean over the MTP modules of the means over theirs; NaN where there are none, or they rest */
     double balance_loss; /* mean over its sequences */
     double norm;         /* of the gradients */
     uint64_t samples;    /* the place in the data order behind its samples */
@@ -342,7 +359,8 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
     size_t length = trainer->shards->sequence_tokens, micro = (size_t)trainer->setup.settings->micro_batch;
     struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
                                 .balance_alpha = point->alpha,
-                                .balance = 1.0 / (double)point->sequences};
+                                .balance = 1.0 / (double)point->sequences,
+                                .mtp = point->lambda};
     for (uint64_t done = 0; done < point->sequences;) {
         size_t count = (size_t)Q_MIN((uint64_t)micro, point->sequences - done);
         Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
@@ -353,12 +371,15 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
         Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
         watch_micro_batch(trainer->watch, trainer->sources, count);
         result->loss += sum_losses(trainer, count);
+        result->mtp_loss += sum_mtp_losses(trainer);
         result->balance_loss += balance;
         done += count;
         q_progress_add(count * length);
     }
     result->loss /= (double)point->sequences * (double)length;
     result->balance_loss /= (double)point->sequences;
+    const bool modules = trainer->setup.config->num_nextn_predict_layers > 0 && point->lambda != 0.0;
+    result->mtp_loss = modules ? result->mtp_loss / (double)point->sequences : (double)NAN;
     return Q_OK;
 }
 
@@ -528,7 +549,7 @@ static q_status step_once(struct trainer *trainer)
     struct metrics_step step = {.position = trainer->position,
                                 .point = point,
                                 .loss = result.loss,
-                                .mtp_loss = (double)NAN,
+                                .mtp_loss = result.mtp_loss,
                                 .balance_loss = result.balance_loss,
                                 .gradient_norm = result.norm,
                                 .seconds = q_seconds() - started,

@@ -133,12 +133,16 @@ void watch_begin_step(struct watch *watch, uint64_t step)
 
 void watch_micro_batch(struct watch *watch, const uint32_t *sources, size_t sequences)
 {
-    const size_t tokens = sequences * watch->setup.sequence;
     const bool entropies = watch->logged && !watch->entropies_known, maps = maps_wanted(watch);
     for (size_t router = 0; (entropies || maps) && router < watch->routers; router++) {
+        const size_t length = model_router_length(watch->setup.model, router), tokens = sequences * length;
+        if (tokens == 0) { /* of an MTP module that rests */
+            watch->entropies[router] = 0;
+            continue;
+        }
         model_get_routing(watch->setup.model, router, maps ? watch->chosen : NULL, entropies ? watch->scores : NULL);
         if (maps)
-            expert_load_add(watch->load, router, watch->chosen, sources, sequences, watch->setup.sequence);
+            expert_load_add(watch->load, router, watch->chosen, sources, sequences, length);
         if (entropies)
             watch->entropies[router] = expert_load_entropy(watch->scores, tokens, watch->experts_count,
                                                            (size_t)q_ceil_div(tokens, ENTROPY_TOKENS));

@@ -70,6 +70,18 @@ static void test_batch_of_the_report(void **state)
     }
 }
 
+static void test_lambda_changes(void **state)
+{
+    (void)state;
+    struct train_settings run = report_run();
+    run.mtp.weight = 0.3;
+    assert_true(schedule_at(&run, 4096, 5, 14 * T).lambda == 0.3); /* `until` 0: for ever */
+    run.mtp.until = 10 * T;
+    run.mtp.later = 0.1;
+    assert_true(schedule_at(&run, 4096, 5, 10 * T - 1).lambda == 0.3);
+    assert_true(schedule_at(&run, 4096, 5, 10 * T).lambda == 0.1);
+}
+
 static void test_gamma_ends(void **state)
 {
     (void)state;
@@ -86,7 +98,8 @@ static void test_length_is_that_of_the_steps(void **state)
     (void)state;
     const struct {
         uint64_t tokens, from, to, ramp;
-    } cases[] = {{1000, 0, 4, 0}, {1001, 0, 4, 0}, {1, 0, 4, 0}, {99999, 2, 7, 5000}, {3000, 2, 7, 5000}, {5000, 1, 1, 5000}};
+    } cases[] = {{1000, 0, 4, 0},     {1001, 0, 4, 0},    {1, 0, 4, 0},
+                 {99999, 2, 7, 5000}, {3000, 2, 7, 5000}, {5000, 1, 1, 5000}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct train_settings run = {.tokens = cases[i].tokens};
         run.batch.sequences = cases[i].to;
@@ -138,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_rate_of_the_report),
         cmocka_unit_test(test_batch_of_the_report),
         cmocka_unit_test(test_gamma_ends),
+        cmocka_unit_test(test_lambda_changes),
         cmocka_unit_test(test_length_is_that_of_the_steps),
         cmocka_unit_test(test_settings_that_make_no_sense_are_refused),
     };

@@ -109,9 +109,10 @@ void model_put_counts(struct model *model, const int64_t *counts);
 void model_update_bias(struct model *model, double gamma);
 void model_clear_gradients(struct model *model);
 
-/* Routers in the order of the counts: the MoE layers', then the MTP modules'. What one of them did with the last micro-batch of model_forward_backward, N tokens,
- * to the host: the experts chosen [N, K], and the scores before bias and normalisation [N, E]. Either may be NULL. Only a model for training keeps them. N is
- * batch x model_router_length: that of MTP module d does not see the last d tokens of a sequence, and none at all (0) where the module was not run. */
+/* Routers in the order of the counts: the MoE layers', then the MTP modules'. What one of them did with the last micro-batch of
+ * model_forward_backward, N tokens, to the host: the experts chosen [N, K], and the scores before bias and normalisation [N, E]. Either may be NULL.
+ * Only a model for training keeps them. N is batch x model_router_length: MTP module d does not see the last d tokens of a sequence, and none (0)
+ * where it was not run. */
 size_t model_routers(const struct model *model);
 size_t model_router_length(const struct model *model, size_t router);
 void model_get_routing(const struct model *model, size_t router, int32_t *chosen, op_acc *scores);
