@@ -35,10 +35,10 @@ static const struct q_verb verbs[] = {
      .options_size = sizeof(struct q_common),
      .run = train_schedule},
     {.name = "bench",
-     .synopsis = "--model NAME [--json]",
+     .synopsis = "--model NAME [--by-operation] [--json]",
      .summary = "speed of whole training steps on this machine",
      .details = "Clipping and AdamW included, on made-up tokens; 8 sequences of 512 a step.\n\n  quern-train bench "
-                "--model nano -j 2",
+                "--model nano -j 2\n  quern-train bench --model mini --by-operation",
      .takes = Q_TAKES_THREADS | Q_TAKES_JSON,
      .options = train_bench_table,
      .options_size = sizeof(struct train_bench_options),

@@ -6,6 +6,8 @@
 #include "base/threads.h"
 #include "train/cmd_train.h"
 #include "train/model/model.h"
+#include "train/op_peak.h"
+#include "train/op_timing.h"
 #include "train/optimizer.h"
 
 #include <stdio.h>
@@ -17,6 +19,8 @@ const struct q_option train_bench_table[] = {
     {"sequence", 0, Q_OPTION_U64, offsetof(struct train_bench_options, sequence), "N", "tokens a sequence (512)"},
     {"steps", 0, Q_OPTION_U64, offsetof(struct train_bench_options, steps), "N",
      "steps to time, behind one that is not (5)"},
+    {"by-operation", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, by_operation), NULL,
+     "also where the time goes, beside the measured peak of the matrix product"},
     {0}};
 
 struct bench {
@@ -56,6 +60,8 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     bench->config.num_nextn_predict_layers = 0; /* docs/cli.md: what is compared with others' trainers */
     bench->ops = op_table_cpu();
     Q_TRY(op_table_check(bench->ops));
+    if (options->by_operation)
+        bench->ops = op_timing_begin(bench->ops);
     Q_TRY(q_pool_create((unsigned)options->common.threads, &bench->pool));
     Q_TRY(bench->ops->create(bench->pool, &bench->context));
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
@@ -76,43 +82,108 @@ static q_status step(struct bench *bench)
     return optimizer_step(bench->optimizer, 1e-4, NULL);
 }
 
-static q_status print(const struct bench *bench, const struct train_bench_options *options, double seconds,
-                      uint64_t steps)
+/* What the timed steps came to. */
+struct result {
+    uint64_t steps;
+    double seconds, tokens_per_s, flop_per_s;
+    double peak; /* FLOP/s of the matrix product; 0: not measured */
+    struct op_timing rows[OP_TIMING_MAX];
+    size_t row_count;
+};
+
+static void put_operations(struct q_json *json, const struct result *result)
 {
-    double tokens_per_s = (double)(bench->batch.batch * bench->batch.sequence * steps) / seconds;
-    double flop_per_s = tokens_per_s * model_config_flop_per_token(&bench->config, bench->batch.sequence);
+    q_json_put_fixed(json, "peak_flop_per_s", result->peak, 0);
+    q_json_put_fixed(json, "flop_share", result->flop_per_s / result->peak, 4);
+    q_json_open(json, "operations", '{');
+    for (size_t i = 0; i < result->row_count; i++) {
+        const struct op_timing *row = &result->rows[i];
+        if (!row->calls)
+            continue;
+        q_json_open(json, row->name, '{');
+        q_json_put_u64(json, "calls", row->calls / result->steps);
+        q_json_put_fixed(json, "ms", row->seconds / (double)result->steps * 1e3, 3);
+        q_json_put_fixed(json, "share", row->seconds / result->seconds, 4);
+        q_json_put_fixed(json, "flop_per_s", row->seconds > 0 ? row->flop / row->seconds : 0, 0);
+        q_json_close(json, '}');
+    }
+    q_json_close(json, '}');
+}
+
+static q_status print_json(const struct bench *bench, const struct train_bench_options *options,
+                           const struct result *result)
+{
     struct q_buffer text = {0};
     struct q_json json = q_json_begin(&text);
     q_json_open(&json, NULL, '{');
     q_json_put_string(&json, "model", q_string_of(options->model));
     q_json_put_string(&json, "backend", q_string_of(bench->ops->name));
     q_json_put_u64(&json, "threads", options->common.threads);
-    q_json_put_fixed(&json, "tokens_per_s", tokens_per_s, 1);
-    q_json_put_fixed(&json, "flop_per_s", flop_per_s, 0);
+    q_json_put_fixed(&json, "tokens_per_s", result->tokens_per_s, 1);
+    q_json_put_fixed(&json, "flop_per_s", result->flop_per_s, 0);
     q_json_put_u64(&json, "peak_bytes", q_memory_peak_bytes());
+    if (result->row_count)
+        put_operations(&json, result);
     q_json_close(&json, '}');
     q_json_newline(&json);
     q_status status = q_json_end(&json);
-    char memory[32];
-    if (!status && options->common.json)
+    if (!status)
         fwrite(text.data, 1, text.size, stdout);
-    else if (!status)
-        printf("%s on %s, %u threads: %.0f tokens/s, %.1f GFLOP/s, %s\n", options->model, bench->ops->name,
-               (unsigned)options->common.threads, tokens_per_s, flop_per_s * 1e-9,
-               q_format_bytes(memory, (double)q_memory_peak_bytes()));
     q_buffer_release(&text);
     return status;
 }
 
+static void print_operations(const struct result *result)
+{
+    double rest = result->seconds;
+    printf("\n%-20s %8s %10s %7s %10s %6s\n", "operation", "calls", "ms a step", "share", "GFLOP/s", "peak");
+    for (size_t i = 0; i < result->row_count; i++) {
+        const struct op_timing *row = &result->rows[i];
+        if (!row->calls)
+            continue;
+        printf("%-20s %8llu %10.2f %6.1f%%", row->name, (unsigned long long)(row->calls / result->steps),
+               row->seconds / (double)result->steps * 1e3, row->seconds / result->seconds * 100);
+        if (row->flop > 0)
+            printf(" %10.1f %5.0f%%", row->flop / row->seconds * 1e-9, row->flop / row->seconds / result->peak * 100);
+        printf("\n");
+        rest -= row->seconds;
+    }
+    printf("%-20s %8s %10.2f %6.1f%%\n", "what is between", "", rest / (double)result->steps * 1e3,
+           rest / result->seconds * 100);
+    printf("peak of the product: %.1f GFLOP/s\n", result->peak * 1e-9);
+}
+
+static q_status print(const struct bench *bench, const struct train_bench_options *options, const struct result *result)
+{
+    char memory[32];
+    if (options->common.json)
+        return print_json(bench, options, result);
+    printf("%s on %s, %u threads: %.0f tokens/s, %.1f GFLOP/s, %s\n", options->model, bench->ops->name,
+           (unsigned)options->common.threads, result->tokens_per_s, result->flop_per_s * 1e-9,
+           q_format_bytes(memory, (double)q_memory_peak_bytes()));
+    if (result->row_count)
+        print_operations(result);
+    return Q_OK;
+}
+
 static q_status bench_in(struct bench *bench, const struct train_bench_options *options)
 {
-    uint64_t steps = options->steps ? options->steps : 5;
+    struct result result = {.steps = options->steps ? options->steps : 5};
     Q_TRY(set_up(bench, options));
     Q_TRY(step(bench));
-    double started = q_seconds();
-    for (uint64_t i = 0; i < steps; i++)
+    if (options->by_operation)
+        (void)op_timing_begin(op_table_cpu()); /* the first step does not count */
+    const double started = q_seconds();
+    for (uint64_t i = 0; i < result.steps; i++)
         Q_TRY(step(bench));
-    return print(bench, options, q_seconds() - started, steps);
+    result.seconds = q_seconds() - started;
+    result.tokens_per_s = (double)(bench->batch.batch * bench->batch.sequence * result.steps) / result.seconds;
+    result.flop_per_s = result.tokens_per_s * model_config_flop_per_token(&bench->config, bench->batch.sequence);
+    if (options->by_operation) {
+        result.row_count = op_timing_read(result.rows);
+        Q_TRY(op_peak(op_table_cpu(), bench->pool, 1.0, &result.peak));
+    }
+    return print(bench, options, &result);
 }
 
 q_status train_bench(void *options, const char *const *arguments, size_t count)

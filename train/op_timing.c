@@ -1,0 +1,171 @@
+#include "train/op_timing.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <string.h>
+
+static const struct op_table *inner;
+static struct op_table timed;
+
+/* The kinds, with the operation that each is a row of. */
+#define KINDS(ROW)                                                                                                     \
+    ROW(embed, "embed")                                                                                                \
+    ROW(embed_backward, "embed backward")                                                                              \
+    ROW(rmsnorm, "rmsnorm")                                                                                            \
+    ROW(rmsnorm_backward, "rmsnorm backward")                                                                          \
+    ROW(matmul, "matmul NT")                                                                                           \
+    ROW(matmul_nn, "matmul NN")                                                                                        \
+    ROW(matmul_tn, "matmul TN")                                                                                        \
+    ROW(grouped, "grouped NT")                                                                                         \
+    ROW(grouped_nn, "grouped NN")                                                                                      \
+    ROW(grouped_tn, "grouped TN")                                                                                      \
+    ROW(rope, "rope")                                                                                                  \
+    ROW(attention, "attention")                                                                                        \
+    ROW(attention_backward, "attention backward")                                                                      \
+    ROW(swiglu, "swiglu")                                                                                              \
+    ROW(swiglu_backward, "swiglu backward")                                                                            \
+    ROW(router, "router")                                                                                              \
+    ROW(router_backward, "router backward")                                                                            \
+    ROW(balance, "balance")                                                                                            \
+    ROW(route, "route")                                                                                                \
+    ROW(gather, "gather")                                                                                              \
+    ROW(gather_backward, "gather backward")                                                                            \
+    ROW(combine, "combine")                                                                                            \
+    ROW(combine_backward, "combine backward")                                                                          \
+    ROW(cross_entropy, "cross-entropy")                                                                                \
+    ROW(sum_squares, "sum of squares")                                                                                 \
+    ROW(adamw, "adamw")                                                                                                \
+    ROW(bias_update, "bias update")                                                                                    \
+    ROW(zero, "zero")                                                                                                  \
+    ROW(copy_out, "copy out")
+
+#define ROW_NUMBER(kind, text) ROW_##kind,
+enum { KINDS(ROW_NUMBER) ROWS };
+#define ROW_START(kind, text) [ROW_##kind] = {.name = text},
+static const struct op_timing start[ROWS] = {KINDS(ROW_START)};
+static struct op_timing rows[ROWS];
+
+static void add(size_t row, double began, double flop)
+{
+    rows[row].calls++;
+    rows[row].seconds += q_seconds() - began;
+    rows[row].flop += flop;
+}
+
+/* --- what an operation computes ----------------------------------------------------------------------------------------------------- */
+
+static double product_flop(double rows_of_c, double n, double k)
+{
+    return 2 * rows_of_c * n * k;
+}
+
+/* Products of one head over the pairs of a query and a key at or before it: `widths` is the sum of their depths. */
+static double attention_flop(const struct op_attention *a, double widths)
+{
+    double pairs = (double)a->sequence * ((double)a->sequence + 1) / 2;
+    return 2 * (double)a->batch * (double)a->heads * pairs * widths;
+}
+
+/* --- the wrappers ------------------------------------------------------------------------------------------------------------------- */
+
+/* `call` is the operation's own name with its arguments; `flop` may use them. */
+#define TIMED(row, parameters, call, flop)                                                                             \
+    static void timed_##row parameters                                                                                 \
+    {                                                                                                                  \
+        const double began = q_seconds();                                                                              \
+        inner->call;                                                                                                   \
+        add(ROW_##row, began, flop);                                                                                   \
+    }
+
+TIMED(embed,
+      (struct op_context * c, op_real *out, const op_real *table, const int32_t *ids, size_t tokens, size_t hidden),
+      embed(c, out, table, ids, tokens, hidden), 0)
+TIMED(embed_backward,
+      (struct op_context * c, op_acc *dtable, const op_real *dout, const int32_t *ids, size_t tokens, size_t hidden,
+       size_t vocabulary),
+      embed_backward(c, dtable, dout, ids, tokens, hidden, vocabulary), 0)
+TIMED(rmsnorm,
+      (struct op_context * c, op_real *out, op_acc *rstd, op_real *sum, const op_real *x, size_t x_stride,
+       const op_real *delta, const op_real *weight, size_t count, size_t width, double epsilon),
+      rmsnorm(c, out, rstd, sum, x, x_stride, delta, weight, count, width, epsilon), 0)
+TIMED(rmsnorm_backward,
+      (struct op_context * c, op_real *dx, size_t dx_stride, bool accumulate, op_acc *dweight, const op_real *dout,
+       const op_real *x, size_t x_stride, const op_acc *rstd, const op_real *weight, size_t count, size_t width),
+      rmsnorm_backward(c, dx, dx_stride, accumulate, dweight, dout, x, x_stride, rstd, weight, count, width), 0)
+TIMED(rope, (struct op_context * c, const struct op_rope *rope), rope(c, rope), 0)
+TIMED(attention, (struct op_context * c, const struct op_attention *a), attention(c, a),
+      attention_flop(a, (double)(a->nope + a->rope + a->v)))
+TIMED(attention_backward, (struct op_context * c, const struct op_attention *a), attention_backward(c, a),
+      attention_flop(a, 2 * (double)(a->nope + a->rope + a->v)))
+TIMED(swiglu, (struct op_context * c, op_real *out, const op_real *gate_up, size_t count, size_t width),
+      swiglu(c, out, gate_up, count, width), 0)
+TIMED(swiglu_backward,
+      (struct op_context * c, op_real *dgate_up, const op_real *dout, const op_real *gate_up, size_t count,
+       size_t width),
+      swiglu_backward(c, dgate_up, dout, gate_up, count, width), 0)
+TIMED(router, (struct op_context * c, const struct op_router *r), router(c, r), 0)
+TIMED(router_backward, (struct op_context * c, const struct op_router *r), router_backward(c, r), 0)
+TIMED(balance, (struct op_context * c, const struct op_balance *b), balance(c, b), 0)
+TIMED(route, (struct op_context * c, const struct op_route *r), route(c, r), 0)
+TIMED(gather,
+      (struct op_context * c, op_real *out, const op_real *x, const int32_t *source, size_t slots, size_t hidden),
+      gather(c, out, x, source, slots, hidden), 0)
+TIMED(gather_backward,
+      (struct op_context * c, op_real *dx, const op_real *dout, const int32_t *position, size_t tokens, size_t top_k,
+       size_t hidden),
+      gather_backward(c, dx, dout, position, tokens, top_k, hidden), 0)
+TIMED(combine,
+      (struct op_context * c, op_real *out, const op_real *base, const op_real *y, const int32_t *position,
+       const op_acc *weights, size_t tokens, size_t top_k, size_t hidden),
+      combine(c, out, base, y, position, weights, tokens, top_k, hidden), 0)
+TIMED(combine_backward,
+      (struct op_context * c, op_real *dy, op_acc *dweights, const op_real *dout, const op_real *y,
+       const int32_t *position, const op_acc *weights, size_t tokens, size_t top_k, size_t hidden),
+      combine_backward(c, dy, dweights, dout, y, position, weights, tokens, top_k, hidden), 0)
+TIMED(cross_entropy, (struct op_context * c, const struct op_cross_entropy *l), cross_entropy(c, l),
+      product_flop((double)l->tokens, (double)l->vocabulary, (double)l->hidden) * (l->dx ? 3 : 1))
+TIMED(sum_squares, (struct op_context * c, double *out, const op_acc *x, size_t count), sum_squares(c, out, x, count),
+      0)
+TIMED(adamw, (struct op_context * c, const struct op_adamw *a), adamw(c, a), 0)
+TIMED(bias_update, (struct op_context * c, op_acc *bias, const int64_t *counts, size_t experts, double gamma),
+      bias_update(c, bias, counts, experts, gamma), 0)
+TIMED(zero, (struct op_context * c, void *memory, size_t bytes), zero(c, memory, bytes), 0)
+TIMED(copy_out, (struct op_context * c, void *host, const void *from, size_t bytes), copy_out(c, host, from, bytes), 0)
+
+static void timed_matmul(struct op_context *c, const struct op_matmul *p)
+{
+    static const size_t row[] = {[OP_NT] = ROW_matmul, [OP_NN] = ROW_matmul_nn, [OP_TN] = ROW_matmul_tn};
+    const double began = q_seconds();
+    inner->matmul(c, p);
+    add(row[p->kind], began, product_flop((double)p->m, (double)p->n, (double)p->k));
+}
+
+static void timed_grouped(struct op_context *c, const struct op_grouped *p)
+{
+    static const size_t row[] = {[OP_NT] = ROW_grouped, [OP_NN] = ROW_grouped_nn, [OP_TN] = ROW_grouped_tn};
+    const double began = q_seconds(), slots = (double)p->offsets[p->experts];
+    inner->grouped(c, p);
+    add(row[p->kind], began, product_flop(slots, (double)p->n, (double)(p->kind == OP_TN ? p->m : p->k)));
+}
+
+const struct op_table *op_timing_begin(const struct op_table *ops)
+{
+    inner = ops;
+    timed = *ops; /* what has no row is not timed */
+    memcpy(rows, start, sizeof rows);
+#define WRAP(name) timed.name = timed_##name
+    WRAP(embed), WRAP(embed_backward), WRAP(rmsnorm), WRAP(rmsnorm_backward), WRAP(matmul), WRAP(grouped);
+    WRAP(rope), WRAP(attention), WRAP(attention_backward), WRAP(swiglu), WRAP(swiglu_backward);
+    WRAP(router), WRAP(router_backward), WRAP(balance), WRAP(route), WRAP(gather), WRAP(gather_backward);
+    WRAP(combine), WRAP(combine_backward), WRAP(cross_entropy), WRAP(sum_squares), WRAP(adamw), WRAP(bias_update);
+    WRAP(zero), WRAP(copy_out);
+    return &timed;
+}
+
+size_t op_timing_read(struct op_timing out[OP_TIMING_MAX])
+{
+    _Static_assert(ROWS <= (int)OP_TIMING_MAX, "every kind has its place");
+    memcpy(out, rows, sizeof rows);
+    return ROWS;
+}
