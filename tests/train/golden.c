@@ -182,7 +182,8 @@ static q_status backward(struct golden *g, size_t step, double *loss)
 {
     size_t tokens = g->batch * g->sequence;
     struct model_batch batch = batch_of(g, step);
-    struct model_scale scale = {.loss = 1.0 / (double)tokens};
+    struct model_scale scale = {.loss = 1.0 / (double)tokens,
+                                .mtp = json_number_value(json_object_get(g->numbers, "mtp_weight"))};
     float *losses;
     Q_TRY(q_arena_alloc(&g->arena, tokens, sizeof *losses, &losses));
     Q_TRY(model_forward_backward(g->model, &batch, &scale, losses, NULL));
@@ -198,12 +199,31 @@ static double relative(const struct golden *g, const char *key, size_t step, dou
     return fabs(ours - expect) / expect;
 }
 
+/* The MTP modules' losses behind `backward`; the worst of them joins the losses'. */
+static q_status compare_modules(struct golden *g, size_t step)
+{
+    const json_t *expected = json_array_get(json_object_get(g->numbers, "mtp_losses"), step);
+    for (size_t d = 1; d <= g->config.num_nextn_predict_layers; d++) {
+        double expect = json_number_value(json_array_get(expected, d - 1)), sum = 0;
+        float *losses;
+        Q_TRY(q_arena_alloc(&g->arena, g->batch * g->sequence, sizeof *losses, &losses));
+        size_t count = model_mtp_losses(g->model, d, losses);
+        for (size_t i = 0; i < count; i++)
+            sum += (double)losses[i];
+        double difference = fabs(sum / (double)count - expect) / expect;
+        if (is_worse(difference, g->out->loss))
+            g->out->loss = difference;
+    }
+    return Q_OK;
+}
+
 static q_status take_steps(struct golden *g)
 {
     struct golden_differences *out = g->out;
     for (size_t step = 0; step < g->steps; step++) {
         double loss, norm;
         Q_TRY(backward(g, step, &loss));
+        Q_TRY(compare_modules(g, step));
         if (step == 0) {
             Q_TRY(compare_counts(g));
             Q_TRY(compare_tensors(g, true));

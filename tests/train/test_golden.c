@@ -40,6 +40,12 @@ static void a_second_implementation_agrees(void **state)
     check(QUERN_SOURCE "/tests/train/golden/plain", 2);
 }
 
+static void modules_of_multi_token_prediction_agree(void **state)
+{
+    (void)state;
+    check(QUERN_SOURCE "/tests/train/golden/mtp", 2);
+}
+
 static void plain_positions_match_transformers(void **state)
 {
     (void)state;
@@ -56,6 +62,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_implementation_agrees),
+        cmocka_unit_test(modules_of_multi_token_prediction_agree),
         cmocka_unit_test(plain_positions_match_transformers),
         cmocka_unit_test(yarn_matches_transformers),
     };

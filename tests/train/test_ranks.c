@@ -66,7 +66,7 @@ struct rig {
 
 static q_status set_up(struct rig *rig, struct comm *comm)
 {
-    const struct model_shape shape = {SEQUENCES, LENGTH, true};
+    const struct model_shape shape = {.batch = SEQUENCES, .sequence = LENGTH, .training = true};
     const struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0};
     const q_random_key key = q_random_key_of(3, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++)

@@ -203,11 +203,22 @@ def block(x, p, layer, c, table, seen):
 
 
 def forward(p, c, ids, seen):
-    """Logits [B, T, V]."""
-    table, x = rope_table(c, ids.shape[1]), p["model.embed_tokens.weight"][ids]
-    for layer in range(c["num_hidden_layers"]): x = block(x, p, layer, c, table, seen)
-    x = rmsnorm(x, p["model.norm.weight"], c["rms_norm_eps"])
-    return linear(x, p["model.embed_tokens.weight" if c.get("tie_word_embeddings") else "lm_head.weight"])
+    """Logits by depth: the model's [B, T, V], and those of each MTP module [B, T - d, V] for the tokens d places further (report, section 2.2)."""
+    eps, layers, embedding = c["rms_norm_eps"], c["num_hidden_layers"], p["model.embed_tokens.weight"]
+    head = p["model.embed_tokens.weight" if c.get("tie_word_embeddings") else "lm_head.weight"]
+    table, x = rope_table(c, ids.shape[1]), embedding[ids]
+    for layer in range(layers): x = block(x, p, layer, c, table, seen)
+    hidden = rmsnorm(x, p["model.norm.weight"], eps)
+    logits = [linear(hidden, head)]
+    for d in range(1, 1 + c.get("num_nextn_predict_layers", 0)):
+        name = f"model.layers.{layers + d - 1}"
+        ahead = rmsnorm(embedding[ids[:, d:]], p[name + ".enorm.weight"], eps)
+        behind = rmsnorm(hidden[:, :-1], p[name + ".hnorm.weight"], eps)
+        x = linear(concatenate([ahead, behind], -1), p[name + ".eh_proj.weight"])
+        x = block(x, p, layers + d - 1, c, rope_table(c, ids.shape[1] - d), seen)
+        hidden = rmsnorm(x, p[name + ".shared_head.norm.weight"], eps)
+        logits.append(linear(hidden, head))
+    return logits
 
 
 def cross_entropy(logits, targets):
@@ -218,7 +229,7 @@ def cross_entropy(logits, targets):
 
 # --- ten steps
 
-ADAM, CLIP = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1), 1.0
+ADAM, CLIP, MTP_WEIGHT = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1), 1.0, 0.3
 
 
 def train(config, weights, ids, targets):
@@ -226,20 +237,23 @@ def train(config, weights, ids, targets):
     values = {name: w.astype(np.float64) for name, w in weights.items()}
     trained = [name for name in values if not name.endswith("e_score_correction_bias")]
     moments = {name: (np.zeros_like(values[name]), np.zeros_like(values[name])) for name in trained}
-    expect, losses, norms, counts, gap = {}, [], [], None, np.inf
+    expect, losses, mtp_losses, norms, counts, gap = {}, [], [], [], None, np.inf
     for step in range(len(ids)):
         seen = {"gap": np.inf, "counts": []}
         p = {name: Tensor(v) for name, v in values.items()}
-        logits = forward(p, config, ids[step], seen)
-        loss = cross_entropy(logits, targets[step])
-        backward(loss)
+        logits, *further = forward(p, config, ids[step], seen)
+        loss, T = cross_entropy(logits, targets[step]), ids.shape[-1]
+        mtp = [cross_entropy(l, targets[step][:, d:]) for d, l in enumerate(further, 1)]
+        whole = loss
+        for d, l in enumerate(mtp, 1): whole = add(whole, l * (MTP_WEIGHT / len(mtp) * (T - d) / T))  # each module's sum is divided by T
+        backward(whole)
         grads = {name: np.zeros_like(values[name]) if p[name].grad is None else p[name].grad for name in trained}
         gap = min(gap, seen["gap"])
         if step == 0:
             expect["logits"], counts = logits.value, seen["counts"]
             expect.update({"grad." + name: g for name, g in grads.items()})
         norm = math.sqrt(sum((g**2).sum() for g in grads.values()))
-        losses.append(float(loss.value[0])), norms.append(norm)
+        losses.append(float(loss.value[0])), norms.append(norm), mtp_losses.append([float(l.value[0]) for l in mtp])
         for name, g in grads.items():
             g, (m, v), (b1, b2), w = g * min(1, CLIP / (norm + 1e-6)), moments[name], ADAM["betas"], values[name]
             m += (1 - b1) * (g - m)
@@ -248,7 +262,8 @@ def train(config, weights, ids, targets):
             w -= ADAM["lr"] * (m / (1 - b1 ** (step + 1))) / (np.sqrt(v / (1 - b2 ** (step + 1))) + ADAM["eps"])
     expect.update({"after." + name: values[name] for name in trained})
     first = config["first_k_dense_replace"]
-    return expect, {"losses": losses, "gradient_norms": norms, "tokens_per_expert": {str(first + i): n for i, n in enumerate(counts)}}, gap
+    mtp = {"mtp_weight": MTP_WEIGHT, "mtp_losses": mtp_losses} if mtp_losses[0] else {}
+    return expect, dict({"losses": losses, "gradient_norms": norms, "tokens_per_expert": {str(first + i): n for i, n in enumerate(counts)}}, **mtp), gap
 
 
 # --- files
@@ -286,8 +301,8 @@ def make_weights(c, random):
     shapes, H, heads, key = {}, c["hidden_size"], c["num_attention_heads"], c["qk_nope_head_dim"] + c["qk_rope_head_dim"]
 
     def feedforward(name, inner): shapes.update({f"{name}.gate_proj.weight": (inner, H), f"{name}.up_proj.weight": (inner, H), f"{name}.down_proj.weight": (H, inner)})
-    shapes["model.embed_tokens.weight"] = (c["vocab_size"], H)
-    for i in range(c["num_hidden_layers"]):
+
+    def layer(i):
         a, m = f"model.layers.{i}.self_attn.", f"model.layers.{i}.mlp"
         shapes[f"model.layers.{i}.input_layernorm.weight"] = (H,)
         if c["q_lora_rank"]: shapes.update({a + "q_a_proj.weight": (c["q_lora_rank"], H), a + "q_a_layernorm.weight": (c["q_lora_rank"],), a + "q_b_proj.weight": (heads * key, c["q_lora_rank"])})
@@ -297,12 +312,18 @@ def make_weights(c, random):
                        f"model.layers.{i}.post_attention_layernorm.weight": (H,)})
         if i < c["first_k_dense_replace"]:
             feedforward(m, c["intermediate_size"])
-            continue
+            return
         shapes.update({m + ".gate.weight": (c["n_routed_experts"], H), m + ".gate.e_score_correction_bias": (c["n_routed_experts"],)})
         for e in range(c["n_routed_experts"]): feedforward(f"{m}.experts.{e}", c["moe_intermediate_size"])
         if c["n_shared_experts"]: feedforward(m + ".shared_experts", c["moe_intermediate_size"] * c["n_shared_experts"])
+    shapes["model.embed_tokens.weight"] = (c["vocab_size"], H)
+    for i in range(c["num_hidden_layers"]): layer(i)
     shapes["model.norm.weight"] = (H,)
     if not c.get("tie_word_embeddings"): shapes["lm_head.weight"] = (c["vocab_size"], H)
+    for i in range(c["num_hidden_layers"], c["num_hidden_layers"] + c.get("num_nextn_predict_layers", 0)):
+        shapes.update({f"model.layers.{i}.{part}.weight": (H,) for part in ("enorm", "hnorm", "shared_head.norm")})
+        shapes[f"model.layers.{i}.eh_proj.weight"] = (H, 2 * H)
+        layer(i)
 
     def draw(name, shape):
         x = random.standard_normal(shape)
@@ -344,6 +365,8 @@ def check(folder):
         kind = name.split(".")[0]
         worst[kind] = max(worst[kind], np.linalg.norm(value - expect[name]) / (np.linalg.norm(expect[name]) or 1))
     for kind in ("losses", "gradient_norms"): worst[kind] = max(abs(a - b) / b for a, b in zip(numbers[kind], mine[kind]))
+    further = [abs(a - b) / b for x, y in zip(numbers.get("mtp_losses", []), mine.get("mtp_losses", [])) for a, b in zip(x, y)]
+    worst["losses"] = max([worst["losses"], *further])
     same = numbers["tokens_per_expert"] == mine["tokens_per_expert"] and set(held) == set(expect)
     print(f"{folder}: " + ", ".join(f"{kind} {value:.2g}" for kind, value in worst.items()) + f", experts {'equal' if same else 'DIFFERENT'}; nearest choice {gap:.2g}")
     return same and all(worst[kind] <= bound for kind, bound in BOUNDS.items())
