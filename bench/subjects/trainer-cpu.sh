@@ -1,0 +1,34 @@
+# The trainer on the CPU beside transformers' DeepseekV3ForCausalLM in PyTorch: whole steps of 8 x 512 tokens, in turn, on the same threads, and where our time goes. The peer's Python environment is
+# made in the build folder (tests/peers/environment train; several GB), or named by QUERN_PEERS_TRAIN.
+#
+#   QUERN_ONLY     a pattern (extended): only the figures whose names match
+mkdir -p bin
+python=$("$source_folder/tests/peers/environment" "$build/peers/environment" train 2>no-peers) || { cat no-peers >&2; python=false; }
+printf '#!/bin/sh\nmodel=$1\nshift\nexec "%s" "%s/bench/peers/torch_peer.py" "%s/recipes/models/$model.yaml" "$@" 2>/dev/null\n' "$python" "$source_folder" "$source_folder" >bin/torch-peer
+chmod +x bin/torch-peer
+export PATH="$PWD/bin:$PATH"
+describe 'The trainer on the CPU' 'made-up tokens: 8 sequences of 512 a step, forward, backward, clipping and AdamW, no MTP module'
+
+# MODEL WANTED: what the ratio should be; half of the peer's memory.
+steps=5
+[ ! "$quick" ] || steps=1
+train_speed() {
+    local wanted=()
+    [[ train.$1 =~ ${QUERN_ONLY:-.} ]] || return 0
+    [ "$quick" ] || wanted=(--wanted "$2" --wanted-memory 0.5)
+    figure "train.$1" "$1, FP32" tokens -j "$threads" --reported tokens_per_s --peer 'PyTorch 2.15, transformers 4.57' --peer-command "torch-peer $1 fp32 $steps $threads" --peer-reported per_second \
+        "${wanted[@]}" -- quern-train bench --model "$1" -j "$threads" --steps $steps --json || { note "- Not measured: $1."; echo "bench: train.$1 failed" >&2; }
+}
+train_speed nano 2
+train_speed mini 1.5
+
+by_operation() {
+    note "### $1"; note
+    quern-train bench --model "$1" -j "$threads" --steps $steps --by-operation | sed 's/^/    /' >>notes
+    note
+}
+note '`torch-peer` is `bench/peers/torch_peer.py` with the Python of `tests/peers/environment`.'; note
+note '## Where the time goes'; note
+note 'Share of a step, and the rate of what multiplies matrices beside that of one large product (the peak). What is computed twice (scores of attention in its backward) counts once.'; note
+by_operation nano
+by_operation mini
