@@ -46,17 +46,46 @@ static const struct q_verb verbs[] = {
     {.name = "forward",
      .synopsis = "MODEL --batch FILE -o FILE [--gradients]",
      .summary = "a model's logits, loss and gradients on one batch, as tensors",
-     .details = "MODEL is a folder with config.json and safetensors: a finished run, a checkpoint, or one from elsewhere. "
-                "FILE is a safetensors file with 'ids' and 'targets' [steps, B, T]; step 0 is used, and a target below 0 "
-                "is none. Written are 'logits' [B, T, V], 'loss' (the mean over the targets), and with --gradients "
-                "'grad.NAME' for every parameter, in FP32.\n\n  quern-train forward model --batch "
-                "batch.safetensors -o out.safetensors --gradients",
+     .details =
+         "MODEL is a folder with config.json and safetensors: a finished run, a checkpoint, or one from elsewhere. "
+         "FILE is a safetensors file with 'ids' and 'targets' [steps, B, T]; step 0 is used, and a target below 0 "
+         "is none. Written are 'logits' [B, T, V], 'loss' (the mean over the targets), and with --gradients "
+         "'grad.NAME' for every parameter, in FP32.\n\n  quern-train forward model --batch "
+         "batch.safetensors -o out.safetensors --gradients",
      .takes = Q_TAKES_OUT | Q_TAKES_THREADS,
      .options = train_forward_table,
      .options_size = sizeof(struct train_forward_options),
      .arguments_min = 1,
      .arguments_max = 1,
      .run = train_forward},
+    {.name = "export",
+     .synopsis = "CHECKPOINT -o DIR [--dtype TYPE]",
+     .summary = "a checkpoint's model as a Hugging Face folder",
+     .details =
+         "CHECKPOINT is a checkpoint, a finished run, or a DeepseekV3 model from elsewhere (F32, BF16, F16, or FP8 "
+         "with "
+         "scales). Its hashes are compared first, where it has any. DIR gets config.json, generation_config.json, "
+         "the tokenizer's files and the tensors, and nothing of the optimizer.\n\n  quern-train export "
+         "run/checkpoints/step-00000400 -o model --dtype bf16",
+     .takes = Q_TAKES_OUT | Q_TAKES_FORCE,
+     .options = train_export_table,
+     .options_size = sizeof(struct train_export_options),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = train_export},
+    {.name = "inspect",
+     .synopsis = "CHECKPOINT [--tensors] [--json]",
+     .summary = "what a checkpoint or a model folder holds",
+     .details =
+         "Its place in the run, the model's shape and parameters, and its tensors with types and shapes; tensors of "
+         "layers and experts are put together. Headers are read and checked, no tensor's numbers (see verify).\n\n"
+         "  quern-train inspect run/checkpoints/step-00000400",
+     .takes = Q_TAKES_JSON,
+     .options = train_inspect_table,
+     .options_size = sizeof(struct train_inspect_options),
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = train_inspect},
     {.name = "ops",
      .synopsis = "[--backend NAME] [--perf]",
      .summary = "check every operation of a backend against the plain ones, or time them",

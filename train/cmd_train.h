@@ -42,6 +42,22 @@ struct train_forward_options {
 extern const struct q_option train_forward_table[];
 q_status train_forward(void *options, const char *const *arguments, size_t count);
 
+struct train_export_options {
+    struct q_common common;
+    const char *dtype;
+};
+
+extern const struct q_option train_export_table[];
+q_status train_export(void *options, const char *const *arguments, size_t count);
+
+struct train_inspect_options {
+    struct q_common common;
+    bool tensors;
+};
+
+extern const struct q_option train_inspect_table[];
+q_status train_inspect(void *options, const char *const *arguments, size_t count);
+
 extern const struct q_option train_ops_table[];
 q_status train_ops(void *options, const char *const *arguments, size_t count);
 

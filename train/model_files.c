@@ -22,6 +22,7 @@ struct storing {
     const struct model_parameter *parameters;
     size_t count;
     size_t file_count;
+    enum safetensors_type type; /* of weights */
     op_acc *buffer;
     json_t *weight_map; /* tensor -> file, for the index; NULL for the optimizer */
 };
@@ -72,13 +73,19 @@ static size_t file_end(const struct storing *storing, size_t first)
     return i;
 }
 
+/* Routing biases are moved by steps that BF16 would lose. */
+static enum safetensors_type type_of(const struct storing *storing, const struct model_parameter *parameter)
+{
+    return parameter->kind == MODEL_BIAS ? SAFETENSORS_F32 : storing->type;
+}
+
 static q_status declare(const struct storing *storing, struct safetensors_writer *writer,
                         const struct model_parameter *parameter, enum stored what)
 {
     const char *name;
     Q_TRY(q_arena_printf(storing->arena, &name, "%s%s", parameter->name, stored_suffix[what]));
     uint64_t shape[2] = {parameter->shape[0], parameter->shape[1]};
-    return safetensors_declare(writer, name, SAFETENSORS_F32, parameter->rank, shape);
+    return safetensors_declare(writer, name, type_of(storing, parameter), parameter->rank, shape);
 }
 
 static q_status write_values(const struct storing *storing, struct safetensors_writer *writer,
@@ -87,7 +94,8 @@ static q_status write_values(const struct storing *storing, struct safetensors_w
     if (what == STORED_WEIGHT)
         model_get(storing->model, parameter, storing->buffer);
     else
-        Q_TRY(optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter, storing->buffer));
+        Q_TRY(optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter,
+                            storing->buffer));
     return safetensors_write_floats(writer, storing->buffer, parameter->count);
 }
 
@@ -173,7 +181,7 @@ static q_status write_index(struct storing *storing)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < storing->count; i++)
-        bytes += (uint64_t)storing->parameters[i].count * sizeof(float);
+        bytes += storing->parameters[i].count * safetensors_type_bytes(type_of(storing, &storing->parameters[i]));
     json_t *index =
         json_pack("{s:{s:I},s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", storing->weight_map);
     if (!index)
@@ -181,12 +189,19 @@ static q_status write_index(struct storing *storing)
     return publish_json(storing->folder, "model.safetensors.index.json", index, storing->arena, storing->list);
 }
 
-static q_status write_configs(const struct model *model, const char *folder, struct q_arena *arena,
-                              struct model_file_list *list)
+static q_status write_configs(const struct model *model, enum safetensors_type type, const char *folder,
+                              struct q_arena *arena, struct model_file_list *list)
 {
     const struct model_config *config = model_get_config(model);
     json_t *json;
     Q_TRY(model_config_json(config, &json));
+    if (type == SAFETENSORS_BF16) {
+        q_status status = q_json_set(json, "torch_dtype", json_string("bfloat16"));
+        if (status) {
+            json_decref(json);
+            return status;
+        }
+    }
     Q_TRY(publish_json(folder, "config.json", json, arena, list));
     json_t *generation = json_object();
     q_status status = generation ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for generation_config.json");
@@ -220,13 +235,20 @@ static q_status gather_with_copies(struct storing *storing)
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list)
 {
-    struct storing storing = {.model = model, .folder = folder, .stem = "model", .arena = arena, .list = list};
+    return model_files_write_as(model, SAFETENSORS_F32, folder, arena, list);
+}
+
+q_status model_files_write_as(const struct model *model, enum safetensors_type type, const char *folder,
+                              struct q_arena *arena, struct model_file_list *list)
+{
+    struct storing storing = {
+        .model = model, .folder = folder, .stem = "model", .arena = arena, .list = list, .type = type};
     storing.weight_map = json_object();
     if (!storing.weight_map)
         return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", folder);
     q_status status = gather_with_copies(&storing);
     if (!status)
-        status = write_configs(model, folder, arena, list);
+        status = write_configs(model, type, folder, arena, list);
     if (!status)
         status = write_files(&storing);
     if (!status)

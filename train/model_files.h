@@ -9,6 +9,7 @@
 #include "base/manifest.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
+#include "train/safetensors.h"
 
 enum { MODEL_FILE_BYTES = 1 << 30 };
 
@@ -22,6 +23,9 @@ struct model_file_list {
  * model is written under their names too, since readers of released weights look for it there (model_copies). */
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list) Q_MUST_USE;
+/* The same with the tensors as `type` (F32 or BF16, rounded to the nearest); routing biases stay F32, as their readers want them. */
+q_status model_files_write_as(const struct model *model, enum safetensors_type type, const char *folder,
+                              struct q_arena *arena, struct model_file_list *list) Q_MUST_USE;
 /* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). Tensors of
  * layers behind the last one (MTP modules) are left alone where the model has none. A second name of a shared tensor may be missing; where it is there, it
  * must hold the same numbers: this trainer has no others. */

@@ -1,8 +1,7 @@
 /* Reading a model folder back: every file of the set, every tensor once, shapes compared. */
 #include "base/check.h"
-#include "base/fs.h"
 #include "train/model_files.h"
-#include "train/safetensors.h"
+#include "train/tensor_set.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,26 +74,26 @@ static q_status refuse_shape(const struct safetensors *file, const struct safete
 }
 
 /* A second name of a shared tensor: its numbers are compared when all are there (check_copies). */
-static q_status load_copy(struct loading *loading, const struct safetensors *file,
-                          const struct safetensors_tensor *tensor, const struct model_parameter *parameter,
-                          size_t place)
+static q_status load_copy(struct loading *loading, const struct tensor_set_entry *entry,
+                          const struct model_parameter *parameter, size_t place)
 {
-    if (!same_shape(parameter, tensor))
-        return refuse_shape(file, tensor, parameter);
-    Q_TRY(safetensors_read_floats(file, tensor, loading->buffer));
+    if (!same_shape(parameter, entry->tensor))
+        return refuse_shape(entry->file, entry->tensor, parameter);
+    Q_TRY(tensor_set_read(entry, loading->buffer));
     loading->copies[place] = q_hash_bytes(loading->buffer, parameter->count * sizeof(float));
     loading->copies_seen[place] = true;
     return Q_OK;
 }
 
-static q_status load_tensor(struct loading *loading, const struct safetensors *file,
-                            const struct safetensors_tensor *tensor)
+static q_status load_tensor(struct loading *loading, const struct tensor_set_entry *entry)
 {
+    const struct safetensors *file = entry->file;
+    const struct safetensors_tensor *tensor = entry->tensor;
     size_t kind, place;
     const struct model_parameter *parameter = parameter_of(loading, tensor->name, &kind);
     const struct model_parameter *copy = parameter ? NULL : copy_of(loading, tensor->name, &place);
     if (copy)
-        return load_copy(loading, file, tensor, copy, place);
+        return load_copy(loading, entry, copy, place);
     if (!parameter && (is_of_a_later_layer(loading, tensor->name) || tensor->count == 0))
         return Q_OK; /* without shared experts transformers stores matrices without elements for them */
     if (!parameter)
@@ -107,23 +106,11 @@ static q_status load_tensor(struct loading *loading, const struct safetensors *f
     if (loading->seen[index])
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is there twice", file->path, tensor->name);
     loading->seen[index] = true;
-    Q_TRY(safetensors_read_floats(file, tensor, loading->buffer));
+    Q_TRY(tensor_set_read(entry, loading->buffer));
     q_status status = loading->optimizer ? optimizer_put(loading->optimizer, kind ? OPTIMIZER_V : OPTIMIZER_M,
                                                          parameter, loading->buffer)
                                          : model_put(loading->model, parameter, loading->buffer);
     return q_context(status, "'%s': tensor '%s'", file->path, tensor->name);
-}
-
-static q_status load_file(struct loading *loading, const char *name)
-{
-    const char *path;
-    Q_TRY(q_fs_join(&loading->arena, loading->folder, name, &path));
-    struct safetensors file = {0};
-    q_status status = safetensors_open(path, &file);
-    for (size_t i = 0; i < file.count && !status; i++)
-        status = load_tensor(loading, &file, &file.tensors[i]);
-    safetensors_close(&file);
-    return status;
 }
 
 /* Everything is in the model now: what lies under a second name must be what lies under the first. */
@@ -171,10 +158,10 @@ static q_status check_all_seen(const struct loading *loading)
     return Q_OK;
 }
 
-/* Loads STEM.safetensors and STEM-*.safetensors. */
-static q_status load_set(struct loading *loading, const char *stem)
+/* Loads all tensors of a set. */
+static q_status load_set(struct loading *loading, const struct tensor_set *set)
 {
-    size_t count, copy_count, largest = 0, names_count;
+    size_t count, copy_count, largest = 0;
     const struct model_parameter *parameters = model_parameters(loading->model, &count);
     for (size_t i = 0; i < count; i++)
         largest = Q_MAX(largest, parameters[i].count);
@@ -183,21 +170,20 @@ static q_status load_set(struct loading *loading, const char *stem)
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies, &loading->copies));
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies_seen, &loading->copies_seen));
     Q_TRY(q_alloc(largest, sizeof *loading->buffer, &loading->buffer));
-    const char **names;
-    Q_TRY(q_fs_list(loading->folder, &loading->arena, &names, &names_count));
-    size_t stem_size = strlen(stem);
-    for (size_t i = 0; i < names_count; i++) {
-        char behind = strncmp(names[i], stem, stem_size) == 0 ? names[i][stem_size] : '\0';
-        if ((behind == '-' || behind == '.') && q_string_ends(q_string_of(names[i]), ".safetensors"))
-            Q_TRY(load_file(loading, names[i]));
-    }
+    for (size_t i = 0; i < set->count; i++)
+        if (!set->entries[i].is_scale)
+            Q_TRY(load_tensor(loading, &set->entries[i]));
     Q_TRY(check_all_seen(loading));
     return check_copies(loading);
 }
 
 static q_status load(struct loading *loading, const char *stem)
 {
-    q_status status = load_set(loading, stem);
+    struct tensor_set set;
+    q_status status = tensor_set_open(loading->folder, stem, &set);
+    if (!status)
+        status = load_set(loading, &set);
+    tensor_set_close(&set);
     q_release(loading->buffer);
     q_arena_release(&loading->arena);
     return status;

@@ -215,23 +215,43 @@ static float float_of_half(uint16_t half)
     return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+/* E4M3FN (Micikevicius et al., arXiv 2209.05433): 1 sign, 4 exponent (bias 7), 3 fraction; no infinities, all ones is NaN, the largest is 448. */
+static float float_of_f8(uint8_t code)
+{
+    uint32_t sign = (uint32_t)(code & 0x80) << 24, exponent = (code >> 3) & 15, fraction = code & 7U;
+    if ((code & 0x7f) == 0x7f)
+        return float_of_bits(sign | 0x7ff00000U);
+    if (exponent == 0)
+        return (sign ? -1.0F : 1.0F) * (float)fraction * 0x1p-9F;
+    return float_of_bits(sign | (exponent + 120) << 23 | fraction << 20);
+}
+
+static void widen(enum safetensors_type type, const void *from, size_t count, float *to)
+{
+    const uint16_t *wide = from;
+    const uint8_t *narrow = from;
+    for (size_t i = 0; i < count; i++)
+        to[i] = type == SAFETENSORS_BF16  ? float_of_bits((uint32_t)wide[i] << 16)
+                : type == SAFETENSORS_F16 ? float_of_half(wide[i])
+                                          : float_of_f8(narrow[i]);
+}
+
 q_status safetensors_read_floats(const struct safetensors *file, const struct safetensors_tensor *tensor, float *out)
 {
     if (tensor->type == SAFETENSORS_F32)
         return q_fs_read_at(file->fd, file->path, tensor->begin, out, (size_t)tensor->bytes);
-    if (tensor->type != SAFETENSORS_BF16 && tensor->type != SAFETENSORS_F16)
+    if (tensor->type != SAFETENSORS_BF16 && tensor->type != SAFETENSORS_F16 && tensor->type != SAFETENSORS_F8_E4M3)
         return q_fail(Q_ERR_INPUT, "%s: tensor '%s' of type %s cannot be read as floats", file->path, tensor->name,
                       types[tensor->type].name);
+    const uint64_t bytes = types[tensor->type].bytes;
     uint16_t *chunk;
     q_status status = Q_OK;
     Q_TRY(q_alloc(CHUNK, sizeof(*chunk), &chunk));
     for (uint64_t first = 0; first < tensor->count && status == Q_OK; first += CHUNK) {
         size_t count = (size_t)Q_MIN((uint64_t)CHUNK, tensor->count - first);
-        status =
-            q_fs_read_at(file->fd, file->path, tensor->begin + first * sizeof(*chunk), chunk, count * sizeof(*chunk));
-        for (size_t i = 0; i < count && status == Q_OK; i++)
-            out[first + i] =
-                tensor->type == SAFETENSORS_BF16 ? float_of_bits((uint32_t)chunk[i] << 16) : float_of_half(chunk[i]);
+        status = q_fs_read_at(file->fd, file->path, tensor->begin + first * bytes, chunk, (size_t)(count * bytes));
+        if (status == Q_OK)
+            widen(tensor->type, chunk, count, out + first);
     }
     q_release(chunk);
     return status;

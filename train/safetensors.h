@@ -56,7 +56,7 @@ void safetensors_close(struct safetensors *file);
 const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
 /* Elements first .. first + count - 1 of a tensor, as a list: for reading a part of it. They lie inside. */
 struct safetensors_tensor safetensors_part(const struct safetensors_tensor *tensor, uint64_t first, uint64_t count);
-/* All elements as floats (F32, BF16, F16) or as 64-bit numbers (I64, I32); other types are Q_ERR_INPUT. */
+/* All elements as floats (F32, BF16, F16, F8_E4M3 without scales: tensor_set.h) or as 64-bit numbers (I64, I32); other types are Q_ERR_INPUT. */
 q_status safetensors_read_floats(const struct safetensors *file, const struct safetensors_tensor *tensor,
                                  float *out) Q_MUST_USE;
 q_status safetensors_read_i64(const struct safetensors *file, const struct safetensors_tensor *tensor,
@@ -78,7 +78,8 @@ q_status safetensors_declare(struct safetensors_writer *writer, const char *name
                              unsigned rank, const uint64_t *shape) Q_MUST_USE;
 /* Opens PATH (by base/publish.h) and writes the header; metadata gets {"format": "pt"}, which transformers asks for. */
 q_status safetensors_begin(struct safetensors_writer *writer, const char *path) Q_MUST_USE;
-/* The next tensor's data, or the next piece of it: floats are F32 tensors only. */
+/* The next tensor's data, or the next piece of it. Floats are written to F32 tensors as they are, to BF16 ones rounded to the nearest, ties
+ * to even; Q_ERR_INPUT where a finite one would become infinite. */
 q_status safetensors_write_floats(struct safetensors_writer *writer, const float *values, uint64_t count) Q_MUST_USE;
 q_status safetensors_write_i64(struct safetensors_writer *writer, const int64_t *values, uint64_t count) Q_MUST_USE;
 q_status safetensors_commit(struct safetensors_writer *writer, struct q_file_identity *identity) Q_MUST_USE;

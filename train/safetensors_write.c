@@ -3,6 +3,10 @@
 #include "base/json.h"
 #include "train/safetensors.h"
 
+#include <math.h>
+
+enum { CHUNK = 1 << 16 };
+
 q_status safetensors_declare(struct safetensors_writer *writer, const char *name, enum safetensors_type type,
                              unsigned rank, const uint64_t *shape)
 {
@@ -77,8 +81,44 @@ static q_status write_next(struct safetensors_writer *writer, enum safetensors_t
     return q_publish_write(&writer->publish, values, (size_t)(count * safetensors_type_bytes(type)));
 }
 
+/* The nearest BF16, ties to even: half a unit is added, less one where the last bit stays even. */
+static uint16_t bf16_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (isnan(value))
+        return (uint16_t)(bits >> 16 | 0x40); /* the rounding could make an infinity of it */
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static q_status write_bf16(struct safetensors_writer *writer, const float *values, uint64_t count)
+{
+    uint16_t *chunk;
+    const char *name = writer->tensors[writer->next].name;
+    q_status status = Q_OK;
+    Q_TRY(q_alloc(CHUNK, sizeof *chunk, &chunk));
+    uint64_t first = 0;
+    do { /* a tensor without elements is written too */
+        size_t part = (size_t)Q_MIN((uint64_t)CHUNK, count - first);
+        for (size_t i = 0; i < part && !status; i++) {
+            chunk[i] = bf16_of(values[first + i]);
+            if ((chunk[i] & 0x7fff) == 0x7f80 && isfinite(values[first + i]))
+                status =
+                    q_fail(Q_ERR_INPUT, "tensor '%s' holds %g, which BF16 cannot", name, (double)values[first + i]);
+        }
+        if (!status)
+            status = write_next(writer, SAFETENSORS_BF16, chunk, part);
+        first += part;
+    } while (first < count && !status);
+    q_release(chunk);
+    return status;
+}
+
 q_status safetensors_write_floats(struct safetensors_writer *writer, const float *values, uint64_t count)
 {
+    q_check(writer->next < writer->count);
+    if (writer->tensors[writer->next].type == SAFETENSORS_BF16)
+        return write_bf16(writer, values, count);
     return write_next(writer, SAFETENSORS_F32, values, count);
 }
 

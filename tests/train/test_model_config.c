@@ -126,6 +126,19 @@ static void config_json_there_and_back(void **state)
     assert_same(&config, &back);
 }
 
+/* Published weights: how they are quantised is the readers' business, and the shape is what it is without. */
+static void published_quantization_is_taken(void **state)
+{
+    (void)state;
+    struct model_config config, back;
+    load("nano", &config);
+    write_config(&config, "quantization_config",
+                 json_pack("{s:s,s:s,s:s,s:[i,i]}", "activation_scheme", "dynamic", "fmt", "e4m3", "quant_method",
+                           "fp8", "weight_block_size", 128, 128));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+}
+
 static void what_is_not_computed_is_refused(void **state)
 {
     (void)state;
@@ -142,6 +155,8 @@ static void what_is_not_computed_is_refused(void **state)
         {"tie_word_embeddings", json_true()},
         {"rope_interleave", json_false()},
         {"quantization_config", json_object()},
+        {"quantization_config", json_pack("{s:s,s:[i,i]}", "quant_method", "fp8", "weight_block_size", 64, 128)},
+        {"quantization_config", json_pack("{s:s,s:[i,i]}", "quant_method", "awq", "weight_block_size", 128, 128)},
         {"rope_scaling", json_pack("{s:s}", "type", "linear")},
         {"hidden_size", json_null()},
         {"hidden_size", json_string("128")},
@@ -206,6 +221,7 @@ int main(void)
         cmocka_unit_test(counts_agree_with_the_table),
         cmocka_unit_test(operations_are_counted),
         cmocka_unit_test(config_json_there_and_back),
+        cmocka_unit_test(published_quantization_is_taken),
         cmocka_unit_test(what_is_not_computed_is_refused),
         cmocka_unit_test(names_that_do_not_exist_are_told),
         cmocka_unit_test(the_page_is_current),

@@ -67,10 +67,9 @@ struct demand {
 static q_status check_demands(const json_t *object, const char *name)
 {
     static const struct demand demands[] = {
-        {"model_type", "deepseek_v3", false}, {"hidden_act", "silu", false},
-        {"scoring_func", "sigmoid", false},   {"topk_method", "noaux_tc", false},
-        {"attention_bias", NULL, false},      {"tie_word_embeddings", NULL, false},
-        {"rope_interleave", NULL, true},      {"quantization_config", NULL, false},
+        {"model_type", "deepseek_v3", false}, {"hidden_act", "silu", false},   {"scoring_func", "sigmoid", false},
+        {"topk_method", "noaux_tc", false},   {"attention_bias", NULL, false}, {"tie_word_embeddings", NULL, false},
+        {"rope_interleave", NULL, true},
     };
     for (size_t i = 0; i < Q_COUNT_OF(demands); i++) {
         const struct demand *d = &demands[i];
@@ -85,6 +84,26 @@ static q_status check_demands(const json_t *object, const char *name)
                                      : "false or absent");
     }
     return Q_OK;
+}
+
+/* Published weights are FP8 in blocks of 128 x 128 with a scale each: how they are stored, which readers of tensors undo (train/tensor_set.h). */
+static q_status check_quantization(const json_t *config, const char *name)
+{
+    const json_t *object = json_object_get(config, "quantization_config");
+    if (!object || json_is_null(object))
+        return Q_OK;
+    const json_t *method = json_object_get(object, "quant_method"), *format = json_object_get(object, "fmt"),
+                 *block = json_object_get(object, "weight_block_size");
+    bool known = json_is_string(method) && strcmp(json_string_value(method), "fp8") == 0 &&
+                 (!format || (json_is_string(format) && strcmp(json_string_value(format), "e4m3") == 0)) &&
+                 json_array_size(block) == 2 && json_integer_value(json_array_get(block, 0)) == 128 &&
+                 json_integer_value(json_array_get(block, 1)) == 128;
+    return known
+               ? Q_OK
+               : q_fail(
+                     Q_ERR_INPUT,
+                     "%s: 'quantization_config' is none that quern reads; it must be fp8, e4m3, in blocks of 128 x 128",
+                     name);
 }
 
 static q_status read_rope_scaling(const json_t *config, const char *name, struct model_rope_scaling *out)
@@ -111,6 +130,7 @@ static q_status read_rope_scaling(const json_t *config, const char *name, struct
 static q_status from_json(const json_t *config, const char *name, struct model_config *out)
 {
     Q_TRY(check_demands(config, name));
+    Q_TRY(check_quantization(config, name));
     for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
         if (row->type != Q_SETTING_SECTION)
             Q_TRY(read_member(row, config, name, out));
