@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 double q_seconds(void);                       /* monotonic, from an arbitrary point */
+double q_time_seconds(void);                  /* now, seconds since 1970, UTC */
 void q_time_text(char out[21]);               /* now, UTC: 2026-11-21T21:30:00Z */
 
 /* SIGINT, SIGTERM and SIGUSR2 (Slurm's warning) ask a program to save and stop; a second SIGINT ends it at once. Long loops look at

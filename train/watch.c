@@ -1,11 +1,14 @@
 #include "train/watch.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "train/expert_load.h"
 #include "train/op_peak.h"
 #include "train/step_log.h"
+#include "train/tensorboard.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum {
     WINDOW_TOKENS = 1000000, /* the window of the load's violation: what the loss-free balancing is judged by */
@@ -18,6 +21,7 @@ struct watch {
     struct watch_setup setup;
     struct q_arena arena;
     struct step_log *metrics, *experts;
+    struct events *events;    /* NULL: not wanted */
     struct expert_load *load; /* NULL: the model has no router */
     struct q_buffer line;
     size_t routers, experts_count, top_k;
@@ -32,6 +36,7 @@ struct watch {
     op_acc *bias;         /* [E] */
     int64_t *window;      /* [routers, E] */
     uint64_t *source_tokens;
+    double *shares;                                                  /* [E] */
     double *violations, *window_violations, *entropies, *bias_norms; /* [routers] */
     double seconds_since;                                            /* of the steps since the last line */
     uint64_t tokens_since;
@@ -64,6 +69,7 @@ static q_status create_buffers(struct watch *watch)
     Q_TRY(q_arena_alloc(arena, watch->experts_count, sizeof(op_acc), &watch->bias));
     Q_TRY(q_arena_alloc(arena, routers * watch->experts_count, sizeof(int64_t), &watch->window));
     Q_TRY(q_arena_alloc(arena, watch->setup.source_count, sizeof(uint64_t), &watch->source_tokens));
+    Q_TRY(q_arena_alloc(arena, watch->experts_count, sizeof(double), &watch->shares));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->violations));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->window_violations));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->entropies));
@@ -95,6 +101,8 @@ static q_status create_all(struct watch *watch)
     Q_TRY(step_log_open(setup->run_folder, "metrics.jsonl", setup->position.step, &watch->metrics));
     if (watch->load) /* also where none are wanted any more: what stands behind the checkpoint goes */
         Q_TRY(step_log_open(setup->run_folder, "experts.jsonl", setup->position.step, &watch->experts));
+    if (setup->settings->watch.tensorboard)
+        Q_TRY(events_open(setup->run_folder, setup->position.step, q_time_seconds(), &watch->events));
     return watch->peak > 0 ? Q_OK : op_peak(model_ops(setup->model), setup->pool, PEAK_S, &watch->peak);
 }
 
@@ -117,6 +125,7 @@ void watch_release(struct watch *watch)
         return;
     step_log_close(watch->metrics);
     step_log_close(watch->experts);
+    events_close(watch->events);
     expert_load_release(watch->load);
     q_buffer_release(&watch->line);
     q_arena_release(&watch->arena);
@@ -182,6 +191,47 @@ static void fill_speed(struct watch *watch, struct metrics_step *step)
     watch->tokens_since = 0;
 }
 
+/* The step's numbers as one event: under their names in metrics.jsonl, those by source and layer below a slash. */
+static q_status write_events(struct watch *watch, const struct metrics_step *step)
+{
+    struct metrics_scalar scalars[METRICS_SCALARS_MAX];
+    const size_t count = metrics_scalars(step, scalars);
+    char tag[256];
+    events_begin(watch->events, step->position.step, q_time_seconds());
+    events_put_scalar(watch->events, "tokens", (double)step->position.tokens);
+    for (size_t i = 0; i < count; i++)
+        events_put_scalar(watch->events, scalars[i].name, scalars[i].value);
+    for (size_t i = 0; i < step->source_count; i++)
+        if (step->sources[i].targets) {
+            snprintf(tag, sizeof tag, "loss_by_source/%s", step->sources[i].name);
+            events_put_scalar(watch->events, tag, step->sources[i].loss / (double)step->sources[i].targets);
+        }
+    return events_end(watch->events);
+}
+
+/* What there is of every layer and expert is written at the maps' interval: hundreds of curves a step would fill the disk. */
+static q_status write_expert_events(struct watch *watch, const struct train_position *position)
+{
+    const size_t experts = watch->experts_count, cells = watch->routers * experts;
+    const int64_t *map = expert_load_map(watch->load);
+    char tag[64];
+    events_begin(watch->events, position->step, q_time_seconds());
+    for (size_t router = 0; router < watch->routers; router++) {
+        double total = 0;
+        for (size_t e = 0; e < experts; e++) {
+            watch->shares[e] = 0;
+            for (size_t s = 0; s < watch->setup.source_count; s++)
+                watch->shares[e] += (double)map[s * cells + router * experts + e];
+            total += watch->shares[e];
+        }
+        for (size_t e = 0; e < experts; e++)
+            watch->shares[e] *= total > 0 ? (double)experts / total : 0;
+        snprintf(tag, sizeof tag, "expert_load/layer_%02d", watch->layers[router]);
+        events_put_histogram(watch->events, tag, watch->shares, experts);
+    }
+    return events_end(watch->events);
+}
+
 static q_status write_map(struct watch *watch, const struct train_position *position)
 {
     for (size_t i = 0; i < watch->setup.source_count; i++)
@@ -197,6 +247,8 @@ static q_status write_map(struct watch *watch, const struct train_position *posi
     q_buffer_clear(&watch->line);
     Q_TRY(metrics_put_map(&watch->line, &map));
     Q_TRY(step_log_append(watch->experts, &watch->line));
+    if (watch->events)
+        Q_TRY(write_expert_events(watch, position));
     expert_load_clear_map(watch->load);
     return Q_OK;
 }
@@ -216,6 +268,8 @@ q_status watch_end_step(struct watch *watch, const struct metrics_step *step, co
         q_buffer_clear(&watch->line);
         Q_TRY(metrics_put_step(&watch->line, &whole));
         Q_TRY(step_log_append(watch->metrics, &watch->line));
+        if (watch->events)
+            Q_TRY(write_events(watch, &whole));
     }
     if (maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total))
         return write_map(watch, &step->position);

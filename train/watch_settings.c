@@ -12,6 +12,12 @@ static const struct q_setting rows[] = {
      .max = 1e9,
      .meaning = "steps between lines of experts.jsonl (every expert's load by source); one is written at the end too; "
                 "0: none, and nothing is counted"},
+    {.name = "tensorboard",
+     .type = Q_SETTING_BOOL,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = offsetof(struct watch_settings, tensorboard),
+     .standard = "true",
+     .meaning = "write the same numbers as TensorBoard event files too"},
     {.name = "peak_flop_per_s",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_OPERATIONAL,

@@ -6,6 +6,7 @@
 
 struct watch_settings {
     uint64_t experts_every; /* steps between lines of experts.jsonl; 0: none */
+    bool tensorboard;       /* event files too */
     double peak_flop_per_s; /* what flop_share is a share of; 0: measured at the start */
 };
 

@@ -61,7 +61,8 @@ static void rig_create(struct rig *rig)
 {
     const struct op_table *ops = op_table_cpu();
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
-    *rig = (struct rig){.settings = {.log_every = 2, .watch = {.experts_every = 3, .peak_flop_per_s = 1e12}}};
+    *rig = (struct rig){
+        .settings = {.log_every = 2, .watch = {.experts_every = 3, .tensorboard = true, .peak_flop_per_s = 1e12}}};
     assert_ok(q_pool_create(1, &rig->pool));
     assert_ok(ops->create(rig->pool, &rig->context));
     assert_ok(model_create(&config, ops, rig->context, &shape, &rig->model));
