@@ -8,9 +8,11 @@
 
 #include <string.h>
 
-const struct q_option train_export_table[] = {{"dtype", 0, Q_OPTION_TEXT, offsetof(struct train_export_options, dtype),
-                                               "TYPE", "f32 or bf16 (f32); routing biases stay f32"},
-                                              {0}};
+const struct q_option train_export_table[] = {
+    {"dtype", 0, Q_OPTION_TEXT, offsetof(struct train_export_options, dtype), "TYPE",
+     "f32 or bf16 (f32); routing biases stay f32"},
+    {"mtp", 0, Q_OPTION_FLAG, offsetof(struct train_export_options, mtp), NULL, "the MTP modules too"},
+    {0}};
 
 static q_status parse_type(const char *text, enum safetensors_type *out)
 {
@@ -72,7 +74,7 @@ q_status train_export(void *given, const char *const *arguments, size_t count)
 {
     (void)count;
     const struct train_export_options *options = given;
-    const struct model_shape shape = {.batch = 1, .sequence = 1};
+    const struct model_shape shape = {.batch = 1, .sequence = 1, .mtp = options->mtp};
     struct opened_model opened;
     struct q_arena arena = {0};
     enum safetensors_type type;

@@ -31,7 +31,8 @@ struct run {
     struct model_config config;
     struct q_manifest shards;
     struct q_step step;
-    json_t *schedule; /* settings tagged schedule */
+    json_t *schedule;        /* settings tagged schedule */
+    const char *from_folder; /* of 'train.from'; NULL: none */
 };
 
 static void release(struct run *run)
@@ -53,6 +54,8 @@ static q_status load_recipe(struct run *run)
     Q_TRY(q_settings_load(&train_settings_table, q_recipe_section(&run->recipe, "train"), arena, &run->settings));
     Q_TRY(train_settings_check(&run->settings, run->recipe.file));
     Q_TRY(model_config_load(q_recipe_section(&run->recipe, "model"), run->recipe.folder, arena, &run->config));
+    if (run->settings.from)
+        Q_TRY(q_fs_join(arena, run->recipe.folder, run->settings.from, &run->from_folder));
     return q_settings_json(&train_settings_table, &run->settings, Q_TAG_SCHEDULE, 0, &run->schedule);
 }
 
@@ -114,6 +117,8 @@ static q_status seal_step(struct run *run)
     Q_TRY(identity_settings(run, &settings));
     Q_TRY(q_step_begin(&run->step, "train", "run", TRAIN_OUTPUT_VERSION, run->recipe.seed, settings));
     Q_TRY(step_add_data(&run->step, &run->shards, run->options->tokenizer));
+    if (run->from_folder)
+        Q_TRY(q_context(step_add_weights(&run->step, run->from_folder), "'train.from'"));
     return q_step_seal(&run->step);
 }
 
@@ -228,6 +233,7 @@ static q_status train_model(struct run *run)
                                   .config = &run->config,
                                   .shards_folder = run->options->shards,
                                   .tokenizer_folder = run->options->tokenizer,
+                                  .from_folder = run->from_folder,
                                   .run_folder = run->step.folder,
                                   .force = run->options->common.force,
                                   .threads = (unsigned)run->options->common.threads};

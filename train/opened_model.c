@@ -16,7 +16,7 @@ static q_status verify_manifest(const char *folder)
 
 /* Tensors have no checksums of their own, and one flipped bit of a parameter changes every figure: whatever says what the bytes should be is asked
  * first. A folder from elsewhere has nothing that says it. */
-static q_status verify_folder(const char *folder)
+q_status opened_model_verify(const char *folder)
 {
     struct q_arena arena = {0};
     struct train_position position;
@@ -39,7 +39,7 @@ out:
 static q_status open_all(const char *folder, const struct model_shape *shape, unsigned threads,
                          struct opened_model *out)
 {
-    Q_TRY(verify_folder(folder));
+    Q_TRY(opened_model_verify(folder));
     Q_TRY(model_config_read(folder, &out->config));
     out->shape = *shape;
     if (shape->sequence == 0)

@@ -1,6 +1,10 @@
 #include "train/step_inputs.h"
 
 #include "base/fs.h"
+#include "train/opened_model.h"
+#include "train/tensor_set.h"
+
+#include <inttypes.h>
 
 q_status step_add_data(struct q_step *step, const struct q_manifest *shards, const char *tokenizer_folder)
 {
@@ -19,4 +23,38 @@ q_status step_add_data(struct q_step *step, const struct q_manifest *shards, con
                       file);
     Q_TRY(q_step_add_input(step, "shards", shards->hash));
     return q_step_add_input(step, "tokenizer", hash);
+}
+
+static q_status hash_files(const struct tensor_set *set, q_hash *out)
+{
+    struct q_buffer lines = {0};
+    char hex[Q_HASH_HEX];
+    q_status status = Q_OK;
+    for (size_t i = 0; i < set->file_count && !status; i++) {
+        const char *path = set->files[i].path;
+        uint64_t bytes;
+        q_hash hash;
+        status = q_fs_hash_file(path, &bytes, &hash);
+        if (!status)
+            status =
+                q_buffer_printf(&lines, "%s\t%" PRIu64 "\t%s\n", q_fs_base_name(path), bytes, q_hash_hex(hash, hex));
+    }
+    *out = q_hash_bytes(lines.data, lines.size);
+    q_buffer_release(&lines);
+    return status;
+}
+
+q_status step_add_weights(struct q_step *step, const char *model_folder)
+{
+    struct tensor_set set;
+    q_hash hash;
+    Q_TRY(opened_model_verify(model_folder));
+    q_status status = tensor_set_open(model_folder, "model", &set);
+    if (!status && set.count == 0)
+        status = q_fail(Q_ERR_INPUT, "'%s' holds no weights: there is no model*.safetensors", model_folder);
+    if (!status)
+        status = hash_files(&set, &hash);
+    tensor_set_close(&set);
+    Q_TRY(status);
+    return q_step_add_input(step, "from", hash);
 }

@@ -8,4 +8,8 @@
  * Q_ERR_USAGE where the shards were not encoded with that tokenizer. */
 q_status step_add_data(struct q_step *step, const struct q_manifest *shards, const char *tokenizer_folder) Q_MUST_USE;
 
+/* Adds the input `from`: what a run begins with. Its hash is that of the lines "NAME<tab>BYTES<tab>HASH" of the folder's files of weights,
+ * sorted by name, as docs/steps.md has it for sources; every byte is read, and compared with the hashes that the folder itself has. */
+q_status step_add_weights(struct q_step *step, const char *model_folder) Q_MUST_USE;
+
 #endif

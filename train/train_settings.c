@@ -229,7 +229,8 @@ static const struct q_setting guard_rows[] = {
      .offset = offsetof(struct guard_settings, rule),
      .standard = "stop",
      .choices = guard_rules,
-     .meaning = "after a loss or gradient that is no number, or a spike, which a second try repeats: `stop` the run; `skip` the step's samples; go `back` to "
+     .meaning = "after a loss or gradient that is no number, or a spike, which a second try repeats: `stop` the run; "
+                "`skip` the step's samples; go `back` to "
                 "the last checkpoint and skip the samples from there up to behind it"},
     {.name = "deviations",
      .type = Q_SETTING_DOUBLE,
@@ -238,7 +239,8 @@ static const struct q_setting guard_rows[] = {
      .unit = "standard deviations",
      .standard = "0",
      .max = 1e6,
-     .meaning = "a loss or gradient norm so far above the mean of the window is a spike; 0: none is looked for. OLMo-core's is 6"},
+     .meaning = "a loss or gradient norm so far above the mean of the window is a spike; 0: none is looked for. "
+                "OLMo-core's is 6"},
     {.name = "window",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_SCHEDULE,
@@ -247,7 +249,8 @@ static const struct q_setting guard_rows[] = {
      .standard = "128",
      .min = 2,
      .max = GUARD_WINDOW_MAX,
-     .meaning = "the newest steps that mean and deviation are taken of; spikes are looked for once half of them are there"},
+     .meaning =
+         "the newest steps that mean and deviation are taken of; spikes are looked for once half of them are there"},
     {.name = "norm_max",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,
@@ -327,6 +330,13 @@ static const struct q_setting rows[] = {
      .offset = AT(guard),
      .table = &guard_table,
      .meaning = "losses and gradients that are not to be believed"},
+    {.name = "from",
+     .type = Q_SETTING_TEXT,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(from),
+     .meaning =
+         "model folder whose weights the run begins with, relative to the recipe (F32, BF16, F16, or FP8 with scales; "
+         "of the shape of `model`); none: random ones. Its bytes are in the identity, not its path"},
     {.name = "log_every",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_OPERATIONAL,

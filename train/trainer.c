@@ -10,6 +10,7 @@
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/model/model.h"
+#include "train/model_files.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/watch.h"
@@ -181,6 +182,8 @@ static q_status read_latest(struct trainer *trainer)
 static q_status begin_fresh(struct trainer *trainer)
 {
     Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
+    if (trainer->setup.from_folder)
+        Q_TRY(q_context(model_files_read(trainer->model, trainer->setup.from_folder), "'train.from'"));
     optimizer_clear(trainer->optimizer);
     trainer->position = (struct train_position){0};
     trainer->window.count = 0;
@@ -346,8 +349,8 @@ static double sum_mtp_losses(struct trainer *trainer)
 
 /* What forward and backward of a step's whole batch came to. */
 struct step_result {
-    double loss;         /* mean over its targets */
-    double mtp_loss;     /* mean over the MTP modules of the means over theirs; NaN where there are none, or they rest */
+    double loss;     /* mean over its targets */
+    double mtp_loss; /* mean over the MTP modules of the means over theirs; NaN where there are none, or they rest */
     double balance_loss; /* mean over its sequences */
     double norm;         /* of the gradients */
     uint64_t samples;    /* the place in the data order behind its samples */

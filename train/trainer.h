@@ -19,6 +19,7 @@ struct trainer_setup {
     const struct model_config *config;
     const char *shards_folder;
     const char *tokenizer_folder; /* for the checkpoints' copies; NULL: none */
+    const char *from_folder;      /* whose weights a fresh run begins with; NULL: random ones */
     const char *run_folder;       /* exists */
     q_hash run;                   /* of the step's identity: what its checkpoints belong to */
     bool force;                   /* checkpoints of another run in the folder are removed instead of refused */
