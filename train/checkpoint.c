@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/publish.h"
 #include "train/model_files.h"
+#include "train/state_hash.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +31,8 @@ static q_status hash_position(json_t *json, q_hash *out)
 }
 
 static q_status write_trainer_json(const char *folder, const struct checkpoint_state *state,
-                                   const struct model_file_list *list, struct q_arena *arena)
+                                   const struct state_hashes *hashes, const struct model_file_list *list,
+                                   struct q_arena *arena)
 {
     const struct train_position *position = &state->position;
     json_t *window;
@@ -49,6 +51,8 @@ static q_status write_trainer_json(const char *folder, const struct checkpoint_s
                                               q_hash_hex(list->files[i].identity.hash, hex)));
     const char *path;
     q_hash hash;
+    if (!status)
+        status = state_hashes_put(hashes, json);
     if (!status && state->window && state->window->count && !(status = guard_window_json(state->window, &window)))
         status = q_json_set(json, "guard", window);
     if (!status)
@@ -64,7 +68,7 @@ static q_status write_trainer_json(const char *folder, const struct checkpoint_s
 }
 
 static q_status write_files(const char *folder, const struct checkpoint_state *state, struct q_arena *arena,
-                            uint64_t *out_bytes)
+                            struct checkpoint_written *written)
 {
     struct model_file_list list = {0};
     Q_TRY(q_fs_make_directories(folder));
@@ -72,9 +76,9 @@ static q_status write_files(const char *folder, const struct checkpoint_state *s
     Q_TRY(optimizer_files_write(state->model, state->optimizer, folder, arena, &list));
     if (state->tokenizer_folder)
         Q_TRY(model_files_copy_tokenizer(state->tokenizer_folder, folder, arena, &list));
-    Q_TRY(write_trainer_json(folder, state, &list, arena));
-    for (size_t i = 0; i < list.count && out_bytes; i++)
-        *out_bytes += list.files[i].identity.bytes;
+    Q_TRY(write_trainer_json(folder, state, &written->hashes, &list, arena));
+    for (size_t i = 0; i < list.count; i++)
+        written->bytes += list.files[i].identity.bytes;
     return Q_OK;
 }
 
@@ -142,7 +146,7 @@ static q_status is_latest(const char *run_folder, const char *folder, struct q_a
 }
 
 static q_status write_in(struct q_arena *arena, const char *run_folder, const struct checkpoint_state *state,
-                         const struct checkpoint_keep *keep, uint64_t *out_bytes)
+                         const struct checkpoint_keep *keep, struct checkpoint_written *written)
 {
     char name[NAME_SIZE];
     const char *checkpoints, *folder, *partial, *latest;
@@ -153,9 +157,10 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
     bool same;
     Q_TRY(is_latest(run_folder, folder, arena, &same));
+    Q_TRY(state_hash(state->model, state->optimizer, &written->hashes));
     if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
-        Q_TRY(write_files(partial, state, arena, out_bytes));
+        Q_TRY(write_files(partial, state, arena, written));
         Q_TRY(q_fs_sync_directory(partial));
         Q_TRY(q_fs_remove_tree(folder)); /* of a kill before `latest` moved, or of a course that was given up */
         if (q_fs()->rename(partial, folder) != 0)
@@ -178,12 +183,13 @@ q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct
 }
 
 q_status checkpoint_write(const char *run_folder, const struct checkpoint_state *state,
-                          const struct checkpoint_keep *keep, uint64_t *out_bytes)
+                          const struct checkpoint_keep *keep, struct checkpoint_written *written)
 {
     struct q_arena arena = {0};
-    if (out_bytes)
-        *out_bytes = 0;
-    q_status status = write_in(&arena, run_folder, state, keep, out_bytes);
+    struct checkpoint_written done = {0};
+    q_status status = write_in(&arena, run_folder, state, keep, &done);
+    if (written)
+        *written = done;
     q_arena_release(&arena);
     return q_context(status, "checkpoint of step %" PRIu64, state->position.step);
 }
@@ -236,6 +242,13 @@ q_status checkpoint_remove_all(const char *run_folder)
     return status;
 }
 
+/* What a checkpoint says beside its position. */
+struct checkpoint_facts {
+    struct guard_window *window; /* NULL: not asked for */
+    struct state_hashes hashes;
+    bool hashed;
+};
+
 /* One entry of the list: its size and its hash. */
 static q_status verify_file(const char *folder, const json_t *entry, struct q_arena *arena)
 {
@@ -272,7 +285,7 @@ static q_status verify_position(const char *folder, json_t *json)
 }
 
 static q_status verify_list(const char *folder, json_t *json, struct q_arena *arena, struct train_position *position,
-                            q_hash *out_run, struct guard_window *window)
+                            q_hash *out_run, struct checkpoint_facts *facts)
 {
     json_t *files, *entry;
     size_t i;
@@ -292,11 +305,12 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
         Q_TRY(q_hash_parse(hex, out_run));
     Q_TRY(q_json_get_array(json, folder, "files", &files));
     json_array_foreach(files, i, entry) Q_TRY(verify_file(folder, entry, arena));
-    return window ? guard_window_read(json_object_get(json, "guard"), folder, window) : Q_OK;
+    Q_TRY(facts->window ? guard_window_read(json_object_get(json, "guard"), folder, facts->window) : Q_OK);
+    return state_hashes_read(json, folder, &facts->hashes, &facts->hashed);
 }
 
 static q_status verify(const char *folder, struct train_position *position, q_hash *out_run,
-                       struct guard_window *window)
+                       struct checkpoint_facts *facts)
 {
     struct q_arena arena = {0};
     json_t *json = NULL;
@@ -305,7 +319,7 @@ static q_status verify(const char *folder, struct train_position *position, q_ha
     if (!status)
         status = q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json);
     if (!status)
-        status = verify_list(folder, json, &arena, position, out_run, window);
+        status = verify_list(folder, json, &arena, position, out_run, facts);
     json_decref(json);
     q_arena_release(&arena);
     return status;
@@ -313,7 +327,18 @@ static q_status verify(const char *folder, struct train_position *position, q_ha
 
 q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *out_run)
 {
-    return verify(folder, position, out_run, NULL);
+    struct checkpoint_facts facts = {0};
+    return verify(folder, position, out_run, &facts);
+}
+
+q_status checkpoint_hashes(const char *folder, struct train_position *position, struct state_hashes *hashes,
+                           bool *hashed)
+{
+    struct checkpoint_facts facts = {0};
+    Q_TRY(verify(folder, position, NULL, &facts));
+    *hashes = facts.hashes;
+    *hashed = facts.hashed;
+    return Q_OK;
 }
 
 static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash run, bool *own)
@@ -347,7 +372,8 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
     const char *folder;
     q_hash seen;
     Q_TRY(latest_folder(run_folder, arena, &folder));
-    q_status status = verify(folder, position, &seen, window);
+    struct checkpoint_facts facts = {.window = window};
+    q_status status = verify(folder, position, &seen, &facts);
     if (status == Q_ERR_INPUT)
         return q_fail(status, "%s; to go on from an earlier checkpoint, write its name into '%s/latest'",
                       q_error_text(), run_folder);
@@ -357,7 +383,14 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
     Q_TRY(model_files_read(model, folder));
     Q_TRY(optimizer_files_read(model, optimizer, folder));
     optimizer_set_steps(optimizer, position->step);
-    return Q_OK;
+    struct state_hashes hashes;
+    Q_TRY(facts.hashed ? state_hash(model, optimizer, &hashes) : Q_OK);
+    const char *differs = facts.hashed ? state_hashes_differ(&hashes, &facts.hashes) : NULL;
+    return differs ? q_fail(Q_ERR_INPUT,
+                            "'%s': the %s are not those that were written, though the files are; "
+                            "is this machine's memory sound?",
+                            folder, differs)
+                   : Q_OK;
 }
 
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,

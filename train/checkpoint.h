@@ -12,6 +12,7 @@
 #include "train/guard.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
+#include "train/state_hash.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,10 +39,16 @@ struct checkpoint_keep {
     uint64_t every; /* multiples of this step stay for ever; 0: none */
 };
 
+/* What checkpoint_write has done. */
+struct checkpoint_written {
+    uint64_t bytes; /* of the files that it wrote; 0 where the state was there already */
+    struct state_hashes hashes;
+};
+
 /* Writes the checkpoint of this state and moves `latest` to it, then removes those that need not be kept. Where `latest` names a whole
- * checkpoint of the same step already, nothing is written; any other one of that step is replaced. *out_bytes (may be NULL): of its files. */
+ * checkpoint of the same step already, nothing is written; any other one of that step is replaced. *written may be NULL. */
 q_status checkpoint_write(const char *run_folder, const struct checkpoint_state *state,
-                          const struct checkpoint_keep *keep, uint64_t *out_bytes) Q_MUST_USE;
+                          const struct checkpoint_keep *keep, struct checkpoint_written *written) Q_MUST_USE;
 
 /* Removes the checkpoints up to the step `present` that need not be kept: checkpoint_write does it at its end, a run that goes on at its beginning, for a kill
  * may have come between a checkpoint and the removal of older ones. */
@@ -58,5 +65,8 @@ q_status checkpoint_read(const char *run_folder, struct model *model, struct opt
                          struct train_position *position, struct guard_window *window) Q_MUST_USE;
 /* Checks a checkpoint's folder: every listed file, its size and its hash; nothing missing. */
 q_status checkpoint_verify(const char *folder, struct train_position *position, q_hash *run) Q_MUST_USE;
+/* The same, and the hashes of its state that it was written with (*hashed = false: none; state_hash.h). */
+q_status checkpoint_hashes(const char *folder, struct train_position *position, struct state_hashes *hashes,
+                           bool *hashed) Q_MUST_USE;
 
 #endif

@@ -97,10 +97,14 @@ static const struct q_verb verbs[] = {
      .options_size = sizeof(struct train_ops_options),
      .run = train_ops},
     {.name = "verify",
-     .synopsis = "CHECKPOINT...",
-     .summary = "read every byte of checkpoints and compare their hashes",
+     .synopsis = "CHECKPOINT... | RUN... --against RUN",
+     .summary = "whether checkpoints are whole; whether runs are the same",
+     .details = "Reads every byte of checkpoints and compares files with their hashes, and the tensors with the hash of "
+                "the state that was in memory, where the checkpoint or the run's journal has one.\n\n  quern-train verify "
+                "run/train/KEY/checkpoints/*\n  quern-train verify run/train/KEY --against other/train/KEY",
      .takes = 0,
-     .options_size = sizeof(struct q_common),
+     .options = train_verify_table,
+     .options_size = sizeof(struct train_verify_options),
      .arguments_min = 1,
      .arguments_max = SIZE_MAX,
      .run = train_verify},

@@ -18,6 +18,12 @@ q_status train_run(void *options, const char *const *arguments, size_t count);
 q_status train_plan(void *options, const char *const *arguments, size_t count);
 q_status train_schedule(void *options, const char *const *arguments, size_t count);
 q_status train_report(void *options, const char *const *arguments, size_t count);
+struct train_verify_options {
+    struct q_common common;
+    const char *against;
+};
+
+extern const struct q_option train_verify_table[];
 q_status train_verify(void *options, const char *const *arguments, size_t count);
 
 struct train_bench_options {

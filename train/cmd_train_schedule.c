@@ -1,9 +1,8 @@
-/* quern-train schedule and verify: what a recipe's run will do, and whether a checkpoint is whole. */
+/* quern-train schedule: what a recipe's run will do. */
 #include "base/check.h"
 #include "base/json.h"
 #include "base/recipe.h"
 #include "shards/shards.h"
-#include "train/checkpoint.h"
 #include "train/cmd_train.h"
 #include "train/schedule.h"
 
@@ -110,16 +109,4 @@ q_status train_schedule(void *options, const char *const *arguments, size_t coun
     q_status status = schedule_in(options, &recipe);
     q_recipe_release(&recipe);
     return status;
-}
-
-q_status train_verify(void *options, const char *const *arguments, size_t count)
-{
-    (void)options;
-    for (size_t i = 0; i < count; i++) {
-        struct train_position position;
-        Q_TRY(checkpoint_verify(arguments[i], &position, NULL));
-        printf("%s: whole; step %" PRIu64 ", %" PRIu64 " samples, %" PRIu64 " tokens\n", arguments[i], position.step,
-               position.samples, position.tokens);
-    }
-    return Q_OK;
 }

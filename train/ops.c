@@ -18,6 +18,7 @@ static const struct entry entries[] = {
     ENTRY(release),
     ENTRY(reserve),
     ENTRY(workspace_bytes),
+    ENTRY(workspace_plan),
     ENTRY(memory_create),
     ENTRY(memory_release),
     ENTRY(copy_in),

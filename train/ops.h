@@ -194,6 +194,7 @@ struct op_table {
     void (*release)(struct op_context *context); /* NULL is allowed */
     q_status (*reserve)(struct op_context *context, const struct op_limits *limits);
     size_t (*workspace_bytes)(const struct op_context *context);
+    size_t (*workspace_plan)(const struct op_limits *limits, unsigned threads); /* what reserve would take */
     q_status (*memory_create)(struct op_context *context, size_t bytes, void *out_pointer); /* zeroed, aligned to 64 */
     void (*memory_release)(struct op_context *context, void *memory);
     void (*copy_in)(struct op_context *context, void *to, const void *host, size_t bytes);

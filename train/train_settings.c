@@ -337,6 +337,14 @@ static const struct q_setting rows[] = {
      .meaning =
          "model folder whose weights the run begins with, relative to the recipe (F32, BF16, F16, or FP8 with scales; "
          "of the shape of `model`); none: random ones. Its bytes are in the identity, not its path"},
+    {.name = "hash_every",
+     .type = Q_SETTING_COUNT,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(hash_every),
+     .unit = "steps",
+     .standard = "0",
+     .max = 1e9,
+     .meaning = "steps between hashes of parameters and moments in the journal, by which runs are compared; 0: with each checkpoint alone"},
     {.name = "log_every",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_OPERATIONAL,

@@ -62,7 +62,8 @@ struct train_settings {
     struct guard_settings guard;
 
     const char *from;   /* model folder whose weights the run begins with, relative to the recipe; NULL: random ones */
-    uint64_t log_every; /* steps between lines of metrics.jsonl */
+    uint64_t hash_every; /* steps between hashes of the state in the journal; 0: with checkpoints alone */
+    uint64_t log_every;  /* steps between lines of metrics.jsonl */
     struct watch_settings watch;
 };
 

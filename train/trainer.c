@@ -118,9 +118,8 @@ static q_status create_model(struct trainer *trainer)
     return optimizer_create(trainer->model, &optimizer, NULL, &trainer->optimizer);
 }
 
-static q_status place_json(const struct trainer *trainer, json_t **out)
+static q_status place_json(const struct train_position *at, json_t **out)
 {
-    const struct train_position *at = &trainer->position;
     *out = json_pack("{s:I,s:I,s:I}", "step", (json_int_t)at->step, "samples", (json_int_t)at->samples, "tokens",
                      (json_int_t)at->tokens);
     return *out ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the journal");
@@ -130,7 +129,7 @@ static q_status place_json(const struct trainer *trainer, json_t **out)
 static q_status note(struct trainer *trainer, const char *event)
 {
     json_t *fields;
-    Q_TRY(place_json(trainer, &fields));
+    Q_TRY(place_json(&trainer->position, &fields));
     return q_journal_append(trainer->journal, event, fields);
 }
 
@@ -138,7 +137,7 @@ static q_status note(struct trainer *trainer, const char *event)
 static q_status note_start(struct trainer *trainer, const char *event)
 {
     json_t *fields, *schedule;
-    Q_TRY(place_json(trainer, &fields));
+    Q_TRY(place_json(&trainer->position, &fields));
     q_status status = q_settings_json(&train_settings_table, trainer->setup.settings, Q_TAG_SCHEDULE, 0, &schedule);
     if (!status)
         status = q_json_set(fields, "schedule", schedule);
@@ -426,7 +425,7 @@ static q_status note_rerun(struct trainer *trainer, const char *reason, const st
 {
     json_t *fields;
     const bool same = same_bits(first->loss, again->loss) && same_bits(first->norm, again->norm);
-    Q_TRY(place_json(trainer, &fields));
+    Q_TRY(place_json(&trainer->position, &fields));
     q_status status = q_json_set(fields, "reason", json_string(reason));
     if (!status)
         status = q_json_set(fields, "loss", any_number(first->loss));
@@ -453,7 +452,7 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
     json_t *fields;
     char hex[Q_HASH_HEX];
     const uint64_t from = skips_next(&trainer->skips, trainer->position.samples);
-    Q_TRY(place_json(trainer, &fields));
+    Q_TRY(place_json(&trainer->position, &fields));
     q_status status = q_json_set(fields, "run", json_string(q_hash_hex(trainer->setup.run, hex)));
     if (!status)
         status = q_json_set(fields, "rule", json_string(rule));
@@ -528,6 +527,26 @@ static q_status look_at(struct trainer *trainer, const struct schedule_point *po
     return follow_rule(trainer, guard_verdict_text(verdict), result);
 }
 
+/* A line of the journal with a place and the hashes of the state there. */
+static q_status note_state(struct trainer *trainer, const char *event, const struct train_position *at,
+                           const struct state_hashes *hashes)
+{
+    json_t *fields;
+    Q_TRY(place_json(at, &fields));
+    q_status status = state_hashes_put(hashes, fields);
+    if (!status)
+        return q_journal_append(trainer->journal, event, fields);
+    json_decref(fields);
+    return status;
+}
+
+static q_status note_hashes(struct trainer *trainer)
+{
+    struct state_hashes hashes;
+    Q_TRY(state_hash(trainer->model, trainer->optimizer, &hashes));
+    return note_state(trainer, "hash", &trainer->position, &hashes);
+}
+
 /* One optimizer step, or a decision of the guards. */
 static q_status step_once(struct trainer *trainer)
 {
@@ -559,7 +578,9 @@ static q_status step_once(struct trainer *trainer)
                                 .sources = trainer->source_sums,
                                 .source_count = trainer->shards->source_count};
     q_progress_note("step %" PRIu64 ", loss %.3f", step.position.step, step.loss);
-    return watch_end_step(trainer->watch, &step, trainer->counts);
+    Q_TRY(watch_end_step(trainer->watch, &step, trainer->counts));
+    const uint64_t hash_every = trainer->setup.settings->hash_every;
+    return hash_every > 0 && trainer->position.step % hash_every == 0 ? note_hashes(trainer) : Q_OK;
 }
 
 static q_status save(struct trainer *trainer)
@@ -573,9 +594,10 @@ static q_status save(struct trainer *trainer)
                                            .position = trainer->position,
                                            .run = trainer->setup.run,
                                            .tokenizer_folder = trainer->setup.tokenizer_folder};
-    Q_TRY(checkpoint_write(trainer->setup.run_folder, &state, &keep, NULL));
+    struct checkpoint_written written;
+    Q_TRY(checkpoint_write(trainer->setup.run_folder, &state, &keep, &written));
     trainer->saved_step = trainer->position.step;
-    return note(trainer, "checkpoint");
+    return note_state(trainer, "checkpoint", &trainer->position, &written.hashes);
 }
 
 static q_status run_steps(struct trainer *trainer)

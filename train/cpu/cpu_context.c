@@ -67,19 +67,27 @@ static size_t shared_floats(const struct op_limits *l)
     return Q_MAX(floats, 2 * (size_t)q_ceil_div(l->parameters, CPU_SUM_BLOCK));
 }
 
+static size_t worker_bytes(const struct op_limits *limits)
+{
+    return cpu_round_up(worker_floats(limits) * sizeof(float), 4096) + 64; /* + 64: not the same cache sets */
+}
+
+static size_t workspace_plan(const struct op_limits *limits, unsigned threads)
+{
+    return threads * worker_bytes(limits) + (CPU_PACK_FLOATS + shared_floats(limits)) * sizeof(float);
+}
+
 static q_status context_reserve(struct op_context *context, const struct op_limits *limits)
 {
     workspace_release(context);
     context->limits = *limits;
-    context->worker_bytes =
-        cpu_round_up(worker_floats(limits) * sizeof(float), 4096) + 64; /* + 64: not the same cache sets */
+    context->worker_bytes = worker_bytes(limits);
     context->pack_floats = CPU_PACK_FLOATS;
     context->shared_floats = shared_floats(limits);
     Q_TRY(q_alloc_aligned(context->threads, context->worker_bytes, &context->workers));
     Q_TRY(q_alloc_aligned(context->pack_floats, sizeof(float), &context->pack));
     Q_TRY(q_alloc_aligned(context->shared_floats, sizeof(float), &context->shared));
-    context->bytes =
-        context->threads * context->worker_bytes + (context->pack_floats + context->shared_floats) * sizeof(float);
+    context->bytes = workspace_plan(limits, context->threads);
     return Q_OK;
 }
 
@@ -130,6 +138,7 @@ void cpu_context_install(struct op_table *table)
     table->release = context_release;
     table->reserve = context_reserve;
     table->workspace_bytes = workspace_bytes;
+    table->workspace_plan = workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
     table->copy_in = copy;

@@ -10,7 +10,7 @@
 
 enum { STAGING = 1 << 16 }; /* elements that init draws at a time */
 
-static struct op_limits limits_of(const struct model *model)
+struct op_limits model_limits(const struct model *model)
 {
     const struct model_sizes *s = &model->sizes;
     size_t width = Q_MAX(Q_MAX(s->hidden, s->low), Q_MAX(s->heads * s->key, s->heads * (s->nope + s->v)));
@@ -44,14 +44,14 @@ static q_status take_memory(struct model *model)
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
     const size_t elements = model->weights.elements;
-    struct op_limits limits = limits_of(model);
+    struct op_limits limits = model_limits(model);
     Q_TRY(ops->reserve(context, &limits));
+    model->workspace_bytes = ops->workspace_bytes(context);
     Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->parameter_arena));
     if (model->shape.training)
         Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->gradient_arena));
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(op_acc), &model->biases));
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
-    Q_TRY(plan_memory(model));
     Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
     (void)model_plan_activations(model, model->activation_memory);
     Q_TRY(q_alloc(STAGING, sizeof(op_acc), &model->host));
@@ -82,8 +82,8 @@ static q_status check_shape(const struct model_config *config, const struct mode
     return Q_OK;
 }
 
-q_status model_create(const struct model_config *config, const struct op_table *ops, struct op_context *context,
-                      const struct model_shape *shape, struct model **out)
+q_status model_begin(const struct model_config *config, const struct op_table *ops, struct op_context *context,
+                     const struct model_shape *shape, struct model **out)
 {
     Q_TRY(check_shape(config, shape));
     struct model *model;
@@ -98,7 +98,20 @@ q_status model_create(const struct model_config *config, const struct op_table *
     model_sizes_of(&model->config, &model->sizes);
     q_status status = model_plan_parameters(model);
     if (status == Q_OK)
-        status = take_memory(model);
+        status = plan_memory(model);
+    if (status == Q_OK)
+        *out = model;
+    else
+        model_release(model);
+    return status;
+}
+
+q_status model_create(const struct model_config *config, const struct op_table *ops, struct op_context *context,
+                      const struct model_shape *shape, struct model **out)
+{
+    struct model *model;
+    Q_TRY(model_begin(config, ops, context, shape, &model));
+    q_status status = take_memory(model);
     if (status != Q_OK) {
         double bytes = (double)model->weights.elements * sizeof(op_acc) * (shape->training ? 2 : 1) +
                        (double)model->activation_bytes;
@@ -155,7 +168,7 @@ void model_memory(const struct model *model, size_t bytes[4])
     bytes[0] = model->weights.elements * sizeof(op_acc);
     bytes[1] = model->shape.training ? bytes[0] : 0;
     bytes[2] = model->activation_bytes;
-    bytes[3] = model->ops->workspace_bytes(model->context);
+    bytes[3] = model->workspace_bytes;
 }
 
 static op_acc *place_of(const struct model *model, const struct model_parameter *parameter)

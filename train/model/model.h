@@ -56,6 +56,17 @@ q_status model_create(const struct model_config *config, const struct op_table *
                       const struct model_shape *shape, struct model **out) Q_MUST_USE;
 void model_release(struct model *model);
 
+/* A model's outline: its table of parameters, its sizes and what model_create will take (model_memory, for so many threads), and no memory of tensors: none
+ * can be put, got or computed. */
+q_status model_outline(const struct model_config *config, const struct op_table *ops, const struct model_shape *shape,
+                       unsigned threads, struct model **out) Q_MUST_USE;
+
+/* A shadow: a model that has parameters and biases alone, to be copied from `model` and read by model_get while `model` goes on. It borrows the
+ * context, not the model. */
+q_status model_shadow_create(const struct model *model, struct model **out) Q_MUST_USE;
+void model_shadow_copy(struct model *shadow, const struct model *model);
+size_t model_shadow_bytes(const struct model *model); /* of an outline too */
+
 const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
@@ -66,7 +77,7 @@ const struct model_parameter *model_copies(const struct model *model, size_t *co
 /* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
-/* Bytes taken: {parameters, gradients, activations, workspace}. */
+/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. */
 void model_memory(const struct model *model, size_t bytes[4]);
 
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases. */

@@ -113,7 +113,7 @@ struct model {
     op_acc *rope_table;                       /* [T, rope] */
     op_acc attention_scale;
     void *activation_memory;
-    size_t activation_bytes;
+    size_t activation_bytes, workspace_bytes;
     struct layer_activations *layers;
     struct depth_activations *depths;
     struct scratch scratch;
@@ -123,6 +123,11 @@ struct model {
     size_t depths_run;    /* 1 for the model, and one for each module that was run */
     op_acc *host;         /* staging for init and single tensors of other types */
 };
+
+/* model.c: a model without its memory, its shape checked; and the shapes that the operations will see. */
+q_status model_begin(const struct model_config *config, const struct op_table *ops, struct op_context *context,
+                     const struct model_shape *shape, struct model **out) Q_MUST_USE;
+struct op_limits model_limits(const struct model *model);
 
 /* model_parameters.c: table, weights, by_name. */
 q_status model_plan_parameters(struct model *model) Q_MUST_USE;

@@ -32,6 +32,13 @@ static size_t workspace_bytes(const struct op_context *context)
     return 0;
 }
 
+static size_t workspace_plan(const struct op_limits *limits, unsigned threads)
+{
+    (void)limits;
+    (void)threads;
+    return 0;
+}
+
 static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
 {
     (void)context;
@@ -74,6 +81,7 @@ void plain_context(struct op_table *table)
     table->release = release;
     table->reserve = reserve;
     table->workspace_bytes = workspace_bytes;
+    table->workspace_plan = workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
     table->copy_in = copy;
