@@ -21,7 +21,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 1024, BAR_CELLS_MAX = 30, BAR_CELLS_MIN = 8, COLUMNS_STANDARD = 80, NOTE_BYTES = 96 };
+enum {
+    LINE_BYTES_MAX = 1024,
+    BAR_CELLS_MAX = 30,
+    BAR_CELLS_MIN = 8,
+    COLUMNS_STANDARD = 80,
+    NOTE_BYTES = 96,
+    TEXT_BYTES = 2048
+};
 
 static const double REDRAW_S = 0.1; /* on a terminal */
 static const double REPORT_S = 5.0; /* elsewhere */
@@ -34,7 +41,8 @@ static struct {
     bool utf8;
     bool drawn;    /* the line stands on the terminal */
     bool reported; /* a JSON line was written */
-    char what[32], unit[24], note[NOTE_BYTES];
+    char what[32], unit[24], note[NOTE_BYTES], text[TEXT_BYTES];
+    size_t rows; /* lines of `text` that stand above the bar */
     uint64_t total;
     double started, last_time, rate; /* seconds, seconds, units per second */
     double left_s, left_at;          /* what q_progress_left said, and when; < 0: nothing */
@@ -145,23 +153,61 @@ static void format_tail(char *out, size_t room, uint64_t done, double now)
     /* Whole seconds: a tenth that flickers tells nothing. */
     q_format_duration(time, (double)(uint64_t)((left >= 0.0 ? left : now - line.started) + 0.5));
     int used = snprintf(out, room, "%s  %s/s  %s%s", amount, rate, time, left >= 0.0 ? " left" : "");
-    if (line.note[0] && used > 0 && (size_t)used < room)
+    if (line.note[0] && !line.rows && used > 0 && (size_t)used < room)
         (void)snprintf(out + used, room - (size_t)used, "  %s", line.note);
+}
+
+/* Appends what takes the bar and the lines above it off the terminal. */
+static size_t put_wipe(char *out, size_t room)
+{
+    size_t used = 0;
+    if (!line.drawn)
+        return 0;
+    used += (size_t)snprintf(out, room, "\r\033[K");
+    for (size_t i = 0; i < line.rows && used + 8 < room; i++)
+        used += (size_t)snprintf(out + used, room - used, "\033[A\033[K");
+    return used;
 }
 
 static void wipe(void)
 {
-    if (line.drawn)
-        (void)fputs("\r\033[K", stderr);
+    char text[LINE_BYTES_MAX];
+    (void)fwrite(text, 1, put_wipe(text, sizeof(text)), stderr);
     line.drawn = false;
+    line.rows = 0;
 }
 
-static void draw(double now)
+/* How many lines of `text` the terminal has room for above the bar: all or none. */
+static size_t rows_wanted(void)
 {
-    uint64_t done = atomic_load(&done_count);
-    update_rate(done, now);
-    size_t columns = terminal_columns();
-    char tail[512], bar[4 * BAR_CELLS_MAX + 16] = "", percent[16] = "", text[LINE_BYTES_MAX];
+    struct winsize size;
+    size_t rows = line.text[0] != 0;
+    for (const char *at = line.text; (at = strchr(at, '\n')); at++)
+        rows++;
+    bool high = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_row > rows;
+    return high ? rows : 0;
+}
+
+/* Appends the lines, each cut to one column less than there are: a code point is taken for a column. */
+static size_t put_lines(char *out, size_t room, size_t columns)
+{
+    size_t used = 0, column = 0;
+    for (const char *at = line.text; *at && used + 8 < room; at++) {
+        bool begins = ((unsigned char)*at & 0xc0) != 0x80; /* a character, not its further bytes */
+        column += begins && *at != '\n';
+        if (*at == '\n')
+            column = 0;
+        if (*at == '\n' || column < columns)
+            out[used++] = *at;
+    }
+    out[used++] = '\n';
+    return used;
+}
+
+/* The bar with all that is right of it; returns its bytes. */
+static size_t put_bar(char *text, size_t room, uint64_t done, double now, size_t columns)
+{
+    char tail[512], bar[4 * BAR_CELLS_MAX + 16] = "", percent[16] = "";
     format_tail(tail, sizeof(tail), done, now);
     if (line.total) {
         double share = Q_MIN(1.0, (double)done / (double)line.total);
@@ -177,9 +223,23 @@ static void draw(double now)
     /* A line longer than the terminal would wrap and could not be wiped; without the bar all is ASCII but the note. */
     int precision =
         *bar ? (int)sizeof(tail) : (int)Q_MAX(0, (int)columns - 1 - (int)(strlen(line.what) + strlen(percent) + 2));
-    int length = snprintf(text, sizeof(text), "\r\033[K%s  %s%s%.*s", line.what, bar, percent, precision, tail);
-    if (length > 0)
-        (void)fwrite(text, 1, Q_MIN((size_t)length, sizeof(text) - 1), stderr);
+    int length = snprintf(text, room, "\r\033[K%s  %s%s%.*s", line.what, bar, percent, precision, tail);
+    return length > 0 ? Q_MIN((size_t)length, room - 1) : 0;
+}
+
+/* All in one write, so that nothing flickers. */
+static void draw(double now)
+{
+    char text[LINE_BYTES_MAX + TEXT_BYTES + LINE_BYTES_MAX];
+    uint64_t done = atomic_load(&done_count);
+    size_t columns = terminal_columns(), rows = rows_wanted();
+    size_t used = line.rows || rows ? put_wipe(text, LINE_BYTES_MAX) : 0;
+    update_rate(done, now);
+    line.rows = rows;
+    if (rows)
+        used += put_lines(text + used, TEXT_BYTES, columns);
+    used += put_bar(text + used, LINE_BYTES_MAX, done, now, columns);
+    (void)fwrite(text, 1, used, stderr);
     line.drawn = true;
 }
 
@@ -228,7 +288,8 @@ void q_progress_start(const char *what, const char *unit, uint64_t total)
     line.drawn = line.reported = false;
     (void)snprintf(line.what, sizeof(line.what), "%s", what);
     (void)snprintf(line.unit, sizeof(line.unit), "%s", unit);
-    line.note[0] = 0;
+    line.note[0] = line.text[0] = 0;
+    line.rows = 0;
     line.total = total;
     line.started = line.last_time = q_seconds();
     line.rate = 0.0;
@@ -265,6 +326,29 @@ void q_progress_note(const char *format, ...)
     (void)pthread_mutex_lock(&line.lock);
     memcpy(line.note, note, sizeof(note));
     (void)pthread_mutex_unlock(&line.lock);
+}
+
+void q_progress_lines(const char *text)
+{
+    (void)pthread_mutex_lock(&line.lock);
+    (void)snprintf(line.text, sizeof(line.text), "%s", text);
+    (void)pthread_mutex_unlock(&line.lock);
+}
+
+bool q_progress_is_live(void)
+{
+    (void)pthread_mutex_lock(&line.lock);
+    bool live = line.active && line.terminal;
+    (void)pthread_mutex_unlock(&line.lock);
+    return live;
+}
+
+bool q_progress_is_utf8(void)
+{
+    (void)pthread_mutex_lock(&line.lock);
+    bool utf8 = line.utf8;
+    (void)pthread_mutex_unlock(&line.lock);
+    return utf8;
 }
 
 void q_progress_left(double seconds)

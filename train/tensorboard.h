@@ -1,7 +1,7 @@
 /* TensorBoard's event files, written by ourselves (docs/formats/events.md): RUN/tensorboard/events.out.tfevents.NNNNNNNNNN.quern, one file per start
  * of the run.
  *
- * *     file = records; record = length u64 | masked CRC32C of it | bytes of an Event message | masked CRC32C of them
+ *     file = records; record = length u64 | masked CRC32C of it | bytes of an Event message | masked CRC32C of them
  *
  * On a start the records of later steps, and a torn one, are cut off the files that are there, so that each step is in one file only; the new file
  * begins with a session start, by which a TensorBoard that has read the old ones already forgets those steps too. Not flushed to the disk: only ever

@@ -2,10 +2,12 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/progress.h"
 #include "train/expert_load.h"
 #include "train/op_peak.h"
 #include "train/step_log.h"
 #include "train/tensorboard.h"
+#include "train/train_view.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@ struct watch {
     struct step_log *metrics, *experts;
     struct events *events;    /* NULL: not wanted */
     struct expert_load *load; /* NULL: the model has no router */
+    struct train_view view;
     struct q_buffer line;
     size_t routers, experts_count, top_k;
     const struct model_parameter **biases; /* [routers] */
@@ -95,6 +98,7 @@ static q_status create_all(struct watch *watch)
     watch->experts_count = (size_t)config->n_routed_experts;
     watch->top_k = (size_t)config->num_experts_per_tok;
     watch->flop_per_token = model_config_flop_per_token(config, setup->sequence);
+    watch->view.steps_total = setup->steps_total;
     watch->peak = setup->settings->watch.peak_flop_per_s;
     if (watch->routers)
         Q_TRY(create_buffers(watch));
@@ -253,12 +257,25 @@ static q_status write_map(struct watch *watch, const struct train_position *posi
     return Q_OK;
 }
 
+/* The lines above the bar, where there is a terminal to see them. */
+static q_status show(struct watch *watch, const struct metrics_step *step)
+{
+    if (!q_progress_is_live())
+        return Q_OK;
+    q_buffer_clear(&watch->line);
+    Q_TRY(train_view_put(&watch->view, step, q_progress_is_utf8(), &watch->line));
+    Q_TRY(q_buffer_terminate(&watch->line));
+    q_progress_lines(watch->line.data);
+    return Q_OK;
+}
+
 q_status watch_end_step(struct watch *watch, const struct metrics_step *step, const int64_t *counts)
 {
     const uint64_t number = step->position.step, every = watch->setup.settings->watch.experts_every;
     uint64_t tokens = step->point.sequences * watch->setup.sequence;
     watch->seconds_since += step->seconds;
     watch->tokens_since += tokens;
+    train_view_add_loss(&watch->view, step->loss);
     if (watch->load)
         expert_load_end_step(watch->load, counts, tokens);
     if (watch->logged) {
@@ -270,6 +287,7 @@ q_status watch_end_step(struct watch *watch, const struct metrics_step *step, co
         Q_TRY(step_log_append(watch->metrics, &watch->line));
         if (watch->events)
             Q_TRY(write_events(watch, &whole));
+        Q_TRY(show(watch, &whole));
     }
     if (maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total))
         return write_map(watch, &step->position);

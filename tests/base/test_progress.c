@@ -139,6 +139,130 @@ static void test_unknown_total(void **state)
     q_progress_finish();
 }
 
+/* Ends the progress where nobody sees it. */
+static void finish(void)
+{
+    capture(0);
+    q_progress_finish();
+    (void)captured();
+}
+
+/* What a terminal shows in the end: knows text, CR, LF, "up" and "erase to the end of the line", and columns as code points. */
+enum { SCREEN_ROWS = 40, SCREEN_BYTES = 600 };
+static char screen[SCREEN_ROWS][SCREEN_BYTES];
+
+static size_t show(const char *all)
+{
+    size_t row = 0, used = 0, highest = 0;
+    memset(screen, 0, sizeof(screen));
+    for (const char *at = all; *at; at++) {
+        assert_true(row < SCREEN_ROWS);
+        if (*at == '\r') {
+            used = 0;
+        } else if (*at == '\n') {
+            row++;
+            used = 0; /* the terminal puts the CR */
+        } else if (strncmp(at, "\033[A", 3) == 0) {
+            assert_true(row > 0); /* never above what it has drawn */
+            row--;
+            at += 2;
+        } else if (strncmp(at, "\033[K", 3) == 0) {
+            memset(screen[row] + used, 0, SCREEN_BYTES - used);
+            at += 2;
+        } else {
+            assert_true(used + 1 < SCREEN_BYTES);
+            screen[row][used++] = *at;
+        }
+        highest = row > highest ? row : highest;
+    }
+    return highest;
+}
+
+static void test_lines_above_the_bar(void **state)
+{
+    (void)state;
+    capture(60);
+    q_progress_start("train", "tokens", 1000);
+    assert_true(q_progress_is_live() && q_progress_is_utf8());
+    q_progress_note("not shown beside lines");
+    q_progress_lines("step 1\nloss 4.2 \xe2\x96\x88\xe2\x96\x81");
+    work(1.0, 200);
+    q_progress_lines("step 2\nloss 4.1 \xe2\x96\x88\xe2\x96\x82\nthree");
+    work(1.0, 200);
+    q_log_warning("careful"); /* stands above them from then on */
+    q_progress_lines("step 3");
+    work(1.0, 200);
+    (void)show(captured());
+    assert_non_null(strstr(screen[0], "warning: careful"));
+    assert_string_equal(screen[1], "step 3");
+    assert_non_null(strstr(screen[2], "train  "));
+    assert_non_null(strstr(screen[2], "600 of 1.00 K tokens"));
+    assert_null(strstr(screen[2], "not shown"));
+    for (size_t row = 3; row < 6; row++)
+        assert_string_equal(screen[row], "");
+    finish();
+}
+
+static void test_finish_wipes_the_lines(void **state)
+{
+    (void)state;
+    capture(60);
+    q_progress_start("train", "tokens", 1000);
+    q_progress_lines("one\ntwo\nthree");
+    work(1.0, 200);
+    q_progress_finish();
+    assert_int_equal(show(captured()), 3);
+    for (size_t row = 0; row < 5; row++)
+        assert_string_equal(screen[row], "");
+    assert_false(q_progress_is_live());
+}
+
+/* Lines wider than the terminal are cut on a character; a terminal too low for them shows the bar alone, with the remark. */
+static void test_lines_fit_the_terminal(void **state)
+{
+    (void)state;
+    for (int columns = 1; columns < 40; columns++) {
+        capture(columns);
+        q_progress_start("train", "tokens", 1000);
+        q_progress_lines("\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88 and then some more text than there is room for\nx");
+        work(1.0, 200);
+        (void)show(captured());
+        size_t seen = 0;
+        for (const char *at = screen[0]; *at; at++)
+            seen += ((unsigned char)*at & 0xc0) != 0x80;
+        assert_true(seen < (size_t)columns);
+        assert_int_equal(strlen(screen[0]) - seen,
+                         2 * (seen < 3 ? seen : 3)); /* whole characters: three have two bytes more */
+        finish();
+    }
+    capture(80);
+    const struct winsize low = {.ws_row = 3, .ws_col = 80};
+    assert_int_equal(ioctl(STDERR_FILENO, TIOCSWINSZ, &low), 0);
+    q_progress_start("train", "tokens", 1000);
+    q_progress_lines("one\ntwo");
+    work(1.0, 200);
+    q_progress_lines("one\ntwo\nthree");
+    q_progress_note("a remark");
+    work(1.0, 200);
+    assert_int_equal(show(captured()), 2);
+    assert_non_null(strstr(screen[0], "train  "));
+    assert_non_null(strstr(screen[0], "a remark"));
+    assert_string_equal(screen[1], "");
+    finish();
+}
+
+static void test_lines_are_not_in_the_json(void **state)
+{
+    (void)state;
+    capture(0);
+    q_progress_start("train", "tokens", 1000);
+    assert_false(q_progress_is_live());
+    q_progress_lines("step 1\nloss 4.2");
+    work(5.0, 200);
+    q_progress_finish();
+    assert_null(strstr(captured(), "loss"));
+}
+
 static size_t count_of(const char *all, const char *part)
 {
     size_t count = 0;
@@ -310,6 +434,10 @@ int main(void)
         cmocka_unit_test(test_unknown_total),
         cmocka_unit_test(test_draws_ten_times_a_second_at_most),
         cmocka_unit_test(test_finish_wipes_the_line),
+        cmocka_unit_test(test_lines_above_the_bar),
+        cmocka_unit_test(test_finish_wipes_the_lines),
+        cmocka_unit_test(test_lines_fit_the_terminal),
+        cmocka_unit_test(test_lines_are_not_in_the_json),
         cmocka_unit_test(test_json_elsewhere),
         cmocka_unit_test(test_short_work_leaves_no_line),
         cmocka_unit_test(test_quiet_is_silent),
