@@ -47,9 +47,9 @@ static q_status create(const struct eval_options *options, struct measure *measu
     Q_TRY(tokenizer_scratch_create(measure->tokenizer, &measure->scratch));
     Q_TRY(q_jsonl_create(&measure->parser));
     uint32_t vocabulary = tokenizer_size(measure->tokenizer);
-    if (vocabulary > measure->model.config.vocab_size)
+    if (vocabulary > model_config_ids(&measure->model.config))
         return q_fail(Q_ERR_INPUT, "the tokenizer has %u ids, the model %" PRIu64 "; they do not belong together",
-                      vocabulary, measure->model.config.vocab_size);
+                      vocabulary, model_config_ids(&measure->model.config));
     size_t length = measure->model.shape.sequence;
     Q_TRY(q_alloc(vocabulary, sizeof(uint32_t), &measure->token_bytes));
     Q_TRY(q_alloc(length, sizeof(int32_t), &measure->inputs));

@@ -141,9 +141,9 @@ static q_status open_all(struct evaluation *evaluation)
     Q_TRY(tokenizer_load(options->tokenizer, &evaluation->tokenizer));
     struct model_shape shape = {.batch = EVAL_BATCH, .sequence = heldout->sequence_tokens};
     Q_TRY(opened_model_open(options->model, &shape, (unsigned)options->common.threads, &evaluation->model));
-    if (heldout->vocabulary > evaluation->model.config.vocab_size)
+    if (heldout->vocabulary > model_config_ids(&evaluation->model.config))
         return q_fail(Q_ERR_INPUT, "the shards have ids up to %u, the model in '%s' only %" PRIu64,
-                      heldout->vocabulary - 1, options->model, evaluation->model.config.vocab_size);
+                      heldout->vocabulary - 1, options->model, model_config_ids(&evaluation->model.config));
     Q_TRY(q_arena_alloc(arena, heldout->vocabulary, sizeof(uint32_t), &evaluation->token_bytes));
     Q_TRY(q_arena_alloc(arena, heldout->vocabulary, sizeof(uint64_t), &evaluation->counts));
     Q_TRY(q_arena_alloc(arena, heldout->source_count, sizeof(struct eval_bits), &evaluation->initial));

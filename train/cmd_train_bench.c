@@ -43,8 +43,8 @@ static q_status fill_batch(struct bench *bench)
     Q_TRY(q_arena_alloc(&bench->arena, count, sizeof *targets, &targets));
     q_random_key key = q_random_key_of(1, "bench", 0, 0);
     for (size_t i = 0; i < count; i++) {
-        ids[i] = (int32_t)q_random_below(key, i, bench->config.vocab_size);
-        targets[i] = (int32_t)q_random_below(key, count + i, bench->config.vocab_size);
+        ids[i] = (int32_t)q_random_below(key, i, model_config_ids(&bench->config));
+        targets[i] = (int32_t)q_random_below(key, count + i, model_config_ids(&bench->config));
     }
     bench->batch.ids = ids;
     bench->batch.targets = targets;

@@ -40,6 +40,7 @@ size_t metrics_scalars(const struct metrics_step *step, struct metrics_scalar *o
     const struct metrics_scalar all[] = {
         {"loss", step->loss, METRICS_SHORTEST},
         {"mtp_loss", step->mtp_loss, METRICS_SHORTEST},
+        {"z_loss", step->z_loss > 0 ? step->z_loss : (double)NAN, METRICS_SHORTEST},
         {"balance_loss", step->balance_loss, METRICS_SHORTEST},
         {"gradient_norm", step->gradient_norm, METRICS_SHORTEST},
         {"rate", step->point.rate, METRICS_SHORTEST},

@@ -30,6 +30,7 @@ struct metrics_step {
     struct schedule_point point;
     double loss;          /* mean over the targets, nats */
     double mtp_loss;      /* the same of the MTP modules, before their weight */
+    double z_loss;        /* with its weight, mean over the targets; 0 where there is none */
     double balance_loss;  /* mean over sequences, summed over layers */
     double gradient_norm; /* before clipping */
     double seconds;

@@ -216,7 +216,7 @@ static q_status write_configs(const struct model *model, enum safetensors_type t
     return publish_json(folder, "generation_config.json", generation, arena, list);
 }
 
-/* The model's tensors and, behind them, those that have a second name. */
+/* The model's tensors and, behind them, second names in MTP modules; that of a tied head no reader needs. */
 static q_status gather_with_copies(struct storing *storing)
 {
     size_t count, copy_count;
@@ -225,10 +225,11 @@ static q_status gather_with_copies(struct storing *storing)
     struct model_parameter *all;
     Q_TRY(q_arena_alloc(storing->arena, count + copy_count, sizeof *all, &all));
     memcpy(all, parameters, count * sizeof *all);
-    if (copy_count)
-        memcpy(all + count, copies, copy_count * sizeof *all);
     storing->parameters = all;
-    storing->count = count + copy_count;
+    storing->count = count;
+    for (size_t i = 0; i < copy_count; i++)
+        if (copies[i].layer >= 0)
+            all[storing->count++] = copies[i];
     return Q_OK;
 }
 

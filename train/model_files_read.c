@@ -124,9 +124,9 @@ static q_status check_copies(const struct loading *loading)
         model_get(loading->model, &copies[i], loading->buffer);
         if (!q_hash_equal(q_hash_bytes(loading->buffer, copies[i].count * sizeof(float)), loading->copies[i]))
             return q_fail(Q_ERR_INPUT,
-                          "'%s': tensor '%s' differs from the model's own, which MTP modules share; set "
-                          "'num_nextn_predict_layers' to 0 in config.json to go on without them",
-                          loading->folder, copies[i].name);
+                          "'%s': tensor '%s' differs from the model's own that it shares; set %s in config.json",
+                          loading->folder, copies[i].name,
+                          copies[i].layer < 0 ? "'tie_word_embeddings' to false" : "'num_nextn_predict_layers' to 0");
     }
     return Q_OK;
 }

@@ -157,14 +157,15 @@ struct op_route {
 
 /* Cross-entropy of the head's product, in blocks of tokens, so that the logits [N, V] never exist whole. losses[i] = -log softmax(x_i
  * W^T)[target_i]; a target below 0 is none: loss 0, no gradient. With dx: also dx[N,H] = and dweight[V,H] +=, the gradients of
- * grad_scale * sum of losses. */
+ * grad_scale * sum of (losses[i] + z_loss * log_z[i]^2), log_z being the log of the softmax's denominator (PaLM, arXiv 2204.02311, section 5). */
 struct op_cross_entropy {
     size_t tokens, hidden, vocabulary;
     const op_real *x;      /* [N, H] */
     const op_real *weight; /* [V, H] */
     const int32_t *targets;
     op_acc *losses; /* [N] = */
-    op_acc grad_scale;
+    op_acc *log_z;  /* [N] =, 0 where there is no target; NULL: not wanted */
+    op_acc grad_scale, z_loss;
     op_real *dx; /* NULL: losses only */
     op_acc *dweight;
 };

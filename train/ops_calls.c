@@ -231,7 +231,9 @@ static void call_cross_entropy(const struct call *k)
                                     .weight = at(k, "weight"),
                                     .targets = at(k, "targets"),
                                     .losses = at(k, "losses"),
+                                    .log_z = s[4] ? at(k, "log_z") : NULL,
                                     .grad_scale = (op_acc)0.125,
+                                    .z_loss = s[4] ? (op_acc)0.05 : 0,
                                     .dx = s[3] ? at(k, "dx") : NULL,
                                     .dweight = s[3] ? at(k, "dweight") : NULL};
     k->ops->cross_entropy(k->context, &loss);

@@ -222,7 +222,7 @@ static void describe_permutation(struct ops_case *c)
     }
 }
 
-/* size: N, H, V, with gradients */
+/* size: N, H, V, with gradients, with z-loss */
 static void describe_cross_entropy(struct ops_case *c)
 {
     size_t n = c->size[0], h = c->size[1], v = c->size[2];
@@ -231,6 +231,8 @@ static void describe_cross_entropy(struct ops_case *c)
     add_in(c, "weight", v * h);
     add_ids(c, "targets", OPS_TARGETS, n, v);
     add_out(c, "losses", n);
+    if (c->size[4])
+        add_out(c, "log_z", n);
     if (c->size[3]) {
         add_out(c, "dx", n * h);
         add_sum(c, "dweight", v * h);

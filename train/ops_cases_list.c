@@ -69,6 +69,8 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_CROSS_ENTROPY, 3, 5, 7, 1),
     CASE(OPS_CROSS_ENTROPY, 61, 19, 133, 1),
     CASE(OPS_CROSS_ENTROPY, 61, 19, 133, 0),
+    CASE(OPS_CROSS_ENTROPY, 61, 19, 133, 1, 1),
+    CASE(OPS_CROSS_ENTROPY, 5, 8, 31, 0, 1),
     CASE(OPS_CROSS_ENTROPY, 600, 3, 33, 1), /* more than one block of rows */
     CASE(OPS_SUM_SQUARES, 1),
     CASE(OPS_SUM_SQUARES, 70001),

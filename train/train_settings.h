@@ -47,6 +47,8 @@ struct train_settings {
         double loss;    /* alpha of the sequence-wise balance loss */
     } balance;
 
+    double z_loss; /* weight of the mean of log(Z)^2 */
+
     struct {
         double weight;  /* lambda */
         uint64_t until; /* tokens; 0: always */

@@ -60,10 +60,11 @@ static q_status check_fit(const struct trainer *trainer)
     if (shards->sequences == 0)
         return q_fail(Q_ERR_INPUT, "'%s' holds no whole sequence of %u tokens to train on", shards->folder,
                       shards->sequence_tokens);
-    if (shards->vocabulary > config->vocab_size)
+    if (shards->vocabulary > model_config_ids(config))
         return q_fail(Q_ERR_USAGE,
-                      "the shards have ids up to %u, the model a vocabulary of %" PRIu64 "; raise 'model.vocab_size'",
-                      shards->vocabulary - 1, config->vocab_size);
+                      "the shards have ids up to %u, the model a vocabulary of %" PRIu64 "; raise 'model.%s'",
+                      shards->vocabulary - 1, model_config_ids(config),
+                      config->unpadded_vocab_size ? "unpadded_vocab_size" : "vocab_size");
     if (shards->sequence_tokens > config->max_position_embeddings)
         return q_fail(Q_ERR_USAGE, "the shards have sequences of %u tokens, the model at most %" PRIu64 " positions",
                       shards->sequence_tokens, config->max_position_embeddings);
@@ -350,6 +351,7 @@ static double sum_mtp_losses(struct trainer *trainer)
 struct step_result {
     double loss;     /* mean over its targets */
     double mtp_loss; /* mean over the MTP modules of the means over theirs; NaN where there are none, or they rest */
+    double z_loss;   /* with its weight, mean over the targets; 0 where there is none */
     double balance_loss; /* mean over its sequences */
     double norm;         /* of the gradients */
     uint64_t samples;    /* the place in the data order behind its samples */
@@ -362,7 +364,8 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
     struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
                                 .balance_alpha = point->alpha,
                                 .balance = 1.0 / (double)point->sequences,
-                                .mtp = point->lambda};
+                                .mtp = point->lambda,
+                                .z_loss = trainer->setup.settings->z_loss};
     for (uint64_t done = 0; done < point->sequences;) {
         size_t count = (size_t)Q_MIN((uint64_t)micro, point->sequences - done);
         Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
@@ -374,11 +377,14 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
         watch_micro_batch(trainer->watch, trainer->sources, count);
         result->loss += sum_losses(trainer, count);
         result->mtp_loss += sum_mtp_losses(trainer);
+        if (scale.z_loss > 0)
+            result->z_loss += scale.z_loss * model_squared_log_z(trainer->model);
         result->balance_loss += balance;
         done += count;
         q_progress_add(count * length);
     }
     result->loss /= (double)point->sequences * (double)length;
+    result->z_loss /= (double)point->sequences * (double)length;
     result->balance_loss /= (double)point->sequences;
     const bool modules = trainer->setup.config->num_nextn_predict_layers > 0 && point->lambda != 0.0;
     result->mtp_loss = modules ? result->mtp_loss / (double)point->sequences : (double)NAN;
@@ -572,6 +578,7 @@ static q_status step_once(struct trainer *trainer)
                                 .point = point,
                                 .loss = result.loss,
                                 .mtp_loss = result.mtp_loss,
+                                .z_loss = result.z_loss,
                                 .balance_loss = result.balance_loss,
                                 .gradient_norm = result.norm,
                                 .seconds = q_seconds() - started,

@@ -48,11 +48,13 @@ struct fixture {
     struct op_table ops;
     struct op_context *context;
     struct model *model;
+    double z_loss;
     int32_t ids[TOKENS], targets[TOKENS];
 };
 
 static void set_up(struct fixture *f, const struct model_config *config)
 {
+    f->z_loss = 0;
     plain_table(&f->ops);
     assert_int_equal(op_table_check(&f->ops), Q_OK);
     assert_int_equal(f->ops.create(NULL, &f->context), Q_OK);
@@ -62,8 +64,8 @@ static void set_up(struct fixture *f, const struct model_config *config)
     assert_int_equal(model_init(f->model, 1), Q_OK);
     q_random_key key = q_random_key_of(2, "test", 0, 0);
     for (size_t i = 0; i < TOKENS; i++) {
-        f->ids[i] = (int32_t)q_random_below(key, i, config->vocab_size);
-        f->targets[i] = i == 3 ? -1 : (int32_t)q_random_below(key, 100 + i, config->vocab_size);
+        f->ids[i] = (int32_t)q_random_below(key, i, model_config_ids(config));
+        f->targets[i] = i == 3 ? -1 : (int32_t)q_random_below(key, 100 + i, model_config_ids(config));
     }
     /* Norms away from 1 and biases away from 0, so that a factor forgotten is seen. */
     size_t count, draw = 1000;
@@ -91,7 +93,7 @@ static double loss_of(struct fixture *f)
 {
     struct model_batch batch = {BATCH, LENGTH, f->ids, f->targets};
     size_t modules = (size_t)model_get_config(f->model)->num_nextn_predict_layers;
-    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3, .mtp = 0.6};
+    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3, .mtp = 0.6, .z_loss = f->z_loss};
     op_acc losses[TOKENS];
     double balance, sum = 0;
     model_clear_gradients(f->model);
@@ -105,6 +107,7 @@ static double loss_of(struct fixture *f)
             sum += scale.mtp / (double)modules * losses[i];
         assert_true((losses[3 - d] == 0) == (d <= 3)); /* the target that is none, d places before it */
     }
+    sum += scale.z_loss * model_squared_log_z(f->model);
     return scale.loss * sum + scale.balance * balance;
 }
 
@@ -142,10 +145,11 @@ static bool check_parameter(struct fixture *f, const struct model_parameter *p, 
     return any;
 }
 
-static void check_variant(const struct model_config *config)
+static void check_with(const struct model_config *config, double z_loss)
 {
     struct fixture f;
     set_up(&f, config);
+    f.z_loss = z_loss;
     size_t count, live = 0, trained = 0;
     const struct model_parameter *parameters = model_parameters(f.model, &count);
     op_acc *gradients, worst = 0;
@@ -163,6 +167,11 @@ static void check_variant(const struct model_config *config)
     assert_true(live >= trained * 9 / 10); /* an expert that no token chose has none */
     q_release(gradients);
     tear_down(&f);
+}
+
+static void check_variant(const struct model_config *config)
+{
+    check_with(config, 0);
 }
 
 /* The model's numbers, kept from the day when it agreed with transformers (test_golden.c): a change of the architecture by accident is seen without
@@ -257,6 +266,36 @@ static void a_module_of_experts_on_a_dense_model(void **state)
     check_variant(&config);
 }
 
+static void head_and_embedding_in_one(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.tie_word_embeddings = true;
+    config.num_hidden_layers = 2;
+    config.num_nextn_predict_layers = 1;
+    check_variant(&config);
+}
+
+static void loss_of_the_denominator(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_hidden_layers = 2;
+    config.num_nextn_predict_layers = 1;
+    check_with(&config, 0.3);
+}
+
+static void rows_of_padding(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_hidden_layers = 2;
+    config.num_nextn_predict_layers = 1;
+    config.vocab_size = 41;
+    config.unpadded_vocab_size = 37;
+    check_variant(&config);
+}
+
 static void gradients_of_micro_batches_add_up(void **state)
 {
     (void)state;
@@ -291,6 +330,9 @@ int main(void)
         cmocka_unit_test(three_modules_and_no_latent_of_queries),
         cmocka_unit_test(modules_of_a_dense_model),
         cmocka_unit_test(a_module_of_experts_on_a_dense_model),
+        cmocka_unit_test(head_and_embedding_in_one),
+        cmocka_unit_test(rows_of_padding),
+        cmocka_unit_test(loss_of_the_denominator),
         cmocka_unit_test(gradients_of_micro_batches_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

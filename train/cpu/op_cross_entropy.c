@@ -46,7 +46,7 @@ static void row_scale(float *x, size_t n, float factor)
         x[i] *= factor;
 }
 
-/* The loss of a row, and in the logits' place its gradient: scale * (softmax - one at the target). */
+/* The loss of a row, and in the logits' place its gradient: scale * (softmax (1 + 2 z_loss log_z) - one at the target). */
 static void loss_row(void *context, unsigned worker, size_t row)
 {
     (void)worker;
@@ -56,14 +56,20 @@ static void loss_row(void *context, unsigned worker, size_t row)
     int32_t target = l->targets[job->first + row];
     if (target < 0) {
         l->losses[job->first + row] = 0;
+        if (l->log_z)
+            l->log_z[job->first + row] = 0;
         memset(x, 0, l->vocabulary * sizeof(float));
         return;
     }
     float at_target = x[target], max = row_max(x, l->vocabulary);
     float sum = row_exp(x, l->vocabulary, max);
-    l->losses[job->first + row] = (float)((double)max - (double)at_target + log((double)sum));
+    double log_sum = log((double)sum);
+    float log_z = (float)((double)max + log_sum);
+    l->losses[job->first + row] = (float)((double)max - (double)at_target + log_sum);
+    if (l->log_z)
+        l->log_z[job->first + row] = log_z;
     if (l->dx) {
-        row_scale(x, l->vocabulary, l->grad_scale / sum);
+        row_scale(x, l->vocabulary, l->grad_scale / sum * (1.0F + 2.0F * l->z_loss * log_z));
         x[target] -= l->grad_scale;
     }
 }

@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-enum { STAGING = 1 << 16 }; /* elements that init draws at a time */
-
 struct op_limits model_limits(const struct model *model)
 {
     const struct model_sizes *s = &model->sizes;
@@ -54,7 +52,7 @@ static q_status take_memory(struct model *model)
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
     Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
     (void)model_plan_activations(model, model->activation_memory);
-    Q_TRY(q_alloc(STAGING, sizeof(op_acc), &model->host));
+    Q_TRY(q_alloc(MODEL_STAGING, sizeof(op_acc), &model->host));
     size_t table = model->shape.sequence * model->sizes.rope;
     op_acc *host;
     Q_TRY(q_alloc(table, sizeof(op_acc), &host));
@@ -181,18 +179,23 @@ static void init_matrix(struct model *model, const struct model_parameter *p, ui
 {
     q_hash hash = q_hash_string(q_string_of(p->name));
     q_random_key key = q_random_key_of(seed, "parameter", hash.high, hash.low);
-    for (size_t first = 0; first < p->count; first += STAGING) {
-        size_t count = Q_MIN((size_t)STAGING, p->count - first);
+    const struct weights *w = &model->weights;
+    bool padded = p->offset == w->embedding || p->offset == w->head;
+    size_t drawn = padded ? model->sizes.vocabulary * p->shape[1] : p->count;
+    for (size_t first = 0; first < p->count; first += MODEL_STAGING) {
+        size_t count = Q_MIN((size_t)MODEL_STAGING, p->count - first);
         for (size_t i = 0; i < count; i++)
-            model->host[i] = (op_acc)(float)(q_random_normal(key, first + i) * model->config.initializer_range);
+            model->host[i] = first + i < drawn
+                                 ? (op_acc)(float)(q_random_normal(key, first + i) * model->config.initializer_range)
+                                 : 0;
         model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));
     }
 }
 
 static void fill(struct model *model, const struct model_parameter *p, op_acc value)
 {
-    for (size_t first = 0; first < p->count; first += STAGING) {
-        size_t count = Q_MIN((size_t)STAGING, p->count - first);
+    for (size_t first = 0; first < p->count; first += MODEL_STAGING) {
+        size_t count = Q_MIN((size_t)MODEL_STAGING, p->count - first);
         for (size_t i = 0; i < count; i++)
             model->host[i] = value;
         model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));

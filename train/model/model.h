@@ -71,8 +71,8 @@ const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
-/* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too. The entries lie where the
- * tensor they stand for lies. Not part of the table above: no gradients, no moments. */
+/* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too (layer >= 0: written so), and a
+ * tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients, no moments. */
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
 /* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
 size_t model_parameter_elements(const struct model *model);
@@ -80,7 +80,8 @@ size_t model_matrix_elements(const struct model *model);
 /* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. */
 void model_memory(const struct model *model, size_t bytes[4]);
 
-/* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases. */
+/* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero, since they get
+ * no gradient. */
 q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
 /* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite. */
 q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
@@ -89,19 +90,25 @@ void model_get_gradient(const struct model *model, const struct model_parameter 
                         op_acc *values); /* not MODEL_BIAS */
 
 /* losses[batch * sequence] (host): -log p of each target, 0 where there is none; may be NULL. Does not count experts.
- * Q_ERR_INPUT for ids or targets outside the vocabulary. */
+ * Q_ERR_INPUT for ids or targets outside the vocabulary (padding is outside). */
 q_status model_forward(struct model *model, const struct model_batch *batch, op_acc *losses) Q_MUST_USE;
-/* Logits [count, vocab_size] (host) of tokens first .. first + count - 1 of the last model_forward. */
+/* Logits [count, vocab_size] (host) of tokens first .. first + count - 1 of the last model_forward; those of padding are -inf. */
 q_status model_logits(struct model *model, size_t first, size_t count, op_acc *logits) Q_MUST_USE;
 
+/* What the losses of a micro-batch weigh in the gradients: each line is a sum that is added up, and what it is multiplied by. */
 struct model_scale {
-    double loss;          /* gradients += loss * d(sum of token losses): 1 / (targets of the whole global batch) */
-    double balance_alpha; /* of the sequence-wise balance loss; 0: off */
-    double
-        balance; /* gradients += balance * d(sum over sequences and layers): 1 / (sequences of the whole global batch) */
-    double
-        mtp; /* lambda: gradients += loss * mtp / D * d(sum of the token losses of each of the D modules), so that their losses are divided by
-                  * the targets of the model's own (report, eq. 24 and 25); 0: the modules are not run, and count nothing */
+    double loss; /* sum of token losses: 1 / (targets of the whole global batch) */
+
+    /* Sum over sequences and routers of the sequence-wise balance loss, whose own weight is balance_alpha (0: off): 1 / (sequences of the whole global
+     * batch). */
+    double balance_alpha, balance;
+
+    /* lambda. Sums of the token losses of each of the D modules: loss * mtp / D, so that they are divided by the targets of the model's own (report,
+     * eq. 24 and 25). 0: the modules are not run, and count nothing. */
+    double mtp;
+
+    /* Sum over the model's own targets of log(Z)^2, Z the softmax's denominator (PaLM, arXiv 2204.02311, section 5): loss * z_loss. */
+    double z_loss;
 };
 
 /* Forward, losses, backward: gradients and expert counts are added to. *balance_loss (may be NULL): the sum over the sequences and layers
@@ -111,6 +118,8 @@ q_status model_forward_backward(struct model *model, const struct model_batch *b
 /* The token losses of MTP module `depth` (from 1) in the last model_forward_backward: losses[batch, sequence - depth] (host), entry t being that of the
  * target at t + depth. Returns their number; 0 where the module was not run. */
 size_t model_mtp_losses(const struct model *model, size_t depth, op_acc *losses);
+/* The sum over the targets of log(Z)^2 in the last model_forward_backward, in double and in their order: the z-loss before scale->z_loss. */
+double model_squared_log_z(const struct model *model);
 
 /* Tokens each expert got since the counts were cleared: [routers, experts], host. put is for sums over ranks. */
 size_t model_counts_size(const struct model *model);

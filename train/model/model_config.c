@@ -74,6 +74,13 @@ static const struct q_settings_table rope_table = {"rope_scaling", rope_rows, si
 /* Without a standard a number must be given; those with one are what DeepSeek-V3 and its readers take for granted. */
 static const struct q_setting rows[] = {
     SIZE(vocab_size, 2, 1 << 24, "rows of embedding and head; at least the tokenizer's ids"),
+    SIZE_OR(unpadded_vocab_size, "0", 0, 1 << 24,
+            "ids that there are; the rows behind them are padding, zero and never predicted; 0: no padding"),
+    {.name = "tie_word_embeddings",
+     .type = Q_SETTING_BOOL,
+     .offset = AT(tie_word_embeddings),
+     .standard = "false",
+     .meaning = "whether the head is the embedding"},
     SIZE(hidden_size, 1, 1 << 20, "width of the residual stream"),
     SIZE(num_hidden_layers, 1, 4096, "layers"),
     SIZE_OR(first_k_dense_replace, "1", 0, 4096,
@@ -113,7 +120,8 @@ static const struct q_setting rows[] = {
      .standard = "1e-6",
      .min = 0,
      .max = 1,
-     .meaning = "added to the mean square in the norms of the stream; in those of the latents it is 1e-6, as in DeepSeek's code"},
+     .meaning = "added to the mean square in the norms of the stream; in those of the latents it is 1e-6, as in "
+                "DeepSeek's code"},
     {.name = "rope_theta",
      .type = Q_SETTING_DOUBLE,
      .offset = AT(rope_theta),
@@ -197,6 +205,10 @@ static q_status check_ranges(const struct model_config *c)
 q_status model_config_check(const struct model_config *c)
 {
     Q_TRY(check_ranges(c));
+    if (c->unpadded_vocab_size > c->vocab_size)
+        return refuse("unpadded_vocab_size", c->unpadded_vocab_size, "is more than 'vocab_size'");
+    if (c->unpadded_vocab_size == 1)
+        return refuse("unpadded_vocab_size", c->unpadded_vocab_size, "is too small: nothing is left to predict");
     if (c->qk_rope_head_dim % 2 != 0)
         return refuse("qk_rope_head_dim", c->qk_rope_head_dim, "is odd");
     if (c->first_k_dense_replace > c->num_hidden_layers)
@@ -257,7 +269,8 @@ static uint64_t module_matrices(const struct model_config *c, uint64_t experts)
 
 uint64_t model_config_parameters(const struct model_config *c)
 {
-    return all_matrices(c, c->n_routed_experts) + all_norms(c) + 2 * c->vocab_size * c->hidden_size;
+    return all_matrices(c, c->n_routed_experts) + all_norms(c) +
+           (c->tie_word_embeddings ? 1 : 2) * c->vocab_size * c->hidden_size;
 }
 
 uint64_t model_config_active_parameters(const struct model_config *c)
@@ -282,7 +295,7 @@ static double attention_flop(const struct model_config *c, double tokens)
 double model_config_flop_per_token(const struct model_config *c, uint64_t sequence)
 {
     /* A matrix costs 2 per element forward and 4 backward. */
-    double head = (double)(c->vocab_size * c->hidden_size), length = (double)sequence;
+    double head = (double)(model_config_ids(c) * c->hidden_size), length = (double)sequence;
     double flop = length * 6.0 * ((double)all_matrices(c, c->num_experts_per_tok) + head) +
                   (double)c->num_hidden_layers * attention_flop(c, length);
     /* Module d sees the sequence without its last d tokens. */

@@ -1,7 +1,7 @@
 /* The model's shape: DeepSeek-V3's, under the names of Hugging Face's config.json, from one table (docs/settings/model.md).
  *
  * Three ways in, one check: a name of recipes/models/ ("nano"), a mapping in the recipe, a config.json. What the file asks for and we do not
- * compute (another activation, tied embeddings, biases in attention ...) is refused, never ignored.
+ * compute (another activation, biases in attention ...) is refused, never ignored.
  */
 #ifndef QUERN_TRAIN_MODEL_CONFIG_H
 #define QUERN_TRAIN_MODEL_CONFIG_H
@@ -22,7 +22,9 @@ struct model_rope_scaling {
 };
 
 struct model_config {
-    uint64_t vocab_size;
+    uint64_t vocab_size;          /* rows of embedding and head */
+    uint64_t unpadded_vocab_size; /* ids that there are: the rows behind are padding; 0: all */
+    bool tie_word_embeddings;     /* the head is the embedding */
     uint64_t hidden_size;
     uint64_t num_hidden_layers;
     uint64_t first_k_dense_replace;    /* layers 0 .. this - 1 are dense, the others mixtures of experts */
@@ -75,6 +77,12 @@ double model_config_flop_per_token(const struct model_config *config, uint64_t s
 static inline uint64_t model_config_qk_head_dim(const struct model_config *config)
 {
     return config->qk_nope_head_dim + config->qk_rope_head_dim;
+}
+
+/* Ids that a batch may hold and the model may predict. */
+static inline uint64_t model_config_ids(const struct model_config *config)
+{
+    return config->unpadded_vocab_size ? config->unpadded_vocab_size : config->vocab_size;
 }
 
 static inline uint64_t model_config_moe_layers(const struct model_config *config)

@@ -68,8 +68,7 @@ static q_status check_demands(const json_t *object, const char *name)
 {
     static const struct demand demands[] = {
         {"model_type", "deepseek_v3", false}, {"hidden_act", "silu", false},   {"scoring_func", "sigmoid", false},
-        {"topk_method", "noaux_tc", false},   {"attention_bias", NULL, false}, {"tie_word_embeddings", NULL, false},
-        {"rope_interleave", NULL, true},
+        {"topk_method", "noaux_tc", false},   {"attention_bias", NULL, false}, {"rope_interleave", NULL, true},
     };
     for (size_t i = 0; i < Q_COUNT_OF(demands); i++) {
         const struct demand *d = &demands[i];
@@ -217,10 +216,11 @@ static q_status put_rest(const struct model_config *c, json_t *object)
     Q_TRY(q_json_set(object, "torch_dtype", json_string("float32")));
     Q_TRY(q_json_set(object, "attention_bias", json_false()));
     Q_TRY(q_json_set(object, "attention_dropout", json_real(0.0)));
-    Q_TRY(q_json_set(object, "tie_word_embeddings", json_false()));
     Q_TRY(q_json_set(object, "rope_interleave", json_true()));
     Q_TRY(q_json_set(object, "moe_layer_freq", json_integer(1)));
     Q_TRY(q_json_set(object, "num_key_value_heads", json_integer((json_int_t)c->num_attention_heads)));
+    if (c->unpadded_vocab_size == 0) /* a key of ours: other readers need not see it */
+        (void)json_object_del(object, "unpadded_vocab_size");
     if (c->q_lora_rank == 0)
         Q_TRY(q_json_set(object, "q_lora_rank", json_null()));
     Q_TRY(q_json_set(object, "bos_token_id", c->bos_token_id < 0 ? json_null() : json_integer(c->bos_token_id)));

@@ -37,7 +37,8 @@ struct weights {
 
 /* Sizes that the code uses again and again, derived from the config. */
 struct model_sizes {
-    size_t layers, dense_layers, hidden, vocabulary;
+    size_t layers, dense_layers, hidden;
+    size_t vocabulary, rows;                           /* ids; rows of embedding and head, padding included */
     size_t modules;                                    /* MTP modules that are there */
     size_t heads, q_lora, kv_lora, nope, rope, v, key; /* key = nope + rope */
     size_t low;                                        /* columns of attention_in's product */
@@ -65,9 +66,9 @@ struct layer_activations {
 /* What is read into the head at a depth: 0 is the model, d the MTP module d, which predicts d tokens further and sees sequences of T - d tokens. */
 struct depth_activations {
     int32_t *targets;
-    op_acc *losses;
-    op_real *stream,
-        *normed; /* residual stream behind the last layer, and normed: what the head and the next module read */
+    op_acc *losses, *log_z; /* log_z: of depth 0 when training, for the z-loss */
+    op_real *stream;        /* residual stream behind the last layer */
+    op_real *normed;        /* and normed: what the head and the next module read */
     op_acc *rstd;
     /* of modules alone */
     int32_t *ids;       /* d tokens further on */
@@ -81,7 +82,7 @@ struct scratch {
     int32_t *ids;
     op_real *delta;       /* what a block adds to the residual stream [N, H] */
     op_acc *route_logits; /* [N, E] */
-    op_acc *logits;       /* [MODEL_LOGITS_ROWS, V] */
+    op_acc *logits;       /* [MODEL_LOGITS_ROWS, rows] */
     /* backward: gradients of what the names say */
     op_real *dstream, *dnormed;
     op_real *dhead; /* of what the head reads; without modules the place of dnormed */
@@ -91,7 +92,7 @@ struct scratch {
     op_acc *droute_weights, *droute_logits, *dscores, *balance_losses;
 };
 
-enum { MODEL_LOGITS_ROWS = 16 };
+enum { MODEL_LOGITS_ROWS = 16, MODEL_STAGING = 1 << 16 };
 
 struct model {
     struct q_arena arena; /* names, tables */
@@ -121,7 +122,7 @@ struct model {
     size_t batch, length; /* of the last micro-batch */
     size_t sequence;      /* tokens of a sequence at the present depth: what the blocks go by */
     size_t depths_run;    /* 1 for the model, and one for each module that was run */
-    op_acc *host;         /* staging for init and single tensors of other types */
+    op_acc *host;         /* staging: MODEL_STAGING elements */
 };
 
 /* model.c: a model without its memory, its shape checked; and the shapes that the operations will see. */

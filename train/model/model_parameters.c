@@ -13,7 +13,8 @@ void model_sizes_of(const struct model_config *config, struct model_sizes *s)
         .layers = config->num_hidden_layers,
         .dense_layers = config->first_k_dense_replace,
         .hidden = config->hidden_size,
-        .vocabulary = config->vocab_size,
+        .vocabulary = model_config_ids(config),
+        .rows = config->vocab_size,
         .modules = config->num_nextn_predict_layers,
         .heads = config->num_attention_heads,
         .q_lora = config->q_lora_rank,
@@ -177,35 +178,41 @@ static void walk_model(struct walk *walk)
     struct model *model = walk->model;
     const struct model_sizes *s = &model->sizes;
     walk->layer = -1;
-    model->weights.embedding = add_lone_matrix(walk, "model.embed_tokens.weight", s->vocabulary, s->hidden);
+    model->weights.embedding = add_lone_matrix(walk, "model.embed_tokens.weight", s->rows, s->hidden);
     for (size_t i = 0; i < s->layers; i++)
         walk_layer(walk, i);
     walk->layer = -1;
     model->weights.norms[0] = add_norm(walk, "model.norm.weight", s->hidden);
-    model->weights.head = add_lone_matrix(walk, "lm_head.weight", s->vocabulary, s->hidden);
+    model->weights.head = model->config.tie_word_embeddings
+                              ? model->weights.embedding
+                              : add_lone_matrix(walk, "lm_head.weight", s->rows, s->hidden);
     for (size_t d = 1; d <= s->modules; d++)
         walk_module(walk, d);
     align_up(&walk->matrices);
 }
 
-static q_status add_copy(struct model *model, size_t layer, const char *name, const char *of)
+/* `layer` -1: of the model itself. */
+static q_status add_copy(struct model *model, int layer, const char *name, const char *of)
 {
     struct model_parameter *copy = &model->copies[model->copy_count++];
-    const struct model_parameter *whole = model_find_parameter(model, of);
-    *copy = *whole;
-    copy->layer = (int)layer;
-    return q_arena_printf(&model->arena, &copy->name, "model.layers.%zu.%s.weight", layer, name);
+    *copy = *model_find_parameter(model, of);
+    copy->layer = layer;
+    if (layer < 0)
+        return q_arena_printf(&model->arena, &copy->name, "%s.weight", name);
+    return q_arena_printf(&model->arena, &copy->name, "model.layers.%d.%s.weight", layer, name);
 }
 
 static q_status plan_copies(struct model *model)
 {
     const struct model_sizes *s = &model->sizes;
-    Q_TRY(q_arena_alloc(&model->arena, 2 * s->modules, sizeof *model->copies, &model->copies));
+    const bool tied = model->config.tie_word_embeddings;
+    const char *embedding = "model.embed_tokens.weight", *head = tied ? embedding : "lm_head.weight";
+    Q_TRY(q_arena_alloc(&model->arena, 2 * s->modules + 1, sizeof *model->copies, &model->copies));
     for (size_t d = 1; d <= s->modules; d++) {
-        Q_TRY(add_copy(model, s->layers + d - 1, "embed_tokens", "model.embed_tokens.weight"));
-        Q_TRY(add_copy(model, s->layers + d - 1, "shared_head.head", "lm_head.weight"));
+        Q_TRY(add_copy(model, (int)(s->layers + d - 1), "embed_tokens", embedding));
+        Q_TRY(add_copy(model, (int)(s->layers + d - 1), "shared_head.head", head));
     }
-    return Q_OK;
+    return tied ? add_copy(model, -1, "lm_head", embedding) : Q_OK;
 }
 
 static int compare_names(const void *a, const void *b)

@@ -82,7 +82,7 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
 }
 
 /* Depth 0 alone is used without training. */
-static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n, bool module,
+static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n, bool module, bool training,
                        struct depth_activations *a)
 {
     TAKE(a->targets, n);
@@ -90,8 +90,10 @@ static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n,
     TAKE(a->stream, n * s->hidden);
     TAKE(a->normed, n * s->hidden);
     TAKE(a->rstd, n);
-    if (!module)
+    if (!module) {
+        TAKE(a->log_z, training ? n : 0);
         return;
+    }
     TAKE(a->ids, n);
     TAKE(a->embedding, n * s->hidden);
     TAKE(a->embedding_normed, n * s->hidden);
@@ -112,9 +114,10 @@ size_t model_plan_activations(struct model *model, char *base)
     TAKE(w->ids, n);
     TAKE(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
-    TAKE(w->logits, MODEL_LOGITS_ROWS * s->vocabulary);
+    TAKE(w->logits, MODEL_LOGITS_ROWS * s->rows);
     for (size_t d = 0; d <= modules; d++)
-        plan_depth(plan, s, model->shape.batch * (model->shape.sequence - d), d > 0, &model->depths[d]);
+        plan_depth(plan, s, model->shape.batch * (model->shape.sequence - d), d > 0, model->shape.training,
+                   &model->depths[d]);
     for (size_t i = 0; i < s->layers + modules; i++) {
         bool dense = model_is_dense(model, i), first = i == 0 || (i == s->dense_layers && !dense);
         struct layer_activations *a = &model->layers[i];

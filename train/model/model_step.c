@@ -4,18 +4,20 @@
 #include "base/check.h"
 #include "train/model/model_internal.h"
 
+#include <math.h>
+
 static q_status check_batch(const struct model *model, const struct model_batch *batch)
 {
     q_check(batch->batch > 0 && batch->batch <= model->shape.batch);
     q_check(batch->sequence > 0 && batch->sequence <= model->shape.sequence);
     size_t n = batch->batch * batch->sequence;
     for (size_t i = 0; i < n; i++) {
-        if (batch->ids[i] < 0 || (uint64_t)batch->ids[i] >= model->config.vocab_size)
-            return q_fail(Q_ERR_INPUT, "token %d is outside of the model's vocabulary of %llu", batch->ids[i],
-                          (unsigned long long)model->config.vocab_size);
-        if (batch->targets && batch->targets[i] >= 0 && (uint64_t)batch->targets[i] >= model->config.vocab_size)
-            return q_fail(Q_ERR_INPUT, "target %d is outside of the model's vocabulary of %llu", batch->targets[i],
-                          (unsigned long long)model->config.vocab_size);
+        if (batch->ids[i] < 0 || (size_t)batch->ids[i] >= model->sizes.vocabulary)
+            return q_fail(Q_ERR_INPUT, "token %d is outside of the model's vocabulary of %zu", batch->ids[i],
+                          model->sizes.vocabulary);
+        if (batch->targets && batch->targets[i] >= 0 && (size_t)batch->targets[i] >= model->sizes.vocabulary)
+            return q_fail(Q_ERR_INPUT, "target %d is outside of the model's vocabulary of %zu", batch->targets[i],
+                          model->sizes.vocabulary);
     }
     return Q_OK;
 }
@@ -70,8 +72,13 @@ static void forward(struct model *model, const struct model_batch *batch, size_t
     model_enter_depth(model, 0);
 }
 
-/* Token losses of a depth; with `dx`, the gradients of head and stream too. */
-static void head_loss(struct model *model, size_t depth, double grad_scale, op_real *dx)
+static double loss_scale(const struct model *model, const struct model_scale *scale, size_t depth)
+{
+    return depth == 0 ? scale->loss : scale->loss * scale->mtp / (double)model->sizes.modules;
+}
+
+/* Token losses of a depth; with `scale`, the gradients of head and, in scratch.dhead, of what it reads too. */
+static void head_loss(struct model *model, size_t depth, const struct model_scale *scale)
 {
     const struct model_sizes *s = &model->sizes;
     const struct depth_activations *a = &model->depths[depth];
@@ -81,10 +88,14 @@ static void head_loss(struct model *model, size_t depth, double grad_scale, op_r
                                     .x = a->normed,
                                     .weight = model_weight(model, model->weights.head),
                                     .targets = a->targets,
-                                    .losses = a->losses,
-                                    .grad_scale = (op_acc)grad_scale,
-                                    .dx = dx,
-                                    .dweight = dx ? model_gradient(model, model->weights.head) : NULL};
+                                    .losses = a->losses};
+    if (scale) {
+        loss.grad_scale = (op_acc)loss_scale(model, scale, depth);
+        loss.z_loss = (op_acc)(depth == 0 ? scale->z_loss : 0.0);
+        loss.log_z = a->log_z;
+        loss.dx = model->scratch.dhead;
+        loss.dweight = model_gradient(model, model->weights.head);
+    }
     model->ops->cross_entropy(model->context, &loss);
 }
 
@@ -100,7 +111,7 @@ q_status model_forward(struct model *model, const struct model_batch *batch, op_
     Q_TRY(check_batch(model, batch));
     forward(model, batch, 0, false);
     if (batch->targets)
-        head_loss(model, 0, 0, NULL);
+        head_loss(model, 0, NULL);
     return read_losses(model, batch->targets ? losses : NULL);
 }
 
@@ -118,12 +129,16 @@ q_status model_logits(struct model *model, size_t first, size_t count, op_acc *l
                                     .b = model_weight(model, model->weights.head),
                                     .b_stride = s->hidden,
                                     .c = model->scratch.logits,
-                                    .c_stride = s->vocabulary};
+                                    .c_stride = s->rows};
         model->ops->matmul(model->context, &product);
-        model->ops->copy_out(model->context, logits + i * s->vocabulary, model->scratch.logits,
-                             product.m * s->vocabulary * sizeof(op_acc));
+        model->ops->copy_out(model->context, logits + i * s->rows, model->scratch.logits,
+                             product.m * s->rows * sizeof(op_acc));
     }
-    return model->ops->synchronize(model->context);
+    q_status status = model->ops->synchronize(model->context);
+    for (size_t i = 0; i < count; i++)
+        for (size_t v = s->vocabulary; v < s->rows; v++)
+            logits[i * s->rows + v] = -INFINITY;
+    return status;
 }
 
 /* scratch.dstream = the gradient through the norm before the head, from scratch.dhead. */
@@ -136,11 +151,6 @@ static void norm_head_backward(struct model *model, size_t depth)
                                  a->stream, hidden, a->rstd, model_weight(model, weight), model_tokens(model), hidden);
 }
 
-static double loss_scale(const struct model *model, const struct model_scale *scale, size_t depth)
-{
-    return depth == 0 ? scale->loss : scale->loss * scale->mtp / (double)model->sizes.modules;
-}
-
 /* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */
 static void backward_modules(struct model *model, const struct model_scale *scale, double *balance)
 {
@@ -151,7 +161,7 @@ static void backward_modules(struct model *model, const struct model_scale *scal
         block_attention_backward(model, layer);
         mtp_backward_embedding(model, d);
         model_enter_depth(model, d - 1);
-        head_loss(model, d - 1, loss_scale(model, scale, d - 1), model->scratch.dhead);
+        head_loss(model, d - 1, scale);
         model_enter_depth(model, d);
         mtp_backward_hidden(model, d);
         model_enter_depth(model, d - 1);
@@ -168,7 +178,7 @@ q_status model_forward_backward(struct model *model, const struct model_batch *b
     double balance = 0;
     forward(model, batch, modules, true);
     model_enter_depth(model, modules);
-    head_loss(model, modules, loss_scale(model, scale, modules), r->dhead);
+    head_loss(model, modules, scale);
     backward_modules(model, scale, &balance);
     norm_head_backward(model, 0);
     for (size_t i = model->sizes.layers; i-- > 0;) {
@@ -190,4 +200,17 @@ size_t model_mtp_losses(const struct model *model, size_t depth, op_acc *losses)
     size_t count = model->batch * (model->length - depth);
     model->ops->copy_out(model->context, losses, model->depths[depth].losses, count * sizeof(op_acc));
     return count;
+}
+
+double model_squared_log_z(const struct model *model)
+{
+    size_t count = model->batch * model->length;
+    double sum = 0;
+    for (size_t first = 0; first < count; first += MODEL_STAGING) {
+        size_t piece = Q_MIN((size_t)MODEL_STAGING, count - first);
+        model->ops->copy_out(model->context, model->host, model->depths[0].log_z + first, piece * sizeof(op_acc));
+        for (size_t i = 0; i < piece; i++)
+            sum += (double)model->host[i] * (double)model->host[i];
+    }
+    return sum;
 }

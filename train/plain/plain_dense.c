@@ -162,6 +162,8 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
         for (size_t j = 0; l->dx && j < l->hidden; j++)
             l->dx[i * l->hidden + j] = 0;
         l->losses[i] = 0;
+        if (l->log_z)
+            l->log_z[i] = 0;
         if (l->targets[i] < 0)
             continue;
         op_acc max = -INFINITY, sum = 0;
@@ -169,9 +171,13 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
             max = (op_acc)fmax((double)max, (double)logit(l, i, v));
         for (size_t v = 0; v < l->vocabulary; v++)
             sum += (op_acc)exp((double)(logit(l, i, v) - max));
-        l->losses[i] = max + (op_acc)log((double)sum) - logit(l, i, (size_t)l->targets[i]);
+        op_acc log_z = max + (op_acc)log((double)sum), factor = 1 + 2 * l->z_loss * log_z;
+        l->losses[i] = log_z - logit(l, i, (size_t)l->targets[i]);
+        if (l->log_z)
+            l->log_z[i] = log_z;
         for (size_t v = 0; l->dx && v < l->vocabulary; v++) {
-            op_acc d = (op_acc)exp((double)(logit(l, i, v) - max)) / sum - (v == (size_t)l->targets[i] ? 1 : 0);
+            op_acc p = (op_acc)exp((double)(logit(l, i, v) - max)) / sum;
+            op_acc d = p * factor - (v == (size_t)l->targets[i] ? 1 : 0);
             for (size_t j = 0; j < l->hidden; j++) {
                 l->dx[i * l->hidden + j] += l->grad_scale * d * l->weight[v * l->hidden + j];
                 l->dweight[v * l->hidden + j] += l->grad_scale * d * l->x[i * l->hidden + j];
