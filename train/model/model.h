@@ -71,8 +71,9 @@ const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
-/* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too (layer >= 0: written so), and a
- * tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients, no moments. */
+/* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too (layer >= 0: written so),
+ * and a tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients,
+ * no moments. */
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
 /* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
 size_t model_parameter_elements(const struct model *model);
@@ -80,8 +81,8 @@ size_t model_matrix_elements(const struct model *model);
 /* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. */
 void model_memory(const struct model *model, size_t bytes[4]);
 
-/* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero, since they get
- * no gradient. */
+/* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
+ * since they get no gradient. */
 q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
 /* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite. */
 q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
