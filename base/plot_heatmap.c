@@ -17,6 +17,7 @@ enum {
 
 struct grid {
     const struct q_heatmap *map;
+    bool beyond;      /* some value lies above the scale's end */
     double low, high; /* of the values that are numbers; low > high where there are none */
     double left, top, cell_width, cell_height;
     bool with_text, slanted;
@@ -27,7 +28,7 @@ static double shade(const struct grid *grid, double value)
 {
     if (!(grid->high > grid->low))
         return 0.5;
-    return 0.04 + 0.96 * (value - grid->low) / (grid->high - grid->low);
+    return 0.04 + 0.96 * fmin(fmax((value - grid->low) / (grid->high - grid->low), 0), 1);
 }
 
 static double widest(const char *const *labels, size_t count)
@@ -52,6 +53,11 @@ static struct grid lay_out(const struct q_heatmap *map)
             text_width = fmax(
                 text_width, q_plot_text_width(q_string_of(q_plot_short(text, map->values[i], map->unit)), Q_PLOT_FONT));
         }
+    if (map->high > map->low && grid.low <= grid.high) {
+        grid.beyond = grid.high > map->high;
+        grid.low = map->low;
+        grid.high = map->high;
+    }
     grid.left = fmin(widest(map->row_labels, map->rows), LABEL_MAX) + 10;
     double header = widest(map->column_labels, map->columns), room = Q_PLOT_WIDTH - 8 - grid.left;
     grid.slanted = header + 6 > fmin(room / (double)map->columns, 96);
@@ -170,7 +176,8 @@ static void put_key(struct q_report *report, const struct grid *grid, double y)
         q_report_put(report,
                      "<rect class=\"m\" x=\"%.1f\" y=\"%.1f\" width=\"28\" height=\"13\" fill-opacity=\"%.2f\"/>",
                      x + i * 28, y, 0.04 + 0.24 * i);
-    q_report_put(report, "<text class=\"s\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 148, y + 11, most);
+    q_report_put(report, "<text class=\"s\" x=\"%.1f\" y=\"%.1f\">%s%s</text>\n", x + 148, y + 11, most,
+                 grid->beyond ? " and more" : "");
 }
 
 void q_report_heatmap(struct q_report *report, const struct q_heatmap *map)

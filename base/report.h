@@ -86,7 +86,8 @@ struct q_lines {
 void q_report_lines(struct q_report *report, const struct q_lines *lines);
 
 /* A grid of cells shaded by value, from the least to the greatest, rows x columns, row by row. Small grids have their
- * values written in the cells. */
+ * values written in the cells. Grids to be compared are given the same ends of the scale; what lies beyond is shaded
+ * like the end. */
 struct q_heatmap {
     const char *title;
     const char *const *row_labels;
@@ -94,6 +95,7 @@ struct q_heatmap {
     const double *values;
     size_t rows, columns;
     const char *unit;
+    double low, high; /* ends of the scale; both 0: those of the values */
 };
 void q_report_heatmap(struct q_report *report, const struct q_heatmap *heatmap);
 

@@ -17,7 +17,8 @@ enum {
     ENTROPY_TOKENS = 512, /* the entropy of a step is that of so many tokens: a logarithm per score is no small thing */
 };
 
-static const double PEAK_S = 0.1;
+/* The peak is measured at the start, and again now and then: what else runs on the machine may have held it down the first time. */
+static const double PEAK_S = 0.1, PEAK_AGAIN_S = 0.05, PEAK_EVERY_S = 60;
 
 struct watch {
     struct watch_setup setup;
@@ -31,6 +32,7 @@ struct watch {
     const struct model_parameter **biases; /* [routers] */
     int *layers;                           /* [routers] */
     double flop_per_token, peak;
+    double peak_at; /* when the peak was last measured */
 
     bool logged;          /* the present step has a line */
     bool entropies_known; /* of the present step */
@@ -90,6 +92,16 @@ static bool maps_wanted(const struct watch *watch)
     return watch->load && watch->setup.settings->watch.experts_every > 0;
 }
 
+/* The best that was ever seen stays. */
+static q_status measure_peak(struct watch *watch, double seconds)
+{
+    double peak;
+    Q_TRY(op_peak(model_ops(watch->setup.model), watch->setup.pool, seconds, &peak));
+    watch->peak = Q_MAX(watch->peak, peak);
+    watch->peak_at = q_seconds();
+    return Q_OK;
+}
+
 static q_status create_all(struct watch *watch)
 {
     const struct watch_setup *setup = &watch->setup;
@@ -107,7 +119,7 @@ static q_status create_all(struct watch *watch)
         Q_TRY(step_log_open(setup->run_folder, "experts.jsonl", setup->position.step, &watch->experts));
     if (setup->settings->watch.tensorboard)
         Q_TRY(events_open(setup->run_folder, setup->position.step, q_time_seconds(), &watch->events));
-    return watch->peak > 0 ? Q_OK : op_peak(model_ops(setup->model), setup->pool, PEAK_S, &watch->peak);
+    return watch->peak > 0 ? Q_OK : measure_peak(watch, PEAK_S);
 }
 
 q_status watch_create(const struct watch_setup *setup, struct watch **out)
@@ -186,13 +198,17 @@ static void fill_routers(struct watch *watch, struct metrics_step *step, const i
     step->window_violation = metrics_violation_of(watch->window_violations, watch->layers, watch->routers);
 }
 
-static void fill_speed(struct watch *watch, struct metrics_step *step)
+static q_status fill_speed(struct watch *watch, struct metrics_step *step)
 {
+    const bool given = watch->setup.settings->watch.peak_flop_per_s > 0;
+    if (!given && q_seconds() - watch->peak_at >= PEAK_EVERY_S)
+        Q_TRY(measure_peak(watch, PEAK_AGAIN_S));
     step->tokens_per_s = watch->seconds_since > 0 ? (double)watch->tokens_since / watch->seconds_since : (double)NAN;
     step->flop_per_s = step->tokens_per_s * watch->flop_per_token;
     step->flop_share = step->flop_per_s / watch->peak;
     watch->seconds_since = 0;
     watch->tokens_since = 0;
+    return Q_OK;
 }
 
 /* The step's numbers as one event: under their names in metrics.jsonl, those by source and layer below a slash. */
@@ -281,7 +297,7 @@ q_status watch_end_step(struct watch *watch, const struct metrics_step *step, co
     if (watch->logged) {
         struct metrics_step whole = *step;
         fill_routers(watch, &whole, counts);
-        fill_speed(watch, &whole);
+        Q_TRY(fill_speed(watch, &whole));
         q_buffer_clear(&watch->line);
         Q_TRY(metrics_put_step(&watch->line, &whole));
         Q_TRY(step_log_append(watch->metrics, &watch->line));

@@ -26,8 +26,8 @@ static const struct q_setting rows[] = {
      .standard = "0",
      .max = 1e24,
      .meaning = "what the speed is set against, of all machines of the run together; 0: the backend's product of "
-                "matrices, measured for a tenth of a "
-                "second at every start"},
+                "matrices, measured for a tenth of a second at every start and half as long every minute, the best "
+                "counts"},
     {0}};
 
 const struct q_settings_table watch_settings_table = {"watch", rows, sizeof(struct watch_settings)};
