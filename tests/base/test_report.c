@@ -100,7 +100,7 @@ static void put_everything(struct q_report *report, size_t from, size_t count)
     struct q_series series[] = {{title, values, values, count}, {"second", edges, values, count}};
     q_report_lines(report, &(struct q_lines){title, "x", NULL, series, from % 3, from % 2 == 0, from % 4 == 0});
     q_report_heatmap(report, &(struct q_heatmap){title, odd_names, from % 2 ? odd_names : NULL, values, count ? 2 : 0,
-                                                 count / 2, "bytes"});
+                                                 count / 2, "bytes", 0, from % 3 ? 0 : 3});
     q_report_flow(report,
                   (struct q_flow_box[]){{title, Q_FLOW_DONE, odd_names, 2, title}, {"b", Q_FLOW_FAILED, NULL, 0, NULL}},
                   2);
@@ -294,6 +294,33 @@ static void test_long_series_are_thinned(void **state)
     q_release(y);
 }
 
+/* A scale that is given: the same value is shaded alike in two grids, what lies beyond like the end, and the key says so. */
+static void test_heatmaps_share_a_scale(void **state)
+{
+    (void)state;
+    const char *const rows[] = {"a"};
+    const double wide[] = {0, 1, 5}, narrow[] = {1, 1.5, 2};
+    struct q_report *report;
+    struct q_buffer page = {0};
+    assert_ok(q_report_create("Scale", &report));
+    q_report_heatmap(report, &(struct q_heatmap){"wide", rows, NULL, wide, 1, 3, NULL, 0, 2});
+    q_report_heatmap(report, &(struct q_heatmap){"narrow", rows, NULL, narrow, 1, 3, NULL, 0, 2});
+    assert_ok(q_report_fragment(report, &page));
+    assert_ok(q_buffer_terminate(&page));
+    const char *second = strstr(page.data, "narrow");
+    assert_non_null(second);
+    const char *one = strstr(page.data, ": 1</title>"), *five = strstr(page.data, ": 5</title>");
+    assert_true(one && five && one < second && five < second);
+    assert_ptr_equal(strstr(one, "fill-opacity=\"0.52\""), strstr(one, "fill-opacity"));
+    assert_ptr_equal(strstr(five, "fill-opacity=\"1.00\""), strstr(five, "fill-opacity"));
+    one = strstr(second, ": 1</title>");
+    assert_ptr_equal(strstr(one, "fill-opacity=\"0.52\""), strstr(one, "fill-opacity"));
+    const char *more = strstr(page.data, "2 and more");
+    assert_true(more && more < second && !strstr(second, "and more"));
+    q_buffer_release(&page);
+    q_report_release(report);
+}
+
 static void test_axes_have_round_ticks(void **state)
 {
     (void)state;
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_tables_set_quantities_right),
         cmocka_unit_test(test_bars_fold_the_tail),
         cmocka_unit_test(test_long_series_are_thinned),
+        cmocka_unit_test(test_heatmaps_share_a_scale),
         cmocka_unit_test(test_axes_have_round_ticks),
         cmocka_unit_test(test_axes_bear_what_is_no_range),
         cmocka_unit_test(test_numbers_read_well),
