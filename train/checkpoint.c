@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/publish.h"
+#include "train/checkpoint_damage.h"
 #include "train/model_files.h"
 #include "train/state_hash.h"
 
@@ -45,10 +46,14 @@ static q_status write_trainer_json(const char *folder, const struct checkpoint_s
         return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
     json_t *files = json_object_get(json, "files");
     q_status status = Q_OK;
-    for (size_t i = 0; i < list->count && !status; i++)
-        status = q_json_push(files, json_pack("{s:s,s:I,s:s}", "name", list->files[i].name, "bytes",
-                                              (json_int_t)list->files[i].identity.bytes, "hash",
-                                              q_hash_hex(list->files[i].identity.hash, hex)));
+    for (size_t i = 0; i < list->count && !status; i++) {
+        json_t *tensors;
+        status = checkpoint_tensors_json(&list->tensors[i], &tensors);
+        if (!status)
+            status = q_json_push(files, json_pack("{s:s,s:I,s:s,s:o*}", "name", list->files[i].name, "bytes",
+                                                  (json_int_t)list->files[i].identity.bytes, "hash",
+                                                  q_hash_hex(list->files[i].identity.hash, hex), "tensors", tensors));
+    }
     const char *path;
     q_hash hash;
     if (!status)
@@ -249,28 +254,6 @@ struct checkpoint_facts {
     bool hashed;
 };
 
-/* One entry of the list: its size and its hash. */
-static q_status verify_file(const char *folder, const json_t *entry, struct q_arena *arena)
-{
-    q_string name, hex;
-    uint64_t bytes, seen_bytes;
-    q_hash hash, seen_hash;
-    const char *file, *path;
-    Q_TRY(q_json_get_string(entry, folder, "name", &name));
-    Q_TRY(q_json_get_string(entry, folder, "hash", &hex));
-    Q_TRY(q_json_get_u64(entry, folder, "bytes", &bytes));
-    Q_TRY(q_hash_parse(hex, &hash));
-    if (name.size == 0 || memchr(name.data, '/', name.size))
-        return q_fail(Q_ERR_INPUT, "trainer.json lists '%.*s', which is no name of a file in the folder",
-                      Q_STRING_ARGS(name));
-    Q_TRY(q_arena_cstring(arena, name, &file));
-    Q_TRY(q_fs_join(arena, folder, file, &path));
-    Q_TRY(q_fs_hash_file(path, &seen_bytes, &seen_hash));
-    if (seen_bytes != bytes || !q_hash_equal(seen_hash, hash))
-        return q_fail(Q_ERR_INPUT, "'%s' is damaged: its bytes are not those that were written", path);
-    return Q_OK;
-}
-
 /* The position has no second copy to compare with, so the file vouches for itself. */
 static q_status verify_position(const char *folder, json_t *json)
 {
@@ -304,7 +287,7 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
     if (out_run)
         Q_TRY(q_hash_parse(hex, out_run));
     Q_TRY(q_json_get_array(json, folder, "files", &files));
-    json_array_foreach(files, i, entry) Q_TRY(verify_file(folder, entry, arena));
+    json_array_foreach(files, i, entry) Q_TRY(checkpoint_check_file(folder, entry, arena));
     Q_TRY(facts->window ? guard_window_read(json_object_get(json, "guard"), folder, facts->window) : Q_OK);
     return state_hashes_read(json, folder, &facts->hashes, &facts->hashed);
 }
@@ -366,31 +349,39 @@ q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own)
     return status;
 }
 
-static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
-                        q_hash run, struct train_position *position, struct guard_window *window)
+/* What a whole checkpoint holds, into model and optimizer. */
+static q_status read_state(const char *folder, struct model *model, struct optimizer *optimizer,
+                           const struct train_position *position, const struct checkpoint_facts *facts)
 {
-    const char *folder;
-    q_hash seen;
-    Q_TRY(latest_folder(run_folder, arena, &folder));
-    struct checkpoint_facts facts = {.window = window};
-    q_status status = verify(folder, position, &seen, &facts);
-    if (status == Q_ERR_INPUT)
-        return q_fail(status, "%s; to go on from an earlier checkpoint, write its name into '%s/latest'",
-                      q_error_text(), run_folder);
-    Q_TRY(status);
-    if (!q_hash_equal(seen, run))
-        return q_fail(Q_ERR_INPUT, "'%s' is of another run; going on from it would make a result of neither", folder);
     Q_TRY(model_files_read(model, folder));
     Q_TRY(optimizer_files_read(model, optimizer, folder));
     optimizer_set_steps(optimizer, position->step);
     struct state_hashes hashes;
-    Q_TRY(facts.hashed ? state_hash(model, optimizer, &hashes) : Q_OK);
-    const char *differs = facts.hashed ? state_hashes_differ(&hashes, &facts.hashes) : NULL;
+    Q_TRY(facts->hashed ? state_hash(model, optimizer, &hashes) : Q_OK);
+    const char *differs = facts->hashed ? state_hashes_differ(&hashes, &facts->hashes) : NULL;
     return differs ? q_fail(Q_ERR_INPUT,
                             "'%s': the %s are not those that were written, though the files are; "
                             "is this machine's memory sound?",
                             folder, differs)
                    : Q_OK;
+}
+
+static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
+                        q_hash run, struct train_position *position, struct guard_window *window)
+{
+    const char *folder;
+    uint64_t step;
+    q_hash seen;
+    Q_TRY(latest_folder(run_folder, arena, &folder));
+    struct checkpoint_facts facts = {.window = window};
+    q_status status = verify(folder, position, &seen, &facts);
+    if (!status && !q_hash_equal(seen, run))
+        return q_fail(Q_ERR_INPUT, "'%s' is of another run; going on from it would make a result of neither", folder);
+    if (!status)
+        status = read_state(folder, model, optimizer, position, &facts);
+    if (status != Q_ERR_INPUT || !step_of(q_fs_base_name(folder), &step))
+        return status;
+    return checkpoint_offer_earlier(status, run_folder, step, run);
 }
 
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,

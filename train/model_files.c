@@ -34,10 +34,15 @@ q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena
         /* The array lives in the arena: the old one is left behind, which doubles what a list takes at most. */
         size_t capacity = list->capacity ? list->capacity * 2 : 16;
         struct q_part_file *files;
+        struct model_file_tensors *tensors;
         Q_TRY(q_arena_alloc(arena, capacity, sizeof *files, &files));
-        if (list->count)
+        Q_TRY(q_arena_alloc(arena, capacity, sizeof *tensors, &tensors));
+        if (list->count) {
             memcpy(files, list->files, list->count * sizeof *files);
+            memcpy(tensors, list->tensors, list->count * sizeof *tensors);
+        }
         list->files = files;
+        list->tensors = tensors;
         list->capacity = capacity;
     }
     struct q_part_file *file = &list->files[list->count];
@@ -119,6 +124,20 @@ static q_status for_each_stored(const struct storing *storing, struct safetensor
     return Q_OK;
 }
 
+/* What damage to a file is told by: its tensors' names and hashes. */
+static q_status note_tensors(const struct safetensors_writer *writer, struct q_arena *arena,
+                             struct model_file_tensors *out)
+{
+    *out = (struct model_file_tensors){.count = writer->count};
+    Q_TRY(q_arena_alloc(arena, writer->count, sizeof *out->names, &out->names));
+    Q_TRY(q_arena_alloc(arena, writer->count, sizeof *out->hashes, &out->hashes));
+    for (size_t i = 0; i < writer->count; i++) {
+        Q_TRY(q_arena_cstring(arena, q_string_of(writer->tensors[i].name), &out->names[i]));
+        out->hashes[i] = writer->tensors[i].hash;
+    }
+    return Q_OK;
+}
+
 static q_status write_file(struct storing *storing, size_t number, size_t first, size_t end)
 {
     const char *name, *path;
@@ -127,11 +146,14 @@ static q_status write_file(struct storing *storing, size_t number, size_t first,
     Q_TRY(q_fs_join(storing->arena, storing->folder, name, &path));
     struct safetensors_writer writer = {0};
     struct q_file_identity identity;
+    struct model_file_tensors tensors;
     q_status status = for_each_stored(storing, &writer, first, end, declare);
     if (!status)
         status = safetensors_begin(&writer, path);
     if (!status)
         status = for_each_stored(storing, &writer, first, end, write_values);
+    if (!status)
+        status = note_tensors(&writer, storing->arena, &tensors);
     if (!status)
         status = safetensors_commit(&writer, &identity);
     if (status)
@@ -139,7 +161,9 @@ static q_status write_file(struct storing *storing, size_t number, size_t first,
     Q_TRY(status);
     for (size_t i = first; i < end && storing->weight_map; i++)
         Q_TRY(q_json_set(storing->weight_map, storing->parameters[i].name, json_string(name)));
-    return model_file_list_add(storing->list, storing->arena, name, identity);
+    Q_TRY(model_file_list_add(storing->list, storing->arena, name, identity));
+    storing->list->tensors[storing->list->count - 1] = tensors;
+    return Q_OK;
 }
 
 static q_status write_files(struct storing *storing)

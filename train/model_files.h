@@ -13,9 +13,17 @@
 
 enum { MODEL_FILE_BYTES = 1 << 30 };
 
-/* What was written, for a manifest or a checkpoint's list. Names and array live in the arena. */
+/* The tensors of a file, in its order. */
+struct model_file_tensors {
+    const char **names;
+    q_hash *hashes; /* XXH3-128 of their data */
+    size_t count;   /* 0 of other files */
+};
+
+/* What was written, for a manifest or a checkpoint's list. Names and arrays live in the arena. */
 struct model_file_list {
     struct q_part_file *files;
+    struct model_file_tensors *tensors; /* one for each file */
     size_t count, capacity;
 };
 

@@ -277,3 +277,22 @@ q_status safetensors_read_i64(const struct safetensors *file, const struct safet
     q_release(chunk);
     return status;
 }
+
+q_status safetensors_hash(const struct safetensors *file, const struct safetensors_tensor *tensor, q_hash *out)
+{
+    struct q_hasher *hasher = NULL;
+    char *chunk;
+    Q_TRY(q_alloc(CHUNK, 1, &chunk));
+    q_status status = q_hasher_create(&hasher);
+    for (uint64_t first = 0; first < tensor->bytes && !status; first += CHUNK) {
+        size_t count = (size_t)Q_MIN((uint64_t)CHUNK, tensor->bytes - first);
+        status = q_fs_read_at(file->fd, file->path, tensor->begin + first, chunk, count);
+        if (!status)
+            q_hasher_add(hasher, chunk, count);
+    }
+    if (!status)
+        *out = q_hasher_digest(hasher);
+    q_hasher_release(hasher);
+    q_release(chunk);
+    return status;
+}

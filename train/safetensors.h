@@ -39,6 +39,7 @@ struct safetensors_tensor {
     uint64_t shape[SAFETENSORS_RANK_MAX];
     uint64_t count;        /* elements */
     uint64_t begin, bytes; /* begin: from the start of the file */
+    q_hash hash;           /* XXH3-128 of the data, of a tensor that was written */
 };
 
 struct safetensors {
@@ -62,11 +63,16 @@ q_status safetensors_read_floats(const struct safetensors *file, const struct sa
 q_status safetensors_read_i64(const struct safetensors *file, const struct safetensors_tensor *tensor,
                               int64_t *out) Q_MUST_USE;
 
+/* XXH3-128 of a tensor's data as it lies in the file. */
+q_status safetensors_hash(const struct safetensors *file, const struct safetensors_tensor *tensor,
+                          q_hash *out) Q_MUST_USE;
+
 /* Writing: declare every tensor, begin, give the data in the same order, each tensor at once or piece by piece, commit.
  * Zeroed struct to start with; abandon after a failure. */
 struct safetensors_writer {
     struct q_arena arena;
     struct q_publish publish;
+    struct q_hasher *hasher; /* of the tensor whose data is due */
     struct safetensors_tensor *tensors;
     size_t count, capacity;
     size_t next;     /* tensor whose data is due */
@@ -82,6 +88,7 @@ q_status safetensors_begin(struct safetensors_writer *writer, const char *path) 
  * to even; Q_ERR_INPUT where a finite one would become infinite. */
 q_status safetensors_write_floats(struct safetensors_writer *writer, const float *values, uint64_t count) Q_MUST_USE;
 q_status safetensors_write_i64(struct safetensors_writer *writer, const int64_t *values, uint64_t count) Q_MUST_USE;
+/* With all data given, writer->tensors have their hashes; commit forgets them. */
 q_status safetensors_commit(struct safetensors_writer *writer, struct q_file_identity *identity) Q_MUST_USE;
 void safetensors_abandon(struct safetensors_writer *writer);
 

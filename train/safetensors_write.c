@@ -58,6 +58,7 @@ q_status safetensors_begin(struct safetensors_writer *writer, const char *path)
     struct q_buffer text = {0};
     q_status status;
     Q_TRY_GOTO(done, format_header(writer, &text));
+    Q_TRY_GOTO(done, q_hasher_create(&writer->hasher));
     Q_TRY_GOTO(done, q_publish_open(&writer->publish, path));
     uint64_t length = text.size;
     Q_TRY_GOTO(done, q_publish_write(&writer->publish, &length, sizeof(length)));
@@ -71,14 +72,18 @@ static q_status write_next(struct safetensors_writer *writer, enum safetensors_t
                            uint64_t count)
 {
     q_check(writer->next < writer->count);
-    const struct safetensors_tensor *tensor = &writer->tensors[writer->next];
+    struct safetensors_tensor *tensor = &writer->tensors[writer->next];
     q_check(tensor->type == type && count <= tensor->count - writer->filled);
+    uint64_t bytes = count * safetensors_type_bytes(type);
     writer->filled += count;
+    q_hasher_add(writer->hasher, values, (size_t)bytes);
     if (writer->filled == tensor->count) {
+        tensor->hash = q_hasher_digest(writer->hasher);
+        q_hasher_reset(writer->hasher);
         writer->next++;
         writer->filled = 0;
     }
-    return q_publish_write(&writer->publish, values, (size_t)(count * safetensors_type_bytes(type)));
+    return q_publish_write(&writer->publish, values, (size_t)bytes);
 }
 
 /* The nearest BF16, ties to even: half a unit is added, less one where the last bit stays even. */
@@ -129,6 +134,7 @@ q_status safetensors_write_i64(struct safetensors_writer *writer, const int64_t 
 
 static void clear(struct safetensors_writer *writer)
 {
+    q_hasher_release(writer->hasher);
     q_release(writer->tensors);
     q_arena_release(&writer->arena);
     *writer = (struct safetensors_writer){0};

@@ -7,8 +7,11 @@
 #include "tests/base/scratch.h"
 #include "train/checkpoint.h"
 #include "train/model_files.h"
+#include "train/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct model_config small = {.vocab_size = 32,
@@ -360,7 +363,7 @@ static void test_damage_is_found(void **state)
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
             scratch_write(path, bytes.data, bytes.size);
             assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
-                         itself ? "an earlier checkpoint" : "damaged");
+                         itself ? "no checkpoint before it is whole" : "damaged");
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
         }
         scratch_write(path, bytes.data, bytes.size - 1);
@@ -381,13 +384,227 @@ static void test_damage_is_found(void **state)
     rig_release(&rig);
 }
 
+/* Steps 2 and 3, `latest` at 3; and what reading them says: the tensor, and that one can go on from step 2. */
+static void two_steps(struct rig *rig)
+{
+    fresh_run();
+    rig_create(rig);
+    rig_fill(rig, 1);
+    assert_ok(write_step(rig, 2));
+    assert_ok(write_step(rig, 3));
+}
+
+static void assert_refused(struct rig *rig, const char *about)
+{
+    static const char offer[] =
+        "; 'step-00000002' before it is whole: write that name into 'run/latest' to go on from there";
+    struct train_position position;
+    assert_fails(checkpoint_read("run", rig->model, rig->optimizer, data, &position, NULL), Q_ERR_INPUT, about);
+    if (!strstr(q_error_text(), offer))
+        fail_msg("no offer: %s", q_error_text());
+}
+
+static const char latest_model[] = "run/checkpoints/step-00000003/model-00001-of-00001.safetensors";
+static const char latest_optimizer[] = "run/checkpoints/step-00000003/optimizer-00001-of-00001.safetensors";
+
+static void flip_bit(const char *path, size_t at)
+{
+    struct q_buffer bytes = {0};
+    scratch_read(path, &bytes);
+    bytes.data[at] = (char)(bytes.data[at] ^ 1);
+    scratch_write(path, bytes.data, bytes.size);
+    q_buffer_release(&bytes);
+}
+
+static void test_flipped_bits_have_a_name(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct train_position position;
+    two_steps(&rig);
+    const char *const paths[] = {latest_model, latest_optimizer};
+    for (size_t f = 0; f < 2; f++) {
+        struct safetensors file;
+        assert_ok(safetensors_open(paths[f], &file));
+        for (size_t i = 0; i < file.count; i++) {
+            char text[256];
+            (void)snprintf(text, sizeof text, "the numbers of tensor '%s' are not those", file.tensors[i].name);
+            flip_bit(paths[f], (size_t)(file.tensors[i].begin + file.tensors[i].bytes / 2));
+            assert_refused(&rig, text);
+            flip_bit(paths[f], (size_t)(file.tensors[i].begin + file.tensors[i].bytes / 2));
+        }
+        safetensors_close(&file);
+    }
+    flip_bit(latest_model, 0); /* the header's length */
+    assert_refused(&rig, "is damaged");
+    flip_bit(latest_model, 0);
+    flip_bit(latest_model, 12); /* a name in the header */
+    assert_refused(&rig, "is damaged");
+    flip_bit(latest_model, 12);
+    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    assert_int_equal(position.step, 3);
+
+    struct q_buffer bytes = {0};
+    scratch_read(latest_optimizer, &bytes);
+    assert_int_equal(unlink(latest_optimizer), 0);
+    assert_refused(&rig, "is missing, and with it 80 tensors such as '");
+    scratch_write(latest_optimizer, bytes.data, bytes.size / 2);
+    assert_refused(&rig, "is damaged: ");
+    scratch_write(latest_optimizer, bytes.data, bytes.size);
+    q_buffer_release(&bytes);
+
+    /* Gone back, as the offer says; nothing to offer where the one before is damaged too. */
+    flip_bit(latest_model, 5000);
+    scratch_write("run/latest", "step-00000002", 13);
+    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    assert_int_equal(position.step, 2);
+    scratch_write("run/latest", "step-00000003", 13);
+    flip_bit("run/checkpoints/step-00000002/model-00001-of-00001.safetensors", 5000);
+    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
+                 "; no checkpoint before it is whole, so train anew in another folder");
+    rig_release(&rig);
+}
+
+/* trainer.json with the hashes of the files as they are now: damage that no hash tells. */
+static void make_hashes_right(void)
+{
+    static const char path[] = "run/checkpoints/step-00000003/trainer.json";
+    json_t *json, *entry;
+    size_t i;
+    char hex[Q_HASH_HEX], name[256];
+    struct q_buffer text = {0};
+    assert_ok(q_json_read_file(path, 1 << 20, &json));
+    json_array_foreach(json_object_get(json, "files"), i, entry)
+    {
+        uint64_t bytes;
+        q_hash hash;
+        (void)snprintf(name, sizeof name, "run/checkpoints/step-00000003/%s",
+                       json_string_value(json_object_get(entry, "name")));
+        bool exists;
+        assert_ok(q_fs_look(name, &exists, NULL));
+        if (!exists)
+            continue;
+        assert_ok(q_fs_hash_file(name, &bytes, &hash));
+        assert_ok(q_json_set(entry, "bytes", json_integer((json_int_t)bytes)));
+        assert_ok(q_json_set(entry, "hash", json_string(q_hash_hex(hash, hex))));
+    }
+    (void)json_object_del(json, "hash");
+    assert_ok(q_json_dump(json, 1, &text));
+    assert_ok(q_json_set(json, "hash", json_string(q_hash_hex(q_hash_string(q_buffer_string(&text)), hex))));
+    assert_ok(q_json_publish(path, json));
+    json_decref(json);
+    q_buffer_release(&text);
+}
+
+/* The file with one text of its header replaced, and bytes of its data: hashes made right. */
+static void forge(const char *path, const struct q_buffer *whole, const char *from, const char *to, size_t cut)
+{
+    struct q_buffer header = {0}, file = {0};
+    uint64_t length;
+    memcpy(&length, whole->data, sizeof length);
+    const char *begin = whole->data + 8, *at = memmem(begin, (size_t)length, from, strlen(from));
+    assert_non_null(at);
+    assert_ok(q_buffer_append(&header, begin, (size_t)(at - begin)));
+    assert_ok(q_buffer_append_string(&header, q_string_of(to)));
+    at += strlen(from);
+    assert_ok(q_buffer_append(&header, at, (size_t)(begin + length - at)));
+    uint64_t now = header.size;
+    assert_ok(q_buffer_append(&file, &now, sizeof now));
+    assert_ok(q_buffer_append_string(&file, q_buffer_string(&header)));
+    assert_ok(q_buffer_append(&file, begin + length, whole->size - 8 - (size_t)length - cut));
+    scratch_write(path, file.data, file.size);
+    make_hashes_right();
+    q_buffer_release(&header);
+    q_buffer_release(&file);
+}
+
+/* One number of a tensor replaced, the hashes made right. */
+static void poison(const char *path, const char *tensor, float value)
+{
+    struct safetensors file;
+    struct q_buffer bytes = {0};
+    assert_ok(safetensors_open(path, &file));
+    scratch_read(path, &bytes);
+    memcpy(bytes.data + safetensors_find(&file, tensor)->begin + 8, &value, sizeof value);
+    scratch_write(path, bytes.data, bytes.size);
+    make_hashes_right();
+    safetensors_close(&file);
+    q_buffer_release(&bytes);
+}
+
+static void test_damage_with_right_hashes(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct q_buffer model = {0}, optimizer = {0}, index = {0};
+    struct train_position position;
+    two_steps(&rig);
+    scratch_read(latest_model, &model);
+    scratch_read(latest_optimizer, &optimizer);
+    scratch_read("run/checkpoints/step-00000003/model.safetensors.index.json", &index);
+    poison(latest_model, "model.layers.1.mlp.experts.2.up_proj.weight", NAN);
+    assert_refused(&rig, "'model.layers.1.mlp.experts.2.up_proj.weight' holds a number that is not finite at 2");
+    poison(latest_model, "model.layers.1.mlp.experts.2.up_proj.weight", 0);
+    poison(latest_model, "model.layers.1.mlp.gate.e_score_correction_bias", -INFINITY);
+    assert_refused(&rig, "'model.layers.1.mlp.gate.e_score_correction_bias' holds a number that is not finite at 2");
+    scratch_write(latest_model, model.data, model.size);
+    poison(latest_optimizer, "lm_head.weight.mean", INFINITY);
+    assert_refused(&rig, "tensor 'lm_head.weight.mean'");
+    scratch_write(latest_optimizer, optimizer.data, optimizer.size);
+    poison(latest_optimizer, "model.norm.weight.square", -1);
+    assert_refused(&rig, "tensor 'model.norm.weight.square'");
+    scratch_write(latest_optimizer, optimizer.data, optimizer.size);
+
+    static const struct {
+        const char *from, *to, *text;
+        size_t cut;
+    } forgeries[] = {
+        {"\"shape\":[32,16],\"data_offsets\":[0,2048]", "\"shape\":[16,32],\"data_offsets\":[0,2048]",
+         "tensor 'model.embed_tokens.weight' has 512 elements in another shape than the model's 32 x 16", 0},
+        {"[2048,2112]", "[2044,2108]", "tensor 'model.layers.0.input_layernorm.weight' overlaps another one", 0},
+        {"\"data_offsets\":[0,2048]", "\"data_offsets\":[0,2044]",
+         "tensor 'model.embed_tokens.weight' has 2044 bytes, which its shape and type do not make", 0},
+        {"\"model.norm.weight\"", "\"model.norm.waits\"", "tensor 'model.norm.weight' is not in", 0},
+        {"\"model.norm.weight\"", "\"model.layers.7.norm.weight\"", "tensor 'model.norm.weight' is not in", 0},
+        {"\"model.norm.weight\"", "\"lm_head.weight\"", "lm_head.weight", 0},
+        {"\"lm_head.weight\"", "\"lm_head.weight\"", "tensor 'lm_head.weight' does not lie inside the file", 4},
+        {"\"dtype\":\"F32\",\"shape\":[32,16],\"data_offsets\":[0,2048]",
+         "\"dtype\":\"I32\",\"shape\":[32,16],\"data_offsets\":[0,2048]",
+         "tensor 'model.embed_tokens.weight' of type I32 cannot be read as floats", 0},
+    };
+    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        forge(latest_model, &model, forgeries[i].from, forgeries[i].to, forgeries[i].cut);
+        assert_refused(&rig, forgeries[i].text);
+    }
+    /* What an index would have told, in folders that have none. */
+    assert_int_equal(unlink("run/checkpoints/step-00000003/model.safetensors.index.json"), 0);
+    forge(latest_model, &model, "\"model.norm.weight\"", "\"model.norm.waits\"", 0);
+    assert_fails(model_files_read(rig.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
+                 "tensor 'model.norm.waits' is none of this model's");
+    forge(latest_model, &model, "\"model.norm.weight\"", "\"model.layers.7.norm.weight\"", 0);
+    assert_fails(model_files_read(rig.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
+                 "lacks the tensor 'model.norm.weight'");
+    scratch_write("run/checkpoints/step-00000003/model.safetensors.index.json", index.data, index.size);
+    /* And the same way back is whole, so that the tests above see what they are meant to see. */
+    forge(latest_model, &model, "\"lm_head.weight\"", "\"lm_head.weight\"", 0);
+    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    /* Numbers that are finite but not those that were trained: what the state's own hash is for. */
+    poison(latest_model, "lm_head.weight", 0.25F);
+    assert_refused(&rig, "the parameters are not those that were written");
+    q_buffer_release(&model);
+    q_buffer_release(&optimizer);
+    q_buffer_release(&index);
+    rig_release(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_is_read_back), cmocka_unit_test(test_old_ones_go),
-        cmocka_unit_test(test_a_left_over_one_goes), cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_killed_at_every_call), cmocka_unit_test(test_every_call_fails_once),
-        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_written_is_read_back),     cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_a_left_over_one_goes),     cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_killed_at_every_call),     cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_damage_is_found),          cmocka_unit_test(test_flipped_bits_have_a_name),
+        cmocka_unit_test(test_damage_with_right_hashes),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
