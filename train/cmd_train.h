@@ -30,7 +30,7 @@ struct train_bench_options {
     struct q_common common;
     const char *model;
     uint64_t batch, sequence, steps;
-    bool by_operation;
+    bool recompute, by_operation;
 };
 
 struct train_ops_options {

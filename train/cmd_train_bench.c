@@ -19,6 +19,8 @@ const struct q_option train_bench_table[] = {
     {"sequence", 0, Q_OPTION_U64, offsetof(struct train_bench_options, sequence), "N", "tokens a sequence (512)"},
     {"steps", 0, Q_OPTION_U64, offsetof(struct train_bench_options, steps), "N",
      "steps to time, behind one that is not (5)"},
+    {"recompute", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, recompute), NULL,
+     "as with train.recompute=norms"},
     {"by-operation", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, by_operation), NULL,
      "also where the time goes, beside the measured peak of the matrix product"},
     {0}};
@@ -66,7 +68,10 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     Q_TRY(bench->ops->create(bench->pool, &bench->context));
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
     bench->batch.sequence = options->sequence ? (size_t)options->sequence : 512;
-    struct model_shape shape = {.batch = bench->batch.batch, .sequence = bench->batch.sequence, .training = true};
+    struct model_shape shape = {.batch = bench->batch.batch,
+                                .sequence = bench->batch.sequence,
+                                .training = true,
+                                .recompute = options->recompute};
     Q_TRY(model_create(&bench->config, bench->ops, bench->context, &shape, &bench->model));
     Q_TRY(model_init(bench->model, 1));
     Q_TRY(optimizer_create(bench->model, &adamw, NULL, &bench->optimizer));

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+static const char *const recompute_kinds[] = {"none", "norms", NULL};
 static const char *const rate_kinds[] = {"constant", "linear", "cosine", NULL};
 
 #define AT(member) offsetof(struct train_settings, member)
@@ -312,6 +313,13 @@ static const struct q_setting rows[] = {
      .offset = AT(balance),
      .table = &balance_table,
      .meaning = "keeping the experts evenly loaded"},
+    {.name = "recompute",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(recompute),
+     .standard = "none",
+     .choices = recompute_kinds,
+     .meaning = "what the backward computes again instead of keeping it; norms: norms, MLA's up-projections and SwiGLU's outputs (the report's), the same bits in less memory"},
     {.name = "z_loss",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,

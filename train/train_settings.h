@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+enum recompute_kind { RECOMPUTE_NONE, RECOMPUTE_NORMS };
 enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE };
 
 /* One piece of the learning rate's course: from where the piece before ends to `until` tokens. A constant piece stands at `to` (where 0: at the
@@ -47,6 +48,7 @@ struct train_settings {
         double loss;    /* alpha of the sequence-wise balance loss */
     } balance;
 
+    int recompute; /* enum recompute_kind */
     double z_loss; /* weight of the mean of log(Z)^2 */
 
     struct {

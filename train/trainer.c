@@ -107,8 +107,10 @@ static q_status create_model(struct trainer *trainer)
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
     Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));
-    struct model_shape shape = {
-        .batch = (size_t)settings->micro_batch, .sequence = trainer->shards->sequence_tokens, .training = true};
+    struct model_shape shape = {.batch = (size_t)settings->micro_batch,
+                                .sequence = trainer->shards->sequence_tokens,
+                                .training = true,
+                                .recompute = settings->recompute == RECOMPUTE_NORMS};
     Q_TRY(model_create(trainer->setup.config, trainer->ops, trainer->context, &shape, &trainer->model));
     struct optimizer_settings optimizer = {.beta1 = settings->optimizer.beta1,
                                            .beta2 = settings->optimizer.beta2,

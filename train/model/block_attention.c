@@ -11,20 +11,31 @@
  * Without q_lora the query comes straight from the normed stream, and `low` begins with the kv latent. */
 #include "train/model/model_internal.h"
 
-/* Rotates queries in place, and the shared key inside `low`. */
-static void rotate(struct model *model, op_real *q, op_real *low, bool inverse)
+static struct op_rope rope_of(const struct model *model, bool inverse)
+{
+    return (struct op_rope){.rows = model_tokens(model),
+                            .sequence = model->sequence,
+                            .rope = model->sizes.rope,
+                            .table = model->rope_table,
+                            .inverse = inverse};
+}
+
+static void rotate_queries(struct model *model, op_real *q, bool inverse)
 {
     const struct model_sizes *s = &model->sizes;
-    struct op_rope rope = {.rows = model_tokens(model),
-                           .sequence = model->sequence,
-                           .groups = s->heads,
-                           .group_stride = s->key,
-                           .stride = s->heads * s->key,
-                           .rope = s->rope,
-                           .x = q + s->nope,
-                           .table = model->rope_table,
-                           .inverse = inverse};
+    struct op_rope rope = rope_of(model, inverse);
+    rope.groups = s->heads;
+    rope.group_stride = s->key;
+    rope.stride = s->heads * s->key;
+    rope.x = q + s->nope;
     model->ops->rope(model->context, &rope);
+}
+
+/* The shared key inside `low`. */
+static void rotate_key(struct model *model, op_real *low, bool inverse)
+{
+    const struct model_sizes *s = &model->sizes;
+    struct op_rope rope = rope_of(model, inverse);
     rope.groups = 1;
     rope.group_stride = s->rope;
     rope.stride = s->low;
@@ -53,7 +64,18 @@ static struct op_attention attention_of(struct model *model, const struct layer_
 /* The norms of the latents have an epsilon of their own: DeepSeek's inference code and transformers build them without `rms_norm_eps`. */
 static const double latent_epsilon = 1e-6;
 
-void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta)
+/* The norm of the stream, which `delta` joins first (NULL: it is in a->input already). */
+static void norm_input(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta)
+{
+    struct layer_activations *a = &model->layers[layer];
+    model->ops->rmsnorm(model->context, a->input_normed, a->input_rstd, delta ? a->input : NULL,
+                        delta ? stream_from : a->input, model->sizes.hidden, delta,
+                        model_weight(model, model->weights.layers[layer].input_norm), model_tokens(model),
+                        model->sizes.hidden, model->config.rms_norm_eps);
+}
+
+/* From `low` to rotated queries, keys and values. */
+static void project_up(struct model *model, size_t layer)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
@@ -61,10 +83,6 @@ void block_attention_forward(struct model *model, size_t layer, const op_real *s
     const struct layer_weights *w = &model->weights.layers[layer];
     struct layer_activations *a = &model->layers[layer];
     size_t n = model_tokens(model);
-
-    ops->rmsnorm(context, a->input_normed, a->input_rstd, delta ? a->input : NULL, delta ? stream_from : a->input,
-                 s->hidden, delta, model_weight(model, w->input_norm), n, s->hidden, model->config.rms_norm_eps);
-    model_linear(model, a->low, a->input_normed, w->attention_in, s->hidden, s->low);
     if (s->q_lora)
         ops->rmsnorm(context, a->q_latent, a->q_rstd, NULL, a->low, s->low, NULL, model_weight(model, w->q_norm), n,
                      s->q_lora, latent_epsilon);
@@ -73,9 +91,20 @@ void block_attention_forward(struct model *model, size_t layer, const op_real *s
     model_linear(model, a->q, s->q_lora ? a->q_latent : a->input_normed, w->q, s->q_lora ? s->q_lora : s->hidden,
                  s->heads * s->key);
     model_linear(model, a->kv, a->kv_latent, w->kv_b, s->kv_lora, s->heads * (s->nope + s->v));
-    rotate(model, a->q, a->low, false);
+    rotate_queries(model, a->q, false);
+}
+
+void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta)
+{
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    struct layer_activations *a = &model->layers[layer];
+    norm_input(model, layer, stream_from, delta);
+    model_linear(model, a->low, a->input_normed, w->attention_in, s->hidden, s->low);
+    project_up(model, layer);
+    rotate_key(model, a->low, false);
     struct op_attention attention = attention_of(model, a);
-    ops->attention(context, &attention);
+    model->ops->attention(model->context, &attention);
     model_linear(model, model->scratch.delta, a->mixed, w->o, s->heads * s->v, s->hidden);
 }
 
@@ -102,6 +131,10 @@ void block_attention_backward(struct model *model, size_t layer)
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), kv_width = s->heads * (s->nope + s->v);
 
+    if (model->shape.recompute) {
+        norm_input(model, layer, NULL, NULL);
+        project_up(model, layer);
+    }
     model_linear_input_gradient(model, r->dmixed, r->dstream, w->o, s->heads * s->v, s->hidden, false);
     model_linear_weight_gradient(model, w->o, r->dstream, a->mixed, s->heads * s->v, s->hidden);
     struct op_attention attention = attention_of(model, a);
@@ -111,7 +144,8 @@ void block_attention_backward(struct model *model, size_t layer)
     attention.dk_rope = r->dlow + s->q_lora + s->kv_lora;
     attention.dk_rope_stride = s->low;
     ops->attention_backward(context, &attention);
-    rotate(model, r->dq, r->dlow, true);
+    rotate_queries(model, r->dq, true);
+    rotate_key(model, r->dlow, true);
 
     model_linear_input_gradient(model, r->dkv_latent, r->dkv, w->kv_b, s->kv_lora, kv_width, false);
     model_linear_weight_gradient(model, w->kv_b, r->dkv, a->kv_latent, s->kv_lora, kv_width);

@@ -120,15 +120,40 @@ static void experts_forward(struct model *model, size_t layer, bool count)
                  s->top_k, s->hidden);
 }
 
+/* The norm of the stream, which `delta` joins first (NULL: it is in a->middle already). */
+static void norm_middle(struct model *model, size_t layer, const op_real *delta)
+{
+    struct layer_activations *a = &model->layers[layer];
+    model->ops->rmsnorm(model->context, a->middle_normed, a->middle_rstd, delta ? a->middle : NULL,
+                        delta ? a->input : a->middle, model->sizes.hidden, delta,
+                        model_weight(model, model->weights.layers[layer].post_norm), model_tokens(model),
+                        model->sizes.hidden, model->config.rms_norm_eps);
+}
+
+/* What the backward needs and the forward did not keep. The router has chosen: that is kept, and counted once. */
+static void compute_again(struct model *model, size_t layer)
+{
+    const struct op_table *ops = model->ops;
+    const struct model_sizes *s = &model->sizes;
+    struct layer_activations *a = &model->layers[layer];
+    bool dense = model_is_dense(model, layer);
+    size_t n = model_tokens(model), slots = n * s->top_k, inner = dense ? s->dense_inner : s->shared_inner;
+    norm_middle(model, layer, NULL);
+    if (inner)
+        ops->swiglu(model->context, a->inner, a->gate_up, n, inner);
+    if (dense)
+        return;
+    ops->gather(model->context, a->slot_input, a->middle_normed, a->source, slots, s->hidden);
+    ops->swiglu(model->context, a->slot_inner, a->slot_gate_up, slots, s->expert_inner);
+}
+
 void block_feedforward_forward(struct model *model, size_t layer, bool count)
 {
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
     struct layer_activations *a = &model->layers[layer];
     bool dense = model_is_dense(model, layer);
-    model->ops->rmsnorm(model->context, a->middle_normed, a->middle_rstd, a->middle, a->input, s->hidden,
-                        model->scratch.delta, model_weight(model, w->post_norm), model_tokens(model), s->hidden,
-                        model->config.rms_norm_eps);
+    norm_middle(model, layer, model->scratch.delta);
     if (dense || s->shared_inner)
         swiglu_forward(model, w, a, dense ? s->dense_inner : s->shared_inner);
     if (!dense)
@@ -199,6 +224,8 @@ void block_feedforward_backward(struct model *model, size_t layer, const struct 
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model);
     bool dense = model_is_dense(model, layer);
+    if (model->shape.recompute)
+        compute_again(model, layer);
     if (dense || s->shared_inner)
         swiglu_backward(model, w, a, dense ? s->dense_inner : s->shared_inner);
     else

@@ -21,7 +21,9 @@ struct model_shape {
     size_t batch;    /* sequences */
     size_t sequence; /* tokens of each */
     bool training;   /* gradients and what the backward needs; without it only model_forward works */
-    bool mtp;        /* the MTP modules' tensors although it is not for training: to write them elsewhere */
+    bool
+        recompute; /* norms, MLA's up-projections and SwiGLU's outputs are computed again in the backward, not kept: the same bits in less memory */
+    bool mtp;      /* the MTP modules' tensors although it is not for training: to write them elsewhere */
 };
 
 enum model_parameter_kind {

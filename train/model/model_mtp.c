@@ -71,7 +71,8 @@ static void project_backward(struct model *model, size_t depth, enum half half, 
     model->ops->matmul(model->context, &product);
 }
 
-void mtp_forward(struct model *model, size_t depth)
+/* The two norms before the projection. */
+static void norm_inputs(struct model *model, size_t depth)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
@@ -89,6 +90,12 @@ void mtp_forward(struct model *model, size_t depth)
         ops->rmsnorm(context, a->hidden_normed + b * length * hidden, a->hidden_rstd + b * length, NULL,
                      before->normed + b * (length + 1) * hidden, hidden, NULL, model_weight(model, w->hidden_norm),
                      length, hidden, epsilon);
+}
+
+void mtp_forward(struct model *model, size_t depth)
+{
+    const struct depth_activations *a = &model->depths[depth];
+    norm_inputs(model, depth);
     op_real *input = model->layers[model->sizes.layers + depth - 1].input;
     project(model, depth, EMBEDDING, input, a->embedding_normed);
     project(model, depth, HIDDEN, input, a->hidden_normed);
@@ -100,6 +107,8 @@ void mtp_backward_embedding(struct model *model, size_t depth)
     const struct depth_activations *a = &model->depths[depth];
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), hidden = model->sizes.hidden;
+    if (model->shape.recompute) /* for the other half too */
+        norm_inputs(model, depth);
     project_backward(model, depth, EMBEDDING, r->dnormed, a->embedding_normed);
     model->ops->rmsnorm_backward(model->context, r->dhead, hidden, false, model_gradient(model, w->embedding_norm),
                                  r->dnormed, a->embedding, hidden, a->embedding_rstd,

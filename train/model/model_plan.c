@@ -15,31 +15,41 @@ static void *take(struct plan *plan, size_t count, size_t size)
 
 #define TAKE(member, count) ((member) = take(plan, (count), sizeof(*(member))))
 
-static void plan_attention(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
+/* What the forward leaves for the backward falls in two: what must be kept, and what can be made again from it cheaply ("again": norms, MLA's up-projections,
+ * SwiGLU's output, the rows gathered for experts). With recomputation the second kind is there once for all layers. */
+static void plan_attention_kept(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
     TAKE(a->input, n * s->hidden);
     TAKE(a->middle, n * s->hidden);
     TAKE(a->input_rstd, n);
     TAKE(a->middle_rstd, n);
-    TAKE(a->input_normed, n * s->hidden);
-    TAKE(a->middle_normed, n * s->hidden);
     TAKE(a->low, n * s->low);
     TAKE(a->q_rstd, n);
     TAKE(a->kv_rstd, n);
-    TAKE(a->q_latent, n * s->q_lora);
-    TAKE(a->kv_latent, n * s->kv_lora);
-    TAKE(a->q, n * s->heads * s->key);
-    TAKE(a->kv, n * s->heads * (s->nope + s->v));
     TAKE(a->mixed, n * s->heads * s->v);
     TAKE(a->lse, n * s->heads);
 }
 
-static void plan_feedforward(struct plan *plan, const struct model_sizes *s, size_t n, bool dense,
-                             struct layer_activations *a)
+static void plan_attention_again(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
-    size_t inner = dense ? s->dense_inner : s->shared_inner, slots = n * s->top_k;
-    TAKE(a->gate_up, n * 2 * inner);
-    TAKE(a->inner, n * inner);
+    TAKE(a->input_normed, n * s->hidden);
+    TAKE(a->middle_normed, n * s->hidden);
+    TAKE(a->q_latent, n * s->q_lora);
+    TAKE(a->kv_latent, n * s->kv_lora);
+    TAKE(a->q, n * s->heads * s->key);
+    TAKE(a->kv, n * s->heads * (s->nope + s->v));
+}
+
+static size_t inner_of(const struct model_sizes *s, bool dense)
+{
+    return dense ? s->dense_inner : s->shared_inner;
+}
+
+static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s, size_t n, bool dense,
+                                  struct layer_activations *a)
+{
+    size_t slots = n * s->top_k;
+    TAKE(a->gate_up, n * 2 * inner_of(s, dense));
     if (dense)
         return;
     TAKE(a->scores, n * s->experts);
@@ -48,17 +58,29 @@ static void plan_feedforward(struct plan *plan, const struct model_sizes *s, siz
     TAKE(a->offsets, s->experts + 1);
     TAKE(a->source, slots);
     TAKE(a->position, slots);
-    TAKE(a->slot_input, slots * s->hidden);
     TAKE(a->slot_gate_up, slots * 2 * s->expert_inner);
-    TAKE(a->slot_inner, slots * s->expert_inner);
     TAKE(a->slot_output, slots * s->hidden);
+}
+
+static void plan_feedforward_again(struct plan *plan, const struct model_sizes *s, size_t n, size_t inner, size_t slots,
+                                   struct layer_activations *a)
+{
+    TAKE(a->inner, n * inner);
+    TAKE(a->slot_input, slots * s->hidden);
+    TAKE(a->slot_inner, slots * s->expert_inner);
+}
+
+/* Of any layer that the model has. */
+static size_t widest_inner(const struct model_sizes *s, bool any_moe)
+{
+    size_t inner = s->dense_layers ? s->dense_inner : 0;
+    return any_moe && s->shared_inner > inner ? s->shared_inner : inner;
 }
 
 static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t n, size_t batch, bool any_moe,
                           bool modules, struct scratch *w)
 {
-    size_t inner = s->dense_layers ? s->dense_inner : 0, slots = any_moe ? n * s->top_k : 0;
-    inner = any_moe && s->shared_inner > inner ? s->shared_inner : inner;
+    size_t inner = widest_inner(s, any_moe), slots = any_moe ? n * s->top_k : 0;
     TAKE(w->dstream, n * s->hidden);
     TAKE(w->dnormed, n * s->hidden);
     w->dhead = w->dnormed;
@@ -95,14 +117,77 @@ static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n,
         return;
     }
     TAKE(a->ids, n);
-    TAKE(a->embedding, n * s->hidden);
-    TAKE(a->embedding_normed, n * s->hidden);
-    TAKE(a->hidden_normed, n * s->hidden);
     TAKE(a->embedding_rstd, n);
     TAKE(a->hidden_rstd, n);
 }
 
+static void plan_depth_again(struct plan *plan, const struct model_sizes *s, size_t n, struct depth_activations *a)
+{
+    TAKE(a->embedding, n * s->hidden);
+    TAKE(a->embedding_normed, n * s->hidden);
+    TAKE(a->hidden_normed, n * s->hidden);
+}
+
+/* The head's activations by depth. The first module has the longest sequences: with recomputation the others use its room. */
+static void plan_depths(struct plan *plan, struct model *model, size_t modules)
+{
+    const struct model_shape *shape = &model->shape;
+    for (size_t d = 0; d <= modules; d++) {
+        struct depth_activations *a = &model->depths[d];
+        size_t n = shape->batch * (shape->sequence - d);
+        if (d > 1 && shape->recompute)
+            *a = model->depths[1];
+        else if (d > 0)
+            plan_depth_again(plan, &model->sizes, n, a);
+        plan_depth(plan, &model->sizes, n, d > 0, shape->training, a);
+    }
+}
+
+/* Training: a set for each layer, but what is made again. */
+static void plan_layers(struct plan *plan, struct model *model, size_t count, bool any_moe)
+{
+    const struct model_sizes *s = &model->sizes;
+    const bool recompute = model->shape.recompute;
+    size_t n = model->shape.batch * model->shape.sequence, slots = n * s->top_k;
+    struct layer_activations again = {0};
+    if (recompute) {
+        plan_attention_again(plan, s, n, &again);
+        plan_feedforward_again(plan, s, n, widest_inner(s, any_moe), any_moe ? slots : 0, &again);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct layer_activations *a = &model->layers[i];
+        bool dense = model_is_dense(model, i);
+        *a = again;
+        if (!recompute) {
+            plan_attention_again(plan, s, n, a);
+            plan_feedforward_again(plan, s, n, inner_of(s, dense), dense ? 0 : slots, a);
+        }
+        plan_attention_kept(plan, s, n, a);
+        plan_feedforward_kept(plan, s, n, dense, a);
+    }
+}
+
 /* Without training nothing is kept: all layers of a kind share one set, layer by layer. The two residual buffers alternate, which the sums allow. */
+static void plan_shared_layers(struct plan *plan, struct model *model)
+{
+    const struct model_sizes *s = &model->sizes;
+    size_t n = model->shape.batch * model->shape.sequence;
+    for (size_t i = 0; i < s->layers; i++) {
+        struct layer_activations *a = &model->layers[i];
+        bool dense = model_is_dense(model, i);
+        if (i == 0) {
+            plan_attention_again(plan, s, n, a);
+            plan_attention_kept(plan, s, n, a);
+        } else {
+            *a = model->layers[i - 1];
+        }
+        if (i == 0 || (i == s->dense_layers && !dense)) {
+            plan_feedforward_again(plan, s, n, inner_of(s, dense), dense ? 0 : n * s->top_k, a);
+            plan_feedforward_kept(plan, s, n, dense, a);
+        }
+    }
+}
+
 size_t model_plan_activations(struct model *model, char *base)
 {
     struct plan room = {.base = base}, *plan = &room;
@@ -115,20 +200,12 @@ size_t model_plan_activations(struct model *model, char *base)
     TAKE(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
     TAKE(w->logits, MODEL_LOGITS_ROWS * s->rows);
-    for (size_t d = 0; d <= modules; d++)
-        plan_depth(plan, s, model->shape.batch * (model->shape.sequence - d), d > 0, model->shape.training,
-                   &model->depths[d]);
-    for (size_t i = 0; i < s->layers + modules; i++) {
-        bool dense = model_is_dense(model, i), first = i == 0 || (i == s->dense_layers && !dense);
-        struct layer_activations *a = &model->layers[i];
-        if (!model->shape.training && i > 0)
-            *a = model->layers[i - 1];
-        if (model->shape.training || i == 0)
-            plan_attention(plan, s, n, a);
-        if (model->shape.training || first)
-            plan_feedforward(plan, s, n, dense, a);
+    plan_depths(plan, model, modules);
+    if (!model->shape.training) {
+        plan_shared_layers(plan, model);
+        return room.used;
     }
-    if (model->shape.training)
-        plan_backward(plan, s, n, model->shape.batch, any_moe, modules > 0, w);
+    plan_layers(plan, model, s->layers + modules, any_moe);
+    plan_backward(plan, s, n, model->shape.batch, any_moe, modules > 0, w);
     return room.used;
 }
