@@ -319,7 +319,8 @@ static const struct q_setting rows[] = {
      .offset = AT(recompute),
      .standard = "none",
      .choices = recompute_kinds,
-     .meaning = "what the backward computes again instead of keeping it; norms: norms, MLA's up-projections and SwiGLU's outputs (the report's), the same bits in less memory"},
+     .meaning = "what the backward computes again instead of keeping it: `norms` are norms, MLA's up-projections and "
+                "SwiGLU's outputs, as in the report; the same bits in less memory"},
     {.name = "z_loss",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,
