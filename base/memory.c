@@ -168,6 +168,33 @@ uint64_t q_memory_machine_bytes(void)
     return bytes;
 }
 
+/* The number behind `key` in a text of lines "key number"; 0 where there is none. */
+static uint64_t number_of(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    unsigned long long number;
+    return at && sscanf(at + strlen(key), "%llu", &number) == 1 ? number : 0;
+}
+
+uint64_t q_memory_available_bytes(void)
+{
+    char text[4096];
+    uint64_t bound, used, left;
+    read_short("/proc/meminfo", text, sizeof(text));
+    uint64_t bytes = number_of(text, "MemAvailable:") * 1024;
+    read_short("/sys/fs/cgroup/memory.max", text, sizeof(text));
+    if (q_parse_u64(q_string_trim(q_string_of(text)), &bound) != Q_OK)
+        return bytes;
+    read_short("/sys/fs/cgroup/memory.current", text, sizeof(text));
+    if (q_parse_u64(q_string_trim(q_string_of(text)), &used) != Q_OK)
+        return bytes;
+    read_short("/sys/fs/cgroup/memory.stat", text, sizeof(text));
+    const uint64_t cache = number_of(text, "\ninactive_file ") + number_of(text, "\nactive_file ");
+    used -= cache < used ? cache : used;
+    left = used < bound ? bound - used : 0;
+    return bytes == 0 || left < bytes ? left : bytes;
+}
+
 void q_memory_return_blocks(void)
 {
 #ifdef __GLIBC__

@@ -44,6 +44,10 @@ uint64_t q_memory_resident_bytes(void);
 /* What this process may use at most: the machine's memory, or its container's (cgroup v2) where that is less. 0 where the system does not say. */
 uint64_t q_memory_machine_bytes(void);
 
+/* What this process may still take: what the machine has available, or what is left of its container's bound (cgroup v2; the page cache counts as
+ * left) where that is less. 0 where the system does not say. */
+uint64_t q_memory_available_bytes(void);
+
 /* From now on blocks of 256 KiB and more go back to the system when they are released, where malloc would otherwise learn to keep them: for programs that
  * promise a bound. Nothing where malloc cannot be told. */
 void q_memory_return_blocks(void);

@@ -16,6 +16,9 @@ extern const struct q_option train_run_table[];
 
 q_status train_run(void *options, const char *const *arguments, size_t count);
 q_status train_plan(void *options, const char *const *arguments, size_t count);
+/* The length of sequences that the recipe's shards will have. Q_ERR_USAGE where it is 0. */
+struct q_recipe;
+q_status train_sequence_length(const struct q_recipe *recipe, uint64_t *length) Q_MUST_USE;
 q_status train_schedule(void *options, const char *const *arguments, size_t count);
 q_status train_report(void *options, const char *const *arguments, size_t count);
 struct train_verify_options {

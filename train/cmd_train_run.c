@@ -10,6 +10,7 @@
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_train.h"
 #include "train/model_files.h"
+#include "train/preflight.h"
 #include "train/schedule.h"
 #include "train/step_inputs.h"
 #include "train/trainer.h"
@@ -122,13 +123,25 @@ static q_status seal_step(struct run *run)
     return q_step_seal(&run->step);
 }
 
+/* What the run will take. Sequences longer than the model's positions are refused by the run itself, which knows the shards. */
+static q_status plan_room(const struct run *run, struct preflight *out)
+{
+    uint64_t length;
+    Q_TRY(train_sequence_length(&run->recipe, &length));
+    return preflight_plan(&run->config, &run->settings, Q_MIN(length, run->config.max_position_embeddings),
+                          q_cpu_count(), out);
+}
+
 static q_status print_plan(const struct run *run, bool sealed)
 {
+    struct preflight room;
+    Q_TRY(plan_room(run, &room));
     const struct q_plan_step step = {.step = &run->step, .kind = "gang", .parts = 1, .schedule = run->schedule};
     struct q_buffer text = {0};
     struct q_json json = q_json_begin(&text);
     q_json_open(&json, NULL, '{');
     q_json_put_u64(&json, "active_parameters", model_config_active_parameters(&run->config));
+    preflight_put(&room, &json);
     q_json_put_u64(&json, "mtp_parameters", model_config_mtp_parameters(&run->config));
     q_json_put_u64(&json, "parameters", model_config_parameters(&run->config));
     q_status status = q_plan_put(&json, "train", &step, sealed);

@@ -73,13 +73,14 @@ static q_status print_json(const struct row *rows, size_t count)
     return status;
 }
 
-/* The length of sequences that the recipe's shards will have. Which other settings that section has is the shards' program's business. */
-static q_status sequence_length(const struct q_recipe *recipe, uint64_t *length)
+/* Which other settings that section has is the shards' program's business. */
+q_status train_sequence_length(const struct q_recipe *recipe, uint64_t *length)
 {
     *length = 4096;
     const struct q_node *shards = q_recipe_section(recipe, "shards");
     const struct q_node *node = shards ? q_node_child(shards, "sequence_tokens") : NULL;
-    return node ? q_context(q_parse_count(node->text, length), "%s:%u", node->file, node->line) : Q_OK;
+    Q_TRY(node ? q_context(q_parse_count(node->text, length), "%s:%u", node->file, node->line) : Q_OK);
+    return *length ? Q_OK : q_fail(Q_ERR_USAGE, "%s: 'shards.sequence_tokens' is 0", recipe->file);
 }
 
 static q_status schedule_in(const struct q_common *common, struct q_recipe *recipe)
@@ -92,9 +93,7 @@ static q_status schedule_in(const struct q_common *common, struct q_recipe *reci
     Q_TRY(q_recipe_load(common->recipe, &common->set, recipe));
     Q_TRY(q_settings_load(&train_settings_table, q_recipe_section(recipe, "train"), &recipe->arena, &settings));
     Q_TRY(train_settings_check(&settings, recipe->file));
-    Q_TRY(sequence_length(recipe, &length));
-    if (length == 0)
-        return q_fail(Q_ERR_USAGE, "%s: 'shards.sequence_tokens' is 0", recipe->file);
+    Q_TRY(train_sequence_length(recipe, &length));
     size_t count = collect(&settings, length, rows);
     if (common->json)
         return print_json(rows, count);

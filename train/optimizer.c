@@ -136,6 +136,31 @@ q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm)
                            : Q_OK;
 }
 
+q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model, struct optimizer **out)
+{
+    struct optimizer *shadow;
+    q_check(optimizer->ranks == 1);
+    Q_TRY(q_alloc_zero(1, sizeof *shadow, &shadow));
+    shadow->model = model;
+    shadow->ranks = 1;
+    shadow->slice = optimizer->slice;
+    q_status status = create_moments(shadow);
+    if (status)
+        optimizer_release(shadow);
+    else
+        *out = shadow;
+    return status;
+}
+
+void optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer)
+{
+    const struct op_table *ops = model_ops(optimizer->model);
+    for (int i = 0; i < 2; i++)
+        ops->copy_in(model_context(optimizer->model), shadow->moments[i], optimizer->moments[i],
+                     optimizer->slice.count * sizeof(op_acc));
+    shadow->steps = optimizer->steps;
+}
+
 uint64_t optimizer_steps(const struct optimizer *optimizer)
 {
     return optimizer->steps;

@@ -42,6 +42,12 @@ q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm) 
 /* Moments and step count of a run's beginning. */
 void optimizer_clear(struct optimizer *optimizer);
 
+/* A shadow: the moments alone, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. Of one rank only. `model` is a shadow too
+ * (model_shadow_create) and must outlive it. */
+q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model,
+                                 struct optimizer **out) Q_MUST_USE;
+void optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer);
+
 uint64_t optimizer_steps(const struct optimizer *optimizer);
 void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps);
 /* Moments of one parameter (not MODEL_BIAS), count elements, host. optimizer_get gathers them on rank 0; on the others `values` is not written and may be

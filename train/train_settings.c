@@ -190,6 +190,8 @@ static const struct q_setting mtp_rows[] = {
     {0}};
 static const struct q_settings_table mtp_table = {"mtp", mtp_rows, sizeof(((struct train_settings *)0)->mtp)};
 
+static const char *const background_choices[] = {"auto", "yes", "no", NULL};
+
 static const struct q_setting checkpoint_rows[] = {
     {.name = "every",
      .type = Q_SETTING_COUNT,
@@ -217,6 +219,13 @@ static const struct q_setting checkpoint_rows[] = {
      .standard = "0",
      .max = 1e9,
      .meaning = "checkpoints at multiples of this stay for ever; 0: none"},
+    {.name = "background",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = IN(checkpoint, background),
+     .standard = "auto",
+     .choices = background_choices,
+     .meaning = "whether they are written while training goes on, from a copy of parameters and moments in memory; auto: where there is room for it"},
     {0}};
 static const struct q_settings_table checkpoint_table = {"checkpoint", checkpoint_rows,
                                                          sizeof(((struct train_settings *)0)->checkpoint)};

@@ -19,6 +19,9 @@ struct rate_segment {
     double to;      /* learning rate */
 };
 
+/* Whether checkpoints are written while training goes on: where memory allows it; always; never. */
+enum checkpoint_background { CHECKPOINT_AUTO, CHECKPOINT_YES, CHECKPOINT_NO };
+
 struct train_settings {
     uint64_t tokens;     /* targets to train on, rounded up to whole steps */
     int64_t micro_batch; /* sequences in one forward and backward */
@@ -61,6 +64,7 @@ struct train_settings {
         uint64_t every;      /* steps */
         uint64_t keep_last;  /* checkpoints */
         uint64_t keep_every; /* steps: these are kept for ever; 0: none */
+        int background;      /* enum checkpoint_background */
     } checkpoint;
 
     struct guard_settings guard;

@@ -7,11 +7,13 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "train/checkpoint_writer.h"
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/model/model.h"
 #include "train/model_files.h"
 #include "train/optimizer.h"
+#include "train/preflight.h"
 #include "train/schedule.h"
 #include "train/watch.h"
 
@@ -31,6 +33,9 @@ struct trainer {
     struct optimizer *optimizer;
     struct q_journal *journal;
     struct watch *watch;
+    bool background;                  /* checkpoints are written while training goes on */
+    double stall_seconds;             /* how long training stood still for the newest checkpoint */
+    struct checkpoint_writer *writer; /* NULL: not yet, or never */
 
     struct train_position position;
     struct guard_window window;
@@ -86,23 +91,19 @@ static q_status create_buffers(struct trainer *trainer)
     return Q_OK;
 }
 
-/* Parameters, gradients and two moments in FP32 are what a model needs at the very least: one that cannot fit is told before anything is taken. */
-static q_status check_memory(const struct model_config *config)
+/* That the run fits the machine is known before anything is taken. */
+static q_status check_room(struct trainer *trainer)
 {
-    double needed = 16.0 * (double)(model_config_parameters(config) + model_config_mtp_parameters(config));
-    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    char needed_text[32], machine_text[32];
-    if (machine <= 0 || needed <= machine)
-        return Q_OK;
-    return q_fail(Q_ERR_MEMORY,
-                  "the model's parameters, gradients and moments take %s, this machine has %s; choose a smaller model",
-                  q_format_bytes(needed_text, needed), q_format_bytes(machine_text, machine));
+    struct preflight plan;
+    const struct trainer_setup *setup = &trainer->setup;
+    Q_TRY(preflight_plan(setup->config, setup->settings, trainer->shards->sequence_tokens, setup->threads, &plan));
+    return preflight_check(&plan, setup->settings, setup->run_folder, &trainer->background);
 }
 
 static q_status create_model(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
-    Q_TRY(check_memory(trainer->setup.config));
+    Q_TRY(check_room(trainer));
     trainer->ops = op_table_cpu();
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
@@ -302,6 +303,7 @@ void trainer_release(struct trainer *trainer)
 {
     if (!trainer)
         return;
+    checkpoint_writer_release(trainer->writer);
     watch_release(trainer->watch);
     q_journal_close(trainer->journal);
     optimizer_release(trainer->optimizer);
@@ -478,10 +480,41 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
     return skips_add(&trainer->skips, from, to);
 }
 
+/* A line of the journal with a place and the hashes of the state there. stall: seconds that a checkpoint held the training up; NAN: says nothing. */
+static q_status note_state(struct trainer *trainer, const char *event, const struct train_position *at,
+                           const struct state_hashes *hashes, double stall)
+{
+    json_t *fields;
+    Q_TRY(place_json(at, &fields));
+    q_status status = state_hashes_put(hashes, fields);
+    if (!status && isfinite(stall))
+        status = q_json_set(fields, "stall_seconds", json_real(stall));
+    if (!status)
+        return q_journal_append(trainer->journal, event, fields);
+    json_decref(fields);
+    return status;
+}
+
+/* Looks after the checkpoint that is being written in the background: what became of it is told here, and only what is known to be whole goes into the
+ * journal. With `wait` none is under way behind it. */
+static q_status collect_checkpoint(struct trainer *trainer, bool wait)
+{
+    struct train_position at;
+    struct checkpoint_written written;
+    bool finished = false;
+    if (trainer->writer)
+        Q_TRY(checkpoint_writer_poll(trainer->writer, wait, &finished, &at, &written));
+    if (!finished)
+        return Q_OK;
+    trainer->saved_step = at.step;
+    return note_state(trainer, "checkpoint", &at, &written.hashes, trainer->stall_seconds);
+}
+
 /* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
 static q_status go_back(struct trainer *trainer)
 {
     bool found;
+    Q_TRY(collect_checkpoint(trainer, true));
     Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
     Q_TRY(found ? read_latest(trainer) : begin_fresh(trainer));
     q_check(trainer->position.step >= trainer->first.step);
@@ -535,24 +568,11 @@ static q_status look_at(struct trainer *trainer, const struct schedule_point *po
     return follow_rule(trainer, guard_verdict_text(verdict), result);
 }
 
-/* A line of the journal with a place and the hashes of the state there. */
-static q_status note_state(struct trainer *trainer, const char *event, const struct train_position *at,
-                           const struct state_hashes *hashes)
-{
-    json_t *fields;
-    Q_TRY(place_json(at, &fields));
-    q_status status = state_hashes_put(hashes, fields);
-    if (!status)
-        return q_journal_append(trainer->journal, event, fields);
-    json_decref(fields);
-    return status;
-}
-
 static q_status note_hashes(struct trainer *trainer)
 {
     struct state_hashes hashes;
     Q_TRY(state_hash(trainer->model, trainer->optimizer, &hashes));
-    return note_state(trainer, "hash", &trainer->position, &hashes);
+    return note_state(trainer, "hash", &trainer->position, &hashes, (double)NAN);
 }
 
 /* One optimizer step, or a decision of the guards. */
@@ -592,28 +612,55 @@ static q_status step_once(struct trainer *trainer)
     return hash_every > 0 && trainer->position.step % hash_every == 0 ? note_hashes(trainer) : Q_OK;
 }
 
-static q_status save(struct trainer *trainer)
+static struct checkpoint_state state_of(const struct trainer *trainer)
 {
+    return (struct checkpoint_state){.model = trainer->model,
+                                     .optimizer = trainer->optimizer,
+                                     .window = &trainer->window,
+                                     .position = trainer->position,
+                                     .run = trainer->setup.run,
+                                     .tokenizer_folder = trainer->setup.tokenizer_folder};
+}
+
+/* Saves the present place and has it saved behind Q_OK: at the end, on a stop, and where checkpoints are not written in the background. */
+static q_status save_now(struct trainer *trainer)
+{
+    Q_TRY(collect_checkpoint(trainer, true));
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
-    struct checkpoint_keep keep = keep_of(trainer);
-    const struct checkpoint_state state = {.model = trainer->model,
-                                           .optimizer = trainer->optimizer,
-                                           .window = &trainer->window,
-                                           .position = trainer->position,
-                                           .run = trainer->setup.run,
-                                           .tokenizer_folder = trainer->setup.tokenizer_folder};
+    const struct checkpoint_keep keep = keep_of(trainer);
+    const struct checkpoint_state state = state_of(trainer);
     struct checkpoint_written written;
+    const double started = q_seconds();
     Q_TRY(checkpoint_write(trainer->setup.run_folder, &state, &keep, &written));
     trainer->saved_step = trainer->position.step;
-    return note_state(trainer, "checkpoint", &trainer->position, &written.hashes);
+    return note_state(trainer, "checkpoint", &trainer->position, &written.hashes, q_seconds() - started);
+}
+
+/* Begins to save the present place; the step before which it is done collects it. */
+static q_status save(struct trainer *trainer)
+{
+    if (!trainer->background)
+        return save_now(trainer);
+    const double started = q_seconds();
+    Q_TRY(collect_checkpoint(trainer, true));
+    if (trainer->saved_step == trainer->position.step)
+        return Q_OK;
+    const struct checkpoint_keep keep = keep_of(trainer);
+    const struct checkpoint_state state = state_of(trainer);
+    if (!trainer->writer)
+        Q_TRY(checkpoint_writer_create(trainer->setup.run_folder, &state, &trainer->writer));
+    Q_TRY(checkpoint_writer_start(trainer->writer, &trainer->position, &trainer->window, &keep));
+    trainer->stall_seconds = q_seconds() - started;
+    return Q_OK;
 }
 
 static q_status run_steps(struct trainer *trainer)
 {
     while (trainer->position.tokens < trainer->setup.settings->tokens) {
+        Q_TRY(collect_checkpoint(trainer, false));
         if (q_stop_requested()) {
-            Q_TRY(save(trainer));
+            Q_TRY(save_now(trainer));
             Q_TRY(note(trainer, "stopped"));
             return q_fail(Q_STOPPED,
                           "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
@@ -623,7 +670,7 @@ static q_status run_steps(struct trainer *trainer)
         if (trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0)
             Q_TRY(save(trainer));
     }
-    Q_TRY(save(trainer));
+    Q_TRY(save_now(trainer));
     return note(trainer, "finished");
 }
 
@@ -632,6 +679,13 @@ q_status trainer_run(struct trainer *trainer)
     double started = q_seconds();
     q_progress_start("train", "tokens", trainer->tokens_total - trainer->position.tokens);
     q_status status = run_steps(trainer);
+    if (status) { /* a checkpoint under way still becomes one, and the journal has it */
+        struct q_error error;
+        q_error_take(&error, status);
+        if (collect_checkpoint(trainer, true))
+            q_log_warning("%s", q_error_text());
+        status = q_error_put(&error);
+    }
     q_progress_finish();
     trainer->seconds += q_seconds() - started;
     return status;

@@ -6,6 +6,7 @@
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
 #include "train/model_files.h"
 #include "train/safetensors.h"
 
@@ -49,6 +50,7 @@ struct rig {
     struct op_context *context;
     struct model *model;
     struct optimizer *optimizer;
+    uint64_t seed; /* that it was filled by */
 };
 
 static void rig_create(struct rig *rig)
@@ -75,6 +77,7 @@ static void rig_fill(struct rig *rig, uint64_t seed)
 {
     size_t count;
     const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    rig->seed = seed;
     for (size_t i = 0; i < count; i++) {
         float values[1024];
         assert_true(parameters[i].count <= 1024);
@@ -127,6 +130,36 @@ static q_status write_step(const struct rig *rig, uint64_t step)
 {
     return write_state(rig, at_step(step), &keep_two);
 }
+
+/* The same by a checkpoint writer, while all numbers of the rig become others. */
+static q_status write_step_aside(struct rig *rig, uint64_t step)
+{
+    const uint64_t seed = rig->seed;
+    static struct guard_window window;
+    const struct checkpoint_state state = {.model = rig->model, .optimizer = rig->optimizer, .run = data};
+    const struct train_position position = at_step(step);
+    struct train_position seen;
+    struct checkpoint_writer *writer;
+    struct checkpoint_written written;
+    bool finished;
+    Q_TRY(checkpoint_writer_create("run", &state, &writer));
+    q_status status = checkpoint_writer_start(writer, &position, &window, &keep_two);
+    rig_fill(rig, seed + 100);
+    if (!status) {
+        status = checkpoint_writer_poll(writer, true, &finished, &seen, &written);
+        assert_true(finished && seen.step == step);
+    }
+    checkpoint_writer_release(writer);
+    rig_fill(rig, seed);
+    return status;
+}
+
+typedef q_status write_function(struct rig *rig, uint64_t step);
+static q_status write_step_at_once(struct rig *rig, uint64_t step)
+{
+    return write_step(rig, step);
+}
+static write_function *const write_functions[] = {write_step_at_once, write_step_aside};
 
 static void fresh_run(void)
 {
@@ -267,17 +300,17 @@ static void assert_one_of_two(struct rig *scratch, q_hash first, q_hash second)
 struct writing {
     struct rig *rig;
     uint64_t step;
+    write_function *write;
 };
 
 static int write_in_child(void *context)
 {
     struct writing *writing = context;
-    return write_step(writing->rig, writing->step) == Q_OK ? 0 : 1;
+    return writing->write(writing->rig, writing->step) == Q_OK ? 0 : 1;
 }
 
-static void test_killed_at_every_call(void **state)
+static void killed_at_every_call(write_function *write)
 {
-    (void)state;
     struct rig one = {0}, two = {0}, scratch = {0};
     rig_create(&one);
     rig_create(&two);
@@ -289,7 +322,7 @@ static void test_killed_at_every_call(void **state)
         int code;
         fresh_run();
         assert_ok(write_step(&one, 1));
-        bool killed = fault_fs_killed(k, write_in_child, &(struct writing){&two, 2}, &code);
+        bool killed = fault_fs_killed(k, write_in_child, &(struct writing){&two, 2, write}, &code);
         assert_one_of_two(&scratch, first, second);
         /* And the run goes on: the same step comes again. */
         assert_ok(write_step(&two, 2));
@@ -307,9 +340,8 @@ static void test_killed_at_every_call(void **state)
     rig_release(&scratch);
 }
 
-static void test_every_call_fails_once(void **state)
+static void every_call_fails_once(write_function *write)
 {
-    (void)state;
     static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_DISK_FULL};
     struct rig one = {0}, two = {0}, scratch = {0};
     rig_create(&one);
@@ -323,7 +355,7 @@ static void test_every_call_fails_once(void **state)
             fresh_run();
             assert_ok(write_step(&one, 1));
             fault_fs_start(kinds[kind], k);
-            q_status status = write_step(&two, 2);
+            q_status status = write(&two, 2);
             bool reached = fault_fs_stop();
             assert_one_of_two(&scratch, first, second);
             if (!reached) {
@@ -335,6 +367,62 @@ static void test_every_call_fails_once(void **state)
     rig_release(&one);
     rig_release(&two);
     rig_release(&scratch);
+}
+
+static void test_killed_at_every_call(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        killed_at_every_call(write_functions[i]);
+}
+
+static void test_every_call_fails_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        every_call_fails_once(write_functions[i]);
+}
+
+/* Every file of the checkpoint of a step, one hash. */
+static q_hash folder_hash(const char *folder)
+{
+    struct q_arena arena = {0};
+    struct q_buffer all = {0}, bytes = {0};
+    const char **names, *path;
+    size_t count;
+    assert_ok(q_fs_list(folder, &arena, &names, &count));
+    assert_true(count >= 5);
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(q_fs_join(&arena, folder, names[i], &path));
+        scratch_read(path, &bytes);
+        assert_ok(q_buffer_append_string(&all, q_string_of(names[i])));
+        assert_ok(q_buffer_append_string(&all, q_buffer_string(&bytes)));
+    }
+    const q_hash hash = q_hash_string(q_buffer_string(&all));
+    q_buffer_release(&all);
+    q_buffer_release(&bytes);
+    q_arena_release(&arena);
+    return hash;
+}
+
+static void test_aside_is_the_same(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    q_hash hashes[2];
+    rig_create(&rig);
+    for (size_t i = 0; i < 2; i++) {
+        fresh_run();
+        rig_fill(&rig, 1);
+        assert_ok(write_functions[i](&rig, 5));
+        hashes[i] = folder_hash("run/checkpoints/step-00000005");
+    }
+    assert_true(q_hash_equal(hashes[0], hashes[1]));
+    fresh_run();
+    rig_fill(&rig, 2);
+    assert_ok(write_step_aside(&rig, 5));
+    assert_false(q_hash_equal(folder_hash("run/checkpoints/step-00000005"), hashes[0]));
+    rig_release(&rig);
 }
 
 /* A byte changed in any file of the checkpoint, a file cut, a file gone: found before a tensor is believed. */
@@ -604,7 +692,7 @@ int main(void)
         cmocka_unit_test(test_a_left_over_one_goes),     cmocka_unit_test(test_set_back),
         cmocka_unit_test(test_killed_at_every_call),     cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_damage_is_found),          cmocka_unit_test(test_flipped_bits_have_a_name),
-        cmocka_unit_test(test_damage_with_right_hashes),
+        cmocka_unit_test(test_damage_with_right_hashes), cmocka_unit_test(test_aside_is_the_same),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

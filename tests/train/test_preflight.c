@@ -1,0 +1,157 @@
+/* Preflight: what is planned is what is taken; what does not fit is told by kind. */
+#include "base/memory.h"
+#include "base/threads.h"
+#include "tests/base/cmocka_all.h"
+#include "train/model/model.h"
+#include "train/preflight.h"
+
+#include <string.h>
+
+static const struct model_config small = {.vocab_size = 300,
+                                          .hidden_size = 64,
+                                          .num_hidden_layers = 3,
+                                          .first_k_dense_replace = 1,
+                                          .num_attention_heads = 2,
+                                          .q_lora_rank = 8,
+                                          .kv_lora_rank = 8,
+                                          .qk_nope_head_dim = 4,
+                                          .qk_rope_head_dim = 4,
+                                          .v_head_dim = 4,
+                                          .intermediate_size = 16,
+                                          .moe_intermediate_size = 8,
+                                          .n_routed_experts = 4,
+                                          .num_experts_per_tok = 2,
+                                          .n_group = 2,
+                                          .topk_group = 1,
+                                          .n_shared_experts = 1,
+                                          .routed_scaling_factor = 2.5,
+                                          .norm_topk_prob = true,
+                                          .rms_norm_eps = 1e-6,
+                                          .rope_theta = 10000,
+                                          .max_position_embeddings = 32,
+                                          .initializer_range = 0.02,
+                                          .bos_token_id = 0,
+                                          .eos_token_id = 1};
+
+static struct train_settings standard(void)
+{
+    struct q_arena arena = {0};
+    struct train_settings settings;
+    assert_ok(q_settings_load(&train_settings_table, NULL, &arena, &settings));
+    q_arena_release(&arena);
+    settings.micro_batch = 3;
+    settings.batch.sequences = 6;
+    settings.tokens = 6 * 32 * 100; /* 100 steps */
+    return settings;
+}
+
+static void test_planned_is_taken(void **state)
+{
+    (void)state;
+    const struct train_settings settings = standard();
+    struct preflight plan;
+    const struct model_shape shape = {.batch = 3, .sequence = 32, .training = true};
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct q_pool *pool;
+        struct op_context *context;
+        struct model *model, *shadow;
+        size_t bytes[4];
+        assert_ok(q_pool_create(threads, &pool));
+        assert_ok(op_table_cpu()->create(pool, &context));
+        assert_ok(model_create(&small, op_table_cpu(), context, &shape, &model));
+        assert_ok(preflight_plan(&small, &settings, 32, threads, &plan));
+        model_memory(model, bytes);
+        assert_int_equal(plan.parameters, bytes[0]);
+        assert_int_equal(plan.gradients, bytes[1]);
+        assert_int_equal(plan.activations, bytes[2]);
+        assert_int_equal(plan.workspace, bytes[3]);
+        assert_int_equal(plan.moments, 2 * bytes[0]);
+        assert_ok(model_shadow_create(model, &shadow));
+        assert_int_equal(plan.snapshot, model_shadow_bytes(model) + plan.moments);
+        model_release(shadow);
+        model_release(model);
+        op_table_cpu()->release(context);
+        q_pool_release(pool);
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    struct train_settings settings = standard();
+    struct preflight plan;
+    bool background;
+    assert_ok(preflight_plan(&small, &settings, 32, 2, &plan));
+    const uint64_t with = preflight_memory(&plan, true), without = preflight_memory(&plan, false);
+    assert_int_equal(with - without, plan.snapshot);
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with, &background));
+    assert_true(background);
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with - 1, &background));
+    assert_false(background);
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, without, &background));
+    assert_false(background);
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, without - 1, &background), Q_ERR_MEMORY, "activations");
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_YES, with - 1, &background), Q_ERR_MEMORY,
+                 "copy for checkpoints");
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, without, &background));
+    assert_false(background);
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_YES, 0, &background)); /* a machine that does not say */
+    settings.checkpoint.background = CHECKPOINT_NO;
+    assert_ok(preflight_plan(&small, &settings, 32, 2, &plan));
+    assert_int_equal(plan.snapshot, 0);
+    assert_true(q_memory_available_bytes() > 0);
+    assert_true(q_memory_available_bytes() <= q_memory_machine_bytes());
+}
+
+static void test_disk(void **state)
+{
+    (void)state;
+    struct train_settings settings = standard();
+    struct preflight plan;
+    settings.checkpoint.keep_last = 3;
+    assert_ok(preflight_plan(&small, &settings, 32, 1, &plan));
+    assert_int_equal(plan.checkpoints_kept, 3);
+    assert_int_equal(preflight_disk(&plan, 0), 4 * plan.checkpoint + plan.metrics + plan.model);
+    assert_int_equal(preflight_disk(&plan, 2), 2 * plan.checkpoint + plan.metrics + plan.model);
+    assert_int_equal(preflight_disk(&plan, 9),
+                     plan.checkpoint + plan.metrics + plan.model); /* one is always written beside */
+    settings.checkpoint.keep_every = 20;
+    assert_ok(preflight_plan(&small, &settings, 32, 1, &plan));
+    assert_int_equal(plan.checkpoints_kept, 8);
+    assert_ok(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0), "run"));
+    assert_fails(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0) - 1, "run"), Q_ERR_SYSTEM,
+                 "8 checkpoints and the one being written");
+}
+
+/* A model that no machine has room for is planned all the same, and quickly. */
+static void test_large(void **state)
+{
+    (void)state;
+    struct model_config large = small;
+    struct train_settings settings = standard();
+    struct preflight plan;
+    bool background;
+    large.hidden_size = 7168;
+    large.intermediate_size = 18432;
+    large.moe_intermediate_size = 2048;
+    large.n_routed_experts = 256;
+    large.n_group = 8;
+    large.num_experts_per_tok = 8;
+    large.topk_group = 4;
+    large.num_hidden_layers = 61;
+    assert_ok(preflight_plan(&large, &settings, 32, 2, &plan));
+    assert_true(plan.parameters > (uint64_t)2 << 40);
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, (uint64_t)1 << 40, &background), Q_ERR_MEMORY,
+                 "parameters 2.");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_planned_is_taken),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_disk),
+        cmocka_unit_test(test_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+#include "train/preflight.h"
+
+#include "base/check.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "train/model/model.h"
+#include "train/schedule.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    REST_BYTES = 96 << 20,  /* the program, shards' frames and tables, buffers: some 40 to 80 MB were measured */
+    FILES_BYTES = 16 << 20, /* of a checkpoint beside its tensors: tokenizer, JSON, headers */
+    LINE_BYTES = 1000,      /* of metrics, beside the experts' loads */
+    LOAD_BYTES = 6          /* of an expert's load in a line */
+};
+
+/* Saturating: what is too much to add up is too much for any machine. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return q_add_u64(a, b, &sum) ? sum : UINT64_MAX;
+}
+
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return q_mul_u64(a, b, &product) ? product : UINT64_MAX;
+}
+
+q_status preflight_plan(const struct model_config *config, const struct train_settings *settings,
+                        uint64_t sequence_tokens, unsigned threads, struct preflight *out)
+{
+    const struct model_shape shape = {
+        .batch = (size_t)settings->micro_batch, .sequence = (size_t)sequence_tokens, .training = true};
+    struct model *outline;
+    size_t bytes[4];
+    uint64_t steps, tokens;
+    Q_TRY(model_outline(config, op_table_cpu(), &shape, threads, &outline));
+    model_memory(outline, bytes);
+    *out = (struct preflight){.parameters = bytes[0],
+                              .gradients = bytes[1],
+                              .activations = bytes[2],
+                              .workspace = bytes[3],
+                              .moments = times(2, bytes[0]),
+                              .rest = REST_BYTES};
+    if (settings->checkpoint.background != CHECKPOINT_NO)
+        out->snapshot = plus(model_shadow_bytes(outline), out->moments);
+    model_release(outline);
+    out->model = plus(out->parameters, FILES_BYTES);
+    out->checkpoint = plus(out->model, out->moments);
+    schedule_length(settings, sequence_tokens, 0, &steps, &tokens);
+    out->checkpoints_kept = settings->checkpoint.keep_last;
+    if (settings->checkpoint.keep_every)
+        out->checkpoints_kept = plus(out->checkpoints_kept, steps / settings->checkpoint.keep_every);
+    const uint64_t loads = times(model_config_moe_layers(config), config->n_routed_experts);
+    out->metrics = times(steps / settings->log_every + 1, plus(LINE_BYTES, times(LOAD_BYTES, loads)));
+    return Q_OK;
+}
+
+uint64_t preflight_memory(const struct preflight *plan, bool with_snapshot)
+{
+    uint64_t sum = plus(plus(plan->parameters, plan->gradients), plus(plan->moments, plan->activations));
+    sum = plus(sum, plus(plan->workspace, plan->rest));
+    return with_snapshot ? plus(sum, plan->snapshot) : sum;
+}
+
+uint64_t preflight_disk(const struct preflight *plan, uint64_t checkpoints_there)
+{
+    const uint64_t most = plus(plan->checkpoints_kept, 1), more = most - Q_MIN(most - 1, checkpoints_there);
+    return plus(times(more, plan->checkpoint), plus(plan->metrics, plan->model));
+}
+
+static char *text_of(char text[32], uint64_t bytes)
+{
+    return q_format_bytes(text, (double)bytes);
+}
+
+q_status preflight_check_memory(const struct preflight *plan, int background, uint64_t available, bool *in_background)
+{
+    char t[8][32];
+    const uint64_t without = preflight_memory(plan, false), with = preflight_memory(plan, true);
+    const bool fits = available == 0 || with <= available;
+    *in_background = background == CHECKPOINT_YES || (background == CHECKPOINT_AUTO && fits);
+    const uint64_t needed = *in_background ? with : without;
+    if (available == 0 || needed <= available)
+        return Q_OK;
+    return q_fail(
+        Q_ERR_MEMORY,
+        "the run needs %s of memory, %s is available: parameters %s, gradients %s, moments %s, activations %s, "
+        "workspace %s%s%s, other %s; choose a smaller model or 'train.micro_batch'%s",
+        text_of(t[0], needed), text_of(t[1], available), text_of(t[2], plan->parameters),
+        text_of(t[3], plan->gradients), text_of(t[4], plan->moments), text_of(t[5], plan->activations),
+        text_of(t[6], plan->workspace), *in_background ? ", copy for checkpoints " : "",
+        *in_background ? q_format_bytes((char[32]){0}, (double)plan->snapshot) : "", text_of(t[7], plan->rest),
+        *in_background ? ", or 'train.checkpoint.background: no'" : "");
+}
+
+q_status preflight_check_disk(const struct preflight *plan, uint64_t checkpoints_there, uint64_t free_bytes,
+                              const char *run_folder)
+{
+    char t[5][32];
+    const uint64_t needed = preflight_disk(plan, checkpoints_there);
+    if (needed <= free_bytes)
+        return Q_OK;
+    return q_fail(
+        Q_ERR_SYSTEM,
+        "the run needs %s more where '%s' lies, %s is free: %" PRIu64
+        " checkpoints and the one being written, of %s each (%" PRIu64
+        " are there), metrics %s, the model %s; make room, or lower 'train.checkpoint.keep_last' or 'keep_every'",
+        text_of(t[0], needed), run_folder, text_of(t[1], free_bytes), plan->checkpoints_kept,
+        text_of(t[2], plan->checkpoint), checkpoints_there, text_of(t[3], plan->metrics), text_of(t[4], plan->model));
+}
+
+static q_status count_checkpoints(const char *run_folder, uint64_t *out)
+{
+    struct q_arena arena = {0};
+    const char *folder, **names;
+    size_t count = 0;
+    *out = 0;
+    q_status status = q_fs_join(&arena, run_folder, "checkpoints", &folder);
+    if (!status && q_fs_is_directory(folder))
+        status = q_fs_list(folder, &arena, &names, &count);
+    for (size_t i = 0; i < count && !status; i++)
+        *out += strncmp(names[i], "step-", 5) == 0 && !q_string_ends(q_string_of(names[i]), ".partial");
+    q_arena_release(&arena);
+    return status;
+}
+
+q_status preflight_check(const struct preflight *plan, const struct train_settings *settings, const char *run_folder,
+                         bool *background)
+{
+    uint64_t there, free_bytes;
+    Q_TRY(preflight_check_memory(plan, settings->checkpoint.background, q_memory_available_bytes(), background));
+    Q_TRY(count_checkpoints(run_folder, &there));
+    Q_TRY(q_fs_free_bytes(run_folder, &free_bytes));
+    return preflight_check_disk(plan, there, free_bytes, run_folder);
+}
+
+void preflight_put(const struct preflight *plan, struct q_json *json)
+{
+    q_json_open(json, "disk", '{');
+    q_json_put_u64(json, "checkpoint", plan->checkpoint);
+    q_json_put_u64(json, "checkpoints", plus(plan->checkpoints_kept, 1));
+    q_json_put_u64(json, "metrics", plan->metrics);
+    q_json_put_u64(json, "model", plan->model);
+    q_json_put_u64(json, "total", preflight_disk(plan, 0));
+    q_json_close(json, '}');
+    q_json_open(json, "memory", '{');
+    q_json_put_u64(json, "activations", plan->activations);
+    q_json_put_u64(json, "gradients", plan->gradients);
+    q_json_put_u64(json, "moments", plan->moments);
+    q_json_put_u64(json, "other", plan->rest);
+    q_json_put_u64(json, "parameters", plan->parameters);
+    q_json_put_u64(json, "snapshot", plan->snapshot);
+    q_json_put_u64(json, "total", preflight_memory(plan, true));
+    q_json_put_u64(json, "workspace", plan->workspace);
+    q_json_close(json, '}');
+}
