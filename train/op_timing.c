@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const struct op_table *inner;
+static const struct op_table *real;
 static struct op_table timed;
 
 /* The kinds, with the operation that each is a row of. */
@@ -74,7 +74,7 @@ static double attention_flop(const struct op_attention *a, double widths)
     static void timed_##row parameters                                                                                 \
     {                                                                                                                  \
         const double began = q_seconds();                                                                              \
-        inner->call;                                                                                                   \
+        real->call;                                                                                                    \
         add(ROW_##row, began, flop);                                                                                   \
     }
 
@@ -120,9 +120,9 @@ TIMED(combine,
        const op_acc *weights, size_t tokens, size_t top_k, size_t hidden),
       combine(c, out, base, y, position, weights, tokens, top_k, hidden), 0)
 TIMED(combine_backward,
-      (struct op_context * c, op_real *dy, op_acc *dweights, const op_real *dout, const op_real *y,
-       const int32_t *position, const op_acc *weights, size_t tokens, size_t top_k, size_t hidden),
-      combine_backward(c, dy, dweights, dout, y, position, weights, tokens, top_k, hidden), 0)
+      (struct op_context * c, op_acc *dweights, op_real *dinner, op_real *inner, const int32_t *position,
+       const op_acc *weights, size_t tokens, size_t top_k, size_t width),
+      combine_backward(c, dweights, dinner, inner, position, weights, tokens, top_k, width), 0)
 TIMED(cross_entropy, (struct op_context * c, const struct op_cross_entropy *l), cross_entropy(c, l),
       product_flop((double)l->tokens, (double)l->vocabulary, (double)l->hidden) * (l->dx ? 3 : 1))
 TIMED(sum_squares, (struct op_context * c, double *out, const op_acc *x, size_t count), sum_squares(c, out, x, count),
@@ -137,7 +137,7 @@ static void timed_matmul(struct op_context *c, const struct op_matmul *p)
 {
     static const size_t row[] = {[OP_NT] = ROW_matmul, [OP_NN] = ROW_matmul_nn, [OP_TN] = ROW_matmul_tn};
     const double began = q_seconds();
-    inner->matmul(c, p);
+    real->matmul(c, p);
     add(row[p->kind], began, product_flop((double)p->m, (double)p->n, (double)p->k));
 }
 
@@ -145,13 +145,13 @@ static void timed_grouped(struct op_context *c, const struct op_grouped *p)
 {
     static const size_t row[] = {[OP_NT] = ROW_grouped, [OP_NN] = ROW_grouped_nn, [OP_TN] = ROW_grouped_tn};
     const double began = q_seconds(), slots = (double)p->offsets[p->experts];
-    inner->grouped(c, p);
+    real->grouped(c, p);
     add(row[p->kind], began, product_flop(slots, (double)p->n, (double)(p->kind == OP_TN ? p->m : p->k)));
 }
 
 const struct op_table *op_timing_begin(const struct op_table *ops)
 {
-    inner = ops;
+    real = ops;
     timed = *ops; /* what has no row is not timed */
     memcpy(rows, start, sizeof rows);
 #define WRAP(name) timed.name = timed_##name

@@ -240,13 +240,15 @@ struct op_table {
                    size_t hidden);
     void (*gather_backward)(struct op_context *context, op_real *dx, const op_real *dout, const int32_t *position,
                             size_t tokens, size_t top_k, size_t hidden);
-    /* out[N,H] = base + sum over k of weights[n,k] * y[position[n,k]]; base NULL: 0; base may be out (in place). Backward:
-     * dy[position[n,k]] = weights[n,k] * dout[n], dweights[n,k] = dout[n] . y[position[n,k]]; base's gradient is dout itself. */
+    /* out[N,H] = base + sum over k of weights[n,k] * y[position[n,k]]; base NULL: 0; base may be out (in place).
+     * base's gradient is dout itself. */
     void (*combine)(struct op_context *context, op_real *out, const op_real *base, const op_real *y,
                     const int32_t *position, const op_acc *weights, size_t tokens, size_t top_k, size_t hidden);
-    void (*combine_backward)(struct op_context *context, op_real *dy, op_acc *dweights, const op_real *dout,
-                             const op_real *y, const int32_t *position, const op_acc *weights, size_t tokens,
-                             size_t top_k, size_t hidden);
+    /* combine's backward where y = inner W^T: inner[S,I] is all that it needs of y. With p = position[n,k], and dinner[p] = dout[n] W, without the weight:
+     * dweights[n,k] = dinner[p] . inner[p]; then dinner[p] and inner[p] are multiplied by weights[n,k], in place. So dinner is the gradient of inner, and
+     * the rows of dout, transposed, times inner are that of W. */
+    void (*combine_backward)(struct op_context *context, op_acc *dweights, op_real *dinner, op_real *inner,
+                             const int32_t *position, const op_acc *weights, size_t tokens, size_t top_k, size_t width);
 
     void (*cross_entropy)(struct op_context *context, const struct op_cross_entropy *loss);
 

@@ -216,8 +216,8 @@ static void call_permutation(const struct call *k)
         k->ops->combine(k->context, at(k, "out"), at(k, "base"), at(k, "y"), at(k, "position"), at(k, "weights"), n,
                         top_k, h);
     } else {
-        k->ops->combine_backward(k->context, at(k, "dy"), at(k, "dweights"), at(k, "dout"), at(k, "y"),
-                                 at(k, "position"), at(k, "weights"), n, top_k, h);
+        k->ops->combine_backward(k->context, at(k, "dweights"), at(k, "dinner"), at(k, "inner"), at(k, "position"),
+                                 at(k, "weights"), n, top_k, h);
     }
 }
 

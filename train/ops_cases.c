@@ -214,10 +214,9 @@ static void describe_permutation(struct ops_case *c)
         add_in(c, "y", slots * h);
         add_in(c, "weights", slots);
     } else {
-        add_out(c, "dy", slots * h);
         add_out(c, "dweights", slots);
-        add_in(c, "dout", n * h);
-        add_in(c, "y", slots * h);
+        add_sum(c, "dinner", slots * h);
+        add_sum(c, "inner", slots * h);
         add_in(c, "weights", slots);
     }
 }

@@ -27,7 +27,7 @@ static void route(struct op_context *context, const struct op_route *route)
 }
 
 struct job {
-    float *out, *dweights;
+    float *out, *inner, *dweights;
     const float *x, *y, *base, *weights;
     const int32_t *rows;
     size_t count, top_k, hidden;
@@ -105,20 +105,22 @@ static void combine(struct op_context *context, float *out, const float *base, c
     q_pool_for(context->pool, (size_t)q_ceil_div(tokens, ROWS), combine_rows, &job);
 }
 
-/* One slot: dy = weight * dout, and the product of dout and y for the weight. */
-static float combine_back_row(float *dy, const float *dout, const float *y, float weight, size_t hidden)
+/* One slot: the product of both rows for the weight, and both times the weight. */
+static float weigh_rows(float *dinner, float *inner, float weight, size_t width)
 {
     vec total = vec_zero(), factor = vec_set(weight);
     size_t j = 0;
-    for (; j + VEC_LANES <= hidden; j += VEC_LANES) {
-        vec d = vec_load(dout + j);
-        total = vec_fma(d, vec_load(y + j), total);
-        vec_store(dy + j, factor * d);
+    for (; j + VEC_LANES <= width; j += VEC_LANES) {
+        vec d = vec_load(dinner + j), x = vec_load(inner + j);
+        total = vec_fma(d, x, total);
+        vec_store(dinner + j, factor * d);
+        vec_store(inner + j, factor * x);
     }
     float rest = 0;
-    for (; j < hidden; j++) {
-        rest += dout[j] * y[j];
-        dy[j] = weight * dout[j];
+    for (; j < width; j++) {
+        rest += dinner[j] * inner[j];
+        dinner[j] *= weight;
+        inner[j] *= weight;
     }
     return vec_sum(total) + rest;
 }
@@ -127,27 +129,24 @@ static void combine_back_rows(void *context, unsigned worker, size_t block)
 {
     (void)worker;
     const struct job *job = context;
-    size_t end = Q_MIN((block + 1) * ROWS, job->count);
-    for (size_t i = block * ROWS; i < end; i++)
-        for (size_t k = 0; k < job->top_k; k++) {
-            size_t slot = i * job->top_k + k, row = (size_t)job->rows[slot] * job->hidden;
-            job->dweights[slot] = combine_back_row(job->out + row, job->x + i * job->hidden, job->y + row,
-                                                   job->weights[slot], job->hidden);
-        }
+    size_t end = Q_MIN((block + 1) * ROWS, job->count) * job->top_k;
+    for (size_t slot = block * ROWS * job->top_k; slot < end; slot++) {
+        size_t row = (size_t)job->rows[slot] * job->hidden;
+        job->dweights[slot] = weigh_rows(job->out + row, job->inner + row, job->weights[slot], job->hidden);
+    }
 }
 
-static void combine_backward(struct op_context *context, float *dy, float *dweights, const float *dout, const float *y,
-                             const int32_t *position, const float *weights, size_t tokens, size_t top_k, size_t hidden)
+static void combine_backward(struct op_context *context, float *dweights, float *dinner, float *inner,
+                             const int32_t *position, const float *weights, size_t tokens, size_t top_k, size_t width)
 {
-    struct job job = {.out = dy,
+    struct job job = {.out = dinner,
+                      .inner = inner,
                       .dweights = dweights,
-                      .x = dout,
-                      .y = y,
                       .rows = position,
                       .weights = weights,
                       .count = tokens,
                       .top_k = top_k,
-                      .hidden = hidden};
+                      .hidden = width};
     q_pool_for(context->pool, (size_t)q_ceil_div(tokens, ROWS), combine_back_rows, &job);
 }
 

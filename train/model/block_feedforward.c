@@ -68,9 +68,9 @@ static void experts_linear(struct model *model, const struct layer_activations *
     model->ops->grouped(model->context, &product);
 }
 
-/* dx[S, in] = dy[S, out] W_e, and dW_e += dy^T x. */
-static void experts_linear_backward(struct model *model, const struct layer_activations *a, op_real *dx,
-                                    const op_real *dy, const op_real *x, size_t weight, size_t in, size_t out)
+/* dx[S, in] = dy[S, out] W_e */
+static void experts_input_gradient(struct model *model, const struct layer_activations *a, op_real *dx,
+                                   const op_real *dy, size_t weight, size_t in, size_t out)
 {
     struct op_grouped product = grouped_of(model, a, OP_NN);
     product.n = in;
@@ -80,7 +80,13 @@ static void experts_linear_backward(struct model *model, const struct layer_acti
     product.c = dx;
     product.expert_stride = in * out;
     model->ops->grouped(model->context, &product);
-    product = grouped_of(model, a, OP_TN);
+}
+
+/* dW_e += dy^T x */
+static void experts_weight_gradient(struct model *model, const struct layer_activations *a, size_t weight,
+                                    const op_real *dy, const op_real *x, size_t in, size_t out)
+{
+    struct op_grouped product = grouped_of(model, a, OP_TN);
     product.m = out;
     product.n = in;
     product.a = dy;
@@ -111,13 +117,14 @@ static void experts_forward(struct model *model, size_t layer, bool count)
                              .source = a->source,
                              .position = a->position};
     ops->route(context, &route);
-    ops->gather(context, a->slot_input, a->middle_normed, a->source, slots, s->hidden);
-    experts_linear(model, a, a->slot_gate_up, a->slot_input, w->experts_gate_up, s->hidden, 2 * s->expert_inner);
+    ops->gather(context, model->scratch.slot_input, a->middle_normed, a->source, slots, s->hidden);
+    experts_linear(model, a, a->slot_gate_up, model->scratch.slot_input, w->experts_gate_up, s->hidden,
+                   2 * s->expert_inner);
     ops->swiglu(context, a->slot_inner, a->slot_gate_up, slots, s->expert_inner);
-    experts_linear(model, a, a->slot_output, a->slot_inner, w->experts_down, s->expert_inner, s->hidden);
+    experts_linear(model, a, model->scratch.slot_rows, a->slot_inner, w->experts_down, s->expert_inner, s->hidden);
     op_real *delta = model->scratch.delta;
-    ops->combine(context, delta, s->shared_inner ? delta : NULL, a->slot_output, a->position, a->route_weights, n,
-                 s->top_k, s->hidden);
+    ops->combine(context, delta, s->shared_inner ? delta : NULL, model->scratch.slot_rows, a->position,
+                 a->route_weights, n, s->top_k, s->hidden);
 }
 
 /* The norm of the stream, which `delta` joins first (NULL: it is in a->middle already). */
@@ -137,14 +144,12 @@ static void compute_again(struct model *model, size_t layer)
     const struct model_sizes *s = &model->sizes;
     struct layer_activations *a = &model->layers[layer];
     bool dense = model_is_dense(model, layer);
-    size_t n = model_tokens(model), slots = n * s->top_k, inner = dense ? s->dense_inner : s->shared_inner;
+    size_t n = model_tokens(model), inner = dense ? s->dense_inner : s->shared_inner;
     norm_middle(model, layer, NULL);
     if (inner)
         ops->swiglu(model->context, a->inner, a->gate_up, n, inner);
-    if (dense)
-        return;
-    ops->gather(model->context, a->slot_input, a->middle_normed, a->source, slots, s->hidden);
-    ops->swiglu(model->context, a->slot_inner, a->slot_gate_up, slots, s->expert_inner);
+    if (!dense)
+        ops->swiglu(model->context, a->slot_inner, a->slot_gate_up, n * s->top_k, s->expert_inner);
 }
 
 void block_feedforward_forward(struct model *model, size_t layer, bool count)
@@ -182,8 +187,9 @@ static void balance_backward(struct model *model, const struct layer_activations
     }
 }
 
-/* Adds the routed experts' and the router's parts to dnormed. */
-static void experts_backward(struct model *model, size_t layer, const struct model_scale *scale, double *balance_loss)
+/* From the gradient of what the experts give, dstream, to dnormed, to which it is added, and to the routing weights. What the experts gave is not needed:
+ * their weights' gradients are taken before the product with down (op combine_backward). */
+static void slots_backward(struct model *model, size_t layer)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
@@ -191,17 +197,29 @@ static void experts_backward(struct model *model, size_t layer, const struct mod
     const struct layer_weights *w = &model->weights.layers[layer];
     const struct layer_activations *a = &model->layers[layer];
     struct scratch *r = &model->scratch;
-    size_t n = model_tokens(model), slots = n * s->top_k;
+    size_t n = model_tokens(model), slots = n * s->top_k, hidden = s->hidden, inner = s->expert_inner;
 
-    ops->combine_backward(context, r->dslot, r->droute_weights, r->dstream, a->slot_output, a->position,
-                          a->route_weights, n, s->top_k, s->hidden);
-    experts_linear_backward(model, a, r->dslot_inner, r->dslot, a->slot_inner, w->experts_down, s->expert_inner,
-                            s->hidden);
-    ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, slots, s->expert_inner);
-    experts_linear_backward(model, a, r->dslot, r->dslot_gate_up, a->slot_input, w->experts_gate_up, s->hidden,
-                            2 * s->expert_inner);
-    ops->gather_backward(context, r->dnormed, r->dslot, a->position, n, s->top_k, s->hidden);
+    ops->gather(context, r->slot_rows, r->dstream, a->source, slots, hidden);
+    experts_input_gradient(model, a, r->dslot_inner, r->slot_rows, w->experts_down, inner, hidden);
+    ops->combine_backward(context, r->droute_weights, r->dslot_inner, a->slot_inner, a->position, a->route_weights, n,
+                          s->top_k, inner);
+    experts_weight_gradient(model, a, w->experts_down, r->slot_rows, a->slot_inner, inner, hidden);
+    ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, slots, inner);
+    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, hidden);
+    experts_weight_gradient(model, a, w->experts_gate_up, r->dslot_gate_up, r->slot_input, hidden, 2 * inner);
+    experts_input_gradient(model, a, r->slot_rows, r->dslot_gate_up, w->experts_gate_up, hidden, 2 * inner);
+    ops->gather_backward(context, r->dnormed, r->slot_rows, a->position, n, s->top_k, hidden);
+}
 
+/* Adds the routed experts' and the router's parts to dnormed. */
+static void experts_backward(struct model *model, size_t layer, const struct model_scale *scale, double *balance_loss)
+{
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    const struct layer_activations *a = &model->layers[layer];
+    struct scratch *r = &model->scratch;
+
+    slots_backward(model, layer);
     struct op_router router = router_of(model, layer);
     router.dweights = r->droute_weights;
     router.dlogits = r->droute_logits;
@@ -209,7 +227,7 @@ static void experts_backward(struct model *model, size_t layer, const struct mod
         balance_backward(model, a, scale, balance_loss);
         router.dscores = r->dscores;
     }
-    ops->router_backward(context, &router);
+    model->ops->router_backward(model->context, &router);
     model_linear_input_gradient(model, r->dnormed, r->droute_logits, w->router, s->hidden, s->experts, true);
     model_linear_weight_gradient(model, w->router, r->droute_logits, a->middle_normed, s->hidden, s->experts);
 }

@@ -60,7 +60,7 @@ struct layer_activations {
     op_real *gate_up, *inner;       /* dense or shared: [N, 2 I], [N, I] */
     op_acc *scores, *route_weights; /* [N, E], [N, K] */
     int32_t *chosen, *offsets, *source, *position;
-    op_real *slot_input, *slot_gate_up, *slot_inner, *slot_output; /* [S, H], [S, 2 I], [S, I], [S, H] */
+    op_real *slot_gate_up, *slot_inner; /* [S, 2 I], [S, I] */
 };
 
 /* What is read into the head at a depth: 0 is the model, d the MTP module d, which predicts d tokens further and sees sequences of T - d tokens. */
@@ -82,13 +82,17 @@ struct scratch {
     int32_t *ids;
     op_real *delta;       /* what a block adds to the residual stream [N, H] */
     op_acc *route_logits; /* [N, E] */
-    op_acc *logits;       /* [MODEL_LOGITS_ROWS, rows] */
+    op_real *
+        slot_input; /* what the experts read [S, H]: gathered again backward, which is cheaper than keeping it in every layer */
+    op_real
+        *slot_rows; /* what they give, and backward first the gradient of that, then that of what they read [S, H] */
+    op_acc *logits; /* [MODEL_LOGITS_ROWS, rows] */
     /* backward: gradients of what the names say */
     op_real *dstream, *dnormed;
     op_real *dhead; /* of what the head reads; without modules the place of dnormed */
     op_real *dlow, *dq_latent, *dkv_latent, *dq, *dkv, *dmixed;
     op_real *dgate_up, *dinner;
-    op_real *dslot, *dslot_gate_up, *dslot_inner;
+    op_real *dslot_gate_up, *dslot_inner;
     op_acc *droute_weights, *droute_logits, *dscores, *balance_losses;
 };
 

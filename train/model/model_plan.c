@@ -59,14 +59,12 @@ static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s
     TAKE(a->source, slots);
     TAKE(a->position, slots);
     TAKE(a->slot_gate_up, slots * 2 * s->expert_inner);
-    TAKE(a->slot_output, slots * s->hidden);
 }
 
 static void plan_feedforward_again(struct plan *plan, const struct model_sizes *s, size_t n, size_t inner, size_t slots,
                                    struct layer_activations *a)
 {
     TAKE(a->inner, n * inner);
-    TAKE(a->slot_input, slots * s->hidden);
     TAKE(a->slot_inner, slots * s->expert_inner);
 }
 
@@ -94,7 +92,7 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
     TAKE(w->dmixed, n * s->heads * s->v);
     TAKE(w->dgate_up, n * 2 * inner);
     TAKE(w->dinner, n * inner);
-    TAKE(w->dslot, slots * s->hidden);
+    TAKE(w->slot_input, slots * s->hidden);
     TAKE(w->dslot_gate_up, slots * 2 * s->expert_inner);
     TAKE(w->dslot_inner, slots * s->expert_inner);
     TAKE(w->droute_weights, slots);
@@ -199,6 +197,8 @@ size_t model_plan_activations(struct model *model, char *base)
     TAKE(w->ids, n);
     TAKE(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
+    TAKE(w->slot_rows, any_moe ? n * s->top_k * s->hidden : 0);
+    w->slot_input = w->slot_rows; /* forward they are never needed at once */
     TAKE(w->logits, MODEL_LOGITS_ROWS * s->rows);
     plan_depths(plan, model, modules);
     if (!model->shape.training) {

@@ -192,17 +192,17 @@ static void combine(struct op_context *context, op_real *out, const op_real *bas
         }
 }
 
-static void combine_backward(struct op_context *context, op_real *dy, op_acc *dweights, const op_real *dout,
-                             const op_real *y, const int32_t *position, const op_acc *weights, size_t tokens,
-                             size_t top_k, size_t hidden)
+static void combine_backward(struct op_context *context, op_acc *dweights, op_real *dinner, op_real *inner,
+                             const int32_t *position, const op_acc *weights, size_t tokens, size_t top_k, size_t width)
 {
     (void)context;
     for (size_t slot = 0; slot < tokens * top_k; slot++) {
         dweights[slot] = 0;
-        for (size_t j = 0; j < hidden; j++) {
-            op_real d = dout[slot / top_k * hidden + j];
-            dy[(size_t)position[slot] * hidden + j] = weights[slot] * d;
-            dweights[slot] += d * y[(size_t)position[slot] * hidden + j];
+        for (size_t j = 0; j < width; j++) {
+            size_t at = (size_t)position[slot] * width + j;
+            dweights[slot] += dinner[at] * inner[at];
+            dinner[at] *= weights[slot];
+            inner[at] *= weights[slot];
         }
     }
 }
