@@ -30,8 +30,11 @@ q_status model_config_load(const struct q_node *node, const char *recipe_folder,
         return load_tree(node, arena, out);
     if (node->kind != Q_NODE_SCALAR)
         return q_fail(Q_ERR_USAGE, "%s:%u: 'model' is neither a name nor a mapping", node->file, node->line);
-    const char *name;
+    const char *name, *folder;
     Q_TRY(q_arena_cstring(arena, node->text, &name));
+    Q_TRY(q_fs_join(arena, recipe_folder, name, &folder));
+    if (strchr(name, '/') && q_fs_is_directory(folder))
+        return q_context(model_config_read(folder, out), "%s:%u", node->file, node->line);
     return q_context(model_config_named(name, recipe_folder, arena, out), "%s:%u", node->file, node->line);
 }
 

@@ -20,6 +20,7 @@ grep -o '"from"' second/step.json
 # Moved, it is the same run; in another type, another one. Going on does not look for the weights again but for their hash.
 mv first moved
 run second --set train.from=moved
+run second --set train.from=moved --set model=./moved # whose config.json says the same shape
 quern-train export moved -o half --dtype bf16 -q
 run second --set train.from=half
 run halved --set train.from=half -j 1
@@ -32,6 +33,8 @@ run still --set train.from=moved --set train.rate.peak=0 --set train.rate.segmen
 cmp still/model-00001-of-00001.safetensors moved/model-00001-of-00001.safetensors && echo "nothing learned: the same weights"
 
 run x --set train.from=none
+run x --set model=./corpus | sed 's/^.*corpus/corpus/'
+run x --set model=./none
 run x --set train.from=corpus
 run y --set train.from=half --set model.moe_intermediate_size=8
 run z --set train.from=half --set model.n_shared_experts=0 | sed 's/experts\.[a-z]*_proj/experts.*/'
