@@ -160,7 +160,7 @@ static struct model *tiny_model(void)
     static struct model *model;
     struct q_pool *pool;
     struct op_context *context;
-    const struct model_shape shape = {1, 1, false, false};
+    const struct model_shape shape = {.batch = 1, .sequence = 1};
     if (!model)
         fuzz_must(q_pool_create(1, &pool) == Q_OK && op_table_cpu()->create(pool, &context) == Q_OK &&
                       model_create(&tiny, op_table_cpu(), context, &shape, &model) == Q_OK &&
