@@ -237,8 +237,10 @@ static q_status plot_by_layer(struct page *page, const char *name, const char *t
         Q_TRY(q_arena_printf(&page->arena, &key, "%s_by_layer/%zu", name, router));
         add_line(page, &lines, key, layer_label(page, router));
     }
-    if (lines.count == 0)
-        add_line(page, &lines, name, "mean over the layers");
+    if (lines.count == 0) {
+        add_line(page, &lines, name, title);
+        Q_TRY(q_arena_printf(&page->arena, &title, "%s, mean over the layers", title));
+    }
     plot(page, &lines, title, unit, false);
     return Q_OK;
 }
