@@ -13,6 +13,8 @@ static double segment_rate(const struct rate_segment *segment, uint64_t start, d
         return segment->to > 0 ? segment->to : rate;
     case RATE_LINEAR:
         return rate + (segment->to - rate) * share;
+    case RATE_ROOT:
+        return segment->to + (rate - segment->to) * (1 - sqrt(share));
     case RATE_COSINE:
         return segment->to + (rate - segment->to) * 0.5 * (1 + cos(3.14159265358979323846 * share));
     }

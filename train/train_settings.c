@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 static const char *const recompute_kinds[] = {"none", "norms", NULL};
-static const char *const rate_kinds[] = {"constant", "linear", "cosine", NULL};
+static const char *const rate_kinds[] = {"constant", "linear", "cosine", "root", NULL};
 
 #define AT(member) offsetof(struct train_settings, member)
 
@@ -23,7 +23,7 @@ static const struct q_setting segment_rows[] = {
      .offset = offsetof(struct rate_segment, kind),
      .standard = "constant",
      .choices = rate_kinds,
-     .meaning = "how the rate goes from where it is to `to`"},
+     .meaning = "how the rate goes from where it is to `to`; root: by 1 - sqrt(share of the piece)"},
     {.name = "to",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,

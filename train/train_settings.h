@@ -9,10 +9,11 @@
 #include <stdint.h>
 
 enum recompute_kind { RECOMPUTE_NONE, RECOMPUTE_NORMS };
-enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE };
+enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE, RATE_ROOT };
 
 /* One piece of the learning rate's course: from where the piece before ends to `until` tokens. A constant piece stands at `to` (where 0: at the
- * rate it begins with); a linear or cosine one goes from the rate it begins with to `to`. */
+ * rate it begins with); a linear, cosine or root one goes from the rate it begins with to `to`. Root falls as 1 - sqrt(share of the piece): the decay of
+ * warm-up, stable, decay runs that Haegele et al. found best (arXiv 2405.18392, section 3). */
 struct rate_segment {
     uint64_t until; /* tokens consumed */
     int kind;       /* enum rate_kind */
@@ -69,7 +70,7 @@ struct train_settings {
 
     struct guard_settings guard;
 
-    const char *from;   /* model folder whose weights the run begins with, relative to the recipe; NULL: random ones */
+    const char *from;    /* model folder whose weights the run begins with, relative to the recipe; NULL: random ones */
     uint64_t hash_every; /* steps between hashes of the state in the journal; 0: with checkpoints alone */
     uint64_t log_every;  /* steps between lines of metrics.jsonl */
     struct watch_settings watch;

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 static const uint64_t T = 1000000000000; /* a trillion tokens */
@@ -52,6 +53,23 @@ static void test_rate_of_the_report(void **state)
     assert_near(schedule_rate(&run, 230000, 14632999999999), 2.2e-5);
     assert_near(schedule_rate(&run, 230000, 14633000000000), 7.3e-6);
     assert_near(schedule_rate(&run, 240000, 15 * T), 7.3e-6); /* behind the last piece it stays */
+}
+
+/* Warm-up, stable, decay: the last fifth falls as 1 - sqrt. */
+static void test_root_decay(void **state)
+{
+    (void)state;
+    struct rate_segment segments[] = {{.until = 800, .kind = RATE_CONSTANT},
+                                      {.until = 1000, .kind = RATE_ROOT, .to = 1e-4}};
+    struct train_settings run = {.tokens = 1000};
+    run.rate.peak = 1e-2;
+    run.rate.segments = (struct q_setting_list){segments, 2};
+    assert_near(schedule_rate(&run, 9, 799), 1e-2);
+    assert_near(schedule_rate(&run, 9, 800), 1e-2);
+    assert_near(schedule_rate(&run, 9, 850), 1e-4 + (1e-2 - 1e-4) * 0.5); /* sqrt(1/4) */
+    assert_near(schedule_rate(&run, 9, 928), 1e-4 + (1e-2 - 1e-4) * 0.2); /* sqrt(0.64) */
+    assert_near(schedule_rate(&run, 9, 1000), 1e-4);
+    assert_near(schedule_rate(&run, 9, 5000), 1e-4);
 }
 
 static void test_batch_of_the_report(void **state)
@@ -149,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rate_of_the_report),
+        cmocka_unit_test(test_root_decay),
         cmocka_unit_test(test_batch_of_the_report),
         cmocka_unit_test(test_gamma_ends),
         cmocka_unit_test(test_lambda_changes),
