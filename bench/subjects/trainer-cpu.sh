@@ -9,18 +9,27 @@ chmod +x bin/torch-peer
 export PATH="$PWD/bin:$PATH"
 describe 'The trainer on the CPU' 'made-up tokens: 8 sequences of 512 a step, forward, backward, clipping and AdamW, no MTP module'
 
-# MODEL WANTED: what the ratio should be; half of the peer's memory.
+# NAME MODEL WHAT OPTIONS...: beside the peer in turn.
 steps=5
 [ ! "$quick" ] || steps=1
 train_speed() {
-    local wanted=()
-    [[ train.$1 =~ ${QUERN_ONLY:-.} ]] || return 0
-    [ "$quick" ] || wanted=(--wanted "$2" --wanted-memory 0.5)
-    figure "train.$1" "$1, FP32" tokens -j "$threads" --reported tokens_per_s --peer 'PyTorch 2.15, transformers 4.57' --peer-command "torch-peer $1 fp32 $steps $threads" --peer-reported per_second \
-        "${wanted[@]}" -- quern-train bench --model "$1" -j "$threads" --steps $steps --json || { note "- Not measured: $1."; echo "bench: train.$1 failed" >&2; }
+    local name=$1 model=$2 what=$3
+    shift 3
+    [[ train.$name =~ ${QUERN_ONLY:-.} ]] || return 0
+    figure "train.$name" "$what" tokens -j "$threads" --reported tokens_per_s "${compared[@]}" -- quern-train bench --model "$model" -j "$threads" --steps $steps --json "$@" ||
+        { note "- Not measured: $name."; echo "bench: train.$name failed" >&2; }
 }
-train_speed nano 2
-train_speed mini 1.5
+# beside MODEL WANTED: the peer's options; half of its memory is wanted.
+beside() {
+    compared=(--peer 'PyTorch 2.15, transformers 4.57' --peer-command "torch-peer $1 fp32 $steps $threads" --peer-reported per_second)
+    [ "$quick" ] || compared+=(--wanted "$2" --wanted-memory 0.5)
+}
+beside nano 2
+train_speed nano nano 'nano, FP32'
+beside mini 1.5
+train_speed mini mini 'mini, FP32, norms and up-projections computed again' --recompute
+compared=()
+train_speed mini.kept mini 'mini, FP32, nothing computed again'
 
 by_operation() {
     note "### $1"; note
