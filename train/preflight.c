@@ -32,8 +32,10 @@ static uint64_t times(uint64_t a, uint64_t b)
 q_status preflight_plan(const struct model_config *config, const struct train_settings *settings,
                         uint64_t sequence_tokens, unsigned threads, struct preflight *out)
 {
-    const struct model_shape shape = {
-        .batch = (size_t)settings->micro_batch, .sequence = (size_t)sequence_tokens, .training = true};
+    const struct model_shape shape = {.batch = (size_t)settings->micro_batch,
+                                      .sequence = (size_t)sequence_tokens,
+                                      .training = true,
+                                      .recompute = settings->recompute == RECOMPUTE_NORMS};
     struct model *outline;
     size_t bytes[4];
     uint64_t steps, tokens;
@@ -54,7 +56,7 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
     out->checkpoints_kept = settings->checkpoint.keep_last;
     if (settings->checkpoint.keep_every)
         out->checkpoints_kept = plus(out->checkpoints_kept, steps / settings->checkpoint.keep_every);
-    const uint64_t loads = times(model_config_moe_layers(config), config->n_routed_experts);
+    const uint64_t loads = times(model_config_routers(config), config->n_routed_experts);
     out->metrics = times(steps / settings->log_every + 1, plus(LINE_BYTES, times(LOAD_BYTES, loads)));
     return Q_OK;
 }

@@ -233,6 +233,39 @@ static void the_page_is_current(void **state)
     q_buffer_release(&file);
 }
 
+/* Numbers that are each in range and together are not: said before anything is taken. */
+static void sizes_out_of_range_are_told(void **state)
+{
+    (void)state;
+    struct model_config config;
+    struct model *model;
+    load("deepseek-v3", &config);
+    assert_int_equal(model_config_check(&config), Q_OK);
+    config.num_hidden_layers = 4096;
+    config.hidden_size = 1 << 20;
+    config.intermediate_size = config.moe_intermediate_size = 1 << 24;
+    config.n_routed_experts = 1 << 14;
+    assert_int_equal(model_config_check(&config), Q_ERR_USAGE);
+    if (!strstr(q_error_text(), "parameters; more than 35.2 T are out of range"))
+        fail_msg("%s", q_error_text());
+    load("nano", &config);
+    config.num_hidden_layers = 4096;
+    config.hidden_size = config.moe_intermediate_size = 1;
+    config.n_routed_experts = 1 << 14;
+    assert_int_equal(model_config_check(&config), Q_ERR_USAGE);
+    if (!strstr(q_error_text(), "experts in all; more than 1.05 M are out of range"))
+        fail_msg("%s", q_error_text());
+    load("nano", &config);
+    config.max_position_embeddings = 1 << 24;
+    config.hidden_size = 1;
+    config.intermediate_size = 1 << 24;
+    config.num_hidden_layers = 4000;
+    struct model_shape shape = {.batch = 30, .sequence = 1 << 24, .training = true};
+    assert_int_equal(model_create(&config, op_table_cpu(), NULL, &shape, &model), Q_ERR_USAGE);
+    if (!strstr(q_error_text(), "a micro-batch of 30 x 16777216 tokens is out of range: its activations take"))
+        fail_msg("%s", q_error_text());
+}
+
 static void names_that_do_not_exist_are_told(void **state)
 {
     (void)state;
@@ -250,15 +283,11 @@ static void names_that_do_not_exist_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(named_sizes_have_their_parameters),
-        cmocka_unit_test(published_totals_are_met),
-        cmocka_unit_test(counts_agree_with_the_table),
-        cmocka_unit_test(operations_are_counted),
-        cmocka_unit_test(config_json_there_and_back),
-        cmocka_unit_test(published_quantization_is_taken),
-        cmocka_unit_test(what_is_not_computed_is_refused),
-        cmocka_unit_test(names_that_do_not_exist_are_told),
-        cmocka_unit_test(the_page_is_current),
+        cmocka_unit_test(named_sizes_have_their_parameters), cmocka_unit_test(published_totals_are_met),
+        cmocka_unit_test(counts_agree_with_the_table),       cmocka_unit_test(operations_are_counted),
+        cmocka_unit_test(config_json_there_and_back),        cmocka_unit_test(published_quantization_is_taken),
+        cmocka_unit_test(what_is_not_computed_is_refused),   cmocka_unit_test(sizes_out_of_range_are_told),
+        cmocka_unit_test(names_that_do_not_exist_are_told),  cmocka_unit_test(the_page_is_current),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

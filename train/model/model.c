@@ -64,12 +64,30 @@ static q_status take_memory(struct model *model)
     return status;
 }
 
+/* About what a micro-batch's activations take, in floating point: within a factor of two of the plan. */
+static double rough_activations(const struct model_config *c, const struct model_shape *shape)
+{
+    const double h = (double)c->hidden_size, heads = (double)c->num_attention_heads, k = (double)c->num_experts_per_tok;
+    const double latents = (double)(c->q_lora_rank + c->kv_lora_rank + c->qk_rope_head_dim);
+    const double shared = (double)c->n_shared_experts * (double)c->moe_intermediate_size;
+    const double attention =
+        6 * h + 2 * latents + heads * (double)(model_config_qk_head_dim(c) + c->qk_nope_head_dim + 2 * c->v_head_dim);
+    const double inner = 3 * Q_MAX((double)c->intermediate_size, shared);
+    const double experts = k * (2 * h + 3 * (double)c->moe_intermediate_size) + (double)c->n_routed_experts;
+    const double blocks = shape->training ? (double)(c->num_hidden_layers + c->num_nextn_predict_layers) + 1 : 1;
+    return sizeof(op_real) * (double)shape->batch * (double)shape->sequence * blocks * (attention + inner + experts);
+}
+
 static q_status check_shape(const struct model_config *config, const struct model_shape *shape)
 {
     Q_TRY(model_config_check(config));
     if (shape->batch == 0 || shape->sequence == 0 || shape->batch > 1U << 20 || shape->sequence > 1U << 24 ||
         shape->batch * shape->sequence > (size_t)INT32_MAX / Q_MAX(config->num_experts_per_tok, (uint64_t)1))
         return q_fail(Q_ERR_USAGE, "a micro-batch of %zu x %zu tokens is out of range", shape->batch, shape->sequence);
+    char text[32];
+    if (rough_activations(config, shape) > 0x1p56) /* and so every sum of the plan fits */
+        return q_fail(Q_ERR_USAGE, "a micro-batch of %zu x %zu tokens is out of range: its activations take %s",
+                      shape->batch, shape->sequence, q_format_bytes(text, rough_activations(config, shape)));
     if (shape->sequence > config->max_position_embeddings)
         return q_fail(Q_ERR_USAGE,
                       "sequences of %zu tokens are longer than the model's 'max_position_embeddings', %llu",

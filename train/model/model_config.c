@@ -202,6 +202,36 @@ static q_status check_ranges(const struct model_config *c)
     return Q_OK;
 }
 
+/* Parameters, MTP modules and all, in floating point: no product of the table's bounds is too large for it. */
+static double rough_parameters(const struct model_config *c)
+{
+    const double h = (double)c->hidden_size, heads = (double)c->num_attention_heads, q = (double)c->q_lora_rank;
+    const double key = (double)model_config_qk_head_dim(c), kv = (double)c->kv_lora_rank, v = (double)c->v_head_dim;
+    const double blocks = (double)c->num_hidden_layers + (double)c->num_nextn_predict_layers;
+    const double dense = (double)c->first_k_dense_replace, experts = (double)c->n_routed_experts;
+    const double attention = h * (q + kv + (double)c->qk_rope_head_dim) + (q > 0 ? q : h) * heads * key +
+                             kv * heads * ((double)c->qk_nope_head_dim + v) + heads * v * h;
+    const double expert = 3 * h * (double)c->moe_intermediate_size * (experts + (double)c->n_shared_experts);
+    return blocks * (attention + h * experts) + dense * 3 * h * (double)c->intermediate_size +
+           (blocks - dense) * expert + 2 * (double)c->vocab_size * h + (double)c->num_nextn_predict_layers * 2 * h * h;
+}
+
+/* What can be counted in 64 bits and listed tensor by tensor: further than any model, so that all later sums and products fit. */
+static q_status check_size(const struct model_config *c)
+{
+    static const double parameters_max = 0x1p45;
+    static const uint64_t experts_max = 1 << 20;
+    char most[32], all[32];
+    uint64_t experts = model_config_routers(c) * c->n_routed_experts;
+    if (rough_parameters(c) > parameters_max)
+        return q_fail(Q_ERR_USAGE, "model: its sizes make %s parameters; more than %s are out of range",
+                      q_format_count(all, rough_parameters(c)), q_format_count(most, parameters_max));
+    if (experts > experts_max)
+        return q_fail(Q_ERR_USAGE, "model: 'n_routed_experts' makes %s experts in all; more than %s are out of range",
+                      q_format_count(all, (double)experts), q_format_count(most, (double)experts_max));
+    return Q_OK;
+}
+
 q_status model_config_check(const struct model_config *c)
 {
     Q_TRY(check_ranges(c));
@@ -219,7 +249,7 @@ q_status model_config_check(const struct model_config *c)
         return refuse("num_attention_heads", c->num_attention_heads, "times a head's width is out of range");
     if (!(c->rms_norm_eps >= 0) || !(c->initializer_range >= 0) || !(c->rope_theta >= 1))
         return q_fail(Q_ERR_USAGE, "model: 'rms_norm_eps', 'initializer_range' or 'rope_theta' is out of range");
-    return Q_OK;
+    return check_size(c);
 }
 
 /* Elements of attention's matrices in one layer. */
