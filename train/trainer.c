@@ -35,7 +35,7 @@ struct trainer {
     struct watch *watch;
     bool background;                  /* checkpoints are written while training goes on */
     double stall_seconds;             /* how long training stood still for the newest checkpoint */
-    struct checkpoint_writer *writer; /* NULL: not yet, or never */
+    struct checkpoint_writer *writer; /* NULL: they are not */
 
     struct train_position position;
     struct guard_window window;
@@ -272,6 +272,16 @@ static q_status create_watch(struct trainer *trainer)
     return watch_create(&setup, &trainer->watch);
 }
 
+static struct checkpoint_state state_of(const struct trainer *trainer)
+{
+    return (struct checkpoint_state){.model = trainer->model,
+                                     .optimizer = trainer->optimizer,
+                                     .window = &trainer->window,
+                                     .position = trainer->position,
+                                     .run = trainer->setup.run,
+                                     .tokenizer_folder = trainer->setup.tokenizer_folder};
+}
+
 static q_status create_all(struct trainer *trainer)
 {
     const struct trainer_setup *setup = &trainer->setup;
@@ -283,6 +293,11 @@ static q_status create_all(struct trainer *trainer)
     Q_TRY(begin_or_go_on(trainer));
     trainer->first = trainer->position;
     Q_TRY(find_end(trainer));
+    if (trainer
+            ->background) { /* now, and not at the first checkpoint: to touch so much memory for the first time takes seconds */
+        const struct checkpoint_state state = state_of(trainer);
+        Q_TRY(checkpoint_writer_create(setup->run_folder, &state, &trainer->writer));
+    }
     return create_watch(trainer);
 }
 
@@ -612,16 +627,6 @@ static q_status step_once(struct trainer *trainer)
     return hash_every > 0 && trainer->position.step % hash_every == 0 ? note_hashes(trainer) : Q_OK;
 }
 
-static struct checkpoint_state state_of(const struct trainer *trainer)
-{
-    return (struct checkpoint_state){.model = trainer->model,
-                                     .optimizer = trainer->optimizer,
-                                     .window = &trainer->window,
-                                     .position = trainer->position,
-                                     .run = trainer->setup.run,
-                                     .tokenizer_folder = trainer->setup.tokenizer_folder};
-}
-
 /* Saves the present place and has it saved behind Q_OK: at the end, on a stop, and where checkpoints are not written in the background. */
 static q_status save_now(struct trainer *trainer)
 {
@@ -647,9 +652,6 @@ static q_status save(struct trainer *trainer)
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
     const struct checkpoint_keep keep = keep_of(trainer);
-    const struct checkpoint_state state = state_of(trainer);
-    if (!trainer->writer)
-        Q_TRY(checkpoint_writer_create(trainer->setup.run_folder, &state, &trainer->writer));
     Q_TRY(checkpoint_writer_start(trainer->writer, &trainer->position, &trainer->window, &keep));
     trainer->stall_seconds = q_seconds() - started;
     return Q_OK;
