@@ -84,7 +84,7 @@ q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct 
 {
     q_check(!writer->under_way);
     model_shadow_copy(writer->model, writer->from_model);
-    optimizer_shadow_copy(writer->optimizer, writer->from_optimizer);
+    Q_TRY(optimizer_shadow_copy(writer->optimizer, writer->from_optimizer));
     writer->window = *window;
     writer->state.position = *position;
     writer->keep = *keep;

@@ -14,13 +14,13 @@
 struct checkpoint_writer;
 
 /* Takes the shadow's memory (model_shadow_bytes and as much as the moments). Of `state` the model, optimizer, run and tokenizer_folder count; all is
- * borrowed, `run_folder` too. The optimizer is one rank's. */
+ * borrowed, `run_folder` too. Over several ranks, rank 0 has the writer. */
 q_status checkpoint_writer_create(const char *run_folder, const struct checkpoint_state *state,
                                   struct checkpoint_writer **out) Q_MUST_USE;
 /* Waits for what is being written. NULL is allowed. */
 void checkpoint_writer_release(struct checkpoint_writer *writer);
 
-/* Begins to write the state as it is now. Nothing may be under way: what was started must have been reported by poll. Q_ERR_SYSTEM where no thread
+/* Begins to write the state as it is now. Over several ranks the others call optimizer_shadow_copy with NULL at the same time. Nothing may be under way: what was started must have been reported by poll. Q_ERR_SYSTEM where no thread
  * can be had. */
 q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct train_position *position,
                                  const struct guard_window *window, const struct checkpoint_keep *keep) Q_MUST_USE;

@@ -10,6 +10,7 @@ struct train_run_options {
     struct q_common common;
     const char *shards;
     const char *tokenizer;
+    const char *ranks;
 };
 
 extern const struct q_option train_run_table[];

@@ -9,6 +9,7 @@
 #include "shards/shards.h"
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_train.h"
+#include "train/comm/comm.h"
 #include "train/model_files.h"
 #include "train/preflight.h"
 #include "train/schedule.h"
@@ -17,11 +18,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 const struct q_option train_run_table[] = {
     {"shards", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, shards), "DIR", "folder of finished shards"},
     {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct train_run_options, tokenizer), "DIR",
      "folder of the finished tokenizer"},
+    {"ranks", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, ranks), "KIND",
+     "self (standard): this process alone; mpi: one of those that mpirun or srun has started, data parallel"},
     {0}};
 
 /* All that a run is made from. */
@@ -34,6 +38,8 @@ struct run {
     struct q_step step;
     json_t *schedule;        /* settings tagged schedule */
     const char *from_folder; /* of 'train.from'; NULL: none */
+    struct comm *comm;       /* NULL: one rank */
+    bool leads;              /* rank 0, or the only one: the folder is its own */
 };
 
 static void release(struct run *run)
@@ -247,48 +253,75 @@ static q_status train_model(struct run *run)
                                   .shards_folder = run->options->shards,
                                   .tokenizer_folder = run->options->tokenizer,
                                   .from_folder = run->from_folder,
-                                  .run_folder = run->step.folder,
+                                  .run_folder = run->options->common.out,
+                                  .comm = run->comm,
                                   .force = run->options->common.force,
                                   .threads = (unsigned)run->options->common.threads};
     struct trainer *trainer;
     Q_TRY(q_step_hash(&run->step, &setup.run));
     Q_TRY(trainer_create(&setup, &trainer));
     q_status status = trainer_run(trainer);
-    if (!status)
+    if (!status && run->leads)
         status = finish(run, trainer);
-    if (!status)
+    if (run->comm)
+        status = comm_agree(run->comm, status);
+    if (!status && run->leads)
         print_summary(run, trainer);
     trainer_release(trainer);
     return status;
 }
 
+static q_status begin_ranks(struct run *run)
+{
+    const char *kind = run->options->ranks;
+    if (!kind || strcmp(kind, "self") == 0)
+        return Q_OK;
+    if (strcmp(kind, "mpi") != 0)
+        return q_fail(Q_ERR_USAGE, "'--ranks %s' is not known; it is self or mpi", kind);
+    Q_TRY(comm_mpi(&run->comm));
+    run->leads = comm_rank(run->comm) == 0;
+    return Q_OK;
+}
+
+/* Opens the folder. *through: it holds the finished result, and nothing is to be done. */
+static q_status open_folder(struct run *run, bool *through)
+{
+    const struct q_common *common = &run->options->common;
+    Q_TRY(q_step_open(&run->step, common->out, common->force));
+    if (!run->step.done)
+        return Q_OK;
+    Q_TRY(is_through(run, through));
+    if (!*through)
+        return unfinish(run);
+    q_log_info("already trained: %s", common->out);
+    return Q_OK;
+}
+
 static q_status run_in(struct run *run)
 {
     const struct q_common *common = &run->options->common;
+    bool through = false;
+    Q_TRY(begin_ranks(run));
     Q_TRY(load_recipe(run));
     if (!run->options->shards || !run->options->tokenizer || !common->out)
         return q_fail(Q_ERR_USAGE,
                       "give the finished shards (--shards DIR), the tokenizer (-t DIR) and where to (-o DIR)");
     Q_TRY(seal_step(run));
     run->step.threads = (unsigned)common->threads;
-    Q_TRY(q_step_open(&run->step, common->out, common->force));
-    if (run->step.done) {
-        bool through;
-        Q_TRY(is_through(run, &through));
-        if (through) {
-            q_log_info("already trained: %s", common->out);
-            return Q_OK;
-        }
-        Q_TRY(unfinish(run));
-    }
-    return train_model(run);
+    q_status status = run->leads ? open_folder(run, &through) : Q_OK;
+    if (run->comm)
+        status = comm_agree(run->comm, status);
+    if (!status && run->comm)
+        status = comm_broadcast(run->comm, &through, sizeof through, 0);
+    return status || through ? status : train_model(run);
 }
 
 q_status train_run(void *options, const char *const *arguments, size_t count)
 {
     (void)arguments, (void)count;
-    struct run run = {.options = options};
+    struct run run = {.options = options, .leads = true};
     q_status status = run_in(&run);
+    comm_release(run.comm);
     release(&run);
     return status;
 }

@@ -136,14 +136,18 @@ q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm)
                            : Q_OK;
 }
 
+bool optimizer_leads(const struct optimizer *optimizer)
+{
+    return !optimizer->comm || comm_rank(optimizer->comm) == 0;
+}
+
 q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model, struct optimizer **out)
 {
     struct optimizer *shadow;
-    q_check(optimizer->ranks == 1);
     Q_TRY(q_alloc_zero(1, sizeof *shadow, &shadow));
     shadow->model = model;
     shadow->ranks = 1;
-    shadow->slice = optimizer->slice;
+    shadow->slice = comm_slice(model_parameter_elements(optimizer->model), 1, 0);
     q_status status = create_moments(shadow);
     if (status)
         optimizer_release(shadow);
@@ -152,13 +156,34 @@ q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model
     return status;
 }
 
-void optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer)
+/* The slices of a moment come together on rank 0. */
+static q_status gather_slices(op_acc *whole, const struct optimizer *optimizer, enum optimizer_moment moment)
+{
+    struct comm_piece *send = optimizer->pieces, *receive = send + optimizer->ranks;
+    const size_t elements = model_parameter_elements(optimizer->model);
+    memset(send, 0, 2 * optimizer->ranks * sizeof *send);
+    send[0] = (struct comm_piece){optimizer->moments[moment], optimizer->slice.count * sizeof *whole};
+    for (unsigned r = 0; r < optimizer->ranks && whole; r++) {
+        const struct comm_slice slice = comm_slice(elements, optimizer->ranks, r);
+        receive[r] = (struct comm_piece){whole + slice.first, slice.count * sizeof *whole};
+    }
+    return comm_exchange(optimizer->comm, send, receive);
+}
+
+q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer)
 {
     const struct op_table *ops = model_ops(optimizer->model);
-    for (int i = 0; i < 2; i++)
-        ops->copy_in(model_context(optimizer->model), shadow->moments[i], optimizer->moments[i],
-                     optimizer->slice.count * sizeof(op_acc));
-    shadow->steps = optimizer->steps;
+    q_check(!shadow == !optimizer_leads(optimizer));
+    for (int i = 0; i < 2; i++) {
+        if (optimizer->ranks > 1)
+            Q_TRY(gather_slices(shadow ? shadow->moments[i] : NULL, optimizer, (enum optimizer_moment)i));
+        else
+            ops->copy_in(model_context(optimizer->model), shadow->moments[i], optimizer->moments[i],
+                         optimizer->slice.count * sizeof(op_acc));
+    }
+    if (shadow)
+        shadow->steps = optimizer->steps;
+    return Q_OK;
 }
 
 uint64_t optimizer_steps(const struct optimizer *optimizer)

@@ -42,11 +42,14 @@ q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm) 
 /* Moments and step count of a run's beginning. */
 void optimizer_clear(struct optimizer *optimizer);
 
-/* A shadow: the moments alone, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. Of one rank only. `model` is a shadow too
- * (model_shadow_create) and must outlive it. */
+/* Rank 0, or the only one: what speaks for all. */
+bool optimizer_leads(const struct optimizer *optimizer);
+
+/* A shadow: the moments alone, all of them whatever the ranks, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. `model` is a
+ * shadow too (model_shadow_create) and must outlive it. Over ranks all of them call the copy: rank 0 with the shadow, the others with NULL. */
 q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model,
                                  struct optimizer **out) Q_MUST_USE;
-void optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer);
+q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer) Q_MUST_USE;
 
 uint64_t optimizer_steps(const struct optimizer *optimizer);
 void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps);

@@ -23,6 +23,8 @@
 
 struct trainer {
     struct trainer_setup setup;
+    unsigned rank, ranks;
+    bool leads; /* rank 0, or the only one: writes journal, metrics and checkpoints */
     struct q_arena arena;
     struct shards *shards;
     struct feed feed;
@@ -119,7 +121,7 @@ static q_status create_model(struct trainer *trainer)
                                            .weight_decay = settings->optimizer.weight_decay,
                                            .decay_norms = settings->optimizer.decay_norms,
                                            .clip = settings->optimizer.clip};
-    return optimizer_create(trainer->model, &optimizer, NULL, &trainer->optimizer);
+    return optimizer_create(trainer->model, &optimizer, trainer->setup.comm, &trainer->optimizer);
 }
 
 static q_status place_json(const struct train_position *at, json_t **out)
@@ -129,12 +131,33 @@ static q_status place_json(const struct train_position *at, json_t **out)
     return *out ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for the journal");
 }
 
+/* All lines go through here: those of the rank that leads are written. Takes the fields. */
+static q_status journal_line(struct trainer *trainer, const char *event, json_t *fields)
+{
+    if (trainer->leads)
+        return q_journal_append(trainer->journal, event, fields);
+    json_decref(fields);
+    return Q_OK;
+}
+
+/* A failure of one rank is one of all, told alike. */
+static q_status agree(const struct trainer *trainer, q_status status)
+{
+    return trainer->setup.comm ? comm_agree(trainer->setup.comm, status) : status;
+}
+
+/* What rank 0 says, on all of them. */
+static q_status follow(const struct trainer *trainer, bool *what)
+{
+    return trainer->setup.comm ? comm_broadcast(trainer->setup.comm, what, sizeof *what, 0) : Q_OK;
+}
+
 /* An event of the journal with the present place. */
 static q_status note(struct trainer *trainer, const char *event)
 {
     json_t *fields;
     Q_TRY(place_json(&trainer->position, &fields));
-    return q_journal_append(trainer->journal, event, fields);
+    return journal_line(trainer, event, fields);
 }
 
 /* The same with the schedule from here on: it may change between two starts, and the manifest holds only the last one. */
@@ -147,8 +170,10 @@ static q_status note_start(struct trainer *trainer, const char *event)
         status = q_json_set(fields, "schedule", schedule);
     if (!status) /* bits are the same on one backend and instruction set only */
         status = q_json_set(fields, "backend", json_string(trainer->ops->name));
+    if (!status && trainer->ranks > 1)
+        status = q_json_set(fields, "ranks", json_integer((json_int_t)trainer->ranks));
     if (!status)
-        return q_journal_append(trainer->journal, event, fields);
+        return journal_line(trainer, event, fields);
     json_decref(fields);
     return status;
 }
@@ -203,25 +228,31 @@ static q_status read_skips(struct trainer *trainer, const char *journal)
     return status;
 }
 
+/* Rank 0 looks whether there is a checkpoint of this run. The journal's lock keeps a second run away before anything is read or cleared. */
+static q_status look_for_checkpoint(struct trainer *trainer, const char *journal, bool *found)
+{
+    if (!trainer->leads)
+        return Q_OK;
+    Q_TRY(q_journal_open(journal, &trainer->journal));
+    Q_TRY(checkpoint_find(trainer->setup.run_folder, found));
+    return *found ? drop_foreign(trainer, found) : Q_OK;
+}
+
 /* Fresh parameters by the seed, or the latest checkpoint. */
 static q_status begin_or_go_on(struct trainer *trainer)
 {
     const char *path;
-    bool found;
+    bool found = false;
     Q_TRY(q_fs_join(&trainer->arena, trainer->setup.run_folder, "journal", &path));
-    /* The journal's lock keeps a second process away before anything is read or cleared. */
-    Q_TRY(q_journal_open(path, &trainer->journal));
-    Q_TRY(read_skips(trainer, path));
-    Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
-    if (found)
-        Q_TRY(drop_foreign(trainer, &found));
-    if (found) {
-        Q_TRY(read_latest(trainer));
-        struct checkpoint_keep keep = keep_of(trainer);
+    Q_TRY(agree(trainer, look_for_checkpoint(trainer, path, &found)));
+    Q_TRY(follow(trainer, &found));
+    q_status status = read_skips(trainer, path);
+    if (!status)
+        status = found ? read_latest(trainer) : begin_fresh(trainer);
+    Q_TRY(agree(trainer, status));
+    const struct checkpoint_keep keep = keep_of(trainer);
+    if (found && trainer->leads)
         Q_TRY(checkpoint_prune(trainer->setup.run_folder, trainer->position.step, &keep));
-    } else {
-        Q_TRY(begin_fresh(trainer));
-    }
     return note_start(trainer, found ? "resumed" : "started");
 }
 
@@ -269,7 +300,7 @@ static q_status create_watch(struct trainer *trainer)
     setup.sources = names;
     watch_release(trainer->watch);
     trainer->watch = NULL;
-    return watch_create(&setup, &trainer->watch);
+    return trainer->leads ? watch_create(&setup, &trainer->watch) : Q_OK;
 }
 
 static struct checkpoint_state state_of(const struct trainer *trainer)
@@ -285,6 +316,9 @@ static struct checkpoint_state state_of(const struct trainer *trainer)
 static q_status create_all(struct trainer *trainer)
 {
     const struct trainer_setup *setup = &trainer->setup;
+    trainer->ranks = setup->comm ? comm_ranks(setup->comm) : 1;
+    trainer->rank = setup->comm ? comm_rank(setup->comm) : 0;
+    trainer->leads = trainer->rank == 0;
     Q_TRY(shards_open(setup->shards_folder, SHARDS_TRAIN, &trainer->shards));
     Q_TRY(check_fit(trainer));
     Q_TRY(feed_create(trainer->shards, setup->recipe, &trainer->feed));
@@ -293,8 +327,10 @@ static q_status create_all(struct trainer *trainer)
     Q_TRY(begin_or_go_on(trainer));
     trainer->first = trainer->position;
     Q_TRY(find_end(trainer));
-    if (trainer
-            ->background) { /* now, and not at the first checkpoint: to touch so much memory for the first time takes seconds */
+    /* Now, and not at the first checkpoint: to touch so much memory for the first time takes seconds. Over ranks the copy is also where the moments come
+     * together. */
+    trainer->background = trainer->background || trainer->ranks > 1;
+    if (trainer->background && trainer->leads) {
         const struct checkpoint_state state = state_of(trainer);
         Q_TRY(checkpoint_writer_create(setup->run_folder, &state, &trainer->writer));
     }
@@ -376,7 +412,20 @@ struct step_result {
     uint64_t samples;    /* the place in the data order behind its samples */
 };
 
-/* Forward and backward of a step's whole batch, micro-batch by micro-batch. */
+/* Where a rank's share of a step's sequences begins: as even as they allow, in the order of the data. */
+static uint64_t share_begin(uint64_t sequences, unsigned rank, unsigned ranks)
+{
+    return sequences * rank / ranks;
+}
+
+/* Goes by so many samples that other ranks take. */
+static void pass_samples(const struct trainer *trainer, uint64_t count, uint64_t *position)
+{
+    for (uint64_t i = 0; i < count; i++)
+        *position = skips_next(&trainer->skips, *position) + 1;
+}
+
+/* Forward and backward of this rank's share of a step's batch, micro-batch by micro-batch. */
 static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, struct step_result *result)
 {
     size_t length = trainer->shards->sequence_tokens, micro = (size_t)trainer->setup.settings->micro_batch;
@@ -385,28 +434,58 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
                                 .balance = 1.0 / (double)point->sequences,
                                 .mtp = point->lambda,
                                 .z_loss = trainer->setup.settings->z_loss};
-    for (uint64_t done = 0; done < point->sequences;) {
-        size_t count = (size_t)Q_MIN((uint64_t)micro, point->sequences - done);
+    const uint64_t from = share_begin(point->sequences, trainer->rank, trainer->ranks),
+                   end = share_begin(point->sequences, trainer->rank + 1, trainer->ranks);
+    pass_samples(trainer, from, &result->samples);
+    for (uint64_t done = from; done < end;) {
+        size_t count = (size_t)Q_MIN((uint64_t)micro, end - done);
         Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
                         trainer->sources));
         struct model_batch batch = {
             .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
         double balance = 0;
         Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
-        watch_micro_batch(trainer->watch, trainer->sources, count);
+        if (trainer->leads)
+            watch_micro_batch(trainer->watch, trainer->sources, count);
         result->loss += sum_losses(trainer, count);
         result->mtp_loss += sum_mtp_losses(trainer);
         if (scale.z_loss > 0)
             result->z_loss += scale.z_loss * model_squared_log_z(trainer->model);
         result->balance_loss += balance;
         done += count;
-        q_progress_add(count * length);
+        if (trainer->leads)
+            q_progress_add(count * length);
     }
+    pass_samples(trainer, point->sequences - end, &result->samples);
+    if (trainer->leads)
+        q_progress_add((point->sequences - end) * length); /* the other ranks' */
     result->loss /= (double)point->sequences * (double)length;
     result->z_loss /= (double)point->sequences * (double)length;
     result->balance_loss /= (double)point->sequences;
     const bool modules = trainer->setup.config->num_nextn_predict_layers > 0 && point->lambda != 0.0;
     result->mtp_loss = modules ? result->mtp_loss / (double)point->sequences : (double)NAN;
+    return Q_OK;
+}
+
+/* What all ranks saw of the step, on each of them; gradients are summed by optimizer_norm. */
+static q_status sum_ranks(struct trainer *trainer, struct step_result *result)
+{
+    struct comm *comm = trainer->setup.comm;
+    double losses[4] = {result->loss, result->mtp_loss, result->z_loss, result->balance_loss};
+    if (!comm)
+        return Q_OK;
+    Q_TRY(comm_sum(comm, losses, Q_COUNT_OF(losses), COMM_F64));
+    result->loss = losses[0], result->mtp_loss = losses[1], result->z_loss = losses[2],
+    result->balance_loss = losses[3];
+    for (size_t i = 0; i < trainer->shards->source_count; i++) {
+        int64_t targets = (int64_t)trainer->source_sums[i].targets;
+        Q_TRY(comm_sum(comm, &trainer->source_sums[i].loss, 1, COMM_F64));
+        Q_TRY(comm_sum(comm, &targets, 1, COMM_I64));
+        trainer->source_sums[i].targets = (uint64_t)targets;
+    }
+    model_get_counts(trainer->model, trainer->counts);
+    Q_TRY(comm_sum(comm, trainer->counts, model_counts_size(trainer->model), COMM_I64));
+    model_put_counts(trainer->model, trainer->counts);
     return Q_OK;
 }
 
@@ -419,8 +498,10 @@ static q_status attempt_step(struct trainer *trainer, const struct schedule_poin
         trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
     *result = (struct step_result){.samples = skips_next(&trainer->skips, trainer->position.samples)};
     const uint64_t first = result->samples;
-    watch_begin_step(trainer->watch, trainer->position.step + 1);
-    Q_TRY(accumulate(trainer, point, result));
+    if (trainer->leads)
+        watch_begin_step(trainer->watch, trainer->position.step + 1);
+    Q_TRY(agree(trainer, accumulate(trainer, point, result)));
+    Q_TRY(sum_ranks(trainer, result));
     if (fault)
         fault->behind_backward(fault->context, trainer->model, trainer->position.step, first, attempt, &result->loss);
     return optimizer_norm(trainer->optimizer, &result->norm);
@@ -465,7 +546,7 @@ static q_status note_rerun(struct trainer *trainer, const char *reason, const st
     if (!status)
         status = q_json_set(fields, "believed", json_boolean(believed));
     if (!status)
-        return q_journal_append(trainer->journal, "rerun", fields);
+        return journal_line(trainer, "rerun", fields);
     json_decref(fields);
     return status;
 }
@@ -491,7 +572,7 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
         json_decref(fields);
         return status;
     }
-    Q_TRY(q_journal_append(trainer->journal, "skipped", fields));
+    Q_TRY(journal_line(trainer, "skipped", fields));
     return skips_add(&trainer->skips, from, to);
 }
 
@@ -505,7 +586,7 @@ static q_status note_state(struct trainer *trainer, const char *event, const str
     if (!status && isfinite(stall))
         status = q_json_set(fields, "stall_seconds", json_real(stall));
     if (!status)
-        return q_journal_append(trainer->journal, event, fields);
+        return journal_line(trainer, event, fields);
     json_decref(fields);
     return status;
 }
@@ -528,10 +609,13 @@ static q_status collect_checkpoint(struct trainer *trainer, bool wait)
 /* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
 static q_status go_back(struct trainer *trainer)
 {
-    bool found;
-    Q_TRY(collect_checkpoint(trainer, true));
-    Q_TRY(checkpoint_find(trainer->setup.run_folder, &found));
-    Q_TRY(found ? read_latest(trainer) : begin_fresh(trainer));
+    bool found = false;
+    q_status status = collect_checkpoint(trainer, true);
+    if (!status && trainer->leads)
+        status = checkpoint_find(trainer->setup.run_folder, &found);
+    Q_TRY(agree(trainer, status));
+    Q_TRY(follow(trainer, &found));
+    Q_TRY(agree(trainer, found ? read_latest(trainer) : begin_fresh(trainer)));
     q_check(trainer->position.step >= trainer->first.step);
     return create_watch(trainer);
 }
@@ -621,14 +705,16 @@ static q_status step_once(struct trainer *trainer)
                                 .seconds = q_seconds() - started,
                                 .sources = trainer->source_sums,
                                 .source_count = trainer->shards->source_count};
-    q_progress_note("step %" PRIu64 ", loss %.3f", step.position.step, step.loss);
-    Q_TRY(watch_end_step(trainer->watch, &step, trainer->counts));
+    if (trainer->leads) {
+        q_progress_note("step %" PRIu64 ", loss %.3f", step.position.step, step.loss);
+        Q_TRY(watch_end_step(trainer->watch, &step, trainer->counts));
+    }
     const uint64_t hash_every = trainer->setup.settings->hash_every;
     return hash_every > 0 && trainer->position.step % hash_every == 0 ? note_hashes(trainer) : Q_OK;
 }
 
-/* Saves the present place and has it saved behind Q_OK: at the end, on a stop, and where checkpoints are not written in the background. */
-static q_status save_now(struct trainer *trainer)
+/* Saves the present place at once, by this thread. */
+static q_status write_now(struct trainer *trainer)
 {
     Q_TRY(collect_checkpoint(trainer, true));
     if (trainer->saved_step == trainer->position.step)
@@ -642,26 +728,56 @@ static q_status save_now(struct trainer *trainer)
     return note_state(trainer, "checkpoint", &trainer->position, &written.hashes, q_seconds() - started);
 }
 
+/* A rank that does not lead gives its moments to the one that does. */
+static q_status start_writing(struct trainer *trainer)
+{
+    const struct checkpoint_keep keep = keep_of(trainer);
+    if (trainer->leads)
+        return checkpoint_writer_start(trainer->writer, &trainer->position, &trainer->window, &keep);
+    trainer->saved_step = trainer->position.step;
+    return optimizer_shadow_copy(NULL, trainer->optimizer);
+}
+
 /* Begins to save the present place; the step before which it is done collects it. */
 static q_status save(struct trainer *trainer)
 {
     if (!trainer->background)
-        return save_now(trainer);
+        return write_now(trainer);
     const double started = q_seconds();
-    Q_TRY(collect_checkpoint(trainer, true));
+    Q_TRY(agree(trainer, collect_checkpoint(trainer, true)));
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
-    const struct checkpoint_keep keep = keep_of(trainer);
-    Q_TRY(checkpoint_writer_start(trainer->writer, &trainer->position, &trainer->window, &keep));
+    Q_TRY(agree(trainer, start_writing(trainer)));
     trainer->stall_seconds = q_seconds() - started;
+    return Q_OK;
+}
+
+/* Saves the present place and has it saved behind Q_OK: at the end and on a stop. Over ranks the moments come together in the writer's copy. */
+static q_status save_now(struct trainer *trainer)
+{
+    if (trainer->ranks == 1)
+        return write_now(trainer);
+    Q_TRY(save(trainer));
+    return agree(trainer, collect_checkpoint(trainer, true));
+}
+
+/* Whether any rank was asked to stop: all do, at the same step. */
+static q_status stop_wanted(const struct trainer *trainer, bool *wanted)
+{
+    int64_t asked = q_stop_requested();
+    if (trainer->setup.comm)
+        Q_TRY(comm_sum(trainer->setup.comm, &asked, 1, COMM_I64));
+    *wanted = asked > 0;
     return Q_OK;
 }
 
 static q_status run_steps(struct trainer *trainer)
 {
     while (trainer->position.tokens < trainer->setup.settings->tokens) {
-        Q_TRY(collect_checkpoint(trainer, false));
-        if (q_stop_requested()) {
+        bool stop;
+        Q_TRY(agree(trainer, collect_checkpoint(trainer, false)));
+        Q_TRY(stop_wanted(trainer, &stop));
+        if (stop) {
             Q_TRY(save_now(trainer));
             Q_TRY(note(trainer, "stopped"));
             return q_fail(Q_STOPPED,
@@ -679,7 +795,8 @@ static q_status run_steps(struct trainer *trainer)
 q_status trainer_run(struct trainer *trainer)
 {
     double started = q_seconds();
-    q_progress_start("train", "tokens", trainer->tokens_total - trainer->position.tokens);
+    if (trainer->leads)
+        q_progress_start("train", "tokens", trainer->tokens_total - trainer->position.tokens);
     q_status status = run_steps(trainer);
     if (status) { /* a checkpoint under way still becomes one, and the journal has it */
         struct q_error error;
@@ -688,7 +805,8 @@ q_status trainer_run(struct trainer *trainer)
             q_log_warning("%s", q_error_text());
         status = q_error_put(&error);
     }
-    q_progress_finish();
+    if (trainer->leads)
+        q_progress_finish();
     trainer->seconds += q_seconds() - started;
     return status;
 }

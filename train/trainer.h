@@ -4,12 +4,16 @@
  *
  * A run's place is its position; everything else is a function of it and of the recipe. So a run that was stopped or killed, and gone on with from its
  * last checkpoint, with any number of threads, ends with the same bytes.
+ *
+ * Over several ranks each takes its share of a step's sequences; losses, counts and gradients are summed, and all of them decide the same. Rank 0 alone writes
+ * journal, metrics and checkpoints. The bits are those of the number of ranks.
  */
 #ifndef QUERN_TRAIN_TRAINER_H
 #define QUERN_TRAIN_TRAINER_H
 
 #include "base/recipe.h"
 #include "train/checkpoint.h"
+#include "train/comm/comm.h"
 #include "train/model/model_config.h"
 #include "train/train_settings.h"
 
@@ -22,6 +26,7 @@ struct trainer_setup {
     const char *from_folder;      /* whose weights a fresh run begins with; NULL: random ones */
     const char *run_folder;       /* exists */
     q_hash run;                   /* of the step's identity: what its checkpoints belong to */
+    struct comm *comm;            /* borrowed; of data parallel ranks: all make the same calls. NULL: one rank */
     bool force;                   /* checkpoints of another run in the folder are removed instead of refused */
     unsigned threads;
 };
