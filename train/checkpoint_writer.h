@@ -20,8 +20,8 @@ q_status checkpoint_writer_create(const char *run_folder, const struct checkpoin
 /* Waits for what is being written. NULL is allowed. */
 void checkpoint_writer_release(struct checkpoint_writer *writer);
 
-/* Begins to write the state as it is now. Over several ranks the others call optimizer_shadow_copy with NULL at the same time. Nothing may be under way: what was started must have been reported by poll. Q_ERR_SYSTEM where no thread
- * can be had. */
+/* Begins to write the state as it is now. Over several ranks the others call optimizer_shadow_copy with NULL at the same time. Nothing may be under way:
+ * what was started must have been reported by poll. Q_ERR_SYSTEM where no thread can be had. */
 q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct train_position *position,
                                  const struct guard_window *window, const struct checkpoint_keep *keep) Q_MUST_USE;
 

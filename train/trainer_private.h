@@ -1,0 +1,93 @@
+/* Inside the trainer: the run as trainer.c makes it and goes on with it, and trainer_step.c takes its steps. For these two files only. */
+#ifndef QUERN_TRAIN_TRAINER_PRIVATE_H
+#define QUERN_TRAIN_TRAINER_PRIVATE_H
+
+#include "base/journal.h"
+#include "base/threads.h"
+#include "train/checkpoint_writer.h"
+#include "train/feed.h"
+#include "train/guard.h"
+#include "train/model/model.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+#include "train/watch.h"
+
+struct trainer {
+    struct trainer_setup setup;
+    unsigned rank, ranks;
+    bool leads; /* rank 0, or the only one: writes journal, metrics and checkpoints */
+    struct q_arena arena;
+    struct shards *shards;
+    struct feed feed;
+    struct q_pool *pool;
+    const struct op_table *ops;
+    struct op_context *context;
+    struct model *model;
+    struct optimizer *optimizer;
+    struct q_journal *journal;
+    struct watch *watch;
+    bool background;                  /* checkpoints are written while training goes on */
+    double stall_seconds;             /* how long training stood still for the newest checkpoint */
+    struct checkpoint_writer *writer; /* NULL: they are not */
+
+    struct train_position position;
+    struct guard_window window;
+    struct skips skips;
+    uint64_t steps_total,
+        tokens_total;    /* where the run ends: the present position and what the schedule asks for from there */
+    uint64_t saved_step; /* of the newest checkpoint */
+
+    /* One micro-batch: B sequences of T. */
+    int32_t *ids, *targets; /* [B, T] */
+    uint32_t *sources;      /* [B] */
+    op_acc *losses;         /* [B, T] */
+    /* One step. */
+    struct metrics_source *source_sums;
+    int64_t *counts; /* [routers, experts] */
+
+    /* Of this process alone. */
+    struct train_position first; /* where it began */
+    double seconds;              /* in trainer_run */
+    double *step_losses;         /* [steps_total - first.step]: all that this process takes */
+};
+
+/* --- trainer.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* A failure of one rank is one of all, told alike; and what rank 0 says, on all of them. */
+q_status trainer_agree(const struct trainer *trainer, q_status status) Q_MUST_USE;
+q_status trainer_follow(const struct trainer *trainer, bool *what) Q_MUST_USE;
+
+/* {"step", "samples", "tokens"}: a place, for the journal; new reference. */
+q_status trainer_place_json(const struct train_position *at, json_t **out) Q_MUST_USE;
+/* All lines of the journal go through here: those of the rank that leads are written. Takes the fields. */
+q_status trainer_journal_line(struct trainer *trainer, const char *event, json_t *fields) Q_MUST_USE;
+
+/* To the newest checkpoint, or to the beginning; then the watch anew, which cuts off what is written of the steps behind. */
+q_status trainer_read_latest(struct trainer *trainer) Q_MUST_USE;
+q_status trainer_begin_fresh(struct trainer *trainer) Q_MUST_USE;
+q_status trainer_create_watch(struct trainer *trainer) Q_MUST_USE;
+/* What became of a checkpoint under way, into the journal; with `wait` it waits for its end. */
+q_status trainer_collect_checkpoint(struct trainer *trainer, bool wait) Q_MUST_USE;
+
+/* --- trainer_step.c --------------------------------------------------------------------------------------------------------------- */
+
+/* What forward and backward of a step's whole batch came to. */
+struct step_result {
+    double loss;     /* mean over its targets */
+    double mtp_loss; /* mean over the MTP modules of the means over theirs; NaN where there are none, or they rest */
+    double z_loss;   /* with its weight, mean over the targets; 0 where there is none */
+    double balance_loss; /* mean over its sequences */
+    double norm;         /* of the gradients */
+    uint64_t samples;    /* the place in the data order behind its samples */
+};
+
+/* One attempt at the step that the run stands before: behind it gradients and counts are there, summed over the ranks; parameters, moments and biases are as
+ * before. attempt: 0, then 1 where it is run again. */
+q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_point *point, unsigned attempt,
+                              struct step_result *result) Q_MUST_USE;
+/* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now. */
+q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,
+                         bool *taken) Q_MUST_USE;
+
+#endif
