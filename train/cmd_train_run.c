@@ -321,7 +321,10 @@ q_status train_run(void *options, const char *const *arguments, size_t count)
     (void)arguments, (void)count;
     struct run run = {.options = options, .leads = true};
     q_status status = run_in(&run);
-    comm_release(run.comm);
+    if (status && status != Q_STOPPED) /* where all stop, they stop together */
+        comm_abandon(run.comm);
+    else
+        comm_release(run.comm);
     release(&run);
     return status;
 }

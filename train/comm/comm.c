@@ -22,6 +22,13 @@ void comm_release(struct comm *comm)
     comm->backend->release(comm);
 }
 
+void comm_abandon(struct comm *comm)
+{
+    if (comm)
+        comm->abandoned = true;
+    comm_release(comm);
+}
+
 unsigned comm_rank(const struct comm *comm)
 {
     return comm->rank;

@@ -28,6 +28,9 @@ q_status comm_threads(unsigned ranks, struct comm **out) Q_MUST_USE;
 q_status comm_mpi(struct comm **out) Q_MUST_USE;
 /* NULL is allowed. A rank of `threads` that is released before the others are through makes their next call fail instead of waiting for ever. */
 void comm_release(struct comm *comm);
+/* The same for a rank that ends by a failure which the others may not know of: it does not wait for them. (MPI's launcher ends the others when a process exits
+ * with a code that is not 0.) */
+void comm_abandon(struct comm *comm);
 
 unsigned comm_rank(const struct comm *comm);
 unsigned comm_ranks(const struct comm *comm); /* at least 1 */

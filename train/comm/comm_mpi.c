@@ -73,7 +73,7 @@ static q_status exchange(struct comm *comm, const struct comm_piece *send, const
 static void release(struct comm *comm)
 {
     struct comm_process *p = process_of(comm);
-    const bool broken = p->broken, world = p->world;
+    const bool broken = p->broken || comm->abandoned, world = p->world;
     q_release(p->requests);
     if (!broken && !world && p->mpi != MPI_COMM_NULL)
         (void)MPI_Comm_free(&p->mpi);

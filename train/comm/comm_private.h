@@ -4,6 +4,8 @@
 
 #include "train/comm/comm.h"
 
+#include <stdbool.h>
+
 struct comm_backend {
     /* As comm_exchange, of more than one rank; pieces of no bytes are not sent. */
     q_status (*exchange)(struct comm *comm, const struct comm_piece *send, const struct comm_piece *receive);
@@ -15,6 +17,7 @@ struct comm_backend {
 struct comm {
     const struct comm_backend *backend;
     unsigned rank, ranks;
+    bool abandoned;            /* released without waiting for the others */
     struct comm_piece *pieces; /* [2 * ranks]: what comm.c sends and receives, q_allocated by comm_begin */
     char *workspace;           /* what is received before it is added */
     size_t workspace_bytes;

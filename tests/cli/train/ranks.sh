@@ -47,4 +47,9 @@ echo "== refused"
 quern-train run $recipe --shards shards -t tokenizer -o x --ranks nccl; echo "exit $?"
 train 2 mixed --set seed=3; code=$?
 grep -c 'rank 0: ' mixed.out | sed 's/[1-9].*/told with the rank/'; [ $code != 0 ] && echo refused
+# A rank that fails alone, where the others do not look: nobody waits for ever.
+options="run $recipe -t tokenizer -o alone --ranks mpi -q -j 1"
+timeout 60 mpirun -n 1 quern-train $options --shards shards : -n 1 quern-train $options --shards nowhere >alone.out 2>&1
+code=$?
+[ $code != 124 ] && [ $code != 0 ] && grep -c "nowhere" alone.out | sed 's/[1-9].*/a rank that fails alone ends all/'
 true
