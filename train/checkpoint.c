@@ -87,8 +87,7 @@ static q_status write_files(const char *folder, const struct checkpoint_state *s
     return Q_OK;
 }
 
-/* The step in a name like "step-00000400"; false for any other name, also for a partial one. */
-static bool step_of(const char *name, uint64_t *step)
+bool checkpoint_step_of(const char *name, uint64_t *step)
 {
     char again[NAME_SIZE];
     if (strncmp(name, "step-", 5) != 0 || q_parse_u64(q_string_of(name + 5), step) != Q_OK)
@@ -107,9 +106,9 @@ static q_status prune(const char *checkpoints, uint64_t present, const struct ch
     uint64_t step;
     Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
     for (size_t i = 0; i < count; i++)
-        whole += step_of(names[i], &step) && step <= present;
+        whole += checkpoint_step_of(names[i], &step) && step <= present;
     for (size_t i = 0; i < count; i++) {
-        if (!step_of(names[i], &step) || step > present || ++seen + keep->last > whole ||
+        if (!checkpoint_step_of(names[i], &step) || step > present || ++seen + keep->last > whole ||
             (keep->every && step % keep->every == 0))
             continue;
         const char *path;
@@ -131,7 +130,7 @@ static q_status latest_folder(const char *run_folder, struct q_arena *arena, con
         status = q_arena_cstring(arena, q_string_trim(q_buffer_string(&text)), &name);
     q_buffer_release(&text);
     Q_TRY(status);
-    if (!step_of(name, &step))
+    if (!checkpoint_step_of(name, &step))
         return q_fail(Q_ERR_INPUT,
                       "'%s' does not name a checkpoint; write the name of one of the folder 'checkpoints' into it",
                       latest);
@@ -380,7 +379,7 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
         return q_fail(Q_ERR_INPUT, "'%s' is of another run; going on from it would make a result of neither", folder);
     if (!status)
         status = read_state(folder, model, optimizer, position, &facts);
-    if (status != Q_ERR_INPUT || !step_of(q_fs_base_name(folder), &step))
+    if (status != Q_ERR_INPUT || !checkpoint_step_of(q_fs_base_name(folder), &step))
         return status;
     return checkpoint_offer_earlier(status, run_folder, step, run);
 }

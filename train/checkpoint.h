@@ -24,6 +24,9 @@ struct train_position {
     uint64_t tokens;  /* targets trained on */
 };
 
+/* The step in a checkpoint's name, "step-00000400"; false for any other name, also for that of one being written. */
+bool checkpoint_step_of(const char *name, uint64_t *step);
+
 /* A run's state: what a checkpoint holds. All is borrowed. */
 struct checkpoint_state {
     const struct model *model;

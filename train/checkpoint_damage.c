@@ -102,8 +102,7 @@ static const char *find_earlier(const char *run_folder, uint64_t step, q_hash ru
     for (size_t i = count; i-- > 0;) { /* by bytes: of steps below 10^8 the newest comes last */
         struct train_position position;
         q_hash seen;
-        if (strncmp(names[i], "step-", 5) != 0 || q_parse_u64(q_string_of(names[i] + 5), &at) || at >= step ||
-            q_fs_join(arena, checkpoints, names[i], &path))
+        if (!checkpoint_step_of(names[i], &at) || at >= step || q_fs_join(arena, checkpoints, names[i], &path))
             continue;
         if (checkpoint_verify(path, &position, &seen) == Q_OK && q_hash_equal(seen, run))
             return names[i];

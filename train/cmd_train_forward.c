@@ -122,13 +122,11 @@ static q_status write_logits(struct pass *pass, struct safetensors_writer *write
 
 static q_status write_gradients(struct pass *pass, struct safetensors_writer *writer)
 {
-    size_t count, largest = 0;
+    size_t count;
     const struct model_parameter *parameters = model_parameters(pass->opened.model, &count);
     float *values;
     q_status status = Q_OK;
-    for (size_t i = 0; i < count; i++)
-        largest = Q_MAX(largest, parameters[i].count);
-    Q_TRY(q_alloc(largest, sizeof *values, &values));
+    Q_TRY(q_alloc(model_largest_parameter(pass->opened.model), sizeof *values, &values));
     for (size_t i = 0; i < count && !status; i++) {
         if (parameters[i].kind == MODEL_BIAS)
             continue;

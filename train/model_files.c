@@ -52,14 +52,6 @@ q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena
     return Q_OK;
 }
 
-static size_t largest_parameter(const struct model_parameter *parameters, size_t count)
-{
-    size_t largest = 0;
-    for (size_t i = 0; i < count; i++)
-        largest = Q_MAX(largest, parameters[i].count);
-    return largest;
-}
-
 /* Whether a set of files holds this parameter: biases have no moments. */
 static bool is_stored(const struct storing *storing, const struct model_parameter *parameter)
 {
@@ -171,7 +163,7 @@ static q_status write_files(struct storing *storing)
     storing->file_count = 0;
     for (size_t first = 0; first < storing->count; first = file_end(storing, first))
         storing->file_count++;
-    Q_TRY(q_alloc(largest_parameter(storing->parameters, storing->count), sizeof(op_acc), &storing->buffer));
+    Q_TRY(q_alloc(model_largest_parameter(storing->model), sizeof(op_acc), &storing->buffer));
     q_status status = Q_OK;
     for (size_t first = 0, number = 0; first < storing->count && !status; number++) {
         size_t end = file_end(storing, first);

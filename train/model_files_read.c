@@ -161,15 +161,13 @@ static q_status check_all_seen(const struct loading *loading)
 /* Loads all tensors of a set. */
 static q_status load_set(struct loading *loading, const struct tensor_set *set)
 {
-    size_t count, copy_count, largest = 0;
-    const struct model_parameter *parameters = model_parameters(loading->model, &count);
-    for (size_t i = 0; i < count; i++)
-        largest = Q_MAX(largest, parameters[i].count);
+    size_t count, copy_count;
+    (void)model_parameters(loading->model, &count);
     Q_TRY(q_arena_alloc(&loading->arena, count * loading->kinds, sizeof *loading->seen, &loading->seen));
     (void)model_copies(loading->model, &copy_count);
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies, &loading->copies));
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies_seen, &loading->copies_seen));
-    Q_TRY(q_alloc(largest, sizeof *loading->buffer, &loading->buffer));
+    Q_TRY(q_alloc(model_largest_parameter(loading->model), sizeof *loading->buffer, &loading->buffer));
     for (size_t i = 0; i < set->count; i++)
         if (!set->entries[i].is_scale)
             Q_TRY(load_tensor(loading, &set->entries[i]));

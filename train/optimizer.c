@@ -14,7 +14,7 @@ struct optimizer {
     struct comm_slice slice;       /* of the arenas: what this rank owns */
     op_acc *moments[2];            /* by enum optimizer_moment: of the slice, laid out as the parameters */
     struct op_segment segments[2]; /* of the slice */
-    struct comm_piece *pieces;     /* [2 * ranks]: of optimizer_get */
+    struct comm_piece *pieces;     /* [2 * ranks]: of gather */
     uint64_t steps;
 };
 
@@ -77,10 +77,11 @@ q_status optimizer_norm(struct optimizer *optimizer, double *norm)
     const struct op_table *ops = model_ops(model);
     const struct comm_slice slice = optimizer->slice;
     double squares = 0;
-    Q_TRY(ops->synchronize(model_context(model)));
-    if (optimizer->comm)
+    if (optimizer->comm) {
+        Q_TRY(ops->synchronize(model_context(model)));
         Q_TRY(comm_reduce_scatter(optimizer->comm, model_gradient_arena(model), model_parameter_elements(model),
                                   real_type));
+    }
     if (slice.count)
         ops->sum_squares(model_context(model), &squares, model_gradient_arena(model) + slice.first, slice.count);
     Q_TRY(ops->synchronize(model_context(model)));
@@ -156,16 +157,20 @@ q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model
     return status;
 }
 
-/* The slices of a moment come together on rank 0. */
-static q_status gather_slices(op_acc *whole, const struct optimizer *optimizer, enum optimizer_moment moment)
+/* Elements [from, to) of a moment come together on rank 0, in `values`; NULL on the others. On host memory: a device's communicator will bring its own way. */
+static q_status gather(const struct optimizer *optimizer, enum optimizer_moment moment, size_t from, size_t to,
+                       op_acc *values)
 {
     struct comm_piece *send = optimizer->pieces, *receive = send + optimizer->ranks;
     const size_t elements = model_parameter_elements(optimizer->model);
+    const struct comm_slice own = within(optimizer->slice, from, to);
     memset(send, 0, 2 * optimizer->ranks * sizeof *send);
-    send[0] = (struct comm_piece){optimizer->moments[moment], optimizer->slice.count * sizeof *whole};
-    for (unsigned r = 0; r < optimizer->ranks && whole; r++) {
-        const struct comm_slice slice = comm_slice(elements, optimizer->ranks, r);
-        receive[r] = (struct comm_piece){whole + slice.first, slice.count * sizeof *whole};
+    send[0] = (struct comm_piece){optimizer->moments[moment] + own.first, own.count * sizeof *values};
+    for (unsigned r = 0; r < optimizer->ranks && optimizer_leads(optimizer); r++) {
+        const struct comm_slice slice = comm_slice(elements, optimizer->ranks, r), theirs = within(slice, from, to);
+        if (theirs.count)
+            receive[r] =
+                (struct comm_piece){values + (slice.first + theirs.first - from), theirs.count * sizeof *values};
     }
     return comm_exchange(optimizer->comm, send, receive);
 }
@@ -176,7 +181,8 @@ q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer 
     q_check(!shadow == !optimizer_leads(optimizer));
     for (int i = 0; i < 2; i++) {
         if (optimizer->ranks > 1)
-            Q_TRY(gather_slices(shadow ? shadow->moments[i] : NULL, optimizer, (enum optimizer_moment)i));
+            Q_TRY(gather(optimizer, (enum optimizer_moment)i, 0, model_parameter_elements(optimizer->model),
+                         shadow ? shadow->moments[i] : NULL));
         else
             ops->copy_in(model_context(optimizer->model), shadow->moments[i], optimizer->moments[i],
                          optimizer->slice.count * sizeof(op_acc));
@@ -196,47 +202,15 @@ void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps)
     optimizer->steps = steps;
 }
 
-/* What this rank owns of a parameter, as a part of its slice. */
-static struct comm_slice owned_part(const struct optimizer *optimizer, const struct model_parameter *parameter)
-{
-    return within(optimizer->slice, parameter->offset, parameter->offset + parameter->count);
-}
-
-/* Where that begins in the parameter. */
-static size_t part_begin(const struct optimizer *optimizer, const struct model_parameter *parameter,
-                         struct comm_slice part)
-{
-    return part.count ? optimizer->slice.first + part.first - parameter->offset : 0;
-}
-
-/* The parts of a parameter come together on rank 0. */
-static q_status gather_parts(const struct optimizer *optimizer, const struct model_parameter *parameter, op_acc *part,
-                             size_t count, op_acc *values)
-{
-    struct comm_piece *send = optimizer->pieces, *receive = send + optimizer->ranks;
-    const size_t elements = model_parameter_elements(optimizer->model);
-    memset(send, 0, 2 * optimizer->ranks * sizeof *send);
-    send[0] = (struct comm_piece){part, count * sizeof *part};
-    for (unsigned r = 0; r < optimizer->ranks && comm_rank(optimizer->comm) == 0; r++) {
-        const struct comm_slice slice = comm_slice(elements, optimizer->ranks, r),
-                                theirs = within(slice, parameter->offset, parameter->offset + parameter->count);
-        if (theirs.count)
-            receive[r] = (struct comm_piece){values + (slice.first + theirs.first - parameter->offset),
-                                             theirs.count * sizeof *values};
-    }
-    return comm_exchange(optimizer->comm, send, receive);
-}
-
 q_status optimizer_get(const struct optimizer *optimizer, enum optimizer_moment moment,
                        const struct model_parameter *parameter, op_acc *values)
 {
     struct model *model = optimizer->model;
-    const struct comm_slice part = owned_part(optimizer, parameter);
-    op_acc *from = optimizer->moments[moment] + part.first;
     q_check(parameter->kind != MODEL_BIAS);
-    if (optimizer->ranks > 1) /* on host memory: a device's communicator will bring its own way */
-        return gather_parts(optimizer, parameter, from, part.count, values);
-    model_ops(model)->copy_out(model_context(model), values, from, part.count * sizeof(op_acc));
+    if (optimizer->ranks > 1)
+        return gather(optimizer, moment, parameter->offset, parameter->offset + parameter->count, values);
+    model_ops(model)->copy_out(model_context(model), values, optimizer->moments[moment] + parameter->offset,
+                               parameter->count * sizeof(op_acc));
     return Q_OK;
 }
 
@@ -248,10 +222,10 @@ q_status optimizer_put(struct optimizer *optimizer, enum optimizer_moment moment
         if (!isfinite(values[i]) || (moment == OPTIMIZER_V && values[i] < 0))
             return q_fail(Q_ERR_INPUT, "a moment of tensor '%s' is not a finite number, or a square below zero, at %zu",
                           parameter->name, i);
-    const struct comm_slice part = owned_part(optimizer, parameter);
+    const struct comm_slice part = within(optimizer->slice, parameter->offset, parameter->offset + parameter->count);
     if (part.count)
         model_ops(optimizer->model)
             ->copy_in(model_context(optimizer->model), optimizer->moments[moment] + part.first,
-                      values + part_begin(optimizer, parameter, part), part.count * sizeof(op_acc));
+                      values + (optimizer->slice.first + part.first - parameter->offset), part.count * sizeof(op_acc));
     return Q_OK;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/memory.h"
+#include "train/checkpoint.h"
 #include "train/model/model.h"
 #include "train/schedule.h"
 
@@ -120,12 +121,13 @@ static q_status count_checkpoints(const char *run_folder, uint64_t *out)
     struct q_arena arena = {0};
     const char *folder, **names;
     size_t count = 0;
+    uint64_t step;
     *out = 0;
     q_status status = q_fs_join(&arena, run_folder, "checkpoints", &folder);
     if (!status && q_fs_is_directory(folder))
         status = q_fs_list(folder, &arena, &names, &count);
     for (size_t i = 0; i < count && !status; i++)
-        *out += strncmp(names[i], "step-", 5) == 0 && !q_string_ends(q_string_of(names[i]), ".partial");
+        *out += checkpoint_step_of(names[i], &step);
     q_arena_release(&arena);
     return status;
 }

@@ -40,6 +40,7 @@ static q_status create_buffers(struct trainer *trainer)
     Q_TRY(q_arena_alloc(arena, batch * length, sizeof(op_acc), &trainer->losses));
     Q_TRY(q_arena_alloc(arena, trainer->shards->source_count, sizeof *trainer->source_sums, &trainer->source_sums));
     Q_TRY(q_arena_alloc(arena, model_counts_size(trainer->model), sizeof(int64_t), &trainer->counts));
+    Q_TRY(q_arena_alloc(arena, 4 + 2 * trainer->shards->source_count, sizeof(double), &trainer->rank_sums));
     for (size_t i = 0; i < trainer->shards->source_count; i++)
         trainer->source_sums[i].name = trainer->shards->sources[i].name;
     return Q_OK;
@@ -246,13 +247,15 @@ q_status trainer_create_watch(struct trainer *trainer)
                                 .position = trainer->position,
                                 .steps_total = trainer->steps_total};
     const char **names;
+    if (!trainer->leads)
+        return Q_OK;
     Q_TRY(q_arena_alloc(&trainer->arena, shards->source_count, sizeof *names, &names));
     for (size_t i = 0; i < shards->source_count; i++)
         names[i] = shards->sources[i].name;
     setup.sources = names;
     watch_release(trainer->watch);
     trainer->watch = NULL;
-    return trainer->leads ? watch_create(&setup, &trainer->watch) : Q_OK;
+    return watch_create(&setup, &trainer->watch);
 }
 
 static struct checkpoint_state state_of(const struct trainer *trainer)

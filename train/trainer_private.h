@@ -44,7 +44,8 @@ struct trainer {
     op_acc *losses;         /* [B, T] */
     /* One step. */
     struct metrics_source *source_sums;
-    int64_t *counts; /* [routers, experts] */
+    int64_t *counts;   /* [routers, experts] */
+    double *rank_sums; /* [4 + 2 * sources]: what ranks sum of a step in one message */
 
     /* Of this process alone. */
     struct train_position first; /* where it began */

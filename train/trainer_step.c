@@ -42,12 +42,6 @@ static double sum_mtp_losses(struct trainer *trainer)
     return modules ? total / (double)modules : 0;
 }
 
-/* Where a rank's share of a step's sequences begins: as even as they allow, in the order of the data. */
-static uint64_t share_begin(uint64_t sequences, unsigned rank, unsigned ranks)
-{
-    return sequences * rank / ranks;
-}
-
 /* Goes by so many samples that other ranks take. */
 static void pass_samples(const struct trainer *trainer, uint64_t count, uint64_t *position)
 {
@@ -64,10 +58,10 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
                                 .balance = 1.0 / (double)point->sequences,
                                 .mtp = point->lambda,
                                 .z_loss = trainer->setup.settings->z_loss};
-    const uint64_t from = share_begin(point->sequences, trainer->rank, trainer->ranks),
-                   end = share_begin(point->sequences, trainer->rank + 1, trainer->ranks);
-    pass_samples(trainer, from, &result->samples);
-    for (uint64_t done = from; done < end;) {
+    const struct comm_slice share = comm_share((size_t)point->sequences, trainer->ranks, trainer->rank);
+    const uint64_t end = share.first + share.count;
+    pass_samples(trainer, share.first, &result->samples);
+    for (uint64_t done = share.first; done < end;) {
         size_t count = (size_t)Q_MIN((uint64_t)micro, end - done);
         Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
                         trainer->sources));
@@ -101,17 +95,23 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
 static q_status sum_ranks(struct trainer *trainer, struct step_result *result)
 {
     struct comm *comm = trainer->setup.comm;
-    double losses[4] = {result->loss, result->mtp_loss, result->z_loss, result->balance_loss};
+    const size_t sources = trainer->shards->source_count;
+    double *const losses[] = {&result->loss, &result->mtp_loss, &result->z_loss, &result->balance_loss};
+    double *sums = trainer->rank_sums, *by_source = sums + Q_COUNT_OF(losses);
     if (!comm)
         return Q_OK;
-    Q_TRY(comm_sum(comm, losses, Q_COUNT_OF(losses), COMM_F64));
-    result->loss = losses[0], result->mtp_loss = losses[1], result->z_loss = losses[2],
-    result->balance_loss = losses[3];
-    for (size_t i = 0; i < trainer->shards->source_count; i++) {
-        int64_t targets = (int64_t)trainer->source_sums[i].targets;
-        Q_TRY(comm_sum(comm, &trainer->source_sums[i].loss, 1, COMM_F64));
-        Q_TRY(comm_sum(comm, &targets, 1, COMM_I64));
-        trainer->source_sums[i].targets = (uint64_t)targets;
+    for (size_t i = 0; i < Q_COUNT_OF(losses); i++)
+        sums[i] = *losses[i];
+    for (size_t i = 0; i < sources; i++) {
+        by_source[2 * i] = trainer->source_sums[i].loss;
+        by_source[2 * i + 1] = (double)trainer->source_sums[i].targets; /* of a step: far below 2^53 */
+    }
+    Q_TRY(comm_sum(comm, sums, Q_COUNT_OF(losses) + 2 * sources, COMM_F64));
+    for (size_t i = 0; i < Q_COUNT_OF(losses); i++)
+        *losses[i] = sums[i];
+    for (size_t i = 0; i < sources; i++) {
+        trainer->source_sums[i].loss = by_source[2 * i];
+        trainer->source_sums[i].targets = (uint64_t)by_source[2 * i + 1];
     }
     model_get_counts(trainer->model, trainer->counts);
     Q_TRY(comm_sum(comm, trainer->counts, model_counts_size(trainer->model), COMM_I64));

@@ -51,7 +51,7 @@ static void fill(op_real *slot, unsigned rank, int32_t expert, int32_t number)
 
 static q_status check_rows(const struct comm *comm, const struct expert_plan *plan, const op_real *rows, int round)
 {
-    const struct expert_run own = expert_run_of(EXPERTS, comm_ranks(comm), comm_rank(comm));
+    const struct comm_slice own = comm_share(EXPERTS, comm_ranks(comm), comm_rank(comm));
     size_t row = 0;
     for (size_t e = 0; e < own.count; e++) {
         if ((size_t)plan->offsets[e] != row)
@@ -153,7 +153,7 @@ static void test_runs_cover_all_experts(void **state)
         for (unsigned ranks = 1; ranks <= experts; ranks++) {
             size_t next = 0;
             for (unsigned r = 0; r < ranks; r++) {
-                const struct expert_run run = expert_run_of(experts, ranks, r);
+                const struct comm_slice run = comm_share(experts, ranks, r);
                 assert_int_equal(run.first, next);
                 assert_true(run.count > 0);
                 next += run.count;

@@ -133,6 +133,12 @@ struct comm_slice comm_slice(size_t count, unsigned ranks, unsigned rank)
     return (struct comm_slice){first, Q_MIN(each, count - first)};
 }
 
+struct comm_slice comm_share(size_t count, unsigned ranks, unsigned rank)
+{
+    const size_t first = count * rank / ranks;
+    return (struct comm_slice){first, count * (rank + 1) / ranks - first};
+}
+
 static struct comm_slice slice_of(const struct comm *comm, size_t count, unsigned rank)
 {
     return comm_slice(count, comm->ranks, rank);

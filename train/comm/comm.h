@@ -61,6 +61,9 @@ struct comm_slice {
 };
 struct comm_slice comm_slice(size_t count, unsigned ranks, unsigned rank);
 
+/* The same of things that are not cut by units, as even as can be: sequences, experts. */
+struct comm_slice comm_share(size_t count, unsigned ranks, unsigned rank);
+
 enum comm_type { COMM_F32, COMM_F64, COMM_I64 };
 
 /* values[count] becomes, in this rank's slice, the sum over the ranks, added in their order; elsewhere it stays what it was. */

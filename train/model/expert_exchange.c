@@ -11,7 +11,7 @@ struct expert_exchange {
     struct op_context *context;
     size_t experts;
     unsigned rank, ranks;
-    struct expert_run own;
+    struct comm_slice own;
     int32_t *counts;           /* [ranks, own.count]: slots of my experts, by sender */
     int32_t *mine;             /* [experts]: slots that I send, by expert */
     int32_t *cursors;          /* [own.count] */
@@ -19,12 +19,6 @@ struct expert_exchange {
     op_real *room;             /* rows in the order of senders */
     size_t room_count;
 };
-
-struct expert_run expert_run_of(size_t experts, unsigned ranks, unsigned rank)
-{
-    const size_t first = experts * rank / ranks;
-    return (struct expert_run){first, experts * (rank + 1) / ranks - first};
-}
 
 static q_status create_buffers(struct expert_exchange *x)
 {
@@ -49,7 +43,7 @@ q_status expert_exchange_create(struct comm *comm, const struct op_table *ops, s
     x->experts = experts;
     x->rank = rank;
     x->ranks = ranks;
-    x->own = expert_run_of(experts, ranks, rank);
+    x->own = comm_share(experts, ranks, rank);
     q_status status = create_buffers(x);
     if (status)
         expert_exchange_release(x);
@@ -95,7 +89,7 @@ static q_status tell_loads(struct expert_exchange *x, const int32_t *offsets)
     for (size_t e = 0; e < x->experts; e++)
         x->mine[e] = offsets[e + 1] - offsets[e];
     for (unsigned r = 0; r < x->ranks; r++) {
-        const struct expert_run theirs = expert_run_of(x->experts, x->ranks, r);
+        const struct comm_slice theirs = comm_share(x->experts, x->ranks, r);
         send[r] = (struct comm_piece){x->mine + theirs.first, theirs.count * sizeof *x->mine};
         receive[r] = (struct comm_piece){x->counts + r * x->own.count, x->own.count * sizeof *x->counts};
     }
@@ -121,7 +115,7 @@ q_status expert_plan_fill(struct expert_exchange *x, const int32_t *offsets, str
     plan->received[0] = plan->offsets[0] = 0;
     memset(plan->offsets, 0, (x->own.count + 1) * sizeof *plan->offsets);
     for (unsigned r = 0; r < x->ranks; r++) {
-        const struct expert_run theirs = expert_run_of(x->experts, x->ranks, r);
+        const struct comm_slice theirs = comm_share(x->experts, x->ranks, r);
         plan->sent[r] = offsets[theirs.first];
         plan->received[r + 1] = plan->received[r];
         for (size_t e = 0; e < x->own.count; e++) {

@@ -2,7 +2,7 @@
  *
  *     slots, sorted by expert   --there-->   rows of this rank's experts, from all ranks   --products-->   --back-->   slots
  *
- * Ranks of the group own runs of experts: rank r those from E r / P up to E (r + 1) / P. Slots sorted by expert are sorted by rank too, so what goes to a rank
+ * Ranks of the group own runs of experts (comm_share). Slots sorted by expert are sorted by rank too, so what goes to a rank
  * is one run of rows; what comes is sorted by sender and is put in order of expert, senders in order within each. So an expert meets the tokens in the order of
  * ranks and, of each, of tokens: the order that one rank with all of them has. No token is dropped, whatever the load.
  */
@@ -11,12 +11,6 @@
 
 #include "train/comm/comm.h"
 #include "train/ops.h"
-
-/* The experts that a rank owns. */
-struct expert_run {
-    size_t first, count;
-};
-struct expert_run expert_run_of(size_t experts, unsigned ranks, unsigned rank);
 
 /* Where the rows of one layer go in one micro-batch: made forward, used again backward. Host memory. */
 struct expert_plan {

@@ -163,6 +163,14 @@ const struct model_parameter *model_parameters(const struct model *model, size_t
     return model->parameters;
 }
 
+size_t model_largest_parameter(const struct model *model)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < model->parameter_count; i++)
+        largest = Q_MAX(largest, model->parameters[i].count);
+    return largest;
+}
+
 const struct model_parameter *model_copies(const struct model *model, size_t *count)
 {
     *count = model->copy_count;

@@ -77,6 +77,8 @@ const struct model_parameter *model_find_parameter(const struct model *model, co
  * and a tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients,
  * no moments. */
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
+/* Elements of the largest tensor: room for any of them. */
+size_t model_largest_parameter(const struct model *model);
 /* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
