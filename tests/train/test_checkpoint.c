@@ -5,6 +5,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
+#include "tests/train/small_model.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_writer.h"
 #include "train/model_files.h"
@@ -14,32 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static const struct model_config small = {.vocab_size = 32,
-                                          .hidden_size = 16,
-                                          .num_hidden_layers = 2,
-                                          .first_k_dense_replace = 1,
-                                          .num_attention_heads = 2,
-                                          .q_lora_rank = 8,
-                                          .kv_lora_rank = 8,
-                                          .qk_nope_head_dim = 4,
-                                          .qk_rope_head_dim = 4,
-                                          .v_head_dim = 4,
-                                          .intermediate_size = 16,
-                                          .moe_intermediate_size = 8,
-                                          .n_routed_experts = 4,
-                                          .num_experts_per_tok = 2,
-                                          .n_group = 2,
-                                          .topk_group = 1,
-                                          .n_shared_experts = 1,
-                                          .routed_scaling_factor = 2.5,
-                                          .norm_topk_prob = true,
-                                          .rms_norm_eps = 1e-6,
-                                          .rope_theta = 10000,
-                                          .max_position_embeddings = 16,
-                                          .initializer_range = 0.02,
-                                          .bos_token_id = 0,
-                                          .eos_token_id = 1};
 
 static const q_hash data = {1, 2};
 static const struct checkpoint_keep keep_two = {.last = 2};
@@ -60,6 +35,7 @@ static void rig_create(struct rig *rig)
     struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1};
     assert_ok(q_pool_create(1, &rig->pool));
     assert_ok(ops->create(rig->pool, &rig->context));
+    const struct model_config small = small_model(32);
     assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
     assert_ok(optimizer_create(rig->model, &adamw, NULL, &rig->optimizer));
 }

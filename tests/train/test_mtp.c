@@ -2,90 +2,13 @@
  * implementation: test_golden.c. */
 #include "base/check.h"
 #include "base/fs.h"
-#include "base/random.h"
-#include "base/threads.h"
 #include "tests/base/scratch.h"
+#include "tests/train/two_modules.h"
 #include "train/model_files.h"
 #include "train/safetensors.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
-enum {
-    BATCH = 3,
-    LENGTH = 40,
-    TOKENS = BATCH * LENGTH,
-    VOCABULARY = 101,
-    HIDDEN = 24,
-    EXPERTS = 8,
-    CHOSEN = 2,
-    MODULES = 2
-};
-
-static const struct model_config two_modules = {.vocab_size = VOCABULARY,
-                                                .hidden_size = HIDDEN,
-                                                .num_hidden_layers = 2,
-                                                .first_k_dense_replace = 1,
-                                                .num_nextn_predict_layers = MODULES,
-                                                .num_attention_heads = 2,
-                                                .q_lora_rank = 12,
-                                                .kv_lora_rank = 8,
-                                                .qk_nope_head_dim = 6,
-                                                .qk_rope_head_dim = 4,
-                                                .v_head_dim = 10,
-                                                .intermediate_size = 30,
-                                                .moe_intermediate_size = 10,
-                                                .n_routed_experts = EXPERTS,
-                                                .num_experts_per_tok = CHOSEN,
-                                                .n_group = 4,
-                                                .topk_group = 2,
-                                                .n_shared_experts = 1,
-                                                .routed_scaling_factor = 2.5,
-                                                .norm_topk_prob = true,
-                                                .rms_norm_eps = 1e-6,
-                                                .rope_theta = 10000,
-                                                .max_position_embeddings = 128,
-                                                .initializer_range = 0.05,
-                                                .bos_token_id = -1,
-                                                .eos_token_id = -1};
-
-struct fixture {
-    const struct op_table *ops;
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
-    int32_t ids[TOKENS + 1];
-};
-
-static void set_up(struct fixture *f, const struct model_config *config, const struct op_table *ops, unsigned threads)
-{
-    *f = (struct fixture){.ops = ops};
-    const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
-    const struct optimizer_settings settings = {
-        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
-    const q_random_key key = q_random_key_of(9, "test", 0, 0);
-    assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
-    assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
-    if (model_create(config, ops, f->context, &shape, &f->model) != Q_OK)
-        fail_msg("%s", q_error_text());
-    assert_int_equal(model_init(f->model, 5), Q_OK);
-    assert_int_equal(optimizer_create(f->model, &settings, NULL, &f->optimizer), Q_OK);
-    for (size_t i = 0; i <= TOKENS; i++)
-        f->ids[i] = i > 0 && i % 7 ? (f->ids[i - 1] * 5 + 1) % VOCABULARY : (int32_t)q_random_below(key, i, VOCABULARY);
-}
-
-static void tear_down(struct fixture *f)
-{
-    optimizer_release(f->optimizer);
-    model_release(f->model);
-    f->ops->release(f->context);
-    q_pool_release(f->pool);
-}
 
 static void forward_backward(struct fixture *f, size_t batch, double lambda)
 {
@@ -129,8 +52,8 @@ static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
     struct fixture one, three;
-    set_up(&one, &two_modules, op_table_cpu(), 1);
-    set_up(&three, &two_modules, op_table_cpu(), 3);
+    set_up(&one, &two_modules, op_table_cpu(), 1, false);
+    set_up(&three, &two_modules, op_table_cpu(), 3, false);
     for (int i = 0; i < 3; i++) {
         step(&one);
         step(&three);
@@ -146,7 +69,7 @@ static void modules_learn(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, &two_modules, op_table_cpu(), 2);
+    set_up(&f, &two_modules, op_table_cpu(), 2, false);
     step(&f);
     double first[] = {mtp_loss(&f, 1), mtp_loss(&f, 2)};
     for (size_t d = 0; d < MODULES; d++)
@@ -173,7 +96,7 @@ static void a_module_counts_what_it_sees(void **state)
     struct fixture f;
     int64_t counts[3 * EXPERTS];
     op_acc bias[EXPERTS];
-    set_up(&f, &two_modules, op_table_cpu(), 2);
+    set_up(&f, &two_modules, op_table_cpu(), 2, false);
     assert_int_equal(model_counts_size(f.model), Q_COUNT_OF(counts));
     assert_int_equal(model_routers(f.model), 3);
     for (int i = 0; i < 2; i++)
@@ -205,8 +128,8 @@ static void modules_rest(void **state)
     struct fixture with, without;
     struct model_config config = two_modules;
     config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(), 1);
-    set_up(&without, &config, op_table_cpu(), 1);
+    set_up(&with, &two_modules, op_table_cpu(), 1, false);
+    set_up(&without, &config, op_table_cpu(), 1, false);
     forward_backward(&with, BATCH, 0);
     forward_backward(&without, BATCH, 0.3);
     size_t count;
@@ -250,7 +173,7 @@ static void only_training_has_modules(void **state)
     struct op_context *context;
     struct model *alone;
     size_t count, all, bytes[4], whole[4];
-    set_up(&f, &two_modules, op_table_cpu(), 1);
+    set_up(&f, &two_modules, op_table_cpu(), 1, false);
     (void)model_parameters(f.model, &all);
     struct model_shape shape = {.batch = BATCH, .sequence = 1};
     assert_int_equal(create(&f, &shape, &context, &alone), Q_OK);
@@ -291,8 +214,8 @@ static void folders_hold_the_modules(void **state)
     struct fixture a, b;
     struct safetensors file = {0};
     struct model_config config;
-    set_up(&a, &two_modules, op_table_cpu(), 1);
-    set_up(&b, &two_modules, op_table_cpu(), 1);
+    set_up(&a, &two_modules, op_table_cpu(), 1, false);
+    set_up(&b, &two_modules, op_table_cpu(), 1, false);
     step(&a);
     write_model(a.model, "there");
     assert_int_equal(model_config_read("there", &config), Q_OK);
@@ -322,8 +245,8 @@ static void folders_and_models_that_do_not_fit(void **state)
     struct fixture with, without;
     struct model_config config = two_modules;
     config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(), 1);
-    set_up(&without, &config, op_table_cpu(), 1);
+    set_up(&with, &two_modules, op_table_cpu(), 1, false);
+    set_up(&without, &config, op_table_cpu(), 1, false);
     write_model(without.model, "plain");
     assert_int_equal(model_files_read(with.model, "plain"), Q_ERR_INPUT);
     assert_string_equal(q_error_text(), "'plain' lacks the tensor 'model.layers.2.enorm.weight' of an MTP module; set "

@@ -9,37 +9,12 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
 #include "tests/shards/shards_fixture.h"
+#include "tests/train/small_model.h"
 
 #include <stdio.h>
 #include <string.h>
 
 const q_hash fixture_identity = {3, 4};
-
-static const struct model_config small = {.vocab_size = 300,
-                                          .hidden_size = 16,
-                                          .num_hidden_layers = 2,
-                                          .first_k_dense_replace = 1,
-                                          .num_attention_heads = 2,
-                                          .q_lora_rank = 8,
-                                          .kv_lora_rank = 8,
-                                          .qk_nope_head_dim = 4,
-                                          .qk_rope_head_dim = 4,
-                                          .v_head_dim = 4,
-                                          .intermediate_size = 16,
-                                          .moe_intermediate_size = 8,
-                                          .n_routed_experts = 4,
-                                          .num_experts_per_tok = 2,
-                                          .n_group = 2,
-                                          .topk_group = 1,
-                                          .n_shared_experts = 1,
-                                          .routed_scaling_factor = 2.5,
-                                          .norm_topk_prob = true,
-                                          .rms_norm_eps = 1e-6,
-                                          .rope_theta = 10000,
-                                          .max_position_embeddings = 16,
-                                          .initializer_range = 0.02,
-                                          .bos_token_id = 0,
-                                          .eos_token_id = 1};
 
 static const char recipe_text[] = "name: fixture\n"
                                   "seed: 5\n"
@@ -98,6 +73,7 @@ static q_status train(const struct fixture_run *run, struct q_recipe *recipe, st
     Q_TRY(q_recipe_load("recipe.yaml", &set, recipe));
     Q_TRY(q_settings_load(&train_settings_table, q_recipe_section(recipe, "train"), &recipe->arena, &settings));
     Q_TRY(train_settings_check(&settings, recipe->file));
+    const struct model_config small = small_model(300);
     const struct trainer_setup setup = {.recipe = recipe,
                                         .settings = &settings,
                                         .config = &small,
