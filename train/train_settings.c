@@ -30,7 +30,7 @@ static const struct q_setting segment_rows[] = {
      .offset = offsetof(struct rate_segment, to),
      .standard = "0",
      .max = 1,
-     .meaning = "the rate at the end of the piece; 0 in a constant one: the rate it begins with"},
+     .meaning = "the rate at the end of the piece, 0 too; a constant piece where it is 0: the rate it begins with"},
     {0}};
 static const struct q_settings_table segment_table = {"segments", segment_rows, sizeof(struct rate_segment)};
 
@@ -225,7 +225,8 @@ static const struct q_setting checkpoint_rows[] = {
      .offset = IN(checkpoint, background),
      .standard = "auto",
      .choices = background_choices,
-     .meaning = "whether they are written while training goes on, from a copy of parameters and moments in memory; auto: where there is room for it"},
+     .meaning = "whether they are written while training goes on, from a copy of parameters and moments in memory; "
+                "auto: where there is room for it"},
     {0}};
 static const struct q_settings_table checkpoint_table = {"checkpoint", checkpoint_rows,
                                                          sizeof(((struct train_settings *)0)->checkpoint)};
@@ -336,7 +337,8 @@ static const struct q_setting rows[] = {
      .offset = AT(z_loss),
      .standard = "0",
      .max = 100,
-     .meaning = "weight of the mean over the targets of log(Z)^2, Z being the softmax's denominator (PaLM: 1e-4); 0: none"},
+     .meaning =
+         "weight of the mean over the targets of log(Z)^2, Z being the softmax's denominator (PaLM: 1e-4); 0: none"},
     {.name = "mtp",
      .type = Q_SETTING_SECTION,
      .tag = Q_TAG_SCHEDULE,
@@ -369,7 +371,8 @@ static const struct q_setting rows[] = {
      .unit = "steps",
      .standard = "0",
      .max = 1e9,
-     .meaning = "steps between hashes of parameters and moments in the journal, by which runs are compared; 0: with each checkpoint alone"},
+     .meaning = "steps between hashes of parameters and moments in the journal, by which runs are compared; 0: with "
+                "each checkpoint alone"},
     {.name = "log_every",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_OPERATIONAL,
@@ -392,16 +395,12 @@ const struct q_settings_table train_settings_table = {"train", rows, sizeof(stru
 q_status train_settings_check(const struct train_settings *settings, const char *recipe)
 {
     const struct rate_segment *segments = settings->rate.segments.items;
-    for (size_t i = 0; i < settings->rate.segments.count; i++) {
-        if (i > 0 && segments[i].until <= segments[i - 1].until)
+    for (size_t i = 1; i < settings->rate.segments.count; i++)
+        if (segments[i].until <= segments[i - 1].until)
             return q_fail(
                 Q_ERR_USAGE,
                 "%s: 'train.rate.segments' must go forward: piece %zu ends where the one before does or earlier",
                 recipe, i + 1);
-        if (segments[i].kind != RATE_CONSTANT && segments[i].to <= 0)
-            return q_fail(Q_ERR_USAGE, "%s: piece %zu of 'train.rate.segments' is %s and needs a rate in 'to'", recipe,
-                          i + 1, rate_kinds[segments[i].kind]);
-    }
     if (settings->batch.from > settings->batch.sequences)
         return q_fail(Q_ERR_USAGE, "%s: 'train.batch.from' is larger than 'train.batch.sequences'; a batch only grows",
                       recipe);
