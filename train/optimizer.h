@@ -4,13 +4,14 @@
  *
  * Moments are FP32, laid out as the parameters are. The step count starts at 0 and is part of the state to save, with both moments.
  *
- * Over several ranks it is ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054): each rank has the moments of its slice of the arena alone
- * (comm_slice). A step sums the gradients into the slices, updates them, and spreads the parameters. All ranks make the same calls.
+ * Over several ranks it is ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054): of what several ranks have (comm_groups.h: the world, and of experts the
+ * replicas) each has the moments of its slice alone (comm_slice). A step sums the gradients into the slices, updates them, and spreads the parameters. All
+ * ranks make the same calls.
  */
 #ifndef QUERN_TRAIN_OPTIMIZER_H
 #define QUERN_TRAIN_OPTIMIZER_H
 
-#include "train/comm/comm.h"
+#include "train/comm/comm_groups.h"
 #include "train/model/model.h"
 
 struct optimizer_settings {
@@ -25,9 +26,9 @@ enum optimizer_moment { OPTIMIZER_M, OPTIMIZER_V };
 
 struct optimizer;
 
-/* The model must have been created for training and outlive the optimizer, and so must `comm`, whose ranks hold the same parameters; NULL: one rank. */
-q_status optimizer_create(struct model *model, const struct optimizer_settings *settings, struct comm *comm,
-                          struct optimizer **out) Q_MUST_USE;
+/* The model must have been created for training, for these groups, and outlive the optimizer; so must the communicators. groups NULL: one rank. */
+q_status optimizer_create(struct model *model, const struct optimizer_settings *settings,
+                          const struct comm_groups *groups, struct optimizer **out) Q_MUST_USE;
 void optimizer_release(struct optimizer *optimizer);
 
 /* *norm (may be NULL): of the gradients before clipping, in double over fixed blocks. A norm that is not finite changes nothing (parameters,

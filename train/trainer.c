@@ -74,7 +74,7 @@ static q_status create_model(struct trainer *trainer)
                                            .weight_decay = settings->optimizer.weight_decay,
                                            .decay_norms = settings->optimizer.decay_norms,
                                            .clip = settings->optimizer.clip};
-    return optimizer_create(trainer->model, &optimizer, trainer->setup.comm, &trainer->optimizer);
+    return optimizer_create(trainer->model, &optimizer, &trainer->groups, &trainer->optimizer);
 }
 
 q_status trainer_place_json(const struct train_position *at, json_t **out)
@@ -274,6 +274,7 @@ static q_status create_all(struct trainer *trainer)
     trainer->ranks = setup->comm ? comm_ranks(setup->comm) : 1;
     trainer->rank = setup->comm ? comm_rank(setup->comm) : 0;
     trainer->leads = trainer->rank == 0;
+    Q_TRY(comm_groups_create(setup->comm, 1, &trainer->groups));
     Q_TRY(shards_open(setup->shards_folder, SHARDS_TRAIN, &trainer->shards));
     Q_TRY(check_fit(trainer));
     Q_TRY(feed_create(trainer->shards, setup->recipe, &trainer->feed));
@@ -313,6 +314,7 @@ void trainer_release(struct trainer *trainer)
     watch_release(trainer->watch);
     q_journal_close(trainer->journal);
     optimizer_release(trainer->optimizer);
+    comm_groups_release(&trainer->groups, true);
     model_release(trainer->model);
     if (trainer->ops)
         trainer->ops->release(trainer->context);

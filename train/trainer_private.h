@@ -17,6 +17,7 @@ struct trainer {
     struct trainer_setup setup;
     unsigned rank, ranks;
     bool leads; /* rank 0, or the only one: writes journal, metrics and checkpoints */
+    struct comm_groups groups;
     struct q_arena arena;
     struct shards *shards;
     struct feed feed;

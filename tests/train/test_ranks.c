@@ -60,6 +60,7 @@ struct rig {
     struct q_pool *pool;
     struct op_context *context;
     struct model *model;
+    struct comm_groups groups;
     struct optimizer *optimizer;
     int32_t ids[TOKENS + 1];
 };
@@ -76,7 +77,8 @@ static q_status set_up(struct rig *rig, struct comm *comm)
     Q_TRY(rig->ops->create(rig->pool, &rig->context));
     Q_TRY(model_create(&config, rig->ops, rig->context, &shape, &rig->model));
     Q_TRY(model_init(rig->model, 7));
-    return optimizer_create(rig->model, &settings, comm, &rig->optimizer);
+    Q_TRY(comm_groups_create(comm, 1, &rig->groups));
+    return optimizer_create(rig->model, &settings, &rig->groups, &rig->optimizer);
 }
 
 /* This rank's sequences of the batch: more or fewer by one, where the ranks do not divide it, and none where there are more ranks. */
@@ -139,6 +141,7 @@ static void *run_rank(void *context)
     struct rig rig = {0};
     q_error_take(&course->error, train(&rig, course));
     optimizer_release(rig.optimizer);
+    comm_groups_release(&rig.groups, course->error.status != Q_OK);
     model_release(rig.model);
     if (rig.ops)
         rig.ops->release(rig.context);

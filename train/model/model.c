@@ -111,7 +111,7 @@ q_status model_begin(const struct model_config *config, const struct op_table *o
     model->ops = ops;
     model->context = context;
     model->attention_scale = (op_acc)model_attention_scale(config);
-    model_sizes_of(&model->config, &model->sizes);
+    model_sizes_of(&model->config, 1, &model->sizes);
     q_status status = model_plan_parameters(model);
     if (status == Q_OK)
         status = plan_memory(model);
@@ -185,6 +185,11 @@ size_t model_parameter_elements(const struct model *model)
 size_t model_matrix_elements(const struct model *model)
 {
     return model->weights.matrix_elements;
+}
+
+size_t model_shared_elements(const struct model *model)
+{
+    return model->weights.shared_elements;
 }
 
 void model_memory(const struct model *model, size_t bytes[4])

@@ -79,9 +79,11 @@ const struct model_parameter *model_find_parameter(const struct model *model, co
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
 /* Elements of the largest tensor: room for any of them. */
 size_t model_largest_parameter(const struct model *model);
-/* Elements of the arena, padding (always zero) included, and how many of them, from the start, are matrices; norms stand behind. */
+/* Elements of the arena, padding (always zero) included. It begins with the matrices that are no expert's; from model_matrix_elements on there are norms, from
+ * model_shared_elements on the experts' matrices. */
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
+size_t model_shared_elements(const struct model *model);
 /* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. */
 void model_memory(const struct model *model, size_t bytes[4]);
 

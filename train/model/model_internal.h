@@ -31,7 +31,8 @@ struct weights {
     struct layer_weights *layers;   /* the model's, then the MTP modules' */
     size_t *norms;                  /* by depth: before the head */
     struct module_weights *modules; /* module d at d - 1 */
-    size_t matrix_elements;         /* the arena begins with all matrices; norms behind: two runs for the optimizer */
+    /* The arena begins with the matrices that every rank has; then the norms; then this rank's experts: three runs for the optimizer. */
+    size_t matrix_elements, shared_elements; /* where the norms begin, and the experts */
     size_t elements;
 };
 
@@ -44,6 +45,7 @@ struct model_sizes {
     size_t low;                                        /* columns of attention_in's product */
     size_t dense_inner, expert_inner, shared_inner;
     size_t experts, top_k;
+    size_t own_experts; /* of this rank */
 };
 
 /* What a layer keeps for its backward. N tokens, S = N K slots. */
@@ -136,7 +138,7 @@ struct op_limits model_limits(const struct model *model);
 
 /* model_parameters.c: table, weights, by_name. */
 q_status model_plan_parameters(struct model *model) Q_MUST_USE;
-void model_sizes_of(const struct model_config *config, struct model_sizes *sizes);
+void model_sizes_of(const struct model_config *config, size_t expert_ranks, struct model_sizes *sizes);
 
 /* model_plan.c: lays the activations out from `base` (NULL: only counts); returns the bytes. */
 size_t model_plan_activations(struct model *model, char *base);

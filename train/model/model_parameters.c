@@ -7,7 +7,7 @@
 
 enum { ALIGN = 16 }; /* floats: whole tensors begin on a cache line */
 
-void model_sizes_of(const struct model_config *config, struct model_sizes *s)
+void model_sizes_of(const struct model_config *config, size_t expert_ranks, struct model_sizes *s)
 {
     *s = (struct model_sizes){
         .layers = config->num_hidden_layers,
@@ -28,6 +28,7 @@ void model_sizes_of(const struct model_config *config, struct model_sizes *s)
         .expert_inner = config->moe_intermediate_size,
         .shared_inner = config->n_shared_experts * config->moe_intermediate_size,
         .experts = config->n_routed_experts,
+        .own_experts = config->n_routed_experts / expert_ranks,
         .top_k = config->num_experts_per_tok,
     };
 }
@@ -36,9 +37,9 @@ void model_sizes_of(const struct model_config *config, struct model_sizes *s)
 struct walk {
     struct model *model;
     bool fill;
-    size_t count;                   /* parameters */
-    size_t matrices, norms, biases; /* elements so far */
-    int layer;                      /* -1 outside of layers */
+    size_t count;                            /* parameters */
+    size_t matrices, norms, experts, biases; /* elements so far */
+    int layer;                               /* -1 outside of layers */
     q_status status;
 };
 
@@ -74,10 +75,10 @@ static void align_up(size_t *elements)
 }
 
 /* A matrix behind the last one, without a gap; returns its place. */
-static size_t add_matrix(struct walk *walk, const char *name, size_t rows, size_t columns, int expert)
+static size_t add_matrix(struct walk *walk, const char *name, size_t rows, size_t columns)
 {
     size_t offset = walk->matrices;
-    add(walk, name, MODEL_MATRIX, rows, columns, offset, expert);
+    add(walk, name, MODEL_MATRIX, rows, columns, offset, -1);
     walk->matrices += rows * columns;
     return offset;
 }
@@ -85,7 +86,7 @@ static size_t add_matrix(struct walk *walk, const char *name, size_t rows, size_
 static size_t add_lone_matrix(struct walk *walk, const char *name, size_t rows, size_t columns)
 {
     align_up(&walk->matrices);
-    return add_matrix(walk, name, rows, columns, -1);
+    return add_matrix(walk, name, rows, columns);
 }
 
 static size_t add_norm(struct walk *walk, const char *name, size_t width)
@@ -103,10 +104,10 @@ static void walk_attention(struct walk *walk, struct layer_weights *w)
     align_up(&walk->matrices);
     w->attention_in = walk->matrices;
     if (s->q_lora) {
-        add_matrix(walk, "self_attn.q_a_proj", s->q_lora, s->hidden, -1);
+        add_matrix(walk, "self_attn.q_a_proj", s->q_lora, s->hidden);
         w->q_norm = add_norm(walk, "self_attn.q_a_layernorm", s->q_lora);
     }
-    add_matrix(walk, "self_attn.kv_a_proj_with_mqa", s->kv_lora + s->rope, s->hidden, -1);
+    add_matrix(walk, "self_attn.kv_a_proj_with_mqa", s->kv_lora + s->rope, s->hidden);
     w->kv_norm = add_norm(walk, "self_attn.kv_a_layernorm", s->kv_lora);
     if (s->q_lora)
         w->q = add_lone_matrix(walk, "self_attn.q_b_proj", s->heads * s->key, s->q_lora);
@@ -116,19 +117,30 @@ static void walk_attention(struct walk *walk, struct layer_weights *w)
     w->o = add_lone_matrix(walk, "self_attn.o_proj", s->hidden, s->heads * s->v);
 }
 
+/* A place for `each` elements of every expert that a rank has, behind the experts' matrices so far: right in the second walk. */
+static size_t add_experts(struct walk *walk, size_t each)
+{
+    size_t offset = walk->model->weights.shared_elements + walk->experts;
+    walk->experts += walk->model->sizes.own_experts * each;
+    align_up(&walk->experts);
+    return offset;
+}
+
+/* Every rank's experts lie in its arena as those of any other do in that one's, so that a tensor's offset is the same whoever has it. */
 static void walk_experts(struct walk *walk, struct layer_weights *w)
 {
     const struct model_sizes *s = &walk->model->sizes;
-    align_up(&walk->matrices);
-    w->experts_gate_up = walk->matrices;
+    const size_t size = s->expert_inner * s->hidden;
+    w->experts_gate_up = add_experts(walk, 2 * size);
+    w->experts_down = add_experts(walk, size);
     for (size_t e = 0; e < s->experts; e++) {
-        add_matrix(walk, "gate_proj", s->expert_inner, s->hidden, (int)e);
-        add_matrix(walk, "up_proj", s->expert_inner, s->hidden, (int)e);
+        const size_t gate = w->experts_gate_up + e % s->own_experts * 2 * size;
+        add(walk, "gate_proj", MODEL_MATRIX, s->expert_inner, s->hidden, gate, (int)e);
+        add(walk, "up_proj", MODEL_MATRIX, s->expert_inner, s->hidden, gate + size, (int)e);
     }
-    align_up(&walk->matrices);
-    w->experts_down = walk->matrices;
     for (size_t e = 0; e < s->experts; e++)
-        add_matrix(walk, "down_proj", s->hidden, s->expert_inner, (int)e);
+        add(walk, "down_proj", MODEL_MATRIX, s->hidden, s->expert_inner, w->experts_down + e % s->own_experts * size,
+            (int)e);
 }
 
 static void walk_feedforward(struct walk *walk, struct layer_weights *w, bool dense)
@@ -144,7 +156,7 @@ static void walk_feedforward(struct walk *walk, struct layer_weights *w, bool de
     if (inner == 0)
         return;
     w->gate_up = add_lone_matrix(walk, dense ? "mlp.gate_proj" : "mlp.shared_experts.gate_proj", inner, s->hidden);
-    add_matrix(walk, dense ? "mlp.up_proj" : "mlp.shared_experts.up_proj", inner, s->hidden, -1);
+    add_matrix(walk, dense ? "mlp.up_proj" : "mlp.shared_experts.up_proj", inner, s->hidden);
     w->down = add_lone_matrix(walk, dense ? "mlp.down_proj" : "mlp.shared_experts.down_proj", s->hidden, inner);
 }
 
@@ -230,7 +242,8 @@ q_status model_plan_parameters(struct model *model)
     struct walk walk = {.model = model};
     walk_model(&walk);
     model->weights.matrix_elements = walk.matrices;
-    model->weights.elements = walk.matrices + walk.norms;
+    model->weights.shared_elements = walk.matrices + walk.norms;
+    model->weights.elements = walk.matrices + walk.norms + walk.experts;
     model->bias_elements = walk.biases;
     model->parameter_count = walk.count;
     Q_TRY(q_arena_alloc(&model->arena, walk.count, sizeof(struct model_parameter), &model->parameters));
