@@ -47,6 +47,7 @@ static const struct entry entries[] = {
     ENTRY(cross_entropy),
     ENTRY(sum_squares),
     ENTRY(adamw),
+    ENTRY(average),
     ENTRY(bias_update),
 };
 /* Every member but the name is a function and is listed above. */

@@ -20,7 +20,8 @@
  *               over fixed tiles in a fixed order.
  *
  * Types: op_real are activations and the weights that products read; op_acc is what must never be less than FP32: statistics, router
- * scores, losses, gradients of weights, master weights, moments. Both are float now; BF16 backends will narrow op_real only.
+ * scores, losses, gradients of weights, master weights, moments (unless BF16 was chosen for those). Both are float now; BF16 backends will narrow
+ * op_real only.
  *
  * Letters: N tokens of a micro-batch = B sequences x T; H hidden; V vocabulary; E experts; K experts chosen per token; S = N K slots,
  * a slot being one (token, chosen expert).
@@ -177,10 +178,15 @@ struct op_segment {
 };
 
 /* AdamW (Loshchilov and Hutter, arXiv 1711.05101), decoupled: p -= rate * decay * p, then p -= rate * m^ / (sqrt(v^) + epsilon) with
- * m^ = m / (1 - beta1^step), v^ = v / (1 - beta2^step). Gradients are read times grad_scale (clipping) and set to zero behind. */
+ * m^ = m / (1 - beta1^step), v^ = v / (1 - beta2^step). Gradients are read times grad_scale (clipping) and set to zero behind.
+ *
+ * Moments may be kept as BF16 (DeepSeek-V3's report, section 3.3.2): the step is taken with what they come to in op_acc, and what is stored of them is
+ * rounded to the nearest, ties to even. */
 struct op_adamw {
-    op_acc *parameters, *gradients, *m, *v; /* arenas of the same layout */
-    const struct op_segment *segments;      /* host memory */
+    op_acc *parameters, *gradients; /* arenas of the same layout, and the moments too */
+    void *m, *v;                    /* op_acc; bf16: uint16_t */
+    bool bf16;
+    const struct op_segment *segments; /* host memory */
     size_t segment_count;
     double rate, beta1, beta2, epsilon;
     uint64_t step; /* from 1 */
@@ -255,6 +261,8 @@ struct op_table {
     /* *out (host) = sum of squares of count elements: in double, by fixed blocks in order. Waits. */
     void (*sum_squares)(struct op_context *context, double *out, const op_acc *x, size_t count);
     void (*adamw)(struct op_context *context, const struct op_adamw *adamw);
+    /* Moving average: average[i] += share * (x[i] - average[i]). Of share 1 over zeros comes x. */
+    void (*average)(struct op_context *context, op_acc *average, const op_acc *x, size_t count, double share);
     /* Loss-free balancing (Wang et al., arXiv 2408.15664): bias[e] += gamma * sign(mean of counts - counts[e]); counts of the whole
      * global batch. */
     void (*bias_update)(struct op_context *context, op_acc *bias, const int64_t *counts, size_t experts, double gamma);

@@ -244,6 +244,8 @@ static void call_optimizer(const struct call *k)
     size_t n = k->c->size[0], first = k->c->size[1];
     if (k->c->kind == OPS_SUM_SQUARES) {
         k->ops->sum_squares(k->context, at(k, "sum"), at(k, "x"), n);
+    } else if (k->c->kind == OPS_AVERAGE) {
+        k->ops->average(k->context, at(k, "average"), at(k, "x"), n, 0.125);
     } else if (k->c->kind == OPS_BIAS_UPDATE) {
         k->ops->bias_update(k->context, at(k, "bias"), at(k, "counts"), n, 0.001);
     } else {
@@ -252,6 +254,7 @@ static void call_optimizer(const struct call *k)
                                  .gradients = at(k, "gradients"),
                                  .m = at(k, "m"),
                                  .v = at(k, "v"),
+                                 .bf16 = k->c->size[2] != 0,
                                  .segments = segments,
                                  .segment_count = 2,
                                  .rate = 0.01,
@@ -290,6 +293,7 @@ void ops_call(const struct ops_case *c, const struct op_table *table, struct op_
         [OPS_CROSS_ENTROPY] = call_cross_entropy,
         [OPS_SUM_SQUARES] = call_optimizer,
         [OPS_ADAMW] = call_optimizer,
+        [OPS_AVERAGE] = call_optimizer,
         [OPS_BIAS_UPDATE] = call_optimizer,
     };
     struct call call = {c, table, context, data};

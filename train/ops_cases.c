@@ -239,7 +239,7 @@ static void describe_cross_entropy(struct ops_case *c)
     c->flop = (c->size[3] ? 6.0 : 2.0) * (double)n * (double)h * (double)v;
 }
 
-/* size: elements, (adamw) of the first run */
+/* size: elements, (adamw) of the first run, moments as BF16 */
 static void describe_optimizer(struct ops_case *c)
 {
     size_t n = c->size[0];
@@ -249,12 +249,18 @@ static void describe_optimizer(struct ops_case *c)
         add_in(c, "x", n);
         c->bytes = 4.0 * (double)n;
     } else if (c->kind == OPS_ADAMW) {
-        c->operation = "adamw";
+        const enum ops_type moments = c->size[2] ? OPS_BF16 : OPS_REAL;
+        c->operation = c->size[2] ? "adamw, BF16 moments" : "adamw";
         add_sum(c, "parameters", n);
         add_sum(c, "gradients", n);
-        add_sum(c, "m", n);
-        add(c, "v", OPS_REAL, OPS_INOUT, OPS_SQUARES, n);
-        c->bytes = 32.0 * (double)n;
+        add(c, "m", moments, OPS_INOUT, OPS_NORMAL, n);
+        add(c, "v", moments, OPS_INOUT, OPS_SQUARES, n);
+        c->bytes = (c->size[2] ? 24.0 : 32.0) * (double)n;
+    } else if (c->kind == OPS_AVERAGE) {
+        c->operation = "average";
+        add_sum(c, "average", n);
+        add_in(c, "x", n);
+        c->bytes = 12.0 * (double)n;
     } else {
         c->operation = "bias_update";
         add_sum(c, "bias", n);
@@ -288,6 +294,7 @@ void ops_describe(struct ops_case *c)
         [OPS_CROSS_ENTROPY] = describe_cross_entropy,
         [OPS_SUM_SQUARES] = describe_optimizer,
         [OPS_ADAMW] = describe_optimizer,
+        [OPS_AVERAGE] = describe_optimizer,
         [OPS_BIAS_UPDATE] = describe_optimizer,
     };
     describe[c->kind](c);

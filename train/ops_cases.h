@@ -30,11 +30,18 @@ enum ops_kind {
     OPS_CROSS_ENTROPY,
     OPS_SUM_SQUARES,
     OPS_ADAMW,
+    OPS_AVERAGE,
     OPS_BIAS_UPDATE,
     OPS_KINDS,
 };
 
-enum ops_type { OPS_REAL, OPS_I32, OPS_I64, OPS_DOUBLE /* host, double for every table */ };
+enum ops_type {
+    OPS_REAL,
+    OPS_BF16, /* for every table; a number halfway between two may be rounded to either */
+    OPS_I32,
+    OPS_I64,
+    OPS_DOUBLE /* host, double for every table */
+};
 
 enum ops_role {
     OPS_IN,    /* must not change */

@@ -75,6 +75,9 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_SUM_SQUARES, 1),
     CASE(OPS_SUM_SQUARES, 70001),
     CASE(OPS_ADAMW, 40001, 17003),
+    CASE(OPS_ADAMW, 40001, 17003, 1),
+    CASE(OPS_AVERAGE, 7),
+    CASE(OPS_AVERAGE, 40001),
     CASE(OPS_BIAS_UPDATE, 5),
     {.kind = OPS_KINDS},
 };
@@ -111,5 +114,7 @@ const struct ops_case ops_perf_cases[] = {
     CASE(OPS_CROSS_ENTROPY, 1024, 128, 4096, 1),
     CASE(OPS_SUM_SQUARES, 2700000),
     CASE(OPS_ADAMW, 2700000, 2690000),
+    CASE(OPS_ADAMW, 2700000, 2690000, 1),
+    CASE(OPS_AVERAGE, 2700000),
     {.kind = OPS_KINDS},
 };

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "train/bfloat16.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -231,7 +232,7 @@ static void widen(enum safetensors_type type, const void *from, size_t count, fl
     const uint16_t *wide = from;
     const uint8_t *narrow = from;
     for (size_t i = 0; i < count; i++)
-        to[i] = type == SAFETENSORS_BF16  ? float_of_bits((uint32_t)wide[i] << 16)
+        to[i] = type == SAFETENSORS_BF16  ? bfloat16_to_float(wide[i])
                 : type == SAFETENSORS_F16 ? float_of_half(wide[i])
                                           : float_of_f8(narrow[i]);
 }

@@ -1,6 +1,7 @@
 /* Writing: the header says it all beforehand, so the data goes out as it comes. */
 #include "base/check.h"
 #include "base/json.h"
+#include "train/bfloat16.h"
 #include "train/safetensors.h"
 
 #include <math.h>
@@ -86,16 +87,6 @@ static q_status write_next(struct safetensors_writer *writer, enum safetensors_t
     return q_publish_write(&writer->publish, values, (size_t)bytes);
 }
 
-/* The nearest BF16, ties to even: half a unit is added, less one where the last bit stays even. */
-static uint16_t bf16_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if (isnan(value))
-        return (uint16_t)(bits >> 16 | 0x40); /* the rounding could make an infinity of it */
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 static q_status write_bf16(struct safetensors_writer *writer, const float *values, uint64_t count)
 {
     uint16_t *chunk;
@@ -106,7 +97,7 @@ static q_status write_bf16(struct safetensors_writer *writer, const float *value
     do { /* a tensor without elements is written too */
         size_t part = (size_t)Q_MIN((uint64_t)CHUNK, count - first);
         for (size_t i = 0; i < part && !status; i++) {
-            chunk[i] = bf16_of(values[first + i]);
+            chunk[i] = bfloat16_of_float(values[first + i]);
             if ((chunk[i] & 0x7fff) == 0x7f80 && isfinite(values[first + i]))
                 status =
                     q_fail(Q_ERR_INPUT, "tensor '%s' holds %g, which BF16 cannot", name, (double)values[first + i]);

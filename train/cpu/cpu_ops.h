@@ -10,6 +10,7 @@
 void CPU_NAME(op_adamw)(struct op_table *table);
 void CPU_NAME(op_attention)(struct op_table *table);
 void CPU_NAME(op_attention_backward)(struct op_table *table);
+void CPU_NAME(op_average)(struct op_table *table);
 void CPU_NAME(op_cross_entropy)(struct op_table *table);
 void CPU_NAME(op_embedding)(struct op_table *table);
 void CPU_NAME(op_grouped)(struct op_table *table);

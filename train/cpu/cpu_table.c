@@ -13,6 +13,7 @@ void CPU_NAME(cpu_table)(struct op_table *table)
     CPU_NAME(op_adamw)(table);
     CPU_NAME(op_attention)(table);
     CPU_NAME(op_attention_backward)(table);
+    CPU_NAME(op_average)(table);
     CPU_NAME(op_balance)(table);
     CPU_NAME(op_cross_entropy)(table);
     CPU_NAME(op_embedding)(table);

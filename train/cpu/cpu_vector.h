@@ -48,6 +48,40 @@ static inline void vec_store(float *to, vec x)
     memcpy(to, &x, sizeof(x));
 }
 
+/* BF16 (train/bfloat16.h), widened and rounded lane by lane as there. */
+typedef uint16_t vec_halves __attribute__((vector_size(sizeof(vec) / 2)));
+typedef uint32_t vec_words __attribute__((vector_size(sizeof(vec))));
+
+static inline vec vec_load_bf16(const uint16_t *from)
+{
+    vec_halves codes;
+    memcpy(&codes, from, sizeof codes);
+#if defined(__AVX512F__)
+    const vec_words bits = (vec_words)_mm512_cvtepu16_epi32((__m256i)codes);
+#elif defined(__AVX2__) && defined(__FMA__)
+    const vec_words bits = (vec_words)_mm256_cvtepu16_epi32((__m128i)codes);
+#else
+    const vec_words bits = __builtin_convertvector(codes, vec_words);
+#endif
+    return (vec)(bits << 16);
+}
+
+static inline void vec_store_bf16(uint16_t *to, vec x)
+{
+    const vec_words bits = (vec_words)x, nan = (vec_words)(x != x);
+    const vec_words nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16, quiet = (bits >> 16) | 0x40;
+    const vec_words chosen = (nearest & ~nan) | (quiet & nan);
+#if defined(__AVX512F__)
+    const vec_halves codes = (vec_halves)_mm512_cvtepi32_epi16((__m512i)chosen);
+#elif defined(__AVX2__) && defined(__FMA__)
+    const vec_halves codes = (vec_halves)_mm_packus_epi32(_mm256_castsi256_si128((__m256i)chosen),
+                                                          _mm256_extracti128_si256((__m256i)chosen, 1));
+#else
+    const vec_halves codes = __builtin_convertvector(chosen, vec_halves);
+#endif
+    memcpy(to, &codes, sizeof codes);
+}
+
 /* The first `count` lanes; the others are `fill`. */
 static inline vec vec_load_part(const float *from, size_t count, float fill)
 {

@@ -2,6 +2,7 @@
 #include "train/cpu/cpu_ops.h"
 
 #include "base/check.h"
+#include "train/bfloat16.h"
 
 enum { BLOCK = 1 << 14 };
 
@@ -12,19 +13,47 @@ struct job {
     float keep, step, root, beta1, beta2, rest1, rest2, epsilon, grad_scale;
 };
 
-static void update_one(const struct job *job, float *p, float *g, float *m, float *v)
+/* Moments as FP32 and as BF16: the same code for both, compiled for each. */
+static inline vec load_moments(const void *moments, size_t i, bool bf16)
 {
-    float gradient = *g * job->grad_scale;
-    *m = job->beta1 * *m + job->rest1 * gradient;
-    *v = job->beta2 * *v + job->rest2 * gradient * gradient;
-    *p = *p * job->keep - job->step * *m / (sqrtf(*v) * job->root + job->epsilon);
-    *g = 0;
+    return bf16 ? vec_load_bf16((const uint16_t *)moments + i) : vec_load((const float *)moments + i);
 }
 
-static void update_block(void *context, unsigned worker, size_t block)
+static inline void store_moments(void *moments, size_t i, bool bf16, vec values)
 {
-    (void)worker;
-    const struct job *job = context;
+    if (bf16)
+        vec_store_bf16((uint16_t *)moments + i, values);
+    else
+        vec_store((float *)moments + i, values);
+}
+
+static inline float load_moment(const void *moments, size_t i, bool bf16)
+{
+    return bf16 ? bfloat16_to_float(((const uint16_t *)moments)[i]) : ((const float *)moments)[i];
+}
+
+static inline void store_moment(void *moments, size_t i, bool bf16, float value)
+{
+    if (bf16)
+        ((uint16_t *)moments)[i] = bfloat16_of_float(value);
+    else
+        ((float *)moments)[i] = value;
+}
+
+static inline void update_one(const struct job *job, size_t i, bool bf16)
+{
+    const struct op_adamw *a = job->adamw;
+    const float gradient = a->gradients[i] * job->grad_scale;
+    const float m = job->beta1 * load_moment(a->m, i, bf16) + job->rest1 * gradient;
+    const float v = job->beta2 * load_moment(a->v, i, bf16) + job->rest2 * gradient * gradient;
+    a->parameters[i] = a->parameters[i] * job->keep - job->step * m / (sqrtf(v) * job->root + job->epsilon);
+    store_moment(a->m, i, bf16, m);
+    store_moment(a->v, i, bf16, v);
+    a->gradients[i] = 0;
+}
+
+static inline void update_block(const struct job *job, size_t block, bool bf16)
+{
     const struct op_adamw *a = job->adamw;
     size_t first = job->segment->start + block * BLOCK;
     size_t end = Q_MIN(first + BLOCK, job->segment->start + job->segment->count), i = first;
@@ -35,15 +64,27 @@ static void update_block(void *context, unsigned worker, size_t block)
     vec scale = vec_set(job->grad_scale);
     for (; i + VEC_LANES <= end; i += VEC_LANES) {
         vec g = vec_load(a->gradients + i) * scale;
-        vec m = beta1 * vec_load(a->m + i) + rest1 * g;
-        vec v = beta2 * vec_load(a->v + i) + rest2 * g * g;
-        vec_store(a->m + i, m);
-        vec_store(a->v + i, v);
+        vec m = beta1 * load_moments(a->m, i, bf16) + rest1 * g;
+        vec v = beta2 * load_moments(a->v, i, bf16) + rest2 * g * g;
+        store_moments(a->m, i, bf16, m);
+        store_moments(a->v, i, bf16, v);
         vec_store(a->parameters + i, vec_load(a->parameters + i) * keep - step * m / (vec_sqrt(v) * root + epsilon));
         vec_store(a->gradients + i, vec_zero());
     }
     for (; i < end; i++)
-        update_one(job, a->parameters + i, a->gradients + i, a->m + i, a->v + i);
+        update_one(job, i, bf16);
+}
+
+static void update_fp32(void *job, unsigned worker, size_t block)
+{
+    (void)worker;
+    update_block(job, block, false);
+}
+
+static void update_bf16(void *job, unsigned worker, size_t block)
+{
+    (void)worker;
+    update_block(job, block, true);
 }
 
 static void adamw(struct op_context *context, const struct op_adamw *a)
@@ -61,7 +102,8 @@ static void adamw(struct op_context *context, const struct op_adamw *a)
     for (size_t i = 0; i < a->segment_count; i++) {
         job.segment = &a->segments[i];
         job.keep = (float)(1.0 - a->rate * (double)job.segment->decay);
-        q_pool_for(context->pool, (size_t)q_ceil_div(job.segment->count, BLOCK), update_block, &job);
+        q_pool_for(context->pool, (size_t)q_ceil_div(job.segment->count, BLOCK), a->bf16 ? update_bf16 : update_fp32,
+                   &job);
     }
 }
 

@@ -1,4 +1,5 @@
-/* sum_squares and adamw. */
+/* sum_squares, adamw and average. */
+#include "train/bfloat16.h"
 #include "train/plain/plain_ops.h"
 
 #include <math.h>
@@ -11,6 +12,19 @@ static void sum_squares(struct op_context *context, double *out, const op_acc *x
         *out += (double)x[i] * (double)x[i];
 }
 
+static double moment_at(const void *moments, size_t i, bool bf16)
+{
+    return bf16 ? (double)bfloat16_to_float(((const uint16_t *)moments)[i]) : (double)((const op_acc *)moments)[i];
+}
+
+static void put_moment(void *moments, size_t i, bool bf16, double value)
+{
+    if (bf16)
+        ((uint16_t *)moments)[i] = bfloat16_of_float((float)value);
+    else
+        ((op_acc *)moments)[i] = (op_acc)value;
+}
+
 static void adamw(struct op_context *context, const struct op_adamw *a)
 {
     (void)context;
@@ -18,18 +32,26 @@ static void adamw(struct op_context *context, const struct op_adamw *a)
     for (size_t s = 0; s < a->segment_count; s++)
         for (size_t i = a->segments[s].start; i < a->segments[s].start + a->segments[s].count; i++) {
             double g = (double)a->gradients[i] * a->grad_scale;
-            double m = a->beta1 * (double)a->m[i] + (1.0 - a->beta1) * g;
-            double v = a->beta2 * (double)a->v[i] + (1.0 - a->beta2) * g * g;
+            double m = a->beta1 * moment_at(a->m, i, a->bf16) + (1.0 - a->beta1) * g;
+            double v = a->beta2 * moment_at(a->v, i, a->bf16) + (1.0 - a->beta2) * g * g;
             double p = (double)a->parameters[i] * (1.0 - a->rate * (double)a->segments[s].decay);
             a->parameters[i] = (op_acc)(p - a->rate * (m / rest1) / (sqrt(v / rest2) + a->epsilon));
-            a->m[i] = (op_acc)m;
-            a->v[i] = (op_acc)v;
+            put_moment(a->m, i, a->bf16, m);
+            put_moment(a->v, i, a->bf16, v);
             a->gradients[i] = 0;
         }
+}
+
+static void average(struct op_context *context, op_acc *mean, const op_acc *x, size_t count, double share)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        mean[i] += (op_acc)(share * ((double)x[i] - (double)mean[i]));
 }
 
 void plain_optimizer(struct op_table *table)
 {
     table->sum_squares = sum_squares;
     table->adamw = adamw;
+    table->average = average;
 }
