@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "train/bfloat16.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,7 +15,7 @@ struct region {
     struct comm *comm;   /* the ranks that have it; NULL: this one alone */
     unsigned ranks;
     struct comm_slice slice;       /* of the region: what this rank updates, and has the moments of */
-    size_t moments;                /* where they begin among this rank's moments */
+    size_t begin;                  /* of the slice in this rank's arenas, elements */
     struct op_segment segments[2]; /* of the slice */
 };
 
@@ -24,9 +25,9 @@ struct optimizer {
     struct comm_groups groups; /* borrowed */
     unsigned ranks;            /* of the world */
     struct region regions[REGIONS];
-    size_t elements;           /* of this rank's moments */
-    op_acc *moments[2];        /* by enum optimizer_moment: of the slices, one behind the other */
-    struct comm_piece *pieces; /* [2 * ranks]: of gather */
+    size_t elements;                /* of this rank's arenas */
+    void *arenas[OPTIMIZER_ARENAS]; /* of the slices, one behind the other; NULL: no EMA */
+    struct comm_piece *pieces;      /* [2 * ranks]: of gather */
     uint64_t steps;
 };
 
@@ -50,7 +51,7 @@ static void begin_region(struct optimizer *optimizer, int which, size_t first, s
     struct region *region = &optimizer->regions[which];
     *region = (struct region){.first = first, .count = end - first, .comm = comm, .ranks = comm ? comm_ranks(comm) : 1};
     region->slice = comm_slice(region->count, region->ranks, comm ? comm_rank(comm) : 0);
-    region->moments = optimizer->elements;
+    region->begin = optimizer->elements;
     optimizer->elements += region->slice.count;
 }
 
@@ -68,12 +69,29 @@ static void plan_regions(struct optimizer *optimizer)
     regions[EXPERTS].segments[0] = segment_of(&regions[EXPERTS], 0, regions[EXPERTS].count, settings->weight_decay);
 }
 
-static q_status create_moments(struct optimizer *optimizer)
+size_t optimizer_element_bytes(const struct optimizer *optimizer, enum optimizer_arena arena)
+{
+    const struct optimizer_settings *settings = &optimizer->settings;
+    if (arena == OPTIMIZER_EMA)
+        return settings->ema_decay > 0.0 ? sizeof(op_acc) : 0;
+    return settings->bf16_moments ? sizeof(uint16_t) : sizeof(op_acc);
+}
+
+/* Element `at` of an arena. */
+static void *arena_at(const struct optimizer *optimizer, enum optimizer_arena arena, size_t at)
+{
+    return (char *)optimizer->arenas[arena] + at * optimizer_element_bytes(optimizer, arena);
+}
+
+static q_status create_arenas(struct optimizer *optimizer)
 {
     struct model *model = optimizer->model;
-    for (int i = 0; i < 2; i++)
-        Q_TRY(model_ops(model)->memory_create(
-            model_context(model), Q_MAX(optimizer->elements, (size_t)1) * sizeof(op_acc), &optimizer->moments[i]));
+    for (int i = 0; i < OPTIMIZER_ARENAS; i++) {
+        const size_t bytes = optimizer_element_bytes(optimizer, (enum optimizer_arena)i);
+        if (bytes)
+            Q_TRY(model_ops(model)->memory_create(model_context(model), Q_MAX(optimizer->elements, (size_t)1) * bytes,
+                                                  &optimizer->arenas[i]));
+    }
     return q_alloc_zero(2 * (size_t)optimizer->ranks, sizeof *optimizer->pieces, &optimizer->pieces);
 }
 
@@ -87,7 +105,7 @@ static q_status create(struct model *model, const struct optimizer_settings *set
     optimizer->groups = groups ? *groups : (struct comm_groups){.expert_ranks = 1};
     optimizer->ranks = comm_groups_ranks(&optimizer->groups);
     plan_regions(optimizer);
-    q_status status = create_moments(optimizer);
+    q_status status = create_arenas(optimizer);
     if (status)
         optimizer_release(optimizer);
     else
@@ -106,8 +124,8 @@ void optimizer_release(struct optimizer *optimizer)
 {
     if (!optimizer)
         return;
-    for (int i = 0; i < 2; i++)
-        model_ops(optimizer->model)->memory_release(model_context(optimizer->model), optimizer->moments[i]);
+    for (int i = 0; i < OPTIMIZER_ARENAS; i++)
+        model_ops(optimizer->model)->memory_release(model_context(optimizer->model), optimizer->arenas[i]);
     q_release(optimizer->pieces);
     q_release(optimizer);
 }
@@ -151,11 +169,38 @@ q_status optimizer_step(struct optimizer *optimizer, double rate, double *norm)
     return isfinite(length) ? optimizer_apply(optimizer, rate, length) : Q_OK;
 }
 
+static void clear_arena(struct optimizer *optimizer, enum optimizer_arena arena)
+{
+    model_ops(optimizer->model)
+        ->zero(model_context(optimizer->model), optimizer->arenas[arena],
+               optimizer->elements * optimizer_element_bytes(optimizer, arena));
+}
+
+/* The EMA moves by this share of the way to the parameters. */
+static void move_ema(struct optimizer *optimizer, double share)
+{
+    struct model *model = optimizer->model;
+    for (int i = 0; i < REGIONS; i++) {
+        const struct region *region = &optimizer->regions[i];
+        model_ops(model)->average(model_context(model), arena_at(optimizer, OPTIMIZER_EMA, region->begin),
+                                  model_parameter_arena(model) + region->first + region->slice.first,
+                                  region->slice.count, share);
+    }
+}
+
+void optimizer_begin_ema(struct optimizer *optimizer)
+{
+    if (!optimizer->arenas[OPTIMIZER_EMA])
+        return;
+    clear_arena(optimizer, OPTIMIZER_EMA);
+    move_ema(optimizer, 1);
+}
+
 void optimizer_clear(struct optimizer *optimizer)
 {
-    const size_t bytes = optimizer->elements * sizeof(op_acc);
-    for (int i = 0; i < 2; i++)
-        model_ops(optimizer->model)->zero(model_context(optimizer->model), optimizer->moments[i], bytes);
+    clear_arena(optimizer, OPTIMIZER_M);
+    clear_arena(optimizer, OPTIMIZER_V);
+    optimizer_begin_ema(optimizer);
     optimizer->steps = 0;
 }
 
@@ -167,8 +212,9 @@ static void update_region(struct optimizer *optimizer, const struct region *regi
     const size_t first = region->first + region->slice.first;
     const struct op_adamw adamw = {.parameters = model_parameter_arena(model) + first,
                                    .gradients = model_gradient_arena(model) + first,
-                                   .m = optimizer->moments[OPTIMIZER_M] + region->moments,
-                                   .v = optimizer->moments[OPTIMIZER_V] + region->moments,
+                                   .m = arena_at(optimizer, OPTIMIZER_M, region->begin),
+                                   .v = arena_at(optimizer, OPTIMIZER_V, region->begin),
+                                   .bf16 = settings->bf16_moments,
                                    .segments = region->segments,
                                    .segment_count = Q_COUNT_OF(region->segments),
                                    .rate = rate,
@@ -183,11 +229,13 @@ static void update_region(struct optimizer *optimizer, const struct region *regi
 q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm)
 {
     struct model *model = optimizer->model;
-    const double clip = optimizer->settings.clip;
+    const double clip = optimizer->settings.clip, decay = optimizer->settings.ema_decay;
     q_check(isfinite(norm));
     optimizer->steps++;
     for (int i = 0; i < REGIONS; i++) /* 1e-6 as in torch.nn.utils.clip_grad_norm_ */
         update_region(optimizer, &optimizer->regions[i], rate, clip > 0.0 ? fmin(1.0, clip / (norm + 1e-6)) : 1.0);
+    if (decay > 0.0)
+        move_ema(optimizer, (1.0 - decay) / (1.0 - pow(decay, (double)optimizer->steps)));
     if (optimizer->ranks > 1)
         model_clear_gradients(model); /* those of the slices of others were only this rank's share */
     Q_TRY(model_ops(model)->synchronize(model_context(model)));
@@ -224,7 +272,7 @@ static const struct region *region_of(const struct optimizer *optimizer, const s
     return &optimizer->regions[parameter->expert < 0 ? SHARED : EXPERTS];
 }
 
-/* The part of a parameter whose moments rank r of the world has, counted from the beginning of its slice; *slice: that. */
+/* The part of a parameter that rank r of the world has in its arenas, counted from the beginning of its slice; *slice: that. */
 static struct comm_slice part_of(const struct optimizer *optimizer, const struct model_parameter *parameter, unsigned r,
                                  struct comm_slice *slice)
 {
@@ -236,22 +284,23 @@ static struct comm_slice part_of(const struct optimizer *optimizer, const struct
                                                       : (struct comm_slice){0};
 }
 
-/* A moment of a parameter comes together on rank 0, in `values`; NULL on the others. On host memory: a device's communicator will bring its own way. */
-static q_status gather(const struct optimizer *optimizer, enum optimizer_moment moment,
-                       const struct model_parameter *parameter, op_acc *values)
+/* What an arena has of a parameter comes together on rank 0, in `values`, as it is stored; NULL on the others. On host memory: a device's communicator will
+ * bring its own way. */
+static q_status gather(const struct optimizer *optimizer, enum optimizer_arena arena,
+                       const struct model_parameter *parameter, void *values)
 {
     struct comm_piece *send = optimizer->pieces, *receive = send + optimizer->ranks;
     const struct region *region = region_of(optimizer, parameter);
-    const size_t from = parameter->offset - region->first;
+    const size_t from = parameter->offset - region->first, bytes = optimizer_element_bytes(optimizer, arena);
     struct comm_slice slice;
     const struct comm_slice own = part_of(optimizer, parameter, comm_groups_rank(&optimizer->groups), &slice);
     memset(send, 0, 2 * optimizer->ranks * sizeof *send);
-    send[0] = (struct comm_piece){optimizer->moments[moment] + region->moments + own.first, own.count * sizeof *values};
+    send[0] = (struct comm_piece){arena_at(optimizer, arena, region->begin + own.first), own.count * bytes};
     for (unsigned r = 0; r < optimizer->ranks && optimizer_leads(optimizer); r++) {
         const struct comm_slice theirs = part_of(optimizer, parameter, r, &slice);
         if (theirs.count)
             receive[r] =
-                (struct comm_piece){values + (slice.first + theirs.first - from), theirs.count * sizeof *values};
+                (struct comm_piece){(char *)values + (slice.first + theirs.first - from) * bytes, theirs.count * bytes};
     }
     return comm_exchange(optimizer->groups.world, send, receive);
 }
@@ -263,9 +312,10 @@ static q_status gather_all(struct optimizer *shadow, const struct optimizer *opt
     const struct model_parameter *from = model_parameters(optimizer->model, &count),
                                  *to = shadow ? model_parameters(shadow->model, &count) : NULL;
     for (size_t i = 0; i < count; i++)
-        for (int moment = 0; moment < 2 && from[i].kind != MODEL_BIAS; moment++)
-            Q_TRY(gather(optimizer, (enum optimizer_moment)moment, &from[i],
-                         shadow ? shadow->moments[moment] + to[i].offset : NULL));
+        for (int a = 0; a < OPTIMIZER_ARENAS && from[i].kind != MODEL_BIAS; a++)
+            if (optimizer->arenas[a])
+                Q_TRY(gather(optimizer, (enum optimizer_arena)a, &from[i],
+                             shadow ? arena_at(shadow, (enum optimizer_arena)a, to[i].offset) : NULL));
     return Q_OK;
 }
 
@@ -275,9 +325,10 @@ q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer 
     q_check(!shadow == !optimizer_leads(optimizer));
     if (optimizer->ranks > 1)
         Q_TRY(gather_all(shadow, optimizer));
-    for (int i = 0; i < 2 && optimizer->ranks == 1; i++)
-        ops->copy_in(model_context(optimizer->model), shadow->moments[i], optimizer->moments[i],
-                     optimizer->elements * sizeof(op_acc));
+    for (int i = 0; i < OPTIMIZER_ARENAS && optimizer->ranks == 1; i++)
+        if (optimizer->arenas[i])
+            ops->copy_in(model_context(optimizer->model), shadow->arenas[i], optimizer->arenas[i],
+                         optimizer->elements * optimizer_element_bytes(optimizer, (enum optimizer_arena)i));
     if (shadow)
         shadow->steps = optimizer->steps;
     return Q_OK;
@@ -293,33 +344,57 @@ void optimizer_set_steps(struct optimizer *optimizer, uint64_t steps)
     optimizer->steps = steps;
 }
 
-q_status optimizer_get(const struct optimizer *optimizer, enum optimizer_moment moment,
+q_status optimizer_get(const struct optimizer *optimizer, enum optimizer_arena arena,
                        const struct model_parameter *parameter, op_acc *values)
 {
     struct model *model = optimizer->model;
-    q_check(parameter->kind != MODEL_BIAS);
+    const size_t bytes = optimizer_element_bytes(optimizer, arena), count = parameter->count;
+    q_check(parameter->kind != MODEL_BIAS && bytes);
+    /* BF16 is read into the end of `values` and widened from its beginning: a code is read before anything is written over it. */
+    char *stored = values ? (char *)values + count * (sizeof *values - bytes) : NULL;
     if (optimizer->ranks > 1)
-        return gather(optimizer, moment, parameter, values);
-    model_ops(model)->copy_out(model_context(model), values, optimizer->moments[moment] + parameter->offset,
-                               parameter->count * sizeof(op_acc));
+        Q_TRY(gather(optimizer, arena, parameter, stored));
+    else
+        model_ops(model)->copy_out(model_context(model), stored, arena_at(optimizer, arena, parameter->offset),
+                                   count * bytes);
+    for (size_t i = 0; i < count && bytes == sizeof(uint16_t) && optimizer_leads(optimizer); i++) {
+        uint16_t code;
+        memcpy(&code, stored + i * sizeof code, sizeof code);
+        values[i] = (op_acc)bfloat16_to_float(code);
+    }
     return Q_OK;
 }
 
-q_status optimizer_put(struct optimizer *optimizer, enum optimizer_moment moment,
-                       const struct model_parameter *parameter, const op_acc *values)
+/* Rounded piece by piece. */
+static void put_bf16(struct optimizer *optimizer, uint16_t *to, const op_acc *values, size_t count)
 {
-    q_check(parameter->kind != MODEL_BIAS);
+    uint16_t codes[2048];
+    for (size_t first = 0; first < count; first += Q_COUNT_OF(codes)) {
+        const size_t part = Q_MIN(Q_COUNT_OF(codes), count - first);
+        for (size_t i = 0; i < part; i++)
+            codes[i] = bfloat16_of_float((float)values[first + i]);
+        model_ops(optimizer->model)
+            ->copy_in(model_context(optimizer->model), to + first, codes, part * sizeof codes[0]);
+    }
+}
+
+q_status optimizer_put(struct optimizer *optimizer, enum optimizer_arena arena, const struct model_parameter *parameter,
+                       const op_acc *values)
+{
+    const size_t bytes = optimizer_element_bytes(optimizer, arena);
+    q_check(parameter->kind != MODEL_BIAS && bytes);
     for (size_t i = 0; i < parameter->count; i++)
-        if (!isfinite(values[i]) || (moment == OPTIMIZER_V && values[i] < 0))
-            return q_fail(Q_ERR_INPUT, "a moment of tensor '%s' is not a finite number, or a square below zero, at %zu",
-                          parameter->name, i);
+        if (!isfinite(values[i]) || (arena == OPTIMIZER_V && values[i] < 0))
+            return q_fail(Q_ERR_INPUT, "the %s of tensor '%s' is not a finite number, or a square below zero, at %zu",
+                          arena == OPTIMIZER_EMA ? "average" : "moment", parameter->name, i);
     const struct region *region = region_of(optimizer, parameter);
     struct comm_slice slice;
     const struct comm_slice part = part_of(optimizer, parameter, comm_groups_rank(&optimizer->groups), &slice);
-    if (part.count)
-        model_ops(optimizer->model)
-            ->copy_in(model_context(optimizer->model), optimizer->moments[moment] + region->moments + part.first,
-                      values + (region->first + slice.first + part.first - parameter->offset),
-                      part.count * sizeof(op_acc));
+    const op_acc *own = values + (region->first + slice.first + part.first - parameter->offset);
+    void *to = arena_at(optimizer, arena, region->begin + part.first);
+    if (part.count && bytes == sizeof(uint16_t))
+        put_bf16(optimizer, to, own, part.count);
+    else if (part.count)
+        model_ops(optimizer->model)->copy_in(model_context(optimizer->model), to, own, part.count * bytes);
     return Q_OK;
 }

@@ -36,7 +36,7 @@ q_status state_hash(const struct model *model, const struct optimizer *optimizer
         model_get(model, &parameters[i], buffer);
         add_floats(hashers[0], buffer, parameters[i].count);
         for (int moment = OPTIMIZER_M; moment <= OPTIMIZER_V && !status && parameters[i].kind != MODEL_BIAS; moment++) {
-            status = optimizer_get(optimizer, (enum optimizer_moment)moment, &parameters[i], buffer);
+            status = optimizer_get(optimizer, (enum optimizer_arena)moment, &parameters[i], buffer);
             add_floats(hashers[1], buffer, status ? 0 : parameters[i].count);
         }
     }

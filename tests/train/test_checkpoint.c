@@ -81,7 +81,7 @@ static q_hash rig_hash(const struct rig *rig)
         model_get(rig->model, &parameters[i], values);
         q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         for (int m = OPTIMIZER_M; m <= OPTIMIZER_V && parameters[i].kind != MODEL_BIAS; m++) {
-            assert_int_equal(optimizer_get(rig->optimizer, (enum optimizer_moment)m, &parameters[i], values), Q_OK);
+            assert_int_equal(optimizer_get(rig->optimizer, (enum optimizer_arena)m, &parameters[i], values), Q_OK);
             q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         }
     }

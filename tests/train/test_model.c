@@ -54,7 +54,7 @@ static void set_up(struct fixture *f, const struct op_table *ops, unsigned threa
 {
     *f = (struct fixture){.ops = ops};
     struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
-    struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0};
+    struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0, false, 0};
     assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
     assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
     if (model_create(&config, ops, f->context, &shape, &f->model) != Q_OK)
@@ -102,8 +102,8 @@ static void assert_equal_models(const struct fixture *a, const struct fixture *b
         model_get(b->model, p, y);
         assert_memory_equal(x, y, p->count * sizeof(*x));
         for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
-            assert_int_equal(optimizer_get(a->optimizer, (enum optimizer_moment)moment, p, x), Q_OK);
-            assert_int_equal(optimizer_get(b->optimizer, (enum optimizer_moment)moment, p, y), Q_OK);
+            assert_int_equal(optimizer_get(a->optimizer, (enum optimizer_arena)moment, p, x), Q_OK);
+            assert_int_equal(optimizer_get(b->optimizer, (enum optimizer_arena)moment, p, y), Q_OK);
             assert_memory_equal(x, y, p->count * sizeof(*x));
         }
     }
@@ -168,8 +168,8 @@ static void a_copy_goes_on_alike(void **state)
         model_get(a.model, p, values);
         assert_int_equal(model_put(b.model, to, values), Q_OK);
         for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
-            assert_int_equal(optimizer_get(a.optimizer, (enum optimizer_moment)moment, p, values), Q_OK);
-            assert_int_equal(optimizer_put(b.optimizer, (enum optimizer_moment)moment, to, values), Q_OK);
+            assert_int_equal(optimizer_get(a.optimizer, (enum optimizer_arena)moment, p, values), Q_OK);
+            assert_int_equal(optimizer_put(b.optimizer, (enum optimizer_arena)moment, to, values), Q_OK);
         }
     }
     optimizer_set_steps(b.optimizer, optimizer_steps(a.optimizer));

@@ -68,7 +68,7 @@ struct rig {
 static q_status set_up(struct rig *rig, struct comm *comm)
 {
     const struct model_shape shape = {.batch = SEQUENCES, .sequence = LENGTH, .training = true};
-    const struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0};
+    const struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0, false, 0};
     const q_random_key key = q_random_key_of(3, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++)
         rig->ids[i] = i % 5 ? (rig->ids[i - 1] * 3 + 1) % 211 : (int32_t)q_random_below(key, i, 211);
@@ -120,7 +120,7 @@ static q_status take_state(const struct rig *rig, struct course *course)
         for (size_t i = 0; i < count; i++) {
             if (parameters[i].kind == MODEL_BIAS)
                 continue;
-            Q_TRY(optimizer_get(rig->optimizer, (enum optimizer_moment)moment, &parameters[i],
+            Q_TRY(optimizer_get(rig->optimizer, (enum optimizer_arena)moment, &parameters[i],
                                 comm_rank(course->comm) == 0 ? course->values + course->elements : NULL));
             course->elements += parameters[i].count;
         }
