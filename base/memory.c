@@ -85,10 +85,12 @@ q_status q_alloc_aligned(size_t count, size_t size, void *out_pointer)
 {
     size_t bytes;
     Q_TRY(request_bytes(count, size, &bytes));
-    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* no wrap: bytes <= PTRDIFF_MAX */
-    void *memory = must_fail() ? NULL : aligned_alloc(ALIGNMENT, bytes);
-    if (!memory)
+    const bool large = bytes >= Q_HUGE_PAGE;
+    void *memory;
+    if (must_fail() || posix_memalign(&memory, large ? (size_t)Q_HUGE_PAGE : (size_t)ALIGNMENT, bytes))
         return out_of_memory(bytes);
+    if (large) /* a wish; whole huge pages only, what lies behind them may be others' */
+        (void)madvise(memory, bytes / Q_HUGE_PAGE * Q_HUGE_PAGE, MADV_HUGEPAGE);
     store_pointer(out_pointer, memory);
     return Q_OK;
 }

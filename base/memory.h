@@ -17,7 +17,8 @@
 #include <stdint.h>
 
 /* count x size bytes, uninitialised / zeroed, aligned to 64 bytes by q_alloc_aligned and to 16 by the others. *out is untouched
- * on failure (Q_ERR_MEMORY). A request of zero bytes gives a pointer that may be released. */
+ * on failure (Q_ERR_MEMORY). A request of zero bytes gives a pointer that may be released. From 2 MiB on q_alloc_aligned asks for huge
+ * pages, as q_alloc_pages does. */
 q_status q_alloc(size_t count, size_t size, void *out_pointer) Q_MUST_USE;
 q_status q_alloc_zero(size_t count, size_t size, void *out_pointer) Q_MUST_USE;
 q_status q_alloc_aligned(size_t count, size_t size, void *out_pointer) Q_MUST_USE;
