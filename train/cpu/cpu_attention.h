@@ -38,6 +38,9 @@ static inline struct attention_head attention_head_of(const struct op_attention 
 /* A block of scores has rows of CPU_SPAN floats and some more, so that equal columns of its rows do not share a cache set. */
 enum { ATTENTION_ROW = CPU_SPAN + CPU_PADDING };
 
+/* Queries or keys that the diagonal's products take at a time: whole groups of the kernel's rows on any instruction set. */
+enum { ATTENTION_STEP = 12 };
+
 /* Takes `count` floats, rounded up to whole cache lines, off the front of *room. */
 static inline float *attention_take(float **room, size_t count)
 {

@@ -7,14 +7,15 @@
 #include "train/ops.h"
 
 enum {
-    CPU_PADDING = 32,            /* floats: the widest micro-panel of any instruction set */
-    CPU_PACK_FLOATS = 1 << 21,   /* shared buffer for packed weights: 8 MiB, so that it stays in the last cache */
+    CPU_PADDING = 32, /* floats: the widest micro-panel of any instruction set */
+    CPU_PACK_FLOATS =
+        513 << 12, /* shared buffer for packed weights: 8 MiB, to stay in the last cache; a line between panels */
     CPU_LOGITS_FLOATS = 1 << 23, /* block of logits: rows are chosen to fit */
     CPU_LOGITS_ROWS_MIN = 48,
     CPU_LOGITS_ROWS_MAX = 512,
-    CPU_KEYS = 48,           /* attention backward: keys of a block */
+    CPU_KEYS = 96,           /* attention backward: keys of a block */
     CPU_QUERIES = 48,        /* attention forward: queries of a block */
-    CPU_SPAN = 512,          /* attention: keys (forward) or queries (backward) that a block meets at once */
+    CPU_SPAN = 256,          /* attention: keys (forward) or queries (backward) that a block meets at once */
     CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
     CPU_DEPTH = 256,         /* products: depth of a block; a panel of it, 16 KiB, stays in the first cache */
     CPU_A_ROWS = 240,        /* products: rows of a packed block of A */

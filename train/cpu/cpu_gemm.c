@@ -134,21 +134,30 @@ void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m)
     }
 }
 
+/* One panel of `columns` columns, `count` steps of k. */
+static inline void pack_panel(float *panel, const float *b, size_t stride, size_t count, size_t columns)
+{
+    for (size_t p = 0; p < count; p++, panel += GEMM_COLUMNS, b += stride) {
+        if (columns == GEMM_COLUMNS) {
+            vec_store(panel, vec_load(b));
+            vec_store(panel + VEC_LANES, vec_load(b + VEC_LANES));
+        } else {
+            for (size_t i = 0; i < GEMM_COLUMNS; i++)
+                panel[i] = i < columns ? b[i] : 0.0F;
+        }
+    }
+}
+
 void gemm_pack_rows(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n)
 {
-    for (size_t j = 0; j < n; j += GEMM_COLUMNS) {
-        float *panel = panels + j / GEMM_COLUMNS * panel_stride;
-        size_t columns = n - j < GEMM_COLUMNS ? n - j : GEMM_COLUMNS;
-        for (size_t p = 0; p < k; p++, panel += GEMM_COLUMNS) {
-            const float *row = b + p * stride + j;
-            if (columns == GEMM_COLUMNS) {
-                vec_store(panel, vec_load(row));
-                vec_store(panel + VEC_LANES, vec_load(row + VEC_LANES));
-            } else {
-                for (size_t i = 0; i < GEMM_COLUMNS; i++)
-                    panel[i] = i < columns ? row[i] : 0.0F;
-            }
-        }
+    enum {
+        STEPS = 8
+    }; /* rows of memory that are cut up together: a panel's width of one row alone is a single cache line */
+    for (size_t p = 0; p < k; p += STEPS) {
+        size_t count = k - p < STEPS ? k - p : STEPS;
+        for (size_t j = 0; j < n; j += GEMM_COLUMNS)
+            pack_panel(panels + j / GEMM_COLUMNS * panel_stride + p * GEMM_COLUMNS, b + p * stride + j, stride, count,
+                       n - j < GEMM_COLUMNS ? n - j : GEMM_COLUMNS);
     }
 }
 
@@ -185,18 +194,26 @@ static inline void transpose8(float *to, const float *from, size_t stride)
 enum { TRANSPOSE = 4 };
 #endif
 
+/* `count` steps of k of one panel, from `columns` rows of b; in whole squares where there are such. */
+static inline void pack_square(float *panel, const float *b, size_t stride, size_t count, size_t columns)
+{
+    for (size_t i = 0; i < GEMM_COLUMNS; i += TRANSPOSE) {
+        if (count == TRANSPOSE && i + TRANSPOSE <= columns) {
+            transpose8(panel + i, b + i * stride, stride);
+            continue;
+        }
+        for (size_t p = 0; p < count; p++)
+            for (size_t q = i; q < i + TRANSPOSE; q++)
+                panel[p * GEMM_COLUMNS + q] = q < columns ? b[q * stride + p] : 0.0F;
+    }
+}
+
 void gemm_pack_columns(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n)
 {
     for (size_t j = 0; j < n; j += GEMM_COLUMNS) {
         float *panel = panels + j / GEMM_COLUMNS * panel_stride;
-        for (size_t i = 0; i < GEMM_COLUMNS; i += TRANSPOSE) { /* TRANSPOSE rows of b at a time */
-            size_t p = 0;
-            if (j + i + TRANSPOSE <= n)
-                for (; p + TRANSPOSE <= k; p += TRANSPOSE)
-                    transpose8(panel + p * GEMM_COLUMNS + i, b + (j + i) * stride + p, stride);
-            for (; p < k; p++)
-                for (size_t q = 0; q < TRANSPOSE; q++)
-                    panel[p * GEMM_COLUMNS + i + q] = j + i + q < n ? b[(j + i + q) * stride + p] : 0.0F;
-        }
+        for (size_t p = 0; p < k; p += TRANSPOSE)
+            pack_square(panel + p * GEMM_COLUMNS, b + j * stride + p, stride, k - p < TRANSPOSE ? k - p : TRANSPOSE,
+                        n - j < GEMM_COLUMNS ? n - j : GEMM_COLUMNS);
     }
 }

@@ -44,6 +44,12 @@ static inline struct gemm_a gemm_a_packed(const float *data, size_t k)
     return (struct gemm_a){data, 1, GEMM_ROWS, gemm_a_group(k)};
 }
 
+/* Floats from one panel to the next: a cache line more than it holds, for the same reason. */
+static inline size_t gemm_panel(size_t k)
+{
+    return GEMM_COLUMNS * k + 16;
+}
+
 static inline size_t gemm_panels(size_t n)
 {
     return (n + GEMM_COLUMNS - 1) / GEMM_COLUMNS;

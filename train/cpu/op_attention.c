@@ -76,6 +76,21 @@ static void score_block(const struct attention_head *h, struct room *room, size_
     }
 }
 
+/* O = or += P V. On the diagonal ATTENTION_STEP queries at a time leave out the keys behind them, for which they have zeros. */
+static void mix_values(const struct attention_head *h, struct room *room, size_t first, size_t rows, size_t start,
+                       size_t count)
+{
+    size_t step = start + count > first + 1 ? (size_t)ATTENTION_STEP : rows;
+    for (size_t done = 0; done < rows; done += step) {
+        size_t queries = Q_MIN(step, rows - done), end = first + done + queries;
+        if (end > start)
+            gemm_multiply(room->out + done * h->v, h->v,
+                          gemm_a_rows(room->scores + done * ATTENTION_ROW, ATTENTION_ROW),
+                          room->values + start * GEMM_COLUMNS, h->length * GEMM_COLUMNS, queries, h->v,
+                          Q_MIN(count, end - start), start > 0);
+    }
+}
+
 static void query_block(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
                         size_t rows)
 {
@@ -87,8 +102,7 @@ static void query_block(const struct op_attention *a, const struct attention_hea
             size_t seen = first + row + 1; /* keys of this query */
             soften_row(room, row, seen > start ? Q_MIN(count, seen - start) : 0, count, a->scale, h->v, start == 0);
         }
-        gemm_multiply(room->out, h->v, gemm_a_rows(room->scores, ATTENTION_ROW), room->values + start * GEMM_COLUMNS,
-                      h->length * GEMM_COLUMNS, rows, h->v, count, start > 0);
+        mix_values(h, room, first, rows, start, count);
     }
     for (size_t row = 0; row < rows; row++) {
         float inverse = 1.0F / room->sum[row], *out = a->out + h->out_start + (first + row) * h->out_stride;

@@ -41,6 +41,18 @@ static void carve(struct room *room, const struct attention_head *h, float *floa
     room->dvalue = attention_take(&floats, CPU_KEYS * h->v);
 }
 
+static float inner_product(const float *x, const float *y, size_t n)
+{
+    vec sum = vec_zero();
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        sum = vec_fma(vec_load(x + i), vec_load(y + i), sum);
+    float rest = 0;
+    for (; i < n; i++)
+        rest += x[i] * y[i];
+    return vec_sum(sum) + rest;
+}
+
 static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room)
 {
     const float *dout = a->dout + h->out_start, *out = a->out + h->out_start;
@@ -49,10 +61,7 @@ static void prepare(const struct op_attention *a, const struct attention_head *h
     gemm_pack_columns(room->dout_by_column, h->v * GEMM_COLUMNS, dout, h->out_stride, h->v, h->length);
     gemm_pack_rows(room->dout, h->length * GEMM_COLUMNS, dout, h->out_stride, h->length, h->v);
     for (size_t t = 0; t < h->length; t++) {
-        float sum = 0;
-        for (size_t i = 0; i < h->v; i++)
-            sum += out[t * h->out_stride + i] * dout[t * h->out_stride + i];
-        room->inner[t] = sum;
+        room->inner[t] = inner_product(out + t * h->out_stride, dout + t * h->out_stride, h->v);
         room->lse[t] = a->lse[h->lse_start + t];
     }
     for (size_t t = h->length; t < cpu_round_up(h->length, GEMM_COLUMNS);
@@ -100,27 +109,54 @@ static size_t unseen_of(size_t token, size_t start, size_t count)
     return token > start ? Q_MIN(token - start, count) : 0;
 }
 
+/* C[rows, n] = or += P or dS [rows, count] times panels of the span's queries: dV and dK. On the diagonal, ATTENTION_STEP keys at a time leave out the queries
+ * before them, for which they have zeros. */
+static void sum_over_queries(float *c, size_t n, const float *p, const float *panels, size_t panel_stride, size_t first,
+                             size_t rows, size_t start, size_t count, bool accumulate)
+{
+    size_t done = unseen_of(first + rows, start, count) ? 0 : rows; /* behind the diagonal: all at once */
+    if (done)
+        gemm_multiply(c, n, gemm_a_rows(p, ATTENTION_ROW), panels, panel_stride, rows, n, count, accumulate);
+    for (; done < rows; done += ATTENTION_STEP) {
+        size_t unseen = unseen_of(first + done, start, count), keys = Q_MIN((size_t)ATTENTION_STEP, rows - done);
+        gemm_multiply(c + done * n, n, gemm_a_rows(p + done * ATTENTION_ROW + unseen, ATTENTION_ROW),
+                      panels + unseen * GEMM_COLUMNS, panel_stride, keys, n, count - unseen, accumulate);
+    }
+}
+
+/* dQ of the span += dS^T K: a query of the diagonal has the keys up to its own. */
+static void sum_over_keys(float *dq, const struct attention_head *h, const struct room *room, size_t first, size_t rows,
+                          size_t start, size_t count)
+{
+    size_t panel_stride = rows * GEMM_COLUMNS;
+    for (size_t done = 0, queries; done < count; done += queries) {
+        size_t seen = start + done + ATTENTION_STEP > first ? start + done + ATTENTION_STEP - first : 0;
+        queries = seen < rows ? Q_MIN((size_t)ATTENTION_STEP, count - done) : count - done;
+        if (seen > 0)
+            gemm_multiply(dq + done * h->q_stride, h->q_stride, gemm_a_columns(room->ds + done, ATTENTION_ROW),
+                          room->key_panels, panel_stride, queries, h->key, Q_MIN(seen, rows), true);
+    }
+}
+
 /* Keys first .. first + rows against the queries of one span. */
 static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
                      size_t rows, size_t start, size_t count, bool later)
 {
-    size_t key = h->key;
+    size_t key = h->key, panel = h->length * GEMM_COLUMNS;
     multiply_seen(room->p, gemm_a_rows(room->key, key), room->queries_by_column + start * key, key, first, rows, start,
                   count);
     for (size_t row = 0; row < rows; row++)
         soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
-    gemm_multiply(room->dvalue, h->v, gemm_a_rows(room->p, ATTENTION_ROW), room->dout + start * GEMM_COLUMNS,
-                  h->length * GEMM_COLUMNS, rows, h->v, count, later);
+    sum_over_queries(room->dvalue, h->v, room->p, room->dout + start * GEMM_COLUMNS, panel, first, rows, start, count,
+                     later);
     multiply_seen(room->ds, gemm_a_rows(h->value + first * h->kv_stride, h->kv_stride),
                   room->dout_by_column + start * h->v, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
                   unseen_of(first + row, start, count), start, count, a->scale);
-    gemm_multiply(room->dkey, key, gemm_a_rows(room->ds, ATTENTION_ROW), room->queries + start * GEMM_COLUMNS,
-                  h->length * GEMM_COLUMNS, rows, key, count, later);
-    float *dq = a->dq + (h->q - a->q) + start * h->q_stride;
-    gemm_multiply(dq, h->q_stride, gemm_a_columns(room->ds, ATTENTION_ROW), room->key_panels, rows * GEMM_COLUMNS,
-                  count, key, rows, true);
+    sum_over_queries(room->dkey, key, room->ds, room->queries + start * GEMM_COLUMNS, panel, first, rows, start, count,
+                     later);
+    sum_over_keys(a->dq + (h->q - a->q) + start * h->q_stride, h, room, first, rows, start, count);
 }
 
 static void key_block(struct op_context *context, const struct op_attention *a, const struct attention_head *h,

@@ -20,11 +20,11 @@ static void multiply_rows(const struct op_grouped *p, size_t e, size_t column, f
     for (size_t k = 0; k < p->k; k += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, p->k - k);
         if (p->kind == OP_NT)
-            gemm_pack_columns(panels, depth * GEMM_COLUMNS, b + column * p->k + k, p->k, depth, columns);
+            gemm_pack_columns(panels, gemm_panel(depth), b + column * p->k + k, p->k, depth, columns);
         else
-            gemm_pack_rows(panels, depth * GEMM_COLUMNS, b + k * p->n + column, p->n, depth, columns);
+            gemm_pack_rows(panels, gemm_panel(depth), b + k * p->n + column, p->n, depth, columns);
         struct gemm_a a = gemm_a_rows(p->a + first * p->k + k, p->k);
-        gemm_multiply(p->c + first * p->n + column, p->n, a, panels, depth * GEMM_COLUMNS, rows, columns, depth,
+        gemm_multiply(p->c + first * p->n + column, p->n, a, panels, gemm_panel(depth), rows, columns, depth,
                       p->accumulate || k > 0);
     }
 }
@@ -37,11 +37,11 @@ static void multiply_weights(const struct op_grouped *p, size_t e, size_t column
     float *c = p->c + e * p->expert_stride + column, *packed = panels + CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING);
     for (size_t row = first; row < end; row += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, end - row);
-        gemm_pack_rows(panels, depth * GEMM_COLUMNS, p->b + row * p->n + column, p->n, depth, columns);
+        gemm_pack_rows(panels, gemm_panel(depth), p->b + row * p->n + column, p->n, depth, columns);
         for (size_t i = 0; i < p->m; i += CPU_A_ROWS) {
             size_t rows = Q_MIN((size_t)CPU_A_ROWS, p->m - i);
             gemm_pack_a(packed, p->a + row * p->m + i, p->m, depth, rows);
-            gemm_multiply(c + i * p->n, p->n, gemm_a_packed(packed, depth), panels, depth * GEMM_COLUMNS, rows, columns,
+            gemm_multiply(c + i * p->n, p->n, gemm_a_packed(packed, depth), panels, gemm_panel(depth), rows, columns,
                           depth, true);
         }
     }

@@ -4,7 +4,10 @@
 
 #include "base/check.h"
 
-enum { TILES_WANTED = 8 /* for balance between a few threads; smaller tiles only where C has too few */ };
+enum {
+    TILES_WANTED = 8,  /* for balance between a few threads; smaller tiles only where C has too few */
+    PACK_COLUMNS = 64, /* of B that are packed together: whole panels of any instruction set */
+};
 
 struct tiling {
     size_t rows, columns;
@@ -34,17 +37,18 @@ struct job {
     float *panels;
 };
 
-static void pack_panel(void *context, unsigned worker, size_t panel)
+static void pack_part(void *context, unsigned worker, size_t part)
 {
     (void)worker;
     const struct job *job = context;
     const struct op_matmul *p = job->product;
-    size_t j = panel * GEMM_COLUMNS, columns = Q_MIN((size_t)GEMM_COLUMNS, job->n - j), first = job->n0 + j;
-    float *to = job->panels + panel * job->k * GEMM_COLUMNS;
+    size_t j = part * PACK_COLUMNS, columns = Q_MIN((size_t)PACK_COLUMNS, job->n - j), first = job->n0 + j;
+    size_t stride = gemm_panel(job->k);
+    float *to = job->panels + j / GEMM_COLUMNS * stride;
     if (p->kind == OP_NT)
-        gemm_pack_columns(to, 0, p->b + first * p->b_stride + job->k0, p->b_stride, job->k, columns);
+        gemm_pack_columns(to, stride, p->b + first * p->b_stride + job->k0, p->b_stride, job->k, columns);
     else
-        gemm_pack_rows(to, 0, p->b + job->k0 * p->b_stride + first, p->b_stride, job->k, columns);
+        gemm_pack_rows(to, stride, p->b + job->k0 * p->b_stride + first, p->b_stride, job->k, columns);
 }
 
 /* A of a tile from depth k on: in place, or packed where it is stored transposed. */
@@ -62,7 +66,7 @@ static void multiply_tile(void *context, unsigned worker, size_t tile)
     const struct op_matmul *p = job->product;
     size_t i = tile % job->row_tiles * job->tiling.rows, j = tile / job->row_tiles * job->tiling.columns;
     size_t rows = Q_MIN(job->tiling.rows, p->m - i), columns = Q_MIN(job->tiling.columns, job->n - j);
-    size_t panel_stride = job->k * GEMM_COLUMNS;
+    size_t panel_stride = gemm_panel(job->k);
     for (size_t k = 0; k < job->k; k += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, job->k - k);
         struct gemm_a a = tile_a(p, i, rows, job->k0 + k, depth, cpu_scratch(job->context, worker));
@@ -82,7 +86,7 @@ void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *pr
         job.k0 = k0;
         job.k = Q_MIN((size_t)K_PASS, k - k0);
         job.accumulate = product->accumulate || k0 > 0;
-        size_t panels_max = context->pack_floats / (job.k * GEMM_COLUMNS);
+        size_t panels_max = context->pack_floats / gemm_panel(job.k);
         /* a pass ends at a multiple of the widest tile, so that its tiles are the same as in one pass */
         size_t pass = Q_MAX(panels_max * GEMM_COLUMNS / 512 * 512, (size_t)512);
         for (size_t n0 = 0; n0 < n; n0 += pass) {
@@ -90,8 +94,8 @@ void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *pr
             job.n = Q_MIN(pass, n - n0);
             job.tiling = choose_tiling(product->kind, m, job.n);
             job.row_tiles = (size_t)q_ceil_div(m, job.tiling.rows);
-            q_check(gemm_panels(job.n) * GEMM_COLUMNS * job.k <= context->pack_floats);
-            q_pool_for(context->pool, gemm_panels(job.n), pack_panel, &job);
+            q_check(gemm_panels(job.n) * gemm_panel(job.k) <= context->pack_floats);
+            q_pool_for(context->pool, q_ceil_div(job.n, PACK_COLUMNS), pack_part, &job);
             q_pool_for(context->pool, job.row_tiles * (size_t)q_ceil_div(job.n, job.tiling.columns), multiply_tile,
                        &job);
         }
