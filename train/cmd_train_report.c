@@ -159,7 +159,7 @@ static q_status put_loss(struct page *page)
          false);
     Q_TRY(plot_sources(page));
     if (last(page, "balance_loss") > 0)
-        plot_one(page, "balance_loss", "Sequence-wise balance loss", "loss", true);
+        plot_one(page, "balance_loss", "Balance loss", "loss", true);
     return Q_OK;
 }
 

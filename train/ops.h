@@ -136,7 +136,7 @@ struct op_router {
 };
 
 /* Sequence-wise balance loss (report, equations 17-20): per sequence alpha * sum_i f_i P_i; f_i = E / (K T) * how often i is in the top
- * K of s alone, P_i = mean over t of s_i / sum_j s_j. f is constant for the gradient. */
+ * K of s alone, P_i = mean over t of s_i / sum_j s_j. f is constant for the gradient. Batch-wise (section 4.5.3) it is that of one sequence of all tokens. */
 struct op_balance {
     size_t batch, sequence, experts, top_k;
     const op_acc *scores; /* [N, E] */

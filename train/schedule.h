@@ -13,7 +13,7 @@ struct schedule_point {
     double rate;        /* learning rate */
     uint64_t sequences; /* batch */
     double gamma;       /* step of the routing bias; 0: it stays */
-    double alpha;       /* weight of the sequence-wise balance loss */
+    double alpha;       /* weight of the balance loss */
     double lambda;      /* weight of the MTP modules' losses; says nothing where the model has none */
 };
 

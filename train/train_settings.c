@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 static const char *const recompute_kinds[] = {"none", "norms", NULL};
+static const char *const balance_overs[] = {"sequence", "micro_batch", NULL};
 static const char *const rate_kinds[] = {"constant", "linear", "cosine", "root", NULL};
 
 #define AT(member) offsetof(struct train_settings, member)
@@ -137,30 +138,40 @@ static const struct q_setting optimizer_rows[] = {
 static const struct q_settings_table optimizer_table = {"optimizer", optimizer_rows,
                                                         sizeof(((struct train_settings *)0)->optimizer)};
 
-static const struct q_setting balance_rows[] = {{.name = "rate",
-                                                 .type = Q_SETTING_DOUBLE,
-                                                 .tag = Q_TAG_SCHEDULE,
-                                                 .offset = IN(balance, rate),
-                                                 .standard = "0.001",
-                                                 .max = 1,
-                                                 .meaning = "gamma: how far the routing bias of an expert moves in a "
-                                                            "step, up when it had too few tokens, down when too many"},
-                                                {.name = "until",
-                                                 .type = Q_SETTING_COUNT,
-                                                 .tag = Q_TAG_SCHEDULE,
-                                                 .offset = IN(balance, until),
-                                                 .unit = "tokens",
-                                                 .standard = "0",
-                                                 .max = 1e18,
-                                                 .meaning = "the biases stay as they are from here on; 0: never"},
-                                                {.name = "loss",
-                                                 .type = Q_SETTING_DOUBLE,
-                                                 .tag = Q_TAG_SCHEDULE,
-                                                 .offset = IN(balance, loss),
-                                                 .standard = "0.0001",
-                                                 .max = 1,
-                                                 .meaning = "alpha: weight of the sequence-wise balance loss"},
-                                                {0}};
+static const struct q_setting balance_rows[] = {
+    {.name = "rate",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(balance, rate),
+     .standard = "0.001",
+     .max = 1,
+     .meaning = "gamma: how far the routing bias of an expert moves in a "
+                "step, up when it had too few tokens, down when too many"},
+    {.name = "until",
+     .type = Q_SETTING_COUNT,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(balance, until),
+     .unit = "tokens",
+     .standard = "0",
+     .max = 1e18,
+     .meaning = "the biases stay as they are from here on; 0: never"},
+    {.name = "loss",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(balance, loss),
+     .standard = "0.0001",
+     .max = 1,
+     .meaning = "alpha: weight of the balance loss; 0: none"},
+    {.name = "loss_over",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(balance, loss_over),
+     .standard = "sequence",
+     .choices = balance_overs,
+     .meaning = "what the balance loss wants evenly loaded: each `sequence`, as in "
+                "the report; or each `micro_batch` of a rank as a whole, the "
+                "report's batch-wise loss where that is a rank's whole batch"},
+    {0}};
 static const struct q_settings_table balance_table = {"balance", balance_rows,
                                                       sizeof(((struct train_settings *)0)->balance)};
 

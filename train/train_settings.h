@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+enum balance_over { BALANCE_OVER_SEQUENCE, BALANCE_OVER_MICRO_BATCH };
 enum recompute_kind { RECOMPUTE_NONE, RECOMPUTE_NORMS };
 enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE, RATE_ROOT };
 
@@ -49,7 +50,8 @@ struct train_settings {
     struct {
         double rate;    /* gamma: step of the routing bias */
         uint64_t until; /* tokens; 0: always */
-        double loss;    /* alpha of the sequence-wise balance loss */
+        double loss;    /* alpha of the balance loss */
+        int loss_over;  /* enum balance_over */
     } balance;
 
     int recompute; /* enum recompute_kind */

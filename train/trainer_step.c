@@ -56,6 +56,8 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
     struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
                                 .balance_alpha = point->alpha,
                                 .balance = 1.0 / (double)point->sequences,
+                                .balance_over_batch =
+                                    trainer->setup.settings->balance.loss_over == BALANCE_OVER_MICRO_BATCH,
                                 .mtp = point->lambda,
                                 .z_loss = trainer->setup.settings->z_loss};
     const struct comm_slice share = comm_share((size_t)point->sequences, trainer->ranks, trainer->rank);

@@ -16,7 +16,7 @@ enum { BATCH = 2, LENGTH = 7, TOKENS = BATCH * LENGTH, ELEMENTS = 7 /* of each t
 
 /* A difference over four points: its own error goes with the step's fourth power, so that the step may be wider, but not so
  * wide that a token chooses other experts. */
-static const double STEP = 3e-5, ABSOLUTE = 1e-9, RELATIVE = 1e-6;
+static const double STEP = 3e-5, ABSOLUTE = 1e-9, RELATIVE = 1e-6, ALPHA = 0.9 /* of the balance loss */;
 
 static const struct model_config usual = {.vocab_size = 37,
                                           .hidden_size = 18,
@@ -49,12 +49,14 @@ struct fixture {
     struct op_context *context;
     struct model *model;
     double z_loss;
+    bool over_batch; /* the balance loss */
     int32_t ids[TOKENS], targets[TOKENS];
 };
 
 static void set_up(struct fixture *f, const struct model_config *config)
 {
     f->z_loss = 0;
+    f->over_batch = false;
     plain_table(&f->ops);
     assert_int_equal(op_table_check(&f->ops), Q_OK);
     assert_int_equal(f->ops.create(NULL, &f->context), Q_OK);
@@ -88,12 +90,57 @@ static void tear_down(struct fixture *f)
     f->ops.release(f->context);
 }
 
+/* alpha sum_i f_i P_i over `tokens` tokens, out of a router's scores. */
+static double balance_of(const op_acc *scores, size_t tokens, size_t experts, size_t top_k)
+{
+    double loss = 0;
+    for (size_t i = 0; i < experts; i++) {
+        double often = 0, share = 0;
+        for (size_t t = 0; t < tokens; t++) {
+            const op_acc *s = scores + t * experts;
+            size_t better = 0;
+            double sum = 0;
+            for (size_t j = 0; j < experts; j++) {
+                better += s[j] > s[i];
+                sum += s[j];
+            }
+            often += better < top_k;
+            share += s[i] / sum;
+        }
+        loss += often * (double)experts / (double)(top_k * tokens) * share / (double)tokens;
+    }
+    return ALPHA * loss;
+}
+
+/* The sum over sequences and routers, as the report writes it: of each sequence, or of all tokens as one. */
+static double balance_by_definition(const struct fixture *f)
+{
+    const struct model_config *config = model_get_config(f->model);
+    const size_t experts = (size_t)config->n_routed_experts, top_k = (size_t)config->num_experts_per_tok;
+    double total = 0;
+    for (size_t r = 0; r < model_routers(f->model); r++) {
+        op_acc scores[TOKENS * 8];
+        const size_t length = model_router_length(f->model, r);
+        assert_true(experts <= 8);
+        model_get_routing(f->model, r, NULL, scores);
+        for (size_t b = 0; b < BATCH; b++)
+            total += f->over_batch ? balance_of(scores, BATCH * length, experts, top_k)
+                                   : balance_of(scores + b * length * experts, length, experts, top_k);
+    }
+    return total;
+}
+
 /* The scalar whose gradient the backward gives; the gradients of this call alone are left behind. */
 static double loss_of(struct fixture *f)
 {
     struct model_batch batch = {BATCH, LENGTH, f->ids, f->targets};
     size_t modules = (size_t)model_get_config(f->model)->num_nextn_predict_layers;
-    struct model_scale scale = {.loss = 0.7, .balance_alpha = 0.9, .balance = 0.3, .mtp = 0.6, .z_loss = f->z_loss};
+    struct model_scale scale = {.loss = 0.7,
+                                .balance_alpha = ALPHA,
+                                .balance = 0.3,
+                                .balance_over_batch = f->over_batch,
+                                .mtp = 0.6,
+                                .z_loss = f->z_loss};
     op_acc losses[TOKENS];
     double balance, sum = 0;
     model_clear_gradients(f->model);
@@ -107,6 +154,7 @@ static double loss_of(struct fixture *f)
             sum += scale.mtp / (double)modules * losses[i];
         assert_true((losses[3 - d] == 0) == (d <= 3)); /* the target that is none, d places before it */
     }
+    assert_true(fabs(balance - balance_by_definition(f)) < 1e-12 * balance || balance == 0);
     sum += scale.z_loss * model_squared_log_z(f->model);
     return scale.loss * sum + scale.balance * balance;
 }
@@ -145,11 +193,12 @@ static bool check_parameter(struct fixture *f, const struct model_parameter *p, 
     return any;
 }
 
-static void check_with(const struct model_config *config, double z_loss)
+static void check_with(const struct model_config *config, double z_loss, bool over_batch)
 {
     struct fixture f;
     set_up(&f, config);
     f.z_loss = z_loss;
+    f.over_batch = over_batch;
     size_t count, live = 0, trained = 0;
     const struct model_parameter *parameters = model_parameters(f.model, &count);
     op_acc *gradients, worst = 0;
@@ -171,7 +220,7 @@ static void check_with(const struct model_config *config, double z_loss)
 
 static void check_variant(const struct model_config *config)
 {
-    check_with(config, 0);
+    check_with(config, 0, false);
 }
 
 /* The model's numbers, kept from the day when it agreed with transformers (test_golden.c): a change of the architecture by accident is seen without
@@ -282,7 +331,15 @@ static void loss_of_the_denominator(void **state)
     struct model_config config = usual;
     config.num_hidden_layers = 2;
     config.num_nextn_predict_layers = 1;
-    check_with(&config, 0.3);
+    check_with(&config, 0.3, false);
+}
+
+static void balance_of_the_micro_batch(void **state)
+{
+    (void)state;
+    struct model_config config = usual;
+    config.num_nextn_predict_layers = 1;
+    check_with(&config, 0, true);
 }
 
 static void rows_of_padding(void **state)
@@ -333,6 +390,7 @@ int main(void)
         cmocka_unit_test(head_and_embedding_in_one),
         cmocka_unit_test(rows_of_padding),
         cmocka_unit_test(loss_of_the_denominator),
+        cmocka_unit_test(balance_of_the_micro_batch),
         cmocka_unit_test(gradients_of_micro_batches_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

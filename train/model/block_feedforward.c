@@ -170,20 +170,21 @@ static void balance_backward(struct model *model, const struct layer_activations
                              double *balance_loss)
 {
     struct scratch *r = &model->scratch;
-    struct op_balance balance = {.batch = model->batch,
-                                 .sequence = model->sequence,
+    const size_t parts = scale->balance_over_batch ? 1 : model->batch, sequences = model->batch / parts; /* of a part */
+    struct op_balance balance = {.batch = parts,
+                                 .sequence = sequences * model->sequence,
                                  .experts = model->sizes.experts,
                                  .top_k = model->sizes.top_k,
                                  .scores = a->scores,
                                  .alpha = (op_acc)scale->balance_alpha,
                                  .loss = r->balance_losses,
                                  .dscores = r->dscores,
-                                 .grad_scale = (op_acc)scale->balance};
+                                 .grad_scale = (op_acc)(scale->balance * (double)sequences)};
     model->ops->balance(model->context, &balance);
-    for (size_t b = 0; b < model->batch; b++) {
+    for (size_t b = 0; b < parts; b++) {
         op_acc loss;
         model->ops->copy_out(model->context, &loss, r->balance_losses + b, sizeof(loss));
-        *balance_loss += (double)loss;
+        *balance_loss += (double)sequences * (double)loss;
     }
 }
 

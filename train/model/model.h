@@ -106,9 +106,11 @@ q_status model_logits(struct model *model, size_t first, size_t count, op_acc *l
 struct model_scale {
     double loss; /* sum of token losses: 1 / (targets of the whole global batch) */
 
-    /* Sum over sequences and routers of the sequence-wise balance loss, whose own weight is balance_alpha (0: off): 1 / (sequences of the whole global
-     * batch). */
+    /* Sum over sequences and routers of the balance loss, whose own weight is balance_alpha (0: off): 1 / (sequences of the whole global batch). It is of
+     * each sequence (report, eq. 17 to 20); with balance_over_batch of the micro-batch as if it were one sequence (section 4.5.3), and each of its
+     * sequences has that loss. */
     double balance_alpha, balance;
+    bool balance_over_batch;
 
     /* lambda. Sums of the token losses of each of the D modules: loss * mtp / D, so that they are divided by the targets of the model's own (report,
      * eq. 24 and 25). 0: the modules are not run, and count nothing. */
