@@ -102,7 +102,9 @@ static const struct q_setting top_rows[] = {
     SECTION(1, "dedup", Q_TAG_IDENTITY, "stage 2: [dedup.md](dedup.md)"),
     SECTION(2, "tokenizer", Q_TAG_IDENTITY, "stage 3: [tokenizer.md](tokenizer.md)"),
     SECTION(3, "shards", Q_TAG_IDENTITY, "stage 4: [shards.md](shards.md)"),
-    SECTION(4, "model", Q_TAG_IDENTITY, "a name of recipes/models/, or the model's shape as such a file has it"),
+    SECTION(
+        4, "model", Q_TAG_IDENTITY,
+        "a name of recipes/models/, or the model's shape as such a file has it, or `name` and what is to be otherwise"),
     SECTION(5, "train", Q_TAG_IDENTITY, "stage 5: [train.md](train.md)"),
     SECTION(6, "eval", Q_TAG_IDENTITY, "stage 6: [eval.md](eval.md)"),
     SECTION(7, "executor", Q_TAG_OPERATIONAL, "where the run's programs run, and their limits"),
@@ -185,7 +187,8 @@ static bool can_step_out(const char *folder)
 {
     const char *name = q_fs_base_name(folder);
     struct stat st;
-    return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(folder, &st) == 0 &&
+           S_ISDIR(st.st_mode);
 }
 
 /* The run's folder as a person would write it: "recipes" and "../demo/run" make "demo/run". */

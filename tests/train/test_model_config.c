@@ -266,6 +266,28 @@ static void sizes_out_of_range_are_told(void **state)
         fail_msg("%s", q_error_text());
 }
 
+static void a_shape_may_stand_over_a_named_one(void **state)
+{
+    (void)state;
+    struct q_arena arena = {0};
+    struct q_node *root;
+    struct model_config nano, config;
+    load("nano", &nano);
+    assert_int_equal(q_yaml_parse(q_string_of("{name: nano, num_nextn_predict_layers: 1}"), "test", &arena, &root),
+                     Q_OK);
+    assert_int_equal(model_config_load(root, QUERN_SOURCE "/recipes", &arena, &config), Q_OK);
+    assert_int_equal(config.num_nextn_predict_layers, 1);
+    config.num_nextn_predict_layers = 0;
+    assert_memory_equal(&config, &nano, sizeof nano);
+    assert_int_equal(q_yaml_parse(q_string_of("{name: huge, vocab_size: 9}"), "test", &arena, &root), Q_OK);
+    assert_int_equal(model_config_load(root, QUERN_SOURCE "/recipes", &arena, &config), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "no model 'huge'"));
+    assert_int_equal(q_yaml_parse(q_string_of("{name: nano, vocab: 9}"), "test", &arena, &root), Q_OK);
+    assert_int_equal(model_config_load(root, QUERN_SOURCE "/recipes", &arena, &config), Q_ERR_USAGE);
+    assert_non_null(strstr(q_error_text(), "vocab_size"));
+    q_arena_release(&arena);
+}
+
 static void names_that_do_not_exist_are_told(void **state)
 {
     (void)state;
@@ -283,11 +305,12 @@ static void names_that_do_not_exist_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(named_sizes_have_their_parameters), cmocka_unit_test(published_totals_are_met),
-        cmocka_unit_test(counts_agree_with_the_table),       cmocka_unit_test(operations_are_counted),
-        cmocka_unit_test(config_json_there_and_back),        cmocka_unit_test(published_quantization_is_taken),
-        cmocka_unit_test(what_is_not_computed_is_refused),   cmocka_unit_test(sizes_out_of_range_are_told),
-        cmocka_unit_test(names_that_do_not_exist_are_told),  cmocka_unit_test(the_page_is_current),
+        cmocka_unit_test(named_sizes_have_their_parameters),  cmocka_unit_test(published_totals_are_met),
+        cmocka_unit_test(counts_agree_with_the_table),        cmocka_unit_test(operations_are_counted),
+        cmocka_unit_test(config_json_there_and_back),         cmocka_unit_test(published_quantization_is_taken),
+        cmocka_unit_test(what_is_not_computed_is_refused),    cmocka_unit_test(sizes_out_of_range_are_told),
+        cmocka_unit_test(names_that_do_not_exist_are_told),   cmocka_unit_test(the_page_is_current),
+        cmocka_unit_test(a_shape_may_stand_over_a_named_one),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -11,14 +11,41 @@ static q_status load_tree(const struct q_node *node, struct q_arena *arena, stru
     return q_context(model_config_check(out), "%s", node->file);
 }
 
-q_status model_config_named(const char *name, const char *recipe_folder, struct q_arena *arena,
-                            struct model_config *out)
+static q_status read_named(const char *name, const char *recipe_folder, struct q_arena *arena, struct q_node **tree)
 {
     const char *file;
     Q_TRY(q_recipe_find("model", name, recipe_folder, arena, &file));
+    return q_yaml_read(file, arena, tree);
+}
+
+q_status model_config_named(const char *name, const char *recipe_folder, struct q_arena *arena,
+                            struct model_config *out)
+{
     struct q_node *tree;
-    Q_TRY(q_yaml_read(file, arena, &tree));
+    Q_TRY(read_named(name, recipe_folder, arena, &tree));
     return load_tree(tree, arena, out);
+}
+
+/* A mapping's own settings over those of the file that its `name` names. */
+static q_status put_over_named(const struct q_node *node, const struct q_node *named, const char *recipe_folder,
+                               struct q_arena *arena, const struct q_node **out)
+{
+    const char *name;
+    struct q_node *tree, *own, **link;
+    Q_TRY(q_arena_cstring(arena, named->text, &name));
+    Q_TRY(q_node_context(named, read_named(name, recipe_folder, arena, &tree)));
+    Q_TRY(q_arena_alloc(arena, 1, sizeof *own, &own));
+    *own = *node;
+    link = &own->children;
+    for (const struct q_node *child = node->children; child; child = child->next) {
+        if (child == named)
+            continue;
+        Q_TRY(q_arena_alloc(arena, 1, sizeof **link, link));
+        **link = *child;
+        link = &(*link)->next;
+    }
+    *link = NULL;
+    return q_node_merge(tree, own, arena, out);
 }
 
 q_status model_config_load(const struct q_node *node, const char *recipe_folder, struct q_arena *arena,
@@ -26,6 +53,9 @@ q_status model_config_load(const struct q_node *node, const char *recipe_folder,
 {
     if (!node)
         return q_fail(Q_ERR_USAGE, "the recipe has no 'model'; give a name such as 'nano', or a mapping");
+    const struct q_node *named = node->kind == Q_NODE_MAP ? q_node_child(node, "name") : NULL;
+    if (named)
+        Q_TRY(put_over_named(node, named, recipe_folder, arena, &node));
     if (node->kind == Q_NODE_MAP)
         return load_tree(node, arena, out);
     if (node->kind != Q_NODE_SCALAR)
