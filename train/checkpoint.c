@@ -56,6 +56,8 @@ static q_status write_trainer_json(const char *folder, const struct checkpoint_s
     }
     const char *path;
     q_hash hash;
+    if (!status && (position->shown.high || position->shown.low))
+        status = q_json_set(json, "mixture", json_string(q_hash_hex(position->shown, hex)));
     if (!status)
         status = state_hashes_put(hashes, json);
     if (!status && state->window && state->window->count && !(status = guard_window_json(state->window, &window)))
@@ -282,6 +284,11 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
     Q_TRY(q_json_get_u64(json, folder, "step", &position->step));
     Q_TRY(q_json_get_u64(json, folder, "samples", &position->samples));
     Q_TRY(q_json_get_u64(json, folder, "tokens", &position->tokens));
+    position->shown = (q_hash){0};
+    if (json_object_get(json, "mixture")) {
+        Q_TRY(q_json_get_string(json, folder, "mixture", &hex));
+        Q_TRY(q_hash_parse(hex, &position->shown));
+    }
     Q_TRY(q_json_get_string(json, folder, "run", &hex));
     if (out_run)
         Q_TRY(q_hash_parse(hex, out_run));

@@ -22,6 +22,8 @@ struct train_position {
     uint64_t step;    /* optimizer steps taken */
     uint64_t samples; /* of the data order gone by: sequences trained on, and those that were skipped (skips.h) */
     uint64_t tokens;  /* targets trained on */
+    q_hash
+        shown; /* of the order of the data up to `samples` (mixture_hash): set where a place is saved, zero where it is not known */
 };
 
 /* The step in a checkpoint's name, "step-00000400"; false for any other name, also for that of one being written. */

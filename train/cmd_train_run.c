@@ -6,6 +6,7 @@
 #include "base/plan.h"
 #include "base/recipe.h"
 #include "base/threads.h"
+#include "shards/mixture.h"
 #include "shards/shards.h"
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_train.h"
@@ -60,6 +61,9 @@ static q_status load_recipe(struct run *run)
     struct q_arena *arena = &run->recipe.arena;
     Q_TRY(q_settings_load(&train_settings_table, q_recipe_section(&run->recipe, "train"), arena, &run->settings));
     Q_TRY(train_settings_check(&run->settings, run->recipe.file));
+    struct mixture_piece *pieces;
+    size_t count;
+    Q_TRY(mixture_pieces(&run->recipe, arena, &pieces, &count)); /* what is wrong with them is told before any work */
     Q_TRY(model_config_load(q_recipe_section(&run->recipe, "model"), run->recipe.folder, arena, &run->config));
     if (run->settings.from)
         Q_TRY(q_fs_join(arena, run->recipe.folder, run->settings.from, &run->from_folder));

@@ -1,5 +1,7 @@
 #include "train/train_settings.h"
 
+#include "shards/mixture.h"
+
 #include <stddef.h>
 
 static const char *const recompute_kinds[] = {"none", "norms", NULL};
@@ -334,6 +336,14 @@ static const struct q_setting rows[] = {
      .offset = AT(balance),
      .table = &balance_table,
      .meaning = "keeping the experts evenly loaded"},
+    {.name = "mixture",
+     .type = Q_SETTING_LIST,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = AT(mixture),
+     .table = &mixture_piece_table,
+     .meaning =
+         "the sources' weights as a function of tokens: pieces, each up to where the next one begins; before the "
+         "first one `inputs[].weight`. What a run has been shown cannot be changed any more"},
     {.name = "recompute",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_OPERATIONAL,

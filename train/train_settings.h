@@ -54,6 +54,9 @@ struct train_settings {
         int loss_over;  /* enum balance_over */
     } balance;
 
+    struct q_setting_list
+        mixture; /* for its table and its place in the journal: who wants the pieces asks mixture_pieces (shards/mixture.h) */
+
     int recompute; /* enum recompute_kind */
     double z_loss; /* weight of the mean of log(Z)^2 */
 

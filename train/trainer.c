@@ -152,11 +152,23 @@ static struct checkpoint_keep keep_of(const struct trainer *trainer)
     return (struct checkpoint_keep){settings->checkpoint.keep_last, settings->checkpoint.keep_every};
 }
 
+static q_hash shown_hash(const struct trainer *trainer)
+{
+    return mixture_hash(trainer->feed.mixture, trainer->position.samples);
+}
+
 q_status trainer_read_latest(struct trainer *trainer)
 {
     Q_TRY(checkpoint_read(trainer->setup.run_folder, trainer->model, trainer->optimizer, trainer->setup.run,
                           &trainer->position, &trainer->window));
     trainer->saved_step = trainer->position.step;
+    const q_hash shown = trainer->position.shown, planned = shown_hash(trainer);
+    const bool known = shown.high || shown.low; /* older checkpoints do not say */
+    if (known && !q_hash_equal(shown, planned))
+        return q_fail(Q_ERR_USAGE,
+                      "the recipe's mixture differs before the %" PRIu64
+                      " tokens that the run has been shown; set 'train.mixture' back to what it was up to there",
+                      trainer->position.samples * trainer->shards->sequence_tokens);
     return Q_OK;
 }
 
@@ -408,6 +420,7 @@ static q_status write_now(struct trainer *trainer)
     Q_TRY(trainer_collect_checkpoint(trainer, true));
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
+    trainer->position.shown = shown_hash(trainer);
     const struct checkpoint_keep keep = keep_of(trainer);
     const struct checkpoint_state state = state_of(trainer);
     struct checkpoint_written written;
@@ -421,6 +434,7 @@ static q_status write_now(struct trainer *trainer)
 static q_status start_writing(struct trainer *trainer)
 {
     const struct checkpoint_keep keep = keep_of(trainer);
+    trainer->position.shown = shown_hash(trainer);
     if (trainer->leads)
         return checkpoint_writer_start(trainer->writer, &trainer->position, &trainer->window, &keep);
     trainer->saved_step = trainer->position.step;

@@ -7,6 +7,7 @@
 #include "shards/mixture.h"
 #include "shards/order.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -266,6 +267,122 @@ static void bounded_and_unbounded(void **state)
     mixture_release(mixture);
 }
 
+/* In every run of 64 samples each source has its share, within two draws; small sources do not meet. */
+static void blocks_have_their_shares(void **state)
+{
+    (void)state;
+    struct shards shards;
+    struct shards_source sources[4];
+    const uint64_t sequences[4] = {5000, 3000, 1990, 10};
+    make_shards(&shards, sources, sequences, 4);
+    struct mixture *mixture;
+    assert_int_equal(mixture_create(&shards, 3, NULL, &mixture), Q_OK);
+    uint64_t seen[4] = {0};
+    for (uint64_t position = 0; position < 30000; position++) {
+        seen[sample_at(mixture, position).source]++;
+        for (size_t s = 0; s < 4; s++) {
+            const double share = (double)sequences[s] / 10000 * (double)(position + 1);
+            assert_true(fabs((double)seen[s] - share) < 64);
+            if ((position + 1) % 10000 == 0)
+                assert_int_equal(seen[s], sequences[s] * ((position + 1) / 10000));
+        }
+    }
+    mixture_release(mixture);
+}
+
+enum { CHANGE_SAMPLES = 6000 };
+
+/* Samples of a mixture whose weights change at `at` (0: never), and again at 4,500. */
+static void changed_samples(struct shards *shards, uint64_t at, struct mixture_sample *samples, q_hash *hash)
+{
+    struct mixture *mixture;
+    assert_int_equal(mixture_create(shards, 3, (const struct mixture_weight[]){{1, 0}, {1, 0}, {1, 3}}, &mixture),
+                     Q_OK);
+    if (at) {
+        assert_int_equal(mixture_change(mixture, at, (const double[]){0.5, 2, 1}), Q_OK);
+        assert_int_equal(mixture_change(mixture, 4500, (const double[]){0, 1, 1}), Q_OK);
+    }
+    for (uint64_t position = 0; position < CHANGE_SAMPLES; position++)
+        samples[position] = sample_at(mixture, position);
+    for (size_t i = 0; i < 3; i++)
+        hash[i] = mixture_hash(mixture, (uint64_t)i * 2000);
+    mixture_release(mixture);
+}
+
+/* Whatever the place of a change: what comes before is as it was; from the next block on the new weights hold; and no source leaves a sequence of its epoch out
+ * or shows it again. */
+static void weights_change_at_any_place(void **state)
+{
+    (void)state;
+    struct shards shards;
+    struct shards_source sources[3];
+    const uint64_t sequences[3] = {900, 500, 300};
+    static struct mixture_sample still[CHANGE_SAMPLES], changed[CHANGE_SAMPLES];
+    static unsigned shown[3][64][900];
+    q_hash hash_still[3], hash[3];
+    make_shards(&shards, sources, sequences, 3);
+    changed_samples(&shards, 0, still, hash_still);
+    for (uint64_t at = 1700; at < 3500; at += 61) {
+        uint64_t drawn[3] = {0}, late[3] = {0};
+        changed_samples(&shards, at, changed, hash);
+        assert_memory_equal(still, changed, at * sizeof *still);
+        assert_true(q_hash_equal(hash[0], hash_still[0]));
+        if (at + 128 <= 2000 || at >= 2000)
+            assert_true(q_hash_equal(hash[1], hash_still[1]) == (at >= 2000));
+        assert_true(!q_hash_equal(hash[2], hash_still[2]));
+        memset(shown, 0, sizeof shown);
+        for (size_t i = 0; i < CHANGE_SAMPLES; i++) {
+            const struct mixture_sample *sample = &changed[i];
+            assert_true(sample->epoch < 64);
+            drawn[sample->source]++;
+            shown[sample->source][sample->epoch][sample->sequence - sources[sample->source].first_sequence]++;
+            late[sample->source] += i >= 4500 + 100;
+        }
+        assert_int_equal(late[0], 0);
+        assert_int_equal(drawn[2], 900); /* its bound */
+        for (size_t s = 0; s < 3; s++)
+            for (uint64_t epoch = 0, left = drawn[s]; epoch < 64; epoch++) {
+                const uint64_t wanted = Q_MIN(left, sequences[s]);
+                uint64_t sum = 0;
+                for (uint64_t i = 0; i < sequences[s]; i++) {
+                    assert_true(shown[s][epoch][i] <= 1);
+                    sum += shown[s][epoch][i];
+                }
+                assert_true(left < sequences[s] + 64 || sum == wanted); /* the last one is under way */
+                left -= wanted;
+            }
+    }
+}
+
+static void changes_that_cannot_be(void **state)
+{
+    (void)state;
+    struct shards shards;
+    struct shards_source sources[2];
+    make_shards(&shards, sources, (const uint64_t[]){100, 50}, 2);
+    struct mixture *mixture;
+    /* Behind the end of all sources; to nothing; and at the very end, where a source comes in. */
+    assert_int_equal(mixture_create(&shards, 1, (const struct mixture_weight[]){{1, 2}, {0, 0}}, &mixture), Q_OK);
+    assert_int_equal(mixture_positions(mixture), 200);
+    assert_int_equal(mixture_change(mixture, 201, (const double[]){1, 1}), Q_ERR_INPUT);
+    assert_int_equal(mixture_change(mixture, 200, (const double[]){1, 1}), Q_OK);
+    assert_true(mixture_positions(mixture) == UINT64_MAX);
+    assert_int_equal(sample_at(mixture, 199).source, 0);
+    assert_int_equal(sample_at(mixture, 200).source, 1);
+    assert_int_equal(mixture_change(mixture, 300, (const double[]){1, -1}), Q_ERR_USAGE);
+    assert_int_equal(mixture_change(mixture, 300, (const double[]){1, 0}), Q_ERR_INPUT);
+    mixture_release(mixture);
+    /* From the first sample on: as if it had been so from the beginning. */
+    struct mixture *plain;
+    assert_int_equal(mixture_create(&shards, 1, NULL, &mixture), Q_OK);
+    assert_int_equal(mixture_change(mixture, 0, (const double[]){0.3, 2}), Q_OK);
+    assert_int_equal(mixture_create(&shards, 1, (const struct mixture_weight[]){{0.3, 0}, {2, 0}}, &plain), Q_OK);
+    for (uint64_t i = 0; i < 500; i++)
+        assert_int_equal(sample_at(mixture, i).sequence, sample_at(plain, i).sequence);
+    mixture_release(mixture);
+    mixture_release(plain);
+}
+
 /* A source's own order does not depend on the other sources. */
 static void adding_a_source_keeps_the_others_orders(void **state)
 {
@@ -328,6 +445,11 @@ static void failing_allocations_leak_nothing(void **state)
         struct mixture *mixture = NULL;
         q_memory_fail_at(k, 0);
         status = mixture_create(&shards, 1, NULL, &mixture);
+        if (!status && mixture_change(mixture, 7, (const double[]){1, 2}) != Q_OK) {
+            status = Q_ERR_MEMORY;
+            mixture_release(mixture);
+            mixture = NULL;
+        }
         q_memory_fail_at(0, 0);
         assert_true(status == Q_OK || status == Q_ERR_MEMORY);
         assert_true((mixture != NULL) == (status == Q_OK));
@@ -379,6 +501,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(weights_are_kept_and_epochs_repeat_nothing),
         cmocka_unit_test(epochs_max_ends_sources),
         cmocka_unit_test(bounded_and_unbounded),
+        cmocka_unit_test(blocks_have_their_shares),
+        cmocka_unit_test(weights_change_at_any_place),
+        cmocka_unit_test(changes_that_cannot_be),
         cmocka_unit_test(adding_a_source_keeps_the_others_orders),
         cmocka_unit_test(bad_weights_are_refused),
         cmocka_unit_test(failing_allocations_leak_nothing),

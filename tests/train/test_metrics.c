@@ -172,7 +172,7 @@ static void lines_are_as_the_page_says(void **state)
     const char *const names[] = {"web", "none", "code"};
     const uint64_t tokens[] = {4, 0, 2};
     const int64_t counts[] = {4, 2, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1};
-    const struct metrics_map map = {{7, 14, 448}, 1, 4, 3, layers, names, tokens, counts};
+    const struct metrics_map map = {{.step = 7, .samples = 14, .tokens = 448}, 1, 4, 3, layers, names, tokens, counts};
     assert_ok(metrics_put_map(&line, &map));
     assert_ok(q_buffer_terminate(&line));
     assert_string_equal(line.data, "{\"step\":7,\"tokens\":448,\"layers\":[1],\"source_tokens\":{\"web\":4,\"code\":2},"

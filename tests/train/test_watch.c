@@ -217,7 +217,7 @@ static void a_restart_leaves_each_step_once(void **state)
     struct rig rig;
     struct watch *watch;
     rig_create(&rig);
-    rig.setup.position = (struct train_position){5, 5 * BATCH * MICRO_BATCHES, 5 * TOKENS};
+    rig.setup.position = (struct train_position){.step = 5, .samples = 5 * BATCH * MICRO_BATCHES, .tokens = 5 * TOKENS};
     assert_ok(watch_create(&rig.setup, &watch));
     for (uint64_t step = 6; step <= STEPS; step++)
         take_step(&rig, watch, step, false);

@@ -52,9 +52,9 @@ extern const struct q_settings_table model_config_table;
 /* Every relation between the numbers that the code relies on, sizes bounded so that products fit; Q_ERR_USAGE names key and value. */
 q_status model_config_check(const struct model_config *config) Q_MUST_USE;
 
-/* From the recipe's `model:` (a name, a mapping, or a folder). A mapping may begin with a `name`: what it says itself stands over that one's shape. A name is looked for as FOLDER/models/NAME.yaml beside the recipe, then beside
- * the program (build tree and installation); one with a slash that is a folder, seen from the recipe, is a model's, and its config.json says the
- * shape. `node` NULL is Q_ERR_USAGE. Checked. */
+/* From the recipe's `model:` (a name, a mapping, or a folder). A mapping with a `name` is that one's shape but for what it says itself. A name is looked
+ * for as FOLDER/models/NAME.yaml beside the recipe, then beside the program (build tree and installation); one with a slash that is a folder, seen from the
+ * recipe, is a model's, and its config.json says the shape. `node` NULL is Q_ERR_USAGE. Checked. */
 q_status model_config_load(const struct q_node *node, const char *recipe_folder, struct q_arena *arena,
                            struct model_config *out) Q_MUST_USE;
 /* The same for a name alone ("nano"), or a path of a YAML file. */
