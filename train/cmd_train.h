@@ -32,9 +32,9 @@ q_status train_verify(void *options, const char *const *arguments, size_t count)
 
 struct train_bench_options {
     struct q_common common;
-    const char *model;
+    const char *model, *recompute;
     uint64_t batch, sequence, steps;
-    bool recompute, by_operation;
+    bool by_operation;
 };
 
 struct train_ops_options {

@@ -11,6 +11,7 @@
 #include "train/optimizer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const struct q_option train_bench_table[] = {
     {"model", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, model), "NAME",
@@ -19,8 +20,8 @@ const struct q_option train_bench_table[] = {
     {"sequence", 0, Q_OPTION_U64, offsetof(struct train_bench_options, sequence), "N", "tokens a sequence (512)"},
     {"steps", 0, Q_OPTION_U64, offsetof(struct train_bench_options, steps), "N",
      "steps to time, behind one that is not (5)"},
-    {"recompute", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, recompute), NULL,
-     "as with train.recompute=norms"},
+    {"recompute", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, recompute), "WHAT",
+     "none, norms or projections, as train.recompute (none)"},
     {"by-operation", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, by_operation), NULL,
      "also where the time goes, beside the measured peak of the matrix product"},
     {0}};
@@ -53,6 +54,16 @@ static q_status fill_batch(struct bench *bench)
     return Q_OK;
 }
 
+static q_status recompute_of(const char *name, enum model_recompute *out)
+{
+    for (int i = 0; model_recompute_names[i]; i++)
+        if (!name || strcmp(name, model_recompute_names[i]) == 0) {
+            *out = (enum model_recompute)i;
+            return Q_OK;
+        }
+    return q_fail(Q_ERR_USAGE, "there is no --recompute '%s'; it is none, norms or projections", name);
+}
+
 static q_status set_up(struct bench *bench, const struct train_bench_options *options)
 {
     struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
@@ -68,10 +79,8 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     Q_TRY(bench->ops->create(bench->pool, &bench->context));
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
     bench->batch.sequence = options->sequence ? (size_t)options->sequence : 512;
-    struct model_shape shape = {.batch = bench->batch.batch,
-                                .sequence = bench->batch.sequence,
-                                .training = true,
-                                .recompute = options->recompute};
+    struct model_shape shape = {.batch = bench->batch.batch, .sequence = bench->batch.sequence, .training = true};
+    Q_TRY(recompute_of(options->recompute, &shape.recompute));
     Q_TRY(model_create(&bench->config, bench->ops, bench->context, &shape, &bench->model));
     Q_TRY(model_init(bench->model, 1));
     Q_TRY(optimizer_create(bench->model, &adamw, NULL, &bench->optimizer));

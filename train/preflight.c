@@ -36,7 +36,7 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
     const struct model_shape shape = {.batch = (size_t)settings->micro_batch,
                                       .sequence = (size_t)sequence_tokens,
                                       .training = true,
-                                      .recompute = settings->recompute == RECOMPUTE_NORMS};
+                                      .recompute = (enum model_recompute)settings->recompute};
     struct model *outline;
     size_t bytes[4];
     uint64_t steps, tokens;

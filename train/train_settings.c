@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 
-static const char *const recompute_kinds[] = {"none", "norms", NULL};
 static const char *const balance_overs[] = {"sequence", "micro_batch", NULL};
 static const char *const rate_kinds[] = {"constant", "linear", "cosine", "root", NULL};
 
@@ -349,9 +348,9 @@ static const struct q_setting rows[] = {
      .tag = Q_TAG_OPERATIONAL,
      .offset = AT(recompute),
      .standard = "none",
-     .choices = recompute_kinds,
-     .meaning = "what the backward computes again instead of keeping it: `norms` are norms, MLA's up-projections and "
-                "SwiGLU's outputs, as in the report; the same bits in less memory"},
+     .choices = model_recompute_names,
+     .meaning = "what the backward computes again instead of keeping it, to the same bits: `norms`: what norms and "
+                "SwiGLU give, for a hundredth of the time; `projections`: MLA's up-projections too, as in the report"},
     {.name = "z_loss",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,

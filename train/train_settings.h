@@ -4,12 +4,12 @@
 
 #include "base/settings.h"
 #include "train/guard.h"
+#include "train/model/model.h"
 #include "train/watch_settings.h"
 
 #include <stdint.h>
 
 enum balance_over { BALANCE_OVER_SEQUENCE, BALANCE_OVER_MICRO_BATCH };
-enum recompute_kind { RECOMPUTE_NONE, RECOMPUTE_NORMS };
 enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE, RATE_ROOT };
 
 /* One piece of the learning rate's course: from where the piece before ends to `until` tokens. A constant piece stands at `to` (where 0: at the
@@ -57,7 +57,7 @@ struct train_settings {
     struct q_setting_list
         mixture; /* for its table and its place in the journal: who wants the pieces asks mixture_pieces (shards/mixture.h) */
 
-    int recompute; /* enum recompute_kind */
+    int recompute; /* enum model_recompute */
     double z_loss; /* weight of the mean of log(Z)^2 */
 
     struct {

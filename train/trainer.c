@@ -66,7 +66,7 @@ static q_status create_model(struct trainer *trainer)
     struct model_shape shape = {.batch = (size_t)settings->micro_batch,
                                 .sequence = trainer->shards->sequence_tokens,
                                 .training = true,
-                                .recompute = settings->recompute == RECOMPUTE_NORMS};
+                                .recompute = (enum model_recompute)settings->recompute};
     Q_TRY(model_create(trainer->setup.config, trainer->ops, trainer->context, &shape, &trainer->model));
     struct optimizer_settings optimizer = {.beta1 = settings->optimizer.beta1,
                                            .beta2 = settings->optimizer.beta2,

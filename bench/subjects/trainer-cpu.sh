@@ -27,7 +27,7 @@ beside() {
 beside nano 2
 train_speed nano nano 'nano, FP32'
 beside mini 1.5
-train_speed mini mini 'mini, FP32, norms and up-projections computed again' --recompute
+train_speed mini mini 'mini, FP32, norms and SwiGLU computed again' --recompute norms
 compared=()
 train_speed mini.kept mini 'mini, FP32, nothing computed again'
 

@@ -18,14 +18,15 @@ static void step(struct fixture *f, op_acc *gradients, op_acc *losses, int64_t *
     assert_int_equal(optimizer_step(f->optimizer, 0.01, NULL), Q_OK);
 }
 
-static void check(const struct model_config *config, const struct op_table *ops)
+static void check_level(const struct model_config *config, const struct op_table *ops, enum model_recompute level,
+                        size_t *activations)
 {
     struct fixture keeps, again;
     op_acc *gradients[2], losses[2][TOKENS];
     int64_t counts[2][4 * EXPERTS] = {0};
     size_t bytes[2][4];
-    set_up(&keeps, config, ops, 2, false);
-    set_up(&again, config, ops, 2, true);
+    set_up(&keeps, config, ops, 2, MODEL_RECOMPUTE_NONE);
+    set_up(&again, config, ops, 2, level);
     size_t elements = model_parameter_elements(keeps.model);
     for (int i = 0; i < 2; i++)
         assert_int_equal(q_alloc(elements, sizeof(op_acc), &gradients[i]), Q_OK);
@@ -41,11 +42,20 @@ static void check(const struct model_config *config, const struct op_table *ops)
     model_memory(keeps.model, bytes[0]);
     model_memory(again.model, bytes[1]);
     assert_true(bytes[1][2] < bytes[0][2] * 9 / 10); /* activations; all else is alike */
+    *activations = bytes[1][2];
     assert_true(bytes[1][0] == bytes[0][0] && bytes[1][1] == bytes[0][1] && bytes[1][3] == bytes[0][3]);
     for (int i = 0; i < 2; i++)
         q_release(gradients[i]);
     tear_down(&keeps);
     tear_down(&again);
+}
+
+static void check(const struct model_config *config, const struct op_table *ops)
+{
+    size_t norms, projections;
+    check_level(config, ops, MODEL_RECOMPUTE_NORMS, &norms);
+    check_level(config, ops, MODEL_RECOMPUTE_PROJECTIONS, &projections);
+    assert_true(projections < norms);
 }
 
 static void bits_are_the_same_and_memory_is_less(void **state)

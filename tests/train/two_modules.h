@@ -56,7 +56,7 @@ struct fixture {
 };
 
 static inline void set_up(struct fixture *f, const struct model_config *config, const struct op_table *ops,
-                          unsigned threads, bool recompute)
+                          unsigned threads, enum model_recompute recompute)
 {
     *f = (struct fixture){.ops = ops};
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true, .recompute = recompute};

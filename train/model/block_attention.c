@@ -74,8 +74,7 @@ static void norm_input(struct model *model, size_t layer, const op_real *stream_
                         model->sizes.hidden, model->config.rms_norm_eps);
 }
 
-/* From `low` to rotated queries, keys and values. */
-static void project_up(struct model *model, size_t layer)
+static void norm_latents(struct model *model, size_t layer)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
@@ -88,6 +87,14 @@ static void project_up(struct model *model, size_t layer)
                      s->q_lora, latent_epsilon);
     ops->rmsnorm(context, a->kv_latent, a->kv_rstd, NULL, a->low + s->q_lora, s->low, NULL,
                  model_weight(model, w->kv_norm), n, s->kv_lora, latent_epsilon);
+}
+
+/* To rotated queries, keys and values. */
+static void project_up(struct model *model, size_t layer)
+{
+    const struct model_sizes *s = &model->sizes;
+    const struct layer_weights *w = &model->weights.layers[layer];
+    struct layer_activations *a = &model->layers[layer];
     model_linear(model, a->q, s->q_lora ? a->q_latent : a->input_normed, w->q, s->q_lora ? s->q_lora : s->hidden,
                  s->heads * s->key);
     model_linear(model, a->kv, a->kv_latent, w->kv_b, s->kv_lora, s->heads * (s->nope + s->v));
@@ -101,6 +108,7 @@ void block_attention_forward(struct model *model, size_t layer, const op_real *s
     struct layer_activations *a = &model->layers[layer];
     norm_input(model, layer, stream_from, delta);
     model_linear(model, a->low, a->input_normed, w->attention_in, s->hidden, s->low);
+    norm_latents(model, layer);
     project_up(model, layer);
     rotate_key(model, a->low, false);
     struct op_attention attention = attention_of(model, a);
@@ -131,10 +139,12 @@ void block_attention_backward(struct model *model, size_t layer)
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), kv_width = s->heads * (s->nope + s->v);
 
-    if (model->shape.recompute) {
+    if (model->shape.recompute >= MODEL_RECOMPUTE_NORMS) {
         norm_input(model, layer, NULL, NULL);
-        project_up(model, layer);
+        norm_latents(model, layer);
     }
+    if (model->shape.recompute >= MODEL_RECOMPUTE_PROJECTIONS)
+        project_up(model, layer);
     model_linear_input_gradient(model, r->dmixed, r->dstream, w->o, s->heads * s->v, s->hidden, false);
     model_linear_weight_gradient(model, w->o, r->dstream, a->mixed, s->heads * s->v, s->hidden);
     struct op_attention attention = attention_of(model, a);

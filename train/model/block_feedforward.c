@@ -243,7 +243,7 @@ void block_feedforward_backward(struct model *model, size_t layer, const struct 
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model);
     bool dense = model_is_dense(model, layer);
-    if (model->shape.recompute)
+    if (model->shape.recompute >= MODEL_RECOMPUTE_NORMS)
         compute_again(model, layer);
     if (dense || s->shared_inner)
         swiglu_backward(model, w, a, dense ? s->dense_inner : s->shared_inner);

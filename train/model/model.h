@@ -16,14 +16,22 @@
 #include "train/model/model_config.h"
 #include "train/ops.h"
 
+/* What the backward computes again instead of the forward keeping it: the same operations on the same numbers, so the same bits in less memory. */
+enum model_recompute {
+    MODEL_RECOMPUTE_NONE,
+    MODEL_RECOMPUTE_NORMS,       /* what norms and SwiGLU give: it costs a hundredth of the time */
+    MODEL_RECOMPUTE_PROJECTIONS, /* MLA's up-projections too: all that the report computes again (section 3.2.3) */
+};
+
+extern const char *const model_recompute_names[]; /* "none", "norms", "projections", NULL */
+
 /* The largest micro-batch that will be asked for. */
 struct model_shape {
     size_t batch;    /* sequences */
     size_t sequence; /* tokens of each */
     bool training;   /* gradients and what the backward needs; without it only model_forward works */
-    bool
-        recompute; /* norms, MLA's up-projections and SwiGLU's outputs are computed again in the backward, not kept: the same bits in less memory */
-    bool mtp;      /* the MTP modules' tensors although it is not for training: to write them elsewhere */
+    enum model_recompute recompute;
+    bool mtp; /* the MTP modules' tensors although it is not for training: to write them elsewhere */
 };
 
 enum model_parameter_kind {

@@ -107,7 +107,7 @@ void mtp_backward_embedding(struct model *model, size_t depth)
     const struct depth_activations *a = &model->depths[depth];
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), hidden = model->sizes.hidden;
-    if (model->shape.recompute) /* for the other half too */
+    if (model->shape.recompute >= MODEL_RECOMPUTE_NORMS) /* for the other half too */
         norm_inputs(model, depth);
     project_backward(model, depth, EMBEDDING, r->dnormed, a->embedding_normed);
     model->ops->rmsnorm_backward(model->context, r->dhead, hidden, false, model_gradient(model, w->embedding_norm),

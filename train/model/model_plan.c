@@ -1,6 +1,8 @@
 /* The plan of the activations: one walk that either counts or hands out places, so that both agree. */
 #include "train/model/model_internal.h"
 
+const char *const model_recompute_names[] = {"none", "norms", "projections", NULL};
+
 struct plan {
     char *base; /* NULL: count */
     size_t used;
@@ -15,8 +17,8 @@ static void *take(struct plan *plan, size_t count, size_t size)
 
 #define TAKE(member, count) ((member) = take(plan, (count), sizeof(*(member))))
 
-/* What the forward leaves for the backward falls in two: what must be kept, and what can be made again from it cheaply ("again": norms, MLA's up-projections,
- * SwiGLU's output, the rows gathered for experts). With recomputation the second kind is there once for all layers. */
+/* What the forward leaves for the backward falls in two: what must be kept, and what can be made again from it cheaply ("again": norms, SwiGLU's
+ * output, and what MLA's up-projections give). With recomputation the second kind is there once for all layers. */
 static void plan_attention_kept(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
     TAKE(a->input, n * s->hidden);
@@ -30,14 +32,18 @@ static void plan_attention_kept(struct plan *plan, const struct model_sizes *s, 
     TAKE(a->lse, n * s->heads);
 }
 
+static void plan_projections(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
+{
+    TAKE(a->q, n * s->heads * s->key);
+    TAKE(a->kv, n * s->heads * (s->nope + s->v));
+}
+
 static void plan_attention_again(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
     TAKE(a->input_normed, n * s->hidden);
     TAKE(a->middle_normed, n * s->hidden);
     TAKE(a->q_latent, n * s->q_lora);
     TAKE(a->kv_latent, n * s->kv_lora);
-    TAKE(a->q, n * s->heads * s->key);
-    TAKE(a->kv, n * s->heads * (s->nope + s->v));
 }
 
 static size_t inner_of(const struct model_sizes *s, bool dense)
@@ -133,7 +139,7 @@ static void plan_depths(struct plan *plan, struct model *model, size_t modules)
     for (size_t d = 0; d <= modules; d++) {
         struct depth_activations *a = &model->depths[d];
         size_t n = shape->batch * (shape->sequence - d);
-        if (d > 1 && shape->recompute)
+        if (d > 1 && shape->recompute >= MODEL_RECOMPUTE_NORMS)
             *a = model->depths[1];
         else if (d > 0)
             plan_depth_again(plan, &model->sizes, n, a);
@@ -145,10 +151,12 @@ static void plan_depths(struct plan *plan, struct model *model, size_t modules)
 static void plan_layers(struct plan *plan, struct model *model, size_t count, bool any_moe)
 {
     const struct model_sizes *s = &model->sizes;
-    const bool recompute = model->shape.recompute;
+    const enum model_recompute recompute = model->shape.recompute;
     size_t n = model->shape.batch * model->shape.sequence, slots = n * s->top_k;
     struct layer_activations again = {0};
-    if (recompute) {
+    if (recompute >= MODEL_RECOMPUTE_PROJECTIONS)
+        plan_projections(plan, s, n, &again);
+    if (recompute >= MODEL_RECOMPUTE_NORMS) {
         plan_attention_again(plan, s, n, &again);
         plan_feedforward_again(plan, s, n, widest_inner(s, any_moe), any_moe ? slots : 0, &again);
     }
@@ -156,7 +164,9 @@ static void plan_layers(struct plan *plan, struct model *model, size_t count, bo
         struct layer_activations *a = &model->layers[i];
         bool dense = model_is_dense(model, i);
         *a = again;
-        if (!recompute) {
+        if (recompute < MODEL_RECOMPUTE_PROJECTIONS)
+            plan_projections(plan, s, n, a);
+        if (recompute < MODEL_RECOMPUTE_NORMS) {
             plan_attention_again(plan, s, n, a);
             plan_feedforward_again(plan, s, n, inner_of(s, dense), dense ? 0 : slots, a);
         }
@@ -174,6 +184,7 @@ static void plan_shared_layers(struct plan *plan, struct model *model)
         struct layer_activations *a = &model->layers[i];
         bool dense = model_is_dense(model, i);
         if (i == 0) {
+            plan_projections(plan, s, n, a);
             plan_attention_again(plan, s, n, a);
             plan_attention_kept(plan, s, n, a);
         } else {

@@ -20,7 +20,7 @@ quern-train run $recipe --shards shards -t tokenizer -o killed -q $modules --set
 until [ "$(cat killed/metrics.jsonl 2>/dev/null | wc -l)" -ge 8 ]; do kill -0 $! 2>/dev/null || break; done
 kill -KILL $!
 wait $! 2>/dev/null
-train killed --set train.recompute=norms || cat killed.out
+train killed --set train.recompute=projections || cat killed.out
 same killed model-00001-of-00001.safetensors
 quern-train verify whole/checkpoints/* | sed 's/: whole.*/: whole/' | tail -n 1
 
