@@ -100,9 +100,10 @@ static const struct q_verb verbs[] = {
     {.name = "verify",
      .synopsis = "CHECKPOINT... | RUN... --against RUN",
      .summary = "whether checkpoints are whole; whether runs are the same",
-     .details = "Reads every byte of checkpoints and compares files with their hashes, and the tensors with the hash of "
-                "the state that was in memory, where the checkpoint or the run's journal has one.\n\n  quern-train verify "
-                "run/train/KEY/checkpoints/*\n  quern-train verify run/train/KEY --against other/train/KEY",
+     .details =
+         "Reads every byte of checkpoints and compares files with their hashes, and the tensors with the hash of "
+         "the state that was in memory, where the checkpoint or the run's journal has one.\n\n  quern-train verify "
+         "run/train/KEY/checkpoints/*\n  quern-train verify run/train/KEY --against other/train/KEY",
      .takes = 0,
      .options = train_verify_table,
      .options_size = sizeof(struct train_verify_options),
@@ -110,13 +111,15 @@ static const struct q_verb verbs[] = {
      .arguments_max = SIZE_MAX,
      .run = train_verify},
     {.name = "report",
-     .synopsis = "DIR [-o FILE]",
-     .summary = "curves and expert load as one HTML page",
+     .synopsis = "DIR [-o FILE] | NAME=DIR... -o FILE",
+     .summary = "curves and expert load as one HTML page; of several runs, their curves over each other",
+     .details = "  quern-train report run/train/KEY\n  quern-train report with=one/train/KEY without=other/train/KEY "
+                "-o page.html",
      .takes = Q_TAKES_OUT,
      .options = q_report_option_table,
      .options_size = sizeof(struct q_report_options),
      .arguments_min = 1,
-     .arguments_max = 1,
+     .arguments_max = SIZE_MAX,
      .run = train_report},
     {0}};
 

@@ -22,6 +22,9 @@ struct q_recipe;
 q_status train_sequence_length(const struct q_recipe *recipe, uint64_t *length) Q_MUST_USE;
 q_status train_schedule(void *options, const char *const *arguments, size_t count);
 q_status train_report(void *options, const char *const *arguments, size_t count);
+/* The same of several runs: cmd_train_report_runs.c. */
+struct q_report_options;
+q_status train_report_runs(const struct q_report_options *options, const char *const *arguments, size_t count);
 struct train_verify_options {
     struct q_common common;
     const char *against;

@@ -374,7 +374,8 @@ static q_status fill(struct page *page)
 q_status train_report(void *opaque, const char *const *arguments, size_t count)
 {
     const struct q_report_options *options = opaque;
-    (void)count;
+    if (count > 1)
+        return train_report_runs(options, arguments, count);
     struct page page = {0};
     q_status status = run_curves_read(arguments[0], POINTS_MAX, &page.curves);
     if (!status)

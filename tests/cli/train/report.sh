@@ -20,3 +20,14 @@ grep -aoE 'layer 3, [01]: [0-9.]*' run/report.html
 cp run/report.html before
 page >/dev/null
 cmp before run/report.html && echo "the same bytes"
+echo "-- several runs"
+mkdir other empty
+sed 's/"mtp_loss":9,//; s/"loss":\([0-9]\)/"loss":1\1/' run/metrics.jsonl >other/metrics.jsonl
+: >empty/metrics.jsonl
+quern-train report with=run without=other -o both.html
+grep -aoE '<(h2|figcaption)[^>]*>[^<]*' both.html | sed -E 's/<h2[^>]*>/# /; s/<figcaption[^>]*>/  /'
+grep -aoE '<t[dh][^>]*>[^<]*' both.html | sed -E 's/<[^>]*>//' | paste -sd' '
+quern-train report run other; echo "exit $?"
+quern-train report run empty -o no.html; echo "exit $?"
+quern-train report run run run run run run run run run -o no.html; echo "exit $?"
+ls no.html 2>/dev/null
