@@ -12,6 +12,7 @@
  *               Starts are aligned to 64 bytes for whole tensors; a view into a row needs 4. Nothing outside a tensor is written.
  *   aliasing    Outputs do not overlap inputs, unless an operation says "in place".
  *   accumulate  "=" writes (old content may be anything, NaN included), "+=" adds to what is there.
+ *   nothing     Tokens, rows, slots and sequences may be none: what is written for each of them is left alone, what is summed over them gets nothing added.
  *   workspace   Taken once by `reserve` for the largest shapes to come; an operation allocates nothing.
  *   failure     Operations return nothing. What goes wrong inside (a device lost) sticks and comes out of `synchronize`. Wrong shapes
  *               are a defect of the caller (q_check). NaN and infinities flow through as in IEEE arithmetic.
@@ -149,11 +150,12 @@ struct op_balance {
 /* Slots sorted by expert, tokens in order within an expert (a counting sort).
  *   offsets[E+1]   expert e has the sorted rows offsets[e] .. offsets[e+1]
  *   source[S]      sorted row -> token
- *   position[N,K]  (token, choice) -> sorted row                                                      */
+ *   position[N,K]  (token, choice) -> sorted row
+ *   choice[S]      sorted row -> (token, choice): the inverse of position; NULL: not wanted           */
 struct op_route {
     size_t tokens, experts, top_k;
     const int32_t *chosen;
-    int32_t *offsets, *source, *position;
+    int32_t *offsets, *source, *position, *choice;
 };
 
 /* Cross-entropy of the head's product, in blocks of tokens, so that the logits [N, V] never exist whole. losses[i] = -log softmax(x_i

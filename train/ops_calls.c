@@ -207,6 +207,7 @@ static void call_permutation(const struct call *k)
     size_t n = s[0], top_k = s[2], h = s[3];
     if (k->c->kind == OPS_ROUTE) {
         struct op_route route = route_of(k, n, s[1], top_k);
+        route.choice = at(k, "choice");
         k->ops->route(k->context, &route);
     } else if (k->c->kind == OPS_GATHER) {
         k->ops->gather(k->context, at(k, "out"), at(k, "x"), at(k, "source"), n * top_k, h);

@@ -197,6 +197,7 @@ static void describe_permutation(struct ops_case *c)
         add(c, "offsets", OPS_I32, OPS_OUT, OPS_IDS, e + 1);
         add(c, "source", OPS_I32, OPS_OUT, OPS_IDS, slots);
         add(c, "position", OPS_I32, OPS_OUT, OPS_IDS, slots);
+        add(c, "choice", OPS_I32, OPS_OUT, OPS_IDS, slots);
         return;
     }
     add_derived(c, "offsets", OPS_I32, e + 1);

@@ -117,6 +117,7 @@ q_status optimizer_create(struct model *model, const struct optimizer_settings *
                           const struct comm_groups *groups, struct optimizer **out)
 {
     q_check(model_gradient_arena(model));
+    q_check(model_expert_ranks(model) == (groups ? groups->expert_ranks : 1));
     return create(model, settings, groups, out);
 }
 
@@ -258,15 +259,6 @@ q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model
     return create(model, &optimizer->settings, NULL, out);
 }
 
-/* Which of the ranks that share the experts has a parameter; 0 where all have it. */
-static unsigned owner_of(const struct optimizer *optimizer, const struct model_parameter *parameter)
-{
-    const uint64_t experts = model_get_config(optimizer->model)->n_routed_experts;
-    return parameter->expert < 0
-               ? 0
-               : (unsigned)((uint64_t)parameter->expert * optimizer->groups.expert_ranks / Q_MAX(experts, 1));
-}
-
 static const struct region *region_of(const struct optimizer *optimizer, const struct model_parameter *parameter)
 {
     return &optimizer->regions[parameter->expert < 0 ? SHARED : EXPERTS];
@@ -280,8 +272,8 @@ static struct comm_slice part_of(const struct optimizer *optimizer, const struct
     const unsigned each = parameter->expert < 0 ? 1 : optimizer->groups.expert_ranks;
     const size_t from = parameter->offset - region->first;
     *slice = comm_slice(region->count, region->ranks, r / each);
-    return r % each == owner_of(optimizer, parameter) ? within(*slice, from, from + parameter->count)
-                                                      : (struct comm_slice){0};
+    return r % each == model_owner(optimizer->model, parameter) ? within(*slice, from, from + parameter->count)
+                                                                : (struct comm_slice){0};
 }
 
 /* What an arena has of a parameter comes together on rank 0, in `values`, as it is stored; NULL on the others. On host memory: a device's communicator will
@@ -305,17 +297,46 @@ static q_status gather(const struct optimizer *optimizer, enum optimizer_arena a
     return comm_exchange(optimizer->groups.world, send, receive);
 }
 
-/* Over ranks: tensor by tensor, into the places that they have in the shadow. */
+q_status optimizer_get_weight(const struct optimizer *optimizer, const struct model_parameter *parameter,
+                              op_acc *values)
+{
+    const unsigned owner = model_owner(optimizer->model, parameter), rank = comm_groups_rank(&optimizer->groups);
+    struct comm_piece *send = optimizer->pieces, *receive = send + optimizer->ranks;
+    if (optimizer->groups.expert_ranks == 1 || parameter->expert < 0) {
+        if (values)
+            model_get(optimizer->model, parameter, values);
+        return Q_OK;
+    }
+    memset(send, 0, 2 * optimizer->ranks * sizeof *send);
+    if (rank == owner) /* of the group that rank 0 is of */
+        send[0] = (struct comm_piece){model_parameter_arena(optimizer->model) + parameter->offset,
+                                      parameter->count * sizeof *values};
+    if (rank == 0)
+        receive[owner] = (struct comm_piece){values, parameter->count * sizeof *values};
+    return comm_exchange(optimizer->groups.world, send, receive);
+}
+
+/* Over ranks: tensor by tensor, into the places that they have in the shadow; `to` is NULL on ranks that do not lead. */
+static q_status gather_parameter(struct optimizer *shadow, const struct optimizer *optimizer,
+                                 const struct model_parameter *from, const struct model_parameter *to)
+{
+    if (from->expert >= 0 && optimizer->groups.expert_ranks > 1)
+        Q_TRY(optimizer_get_weight(optimizer, from, shadow ? model_parameter_arena(shadow->model) + to->offset : NULL));
+    for (int a = 0; a < OPTIMIZER_ARENAS; a++)
+        if (optimizer->arenas[a])
+            Q_TRY(gather(optimizer, (enum optimizer_arena)a, from,
+                         shadow ? arena_at(shadow, (enum optimizer_arena)a, to->offset) : NULL));
+    return Q_OK;
+}
+
 static q_status gather_all(struct optimizer *shadow, const struct optimizer *optimizer)
 {
     size_t count;
     const struct model_parameter *from = model_parameters(optimizer->model, &count),
                                  *to = shadow ? model_parameters(shadow->model, &count) : NULL;
     for (size_t i = 0; i < count; i++)
-        for (int a = 0; a < OPTIMIZER_ARENAS && from[i].kind != MODEL_BIAS; a++)
-            if (optimizer->arenas[a])
-                Q_TRY(gather(optimizer, (enum optimizer_arena)a, &from[i],
-                             shadow ? arena_at(shadow, (enum optimizer_arena)a, to[i].offset) : NULL));
+        if (from[i].kind != MODEL_BIAS)
+            Q_TRY(gather_parameter(shadow, optimizer, &from[i], shadow ? &to[i] : NULL));
     return Q_OK;
 }
 
@@ -390,11 +411,13 @@ q_status optimizer_put(struct optimizer *optimizer, enum optimizer_arena arena, 
     const struct region *region = region_of(optimizer, parameter);
     struct comm_slice slice;
     const struct comm_slice part = part_of(optimizer, parameter, comm_groups_rank(&optimizer->groups), &slice);
+    if (part.count == 0)
+        return Q_OK;
     const op_acc *own = values + (region->first + slice.first + part.first - parameter->offset);
     void *to = arena_at(optimizer, arena, region->begin + part.first);
-    if (part.count && bytes == sizeof(uint16_t))
+    if (bytes == sizeof(uint16_t))
         put_bf16(optimizer, to, own, part.count);
-    else if (part.count)
+    else
         model_ops(optimizer->model)->copy_in(model_context(optimizer->model), to, own, part.count * bytes);
     return Q_OK;
 }

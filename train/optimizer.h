@@ -58,7 +58,8 @@ size_t optimizer_element_bytes(const struct optimizer *optimizer, enum optimizer
 bool optimizer_leads(const struct optimizer *optimizer);
 
 /* A shadow: the arenas alone, all of them whatever the ranks, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. `model` is a
- * shadow too (model_shadow_create) and must outlive it. Over ranks all of them call the copy: rank 0 with the shadow, the others with NULL. */
+ * shadow too (model_shadow_create) and must outlive it; where ranks share experts, the copy brings those into it. Over ranks all of them call the copy: rank 0
+ * with the shadow, the others with NULL. */
 q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model,
                                  struct optimizer **out) Q_MUST_USE;
 q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer) Q_MUST_USE;
@@ -71,5 +72,9 @@ q_status optimizer_get(const struct optimizer *optimizer, enum optimizer_arena a
                        const struct model_parameter *parameter, op_acc *values) Q_MUST_USE;
 q_status optimizer_put(struct optimizer *optimizer, enum optimizer_arena arena, const struct model_parameter *parameter,
                        const op_acc *values) Q_MUST_USE;
+/* A parameter itself (a bias too), on rank 0: as model_get, and where ranks share the experts from one that holds it. On the others `values` may be NULL, and
+ * what it holds behind the call is nothing to go by. */
+q_status optimizer_get_weight(const struct optimizer *optimizer, const struct model_parameter *parameter,
+                              op_acc *values) Q_MUST_USE;
 
 #endif

@@ -33,8 +33,8 @@ q_status state_hash(const struct model *model, const struct optimizer *optimizer
     if (!status)
         status = q_hasher_create(&hashers[1]);
     for (size_t i = 0; i < count && !status; i++) {
-        model_get(model, &parameters[i], buffer);
-        add_floats(hashers[0], buffer, parameters[i].count);
+        status = optimizer_get_weight(optimizer, &parameters[i], buffer);
+        add_floats(hashers[0], buffer, status ? 0 : parameters[i].count);
         for (int moment = OPTIMIZER_M; moment <= OPTIMIZER_V && !status && parameters[i].kind != MODEL_BIAS; moment++) {
             status = optimizer_get(optimizer, (enum optimizer_arena)moment, &parameters[i], buffer);
             add_floats(hashers[1], buffer, status ? 0 : parameters[i].count);

@@ -97,8 +97,8 @@ static q_status run_round(struct comm *comm, struct expert_exchange *exchange, s
 static q_status run_rounds(struct comm *comm, struct op_context *context, struct expert_plan *plan)
 {
     struct expert_exchange *exchange;
-    Q_TRY(expert_exchange_create(comm, op_table_cpu(), context, EXPERTS, &exchange));
-    q_status status = expert_plan_create(exchange, plan);
+    Q_TRY(expert_exchange_create(comm, op_table_cpu(), context, EXPERTS, WIDTH, 10, &exchange));
+    q_status status = expert_plan_create(exchange, 10, plan);
     for (int round = 0; round < ROUNDS && !status; round++)
         status = run_round(comm, exchange, plan, round);
     expert_exchange_release(exchange);
@@ -168,7 +168,7 @@ static void test_too_many_ranks(void **state)
     struct comm *comms[3];
     struct expert_exchange *exchange;
     assert_int_equal(comm_threads(3, comms), Q_OK);
-    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(), NULL, 2, &exchange), Q_ERR_USAGE);
+    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(), NULL, 2, WIDTH, 1, &exchange), Q_ERR_USAGE);
     assert_string_equal(q_error_text(), "2 experts cannot be shared by 3 ranks; give fewer ranks to a group");
     for (int r = 0; r < 3; r++)
         comm_release(comms[r]);

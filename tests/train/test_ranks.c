@@ -1,5 +1,5 @@
-/* Data parallel training with ZeRO's first stage: ranks as threads, each with its share of the sequences. All hold the same bits, and what one rank
- * computes within a bound: the order of the sums differs, nothing else. */
+/* Training over ranks, each with its share of the sequences: data parallel with ZeRO's first stage, and with experts that ranks share. All hold the same
+ * bits of what they have, and what one rank computes within a bound: the order of the sums differs, nothing else. Ranks are threads. */
 #include "base/check.h"
 #include "base/random.h"
 #include "base/threads.h"
@@ -17,7 +17,24 @@
 
 #include <cmocka.h>
 
-enum { SEQUENCES = 6, LENGTH = 40, STEPS = 4, RANKS_MAX = 5, TOKENS = SEQUENCES * LENGTH };
+enum {
+    SEQUENCES = 6,
+    MICRO_BATCH = 2, /* sequences */
+    LENGTH = 40,
+    STEPS = 4,
+    RANKS_MAX = 8,
+    ROUTERS = 3, /* two MoE layers, an MTP module */
+    EXPERTS = 8,
+    TENSORS_MAX = 160,
+    TOKENS = SEQUENCES * LENGTH
+};
+
+struct layout {
+    unsigned ranks, expert_ranks;
+    bool recompute;
+    bool
+        skewed; /* all tokens choose experts of the first group: the ranks that hold the others have no rows, the first has more than it has room for */
+};
 
 static const struct model_config config = {.vocab_size = 211,
                                            .hidden_size = 32,
@@ -31,11 +48,12 @@ static const struct model_config config = {.vocab_size = 211,
                                            .v_head_dim = 14,
                                            .intermediate_size = 50,
                                            .moe_intermediate_size = 18,
-                                           .n_routed_experts = 8,
+                                           .n_routed_experts = EXPERTS,
                                            .num_experts_per_tok = 2,
                                            .n_group = 4,
                                            .topk_group = 2,
                                            .n_shared_experts = 1,
+                                           .num_nextn_predict_layers = 1,
                                            .routed_scaling_factor = 2.5,
                                            .norm_topk_prob = true,
                                            .rms_norm_eps = 1e-6,
@@ -47,12 +65,18 @@ static const struct model_config config = {.vocab_size = 211,
 
 /* What a rank came to. */
 struct course {
+    struct layout layout;
     struct comm *comm;
     struct q_error error;
     double losses[STEPS], norms[STEPS];
-    int64_t counts[STEPS][16]; /* of the two MoE layers */
-    float *values;             /* all parameters; behind them, on rank 0, both moments */
-    size_t parameters, elements;
+    int64_t counts[STEPS][ROUTERS * EXPERTS];
+    size_t bytes[4]; /* model_memory */
+    float *values;   /* all parameters that the rank has, on rank 0 all; behind them, on rank 0, both moments */
+    size_t parameters, elements, tensors;
+    struct tensor {
+        size_t first, count;
+        bool held;
+    } table[TENSORS_MAX];
 };
 
 struct rig {
@@ -65,38 +89,76 @@ struct rig {
     int32_t ids[TOKENS + 1];
 };
 
-static q_status set_up(struct rig *rig, struct comm *comm)
+static q_status skew(struct model *model)
 {
-    const struct model_shape shape = {.batch = SEQUENCES, .sequence = LENGTH, .training = true};
+    size_t count;
+    const struct model_parameter *parameters = model_parameters(model, &count);
+    const float values[EXPERTS] = {3, 3, 0, 0, 0, 0, 0, 0};
+    for (size_t i = 0; i < count; i++)
+        if (parameters[i].kind == MODEL_BIAS)
+            Q_TRY(model_put(model, &parameters[i], values));
+    return Q_OK;
+}
+
+static q_status set_up(struct rig *rig, struct course *course)
+{
     const struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0, false, 0};
     const q_random_key key = q_random_key_of(3, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++)
         rig->ids[i] = i % 5 ? (rig->ids[i - 1] * 3 + 1) % 211 : (int32_t)q_random_below(key, i, 211);
     rig->ops = op_table_cpu();
+    Q_TRY(comm_groups_create(course->comm, course->layout.expert_ranks, &rig->groups));
+    const struct model_shape shape = {.batch = MICRO_BATCH,
+                                      .sequence = LENGTH,
+                                      .training = true,
+                                      .recompute =
+                                          course->layout.recompute ? MODEL_RECOMPUTE_PROJECTIONS : MODEL_RECOMPUTE_NONE,
+                                      .expert_ranks = course->layout.expert_ranks,
+                                      .experts = rig->groups.experts};
     Q_TRY(q_pool_create(1, &rig->pool));
     Q_TRY(rig->ops->create(rig->pool, &rig->context));
     Q_TRY(model_create(&config, rig->ops, rig->context, &shape, &rig->model));
     Q_TRY(model_init(rig->model, 7));
-    Q_TRY(comm_groups_create(comm, 1, &rig->groups));
+    if (course->layout.skewed)
+        Q_TRY(skew(rig->model));
+    model_memory(rig->model, course->bytes);
     return optimizer_create(rig->model, &settings, &rig->groups, &rig->optimizer);
 }
 
-/* This rank's sequences of the batch: more or fewer by one, where the ranks do not divide it, and none where there are more ranks. */
-static q_status take_step(struct rig *rig, struct course *course, int step)
+/* This rank's sequences of the batch: more or fewer by one, where the ranks do not divide it, and none where there are more ranks. Ranks that share experts make
+ * as many calls as the one with the most of them. */
+static q_status forward_backward(struct rig *rig, const struct course *course, double *sum)
 {
     const unsigned rank = comm_rank(course->comm), ranks = comm_ranks(course->comm);
-    const size_t first = SEQUENCES * rank / ranks, count = SEQUENCES * (rank + 1) / ranks - first;
-    const struct model_scale scale = {.loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / SEQUENCES};
-    const struct model_batch batch = {count, LENGTH, rig->ids + first * LENGTH, rig->ids + first * LENGTH + 1};
-    op_acc losses[TOKENS] = {0};
-    double sum = 0;
-    if (count)
-        Q_TRY(model_forward_backward(rig->model, &batch, &scale, losses, NULL));
-    for (size_t i = 0; i < count * LENGTH; i++)
-        sum += (double)losses[i];
+    const struct comm_slice share = comm_share(SEQUENCES, ranks, rank);
+    const struct model_scale scale = {
+        .loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / SEQUENCES, .mtp = 0.3};
+    const size_t passes = (size_t)q_ceil_div(q_ceil_div(SEQUENCES, ranks), MICRO_BATCH);
+    size_t done = share.first;
+    *sum = 0;
+    for (size_t pass = 0; pass < passes; pass++) {
+        const size_t count = Q_MIN((size_t)MICRO_BATCH, share.first + share.count - done);
+        const int32_t *ids = rig->ids + done * LENGTH;
+        op_acc losses[MICRO_BATCH * LENGTH];
+        if (count == 0 && course->layout.expert_ranks == 1)
+            break;
+        Q_TRY(model_forward_backward(rig->model, &(struct model_batch){count, LENGTH, ids, ids + 1}, &scale, losses,
+                                     NULL));
+        for (size_t i = 0; i < count * LENGTH; i++)
+            *sum += (double)losses[i];
+        done += count;
+    }
+    return Q_OK;
+}
+
+static q_status take_step(struct rig *rig, struct course *course, int step)
+{
+    double sum;
+    Q_TRY(forward_backward(rig, course, &sum));
     Q_TRY(comm_sum(course->comm, &sum, 1, COMM_F64));
+    q_check(model_counts_size(rig->model) == ROUTERS * EXPERTS);
     model_get_counts(rig->model, course->counts[step]);
-    Q_TRY(comm_sum(course->comm, course->counts[step], model_counts_size(rig->model), COMM_I64));
+    Q_TRY(comm_sum(course->comm, course->counts[step], ROUTERS * EXPERTS, COMM_I64));
     model_put_counts(rig->model, course->counts[step]);
     course->losses[step] = sum / TOKENS;
     Q_TRY(optimizer_step(rig->optimizer, 0.01, &course->norms[step]));
@@ -104,24 +166,31 @@ static q_status take_step(struct rig *rig, struct course *course, int step)
     return Q_OK;
 }
 
-/* The whole state, as a checkpoint has it. */
+/* The whole state, as a checkpoint has it; on the other ranks what they hold. */
 static q_status take_state(const struct rig *rig, struct course *course)
 {
     size_t count;
     const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const bool leads = comm_rank(course->comm) == 0;
+    q_check(count <= TENSORS_MAX);
     for (size_t i = 0; i < count; i++)
         course->parameters += parameters[i].count;
     Q_TRY(q_alloc_zero(3 * course->parameters, sizeof *course->values, &course->values));
     for (size_t i = 0; i < count; i++) {
-        model_get(rig->model, &parameters[i], course->values + course->elements);
-        course->elements += parameters[i].count;
+        const struct tensor tensor = {course->elements, parameters[i].count, model_holds(rig->model, &parameters[i])};
+        float *values = course->values + tensor.first;
+        course->table[course->tensors++] = tensor;
+        Q_TRY(optimizer_get_weight(rig->optimizer, &parameters[i], leads ? values : NULL));
+        if (!leads && tensor.held)
+            model_get(rig->model, &parameters[i], values);
+        course->elements += tensor.count;
     }
     for (int moment = 0; moment < 2; moment++)
         for (size_t i = 0; i < count; i++) {
             if (parameters[i].kind == MODEL_BIAS)
                 continue;
             Q_TRY(optimizer_get(rig->optimizer, (enum optimizer_arena)moment, &parameters[i],
-                                comm_rank(course->comm) == 0 ? course->values + course->elements : NULL));
+                                leads ? course->values + course->elements : NULL));
             course->elements += parameters[i].count;
         }
     return Q_OK;
@@ -129,7 +198,7 @@ static q_status take_state(const struct rig *rig, struct course *course)
 
 static q_status train(struct rig *rig, struct course *course)
 {
-    Q_TRY(set_up(rig, course->comm));
+    Q_TRY(set_up(rig, course));
     for (int step = 0; step < STEPS; step++)
         Q_TRY(take_step(rig, course, step));
     return take_state(rig, course);
@@ -150,25 +219,35 @@ static void *run_rank(void *context)
     return NULL;
 }
 
-static void run(unsigned ranks, struct course *courses)
+/* fail_at: which of the allocations of all ranks together fails; 0: none. */
+static void start(struct layout layout, uint64_t fail_at, struct course *courses)
 {
+    const unsigned ranks = layout.ranks;
     struct comm *comms[RANKS_MAX];
     pthread_t threads[RANKS_MAX];
     assert_int_equal(comm_threads(ranks, comms), Q_OK);
+    (void)q_memory_fail_at(fail_at, 0);
     for (unsigned r = 0; r < ranks; r++) {
-        courses[r] = (struct course){.comm = comms[r]};
+        courses[r] = (struct course){.comm = comms[r], .layout = layout};
         assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &courses[r]), 0);
     }
-    for (unsigned r = 0; r < ranks; r++) {
+    for (unsigned r = 0; r < ranks; r++)
         assert_int_equal(pthread_join(threads[r], NULL), 0);
-        if (courses[r].error.status)
-            fail_msg("rank %u of %u: %s", r, ranks, courses[r].error.text);
-    }
+    (void)q_memory_fail_at(0, 0);
 }
 
-static void release(unsigned ranks, struct course *courses)
+static void run(struct layout layout, struct course *courses)
 {
-    for (unsigned r = 0; r < ranks; r++)
+    start(layout, 0, courses);
+    for (unsigned r = 0; r < layout.ranks; r++)
+        if (courses[r].error.status)
+            fail_msg("rank %u of %u, %u that share experts: %s", r, layout.ranks, layout.expert_ranks,
+                     courses[r].error.text);
+}
+
+static void release(struct layout layout, struct course *courses)
+{
+    for (unsigned r = 0; r < layout.ranks; r++)
         q_release(courses[r].values);
 }
 
@@ -183,14 +262,26 @@ static double distance(const float *a, const float *b, size_t count)
     return sqrt(difference / length);
 }
 
-static void compare(unsigned ranks, const struct course *courses, const struct course *alone)
+/* Every rank has the bits that rank 0 has gathered. */
+static void compare_ranks(const struct course *courses)
 {
     const struct course *first = &courses[0];
-    for (unsigned r = 1; r < ranks; r++) {
-        assert_memory_equal(courses[r].values, first->values, first->parameters * sizeof *first->values);
+    for (unsigned r = 1; r < first->layout.ranks; r++) {
+        for (size_t i = 0; i < first->tensors; i++) {
+            const struct tensor *tensor = &courses[r].table[i];
+            if (tensor->held)
+                assert_memory_equal(courses[r].values + tensor->first, first->values + tensor->first,
+                                    tensor->count * sizeof *first->values);
+        }
         assert_memory_equal(courses[r].losses, first->losses, sizeof first->losses);
         assert_memory_equal(courses[r].norms, first->norms, sizeof first->norms);
     }
+}
+
+static void compare(const struct course *courses, const struct course *alone)
+{
+    const struct course *first = &courses[0];
+    compare_ranks(courses);
     for (int step = 0; step < STEPS; step++) {
         assert_memory_equal(first->counts[step], alone->counts[step], sizeof first->counts[step]);
         assert_true(fabs(first->losses[step] - alone->losses[step]) < 2e-6);
@@ -205,34 +296,112 @@ static void compare(unsigned ranks, const struct course *courses, const struct c
 static void test_ranks_train_as_one(void **state)
 {
     (void)state;
-    struct course alone;
-    run(1, &alone);
+    static const struct layout layouts[] = {
+        {2, 1, false, false}, {3, 1, false, false}, {5, 1, false, false}, {8, 1, false, false}, {2, 2, false, false},
+        {4, 2, false, false}, {6, 2, false, false}, {4, 4, false, false}, {8, 4, true, false},  {8, 8, false, false}};
+    static struct course alone, courses[RANKS_MAX];
+    run((struct layout){1, 1, false, false}, &alone);
     assert_true(alone.losses[STEPS - 1] < alone.losses[0]);
-    for (unsigned ranks = 2; ranks <= RANKS_MAX; ranks++) {
-        struct course courses[RANKS_MAX];
-        run(ranks, courses);
-        compare(ranks, courses, &alone);
-        release(ranks, courses);
+    for (size_t i = 0; i < Q_COUNT_OF(layouts); i++) {
+        run(layouts[i], courses);
+        compare(courses, &alone);
+        release(layouts[i], courses);
     }
-    release(1, &alone);
+    release(alone.layout, &alone);
 }
 
-/* The bits are those of the layout, whatever the timing. */
+/* However uneven the load, no token is dropped. */
+static void test_uneven_load(void **state)
+{
+    (void)state;
+    static const struct layout layouts[] = {{2, 2, false, true}, {4, 4, true, true}, {8, 4, false, true}};
+    static struct course alone, courses[RANKS_MAX];
+    run((struct layout){1, 1, false, true}, &alone);
+    assert_int_equal(alone.counts[0][0], TOKENS);
+    assert_int_equal(alone.counts[0][EXPERTS - 1], 0);
+    for (size_t i = 0; i < Q_COUNT_OF(layouts); i++) {
+        run(layouts[i], courses);
+        compare(courses, &alone);
+        release(layouts[i], courses);
+    }
+    release(alone.layout, &alone);
+}
+
+/* The bits are those of the layout, whatever the timing, and recomputation changes none. */
 static void test_the_same_twice(void **state)
 {
     (void)state;
-    struct course courses[2][3];
-    for (int i = 0; i < 2; i++)
-        run(3, courses[i]);
-    assert_memory_equal(courses[0][0].values, courses[1][0].values,
-                        courses[0][0].elements * sizeof *courses[0][0].values);
-    for (int i = 0; i < 2; i++)
-        release(3, courses[i]);
+    static const struct layout layouts[] = {
+        {3, 1, false, false}, {3, 1, true, false}, {4, 2, false, false}, {4, 2, true, false}};
+    static struct course courses[2][RANKS_MAX];
+    for (size_t i = 0; i < Q_COUNT_OF(layouts); i += 2) {
+        for (size_t j = 0; j < 2; j++)
+            run(layouts[i + j], courses[j]);
+        assert_memory_equal(courses[0][0].values, courses[1][0].values,
+                            courses[0][0].elements * sizeof *courses[0][0].values);
+        for (size_t j = 0; j < 2; j++)
+            release(layouts[i + j], courses[j]);
+    }
+}
+
+/* A rank has its part of the experts alone. */
+static void test_memory_is_divided(void **state)
+{
+    (void)state;
+    static struct course courses[RANKS_MAX];
+    const size_t experts = (size_t)ROUTERS * EXPERTS * 3 * 32 * 18 * sizeof(float);
+    size_t all = 0;
+    for (unsigned ranks = 1; ranks <= 8; ranks *= 2) {
+        run((struct layout){ranks, ranks, false, false}, courses);
+        if (ranks == 1)
+            all = courses[0].bytes[0];
+        for (unsigned r = 0; r < ranks; r++) {
+            assert_int_equal(courses[r].bytes[0], all - experts + experts / ranks);
+            assert_int_equal(courses[r].bytes[1], courses[r].bytes[0]);
+        }
+        release(courses[0].layout, courses);
+    }
+}
+
+/* What fails on one rank ends all of them, and none waits for ever: the k-th allocation, whoever makes it. */
+static void test_failures(void **state)
+{
+    (void)state;
+    static struct course courses[RANKS_MAX];
+    const struct layout layout = {4, 4, false, true};
+    unsigned failures = 0, k = 1;
+    for (bool through = false; !through; k += 3) {
+        start(layout, k, courses);
+        through = true;
+        for (unsigned r = 0; r < layout.ranks; r++)
+            through = through && courses[r].error.status == Q_OK;
+        failures += !through;
+        release(layout, courses);
+    }
+    assert_true(failures > 50);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static struct course courses[RANKS_MAX];
+    start((struct layout){3, 2, false, false}, 0, courses);
+    for (unsigned r = 0; r < 3; r++) {
+        assert_int_equal(courses[r].error.status, Q_ERR_USAGE);
+        assert_string_equal(courses[r].error.text, "3 ranks are no whole number of groups of 2 that share experts");
+    }
+    start((struct layout){3, 3, false, false}, 0, courses);
+    for (unsigned r = 0; r < 3; r++) {
+        assert_int_equal(courses[r].error.status, Q_ERR_USAGE);
+        assert_string_equal(courses[r].error.text, "3 ranks cannot share the 8 experts of a layer evenly");
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranks_train_as_one),
-                                       cmocka_unit_test(test_the_same_twice)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ranks_train_as_one), cmocka_unit_test(test_uneven_load),
+        cmocka_unit_test(test_the_same_twice),     cmocka_unit_test(test_memory_is_divided),
+        cmocka_unit_test(test_failures),           cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,17 @@ static q_status exchange(struct comm *comm, const struct comm_piece *send, const
     return status ? status : met;
 }
 
+/* The others need not wait for this rank any more; the last one takes the board away. */
+static void leave(struct board *board)
+{
+    (void)pthread_mutex_lock(&board->lock);
+    const bool last = ++board->left == board->ranks;
+    (void)pthread_cond_broadcast(&board->changed);
+    (void)pthread_mutex_unlock(&board->lock);
+    if (last)
+        board_release(board);
+}
+
 static q_status join(struct board *board, unsigned rank, struct comm **out);
 
 /* Everybody says a colour; the lowest rank of each makes the group's board; everybody takes a seat. */
@@ -114,24 +125,30 @@ static q_status split(struct comm *comm, unsigned colour, struct comm **out)
             ranks++;
             rank += r < comm->rank;
         }
-    q_status status = first == comm->rank ? board_create(ranks, &own->group) : Q_OK;
-    Q_TRY(comm_agree(comm, status));
+    q_status status = comm_agree(comm, first == comm->rank ? board_create(ranks, &own->group) : Q_OK);
+    if (status) { /* nobody has sat down yet */
+        board_release(own->group);
+        return status;
+    }
     struct board *group = board->places[first].group;
-    return comm_agree(comm, join(group, rank, out));
+    struct comm *joined = NULL;
+    status = join(group, rank, &joined);
+    if (status)
+        leave(group);
+    status = comm_agree(comm, status);
+    if (status)
+        comm_release(joined);
+    else
+        *out = joined;
+    return status;
 }
 
 static void release(struct comm *comm)
 {
     struct board *board = thread_of(comm)->board;
     q_release(comm);
-    if (!board)
-        return;
-    (void)pthread_mutex_lock(&board->lock);
-    const bool last = ++board->left == board->ranks;
-    (void)pthread_cond_broadcast(&board->changed);
-    (void)pthread_mutex_unlock(&board->lock);
-    if (last)
-        board_release(board);
+    if (board)
+        leave(board);
 }
 
 static const struct comm_backend threads = {exchange, split, release};

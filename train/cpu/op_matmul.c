@@ -80,7 +80,9 @@ void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *pr
 {
     enum { K_PASS = 1 << 12 }; /* so that a panel of the full depth fits many times */
     size_t m = product->m, n = product->n, k = product->k;
-    q_check(m > 0 && n > 0 && k > 0);
+    q_check(n > 0 && (k > 0 || product->accumulate));
+    if (m == 0)
+        return;
     struct job job = {.context = context, .product = product, .panels = context->pack};
     for (size_t k0 = 0; k0 < k; k0 += K_PASS) {
         job.k0 = k0;

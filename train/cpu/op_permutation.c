@@ -20,6 +20,8 @@ static void route(struct op_context *context, const struct op_route *route)
         int32_t row = offsets[route->chosen[i]]++;
         route->source[row] = (int32_t)(i / route->top_k);
         route->position[i] = row;
+        if (route->choice)
+            route->choice[row] = (int32_t)i;
     }
     for (size_t e = route->experts; e > 0; e--) /* ... and goes back to their start */
         offsets[e] = offsets[e - 1];

@@ -4,6 +4,9 @@
  *     stream --> norm --+--> shared experts ------------------------------+
  *                       +--> router: chosen, weights                      |
  *                       +--> gather by expert --> SwiGLU of each --> weighted sum by token --> delta
+ *
+ * Where ranks share the experts, the gathered slots go to the ranks that have theirs, and come back (expert_rows_*); backward twice there, with the gradient
+ * and with what the experts read once more, and back.
  */
 #include "train/model/model_internal.h"
 
@@ -47,18 +50,20 @@ static struct op_router router_of(struct model *model, size_t layer)
                               .weights = a->route_weights};
 }
 
-/* One of the four kinds of product over the experts' runs of slots. */
-static struct op_grouped grouped_of(const struct model *model, const struct layer_activations *a, enum op_product kind)
+/* One of the three kinds of product over the runs of rows of this rank's experts. */
+static struct op_grouped grouped_of(const struct model *model, size_t layer, enum op_product kind)
 {
-    return (struct op_grouped){
-        .kind = kind, .experts = model->sizes.experts, .offsets = a->offsets, .accumulate = kind == OP_TN};
+    return (struct op_grouped){.kind = kind,
+                               .experts = model->sizes.own_experts,
+                               .offsets = expert_rows_of(model, layer).offsets,
+                               .accumulate = kind == OP_TN};
 }
 
-/* y[S, out] = x[S, in] W_e^T */
-static void experts_linear(struct model *model, const struct layer_activations *a, op_real *y, const op_real *x,
-                           size_t weight, size_t in, size_t out)
+/* y[R, out] = x[R, in] W_e^T */
+static void experts_linear(struct model *model, size_t layer, op_real *y, const op_real *x, size_t weight, size_t in,
+                           size_t out)
 {
-    struct op_grouped product = grouped_of(model, a, OP_NT);
+    struct op_grouped product = grouped_of(model, layer, OP_NT);
     product.n = out;
     product.k = in;
     product.a = x;
@@ -68,11 +73,11 @@ static void experts_linear(struct model *model, const struct layer_activations *
     model->ops->grouped(model->context, &product);
 }
 
-/* dx[S, in] = dy[S, out] W_e */
-static void experts_input_gradient(struct model *model, const struct layer_activations *a, op_real *dx,
-                                   const op_real *dy, size_t weight, size_t in, size_t out)
+/* dx[R, in] = dy[R, out] W_e */
+static void experts_input_gradient(struct model *model, size_t layer, op_real *dx, const op_real *dy, size_t weight,
+                                   size_t in, size_t out)
 {
-    struct op_grouped product = grouped_of(model, a, OP_NN);
+    struct op_grouped product = grouped_of(model, layer, OP_NN);
     product.n = in;
     product.k = out;
     product.a = dy;
@@ -83,10 +88,10 @@ static void experts_input_gradient(struct model *model, const struct layer_activ
 }
 
 /* dW_e += dy^T x */
-static void experts_weight_gradient(struct model *model, const struct layer_activations *a, size_t weight,
-                                    const op_real *dy, const op_real *x, size_t in, size_t out)
+static void experts_weight_gradient(struct model *model, size_t layer, size_t weight, const op_real *dy,
+                                    const op_real *x, size_t in, size_t out)
 {
-    struct op_grouped product = grouped_of(model, a, OP_TN);
+    struct op_grouped product = grouped_of(model, layer, OP_TN);
     product.m = out;
     product.n = in;
     product.a = dy;
@@ -96,16 +101,17 @@ static void experts_weight_gradient(struct model *model, const struct layer_acti
     model->ops->grouped(model->context, &product);
 }
 
-static void experts_forward(struct model *model, size_t layer, bool count)
+static q_status experts_forward(struct model *model, size_t layer, bool count)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
     struct layer_activations *a = &model->layers[layer];
+    const struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), slots = n * s->top_k;
 
-    model_linear(model, model->scratch.route_logits, a->middle_normed, w->router, s->hidden, s->experts);
+    model_linear(model, r->route_logits, a->middle_normed, w->router, s->hidden, s->experts);
     struct op_router router = router_of(model, layer);
     router.counts = count ? model->counts + (layer - s->dense_layers) * s->experts : NULL;
     ops->router(context, &router);
@@ -115,16 +121,19 @@ static void experts_forward(struct model *model, size_t layer, bool count)
                              .chosen = a->chosen,
                              .offsets = a->offsets,
                              .source = a->source,
-                             .position = a->position};
+                             .position = a->position,
+                             .choice = model->sharing ? a->choice : NULL};
     ops->route(context, &route);
-    ops->gather(context, model->scratch.slot_input, a->middle_normed, a->source, slots, s->hidden);
-    experts_linear(model, a, a->slot_gate_up, model->scratch.slot_input, w->experts_gate_up, s->hidden,
-                   2 * s->expert_inner);
-    ops->swiglu(context, a->slot_inner, a->slot_gate_up, slots, s->expert_inner);
-    experts_linear(model, a, model->scratch.slot_rows, a->slot_inner, w->experts_down, s->expert_inner, s->hidden);
-    op_real *delta = model->scratch.delta;
-    ops->combine(context, delta, s->shared_inner ? delta : NULL, model->scratch.slot_rows, a->position,
-                 a->route_weights, n, s->top_k, s->hidden);
+    Q_TRY(expert_rows_plan(model, layer));
+    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, s->hidden);
+    Q_TRY(expert_rows_there(model, layer, r->slot_input, r->row_input));
+    experts_linear(model, layer, a->slot_gate_up, r->row_input, w->experts_gate_up, s->hidden, 2 * s->expert_inner);
+    ops->swiglu(context, a->slot_inner, a->slot_gate_up, expert_rows_of(model, layer).count, s->expert_inner);
+    experts_linear(model, layer, r->row_output, a->slot_inner, w->experts_down, s->expert_inner, s->hidden);
+    Q_TRY(expert_rows_back(model, layer, r->row_output, r->slot_rows));
+    ops->combine(context, r->delta, s->shared_inner ? r->delta : NULL, r->slot_rows, a->position, a->route_weights, n,
+                 s->top_k, s->hidden);
+    return Q_OK;
 }
 
 /* The norm of the stream, which `delta` joins first (NULL: it is in a->middle already). */
@@ -149,10 +158,11 @@ static void compute_again(struct model *model, size_t layer)
     if (inner)
         ops->swiglu(model->context, a->inner, a->gate_up, n, inner);
     if (!dense)
-        ops->swiglu(model->context, a->slot_inner, a->slot_gate_up, n * s->top_k, s->expert_inner);
+        ops->swiglu(model->context, a->slot_inner, a->slot_gate_up, expert_rows_of(model, layer).count,
+                    s->expert_inner);
 }
 
-void block_feedforward_forward(struct model *model, size_t layer, bool count)
+q_status block_feedforward_forward(struct model *model, size_t layer, bool count)
 {
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
@@ -161,8 +171,7 @@ void block_feedforward_forward(struct model *model, size_t layer, bool count)
     norm_middle(model, layer, model->scratch.delta);
     if (dense || s->shared_inner)
         swiglu_forward(model, w, a, dense ? s->dense_inner : s->shared_inner);
-    if (!dense)
-        experts_forward(model, layer, count);
+    return dense ? Q_OK : experts_forward(model, layer, count);
 }
 
 /* The balance loss of this layer, its gradient by the scores into scratch.dscores. */
@@ -190,7 +199,7 @@ static void balance_backward(struct model *model, const struct layer_activations
 
 /* From the gradient of what the experts give, dstream, to dnormed, to which it is added, and to the routing weights. What the experts gave is not needed:
  * their weights' gradients are taken before the product with down (op combine_backward). */
-static void slots_backward(struct model *model, size_t layer)
+static q_status slots_backward(struct model *model, size_t layer)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
@@ -201,41 +210,47 @@ static void slots_backward(struct model *model, size_t layer)
     size_t n = model_tokens(model), slots = n * s->top_k, hidden = s->hidden, inner = s->expert_inner;
 
     ops->gather(context, r->slot_rows, r->dstream, a->source, slots, hidden);
-    experts_input_gradient(model, a, r->dslot_inner, r->slot_rows, w->experts_down, inner, hidden);
-    ops->combine_backward(context, r->droute_weights, r->dslot_inner, a->slot_inner, a->position, a->route_weights, n,
-                          s->top_k, inner);
-    experts_weight_gradient(model, a, w->experts_down, r->slot_rows, a->slot_inner, inner, hidden);
-    ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, slots, inner);
+    Q_TRY(expert_rows_there(model, layer, r->slot_rows, r->row_output));
+    experts_input_gradient(model, layer, r->dslot_inner, r->row_output, w->experts_down, inner, hidden);
+    Q_TRY(expert_rows_weigh_backward(model, layer));
+    experts_weight_gradient(model, layer, w->experts_down, r->row_output, a->slot_inner, inner, hidden);
+    ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, expert_rows_of(model, layer).count,
+                         inner);
     ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, hidden);
-    experts_weight_gradient(model, a, w->experts_gate_up, r->dslot_gate_up, r->slot_input, hidden, 2 * inner);
-    experts_input_gradient(model, a, r->slot_rows, r->dslot_gate_up, w->experts_gate_up, hidden, 2 * inner);
+    Q_TRY(expert_rows_there(model, layer, r->slot_input, r->row_input));
+    experts_weight_gradient(model, layer, w->experts_gate_up, r->dslot_gate_up, r->row_input, hidden, 2 * inner);
+    experts_input_gradient(model, layer, r->row_output, r->dslot_gate_up, w->experts_gate_up, hidden, 2 * inner);
+    Q_TRY(expert_rows_back(model, layer, r->row_output, r->slot_rows));
     ops->gather_backward(context, r->dnormed, r->slot_rows, a->position, n, s->top_k, hidden);
+    return Q_OK;
 }
 
 /* Adds the routed experts' and the router's parts to dnormed. */
-static void experts_backward(struct model *model, size_t layer, const struct model_scale *scale, double *balance_loss)
+static q_status experts_backward(struct model *model, size_t layer, const struct model_scale *scale,
+                                 double *balance_loss)
 {
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
     const struct layer_activations *a = &model->layers[layer];
     struct scratch *r = &model->scratch;
 
-    slots_backward(model, layer);
+    Q_TRY(slots_backward(model, layer));
     struct op_router router = router_of(model, layer);
     router.dweights = r->droute_weights;
     router.dlogits = r->droute_logits;
-    if (scale->balance_alpha != 0.0) {
+    if (scale->balance_alpha != 0.0 && model->batch > 0) {
         balance_backward(model, a, scale, balance_loss);
         router.dscores = r->dscores;
     }
     model->ops->router_backward(model->context, &router);
     model_linear_input_gradient(model, r->dnormed, r->droute_logits, w->router, s->hidden, s->experts, true);
     model_linear_weight_gradient(model, w->router, r->droute_logits, a->middle_normed, s->hidden, s->experts);
+    return Q_OK;
 }
 
 /* In: scratch.dstream, the gradient of the stream behind the layer. Out: the same between attention and feed-forward. */
-void block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
-                                double *balance_loss)
+q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
+                                    double *balance_loss)
 {
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
@@ -250,8 +265,9 @@ void block_feedforward_backward(struct model *model, size_t layer, const struct 
     else
         model->ops->zero(model->context, r->dnormed, n * s->hidden * sizeof(*r->dnormed));
     if (!dense)
-        experts_backward(model, layer, scale, balance_loss);
+        Q_TRY(experts_backward(model, layer, scale, balance_loss));
     model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, true, model_gradient(model, w->post_norm),
                                  r->dnormed, a->middle, s->hidden, a->middle_rstd, model_weight(model, w->post_norm), n,
                                  s->hidden);
+    return Q_OK;
 }

@@ -12,24 +12,36 @@ struct expert_exchange {
     size_t experts;
     unsigned rank, ranks;
     struct comm_slice own;
-    int32_t *counts;           /* [ranks, own.count]: slots of my experts, by sender */
-    int32_t *mine;             /* [experts]: slots that I send, by expert */
+    int32_t *loads;            /* [ranks, experts]: slots that each rank sends, by expert */
     int32_t *cursors;          /* [own.count] */
     struct comm_piece *pieces; /* [2 * ranks] */
-    op_real *room;             /* rows in the order of senders */
-    size_t room_count;
+    op_real *room;             /* [room_rows, width]: rows in the order of senders */
+    size_t width, room_rows;
 };
 
-static q_status create_buffers(struct expert_exchange *x)
+/* Room for so many rows, in the order of senders. */
+static q_status reserve(struct expert_exchange *x, size_t rows)
 {
-    Q_TRY(q_alloc_zero(x->ranks * x->own.count, sizeof *x->counts, &x->counts));
-    Q_TRY(q_alloc_zero(x->experts, sizeof *x->mine, &x->mine));
+    if (rows <= x->room_rows)
+        return Q_OK;
+    x->ops->memory_release(x->context, x->room);
+    x->room = NULL;
+    x->room_rows = 0;
+    Q_TRY(x->ops->memory_create(x->context, expert_exchange_bytes(x->width, rows), &x->room));
+    x->room_rows = rows;
+    return Q_OK;
+}
+
+static q_status create_buffers(struct expert_exchange *x, size_t rows)
+{
+    Q_TRY(q_alloc_zero(x->ranks * x->experts, sizeof *x->loads, &x->loads));
     Q_TRY(q_alloc_zero(x->own.count, sizeof *x->cursors, &x->cursors));
-    return q_alloc_zero(2 * (size_t)x->ranks, sizeof *x->pieces, &x->pieces);
+    Q_TRY(q_alloc_zero(2 * (size_t)x->ranks, sizeof *x->pieces, &x->pieces));
+    return reserve(x, rows);
 }
 
 q_status expert_exchange_create(struct comm *comm, const struct op_table *ops, struct op_context *context,
-                                size_t experts, struct expert_exchange **out)
+                                size_t experts, size_t width, size_t rows, struct expert_exchange **out)
 {
     struct expert_exchange *x;
     const unsigned rank = comm_rank(comm), ranks = comm_ranks(comm);
@@ -41,10 +53,11 @@ q_status expert_exchange_create(struct comm *comm, const struct op_table *ops, s
     x->ops = ops;
     x->context = context;
     x->experts = experts;
+    x->width = width;
     x->rank = rank;
     x->ranks = ranks;
     x->own = comm_share(experts, ranks, rank);
-    q_status status = create_buffers(x);
+    q_status status = create_buffers(x, rows);
     if (status)
         expert_exchange_release(x);
     else
@@ -56,20 +69,37 @@ void expert_exchange_release(struct expert_exchange *x)
 {
     if (!x)
         return;
-    q_release(x->counts);
-    q_release(x->mine);
+    q_release(x->loads);
     q_release(x->cursors);
     q_release(x->pieces);
-    if (x->room)
-        x->ops->memory_release(x->context, x->room);
+    x->ops->memory_release(x->context, x->room);
     q_release(x);
 }
 
-q_status expert_plan_create(const struct expert_exchange *x, struct expert_plan *plan)
+size_t expert_exchange_bytes(size_t width, size_t rows)
+{
+    return rows * width * sizeof(op_real);
+}
+
+size_t expert_plan_bytes(size_t rows)
+{
+    return 2 * rows * sizeof(int32_t);
+}
+
+static q_status reserve_plan(struct expert_plan *plan, size_t rows)
+{
+    Q_TRY(q_resize(&plan->to_sender, rows, sizeof *plan->to_sender));
+    Q_TRY(q_resize(&plan->to_expert, rows, sizeof *plan->to_expert));
+    plan->capacity = rows;
+    return Q_OK;
+}
+
+q_status expert_plan_create(const struct expert_exchange *x, size_t rows, struct expert_plan *plan)
 {
     Q_TRY(q_alloc_zero(x->own.count + 1, sizeof *plan->offsets, &plan->offsets));
     Q_TRY(q_alloc_zero(x->ranks + 1, sizeof *plan->sent, &plan->sent));
-    return q_alloc_zero(x->ranks + 1, sizeof *plan->received, &plan->received);
+    Q_TRY(q_alloc_zero(x->ranks + 1, sizeof *plan->received, &plan->received));
+    return reserve_plan(plan, rows);
 }
 
 void expert_plan_release(struct expert_plan *plan)
@@ -82,18 +112,39 @@ void expert_plan_release(struct expert_plan *plan)
     *plan = (struct expert_plan){0};
 }
 
-/* Every rank tells each other one the loads of that one's experts. */
+/* Every rank tells all others its loads. */
 static q_status tell_loads(struct expert_exchange *x, const int32_t *offsets)
 {
     struct comm_piece *send = x->pieces, *receive = send + x->ranks;
+    const size_t bytes = x->experts * sizeof *x->loads;
+    int32_t *own = x->loads + x->rank * x->experts;
     for (size_t e = 0; e < x->experts; e++)
-        x->mine[e] = offsets[e + 1] - offsets[e];
+        own[e] = offsets[e + 1] - offsets[e];
     for (unsigned r = 0; r < x->ranks; r++) {
-        const struct comm_slice theirs = comm_share(x->experts, x->ranks, r);
-        send[r] = (struct comm_piece){x->mine + theirs.first, theirs.count * sizeof *x->mine};
-        receive[r] = (struct comm_piece){x->counts + r * x->own.count, x->own.count * sizeof *x->counts};
+        send[r] = (struct comm_piece){own, bytes};
+        receive[r] = (struct comm_piece){x->loads + r * x->experts, bytes};
     }
     return comm_exchange(x->comm, send, receive);
+}
+
+/* The rows of the fullest rank: the same on all of them, since all know all loads. */
+static q_status find_most(const struct expert_exchange *x, size_t *most)
+{
+    *most = 0;
+    for (unsigned r = 0; r < x->ranks; r++) {
+        const struct comm_slice theirs = comm_share(x->experts, x->ranks, r);
+        int64_t rows = 0;
+        for (unsigned from = 0; from < x->ranks; from++)
+            for (size_t e = theirs.first; e < theirs.first + theirs.count; e++)
+                rows += x->loads[from * x->experts + e];
+        if (rows < 0 || rows > INT32_MAX)
+            return q_fail(Q_ERR_SYSTEM,
+                          "rank %u of those that share experts gets %lld rows at once; lower "
+                          "'train.micro_batch'",
+                          r, (long long)rows);
+        *most = Q_MAX(*most, (size_t)rows);
+    }
+    return Q_OK;
 }
 
 /* Row by row: senders in order, and of each its slots by expert. */
@@ -103,25 +154,22 @@ static void sort_rows(struct expert_exchange *x, struct expert_plan *plan)
     memcpy(x->cursors, plan->offsets, x->own.count * sizeof *x->cursors);
     for (unsigned r = 0; r < x->ranks; r++)
         for (size_t e = 0; e < x->own.count; e++)
-            for (int32_t i = 0; i < x->counts[r * x->own.count + e]; i++, row++) {
+            for (int32_t i = 0; i < x->loads[r * x->experts + x->own.first + e]; i++, row++) {
                 plan->to_expert[row] = x->cursors[e];
                 plan->to_sender[x->cursors[e]++] = row;
             }
 }
 
-q_status expert_plan_fill(struct expert_exchange *x, const int32_t *offsets, struct expert_plan *plan)
+/* What this rank's experts get, by expert and by sender. */
+static void count_rows(const struct expert_exchange *x, const int32_t *offsets, struct expert_plan *plan)
 {
-    Q_TRY(tell_loads(x, offsets));
-    plan->received[0] = plan->offsets[0] = 0;
+    plan->received[0] = 0;
     memset(plan->offsets, 0, (x->own.count + 1) * sizeof *plan->offsets);
     for (unsigned r = 0; r < x->ranks; r++) {
-        const struct comm_slice theirs = comm_share(x->experts, x->ranks, r);
-        plan->sent[r] = offsets[theirs.first];
+        plan->sent[r] = offsets[comm_share(x->experts, x->ranks, r).first];
         plan->received[r + 1] = plan->received[r];
         for (size_t e = 0; e < x->own.count; e++) {
-            const int32_t count = x->counts[r * x->own.count + e];
-            if (count < 0 || count > INT32_MAX - plan->received[r + 1])
-                return q_fail(Q_ERR_SYSTEM, "rank %u sends %d rows to an expert of rank %u", r, count, x->rank);
+            const int32_t count = x->loads[r * x->experts + x->own.first + e];
             plan->offsets[e + 1] += count;
             plan->received[r + 1] += count;
         }
@@ -130,59 +178,86 @@ q_status expert_plan_fill(struct expert_exchange *x, const int32_t *offsets, str
     for (size_t e = 0; e < x->own.count; e++)
         plan->offsets[e + 1] += plan->offsets[e];
     plan->rows = (size_t)plan->received[x->ranks];
-    Q_TRY(q_grow(&plan->to_sender, &plan->capacity[0], plan->rows, sizeof *plan->to_sender));
-    Q_TRY(q_grow(&plan->to_expert, &plan->capacity[1], plan->rows, sizeof *plan->to_expert));
+}
+
+static q_status make_room(struct expert_exchange *x, struct expert_plan *plan)
+{
+    const size_t rows = expert_rows_ahead(plan->most);
+    Q_TRY(reserve(x, rows));
+    return rows > plan->capacity ? reserve_plan(plan, rows) : Q_OK;
+}
+
+q_status expert_plan_fill(struct expert_exchange *x, const int32_t *offsets, struct expert_plan *plan)
+{
+    Q_TRY(tell_loads(x, offsets));
+    Q_TRY(find_most(x, &plan->most));
+    if (plan->most > plan->capacity || plan->most > x->room_rows) /* on all ranks or on none */
+        Q_TRY(comm_agree(x->comm, make_room(x, plan)));
+    count_rows(x, offsets, plan);
     sort_rows(x, plan);
     return Q_OK;
 }
 
-/* Rows in the order of senders; larger loads than before take a larger room. */
-static q_status reserve(struct expert_exchange *x, size_t count)
-{
-    if (count <= x->room_count)
-        return Q_OK;
-    if (x->room)
-        x->ops->memory_release(x->context, x->room);
-    x->room = NULL;
-    x->room_count = 0;
-    Q_TRY(x->ops->memory_create(x->context, count * sizeof *x->room, &x->room));
-    x->room_count = count;
-    return Q_OK;
-}
-
-/* The runs of slots, by rank, and those of x->room. */
-static void fill_pieces(const struct expert_exchange *x, const struct expert_plan *plan, op_real *slots, size_t width,
-                        struct comm_piece *of_slots, struct comm_piece *of_room)
+/* The runs of slots and those of rows in the order of senders, by rank. */
+static void fill_pieces(const struct expert_exchange *x, const struct expert_plan *plan, op_real *slots, op_real *rows,
+                        size_t width, struct comm_piece *of_slots, struct comm_piece *of_rows)
 {
     for (unsigned r = 0; r < x->ranks; r++) {
         const size_t sent = (size_t)(plan->sent[r + 1] - plan->sent[r]),
                      received = (size_t)(plan->received[r + 1] - plan->received[r]);
         of_slots[r] = (struct comm_piece){slots + (size_t)plan->sent[r] * width, sent * width * sizeof *slots};
-        of_room[r] = (struct comm_piece){x->room + (size_t)plan->received[r] * width, received * width * sizeof *slots};
+        of_rows[r] = (struct comm_piece){rows + (size_t)plan->received[r] * width, received * width * sizeof *rows};
     }
+}
+
+static op_real *unwritten(const op_real *sent) /* what is sent is not written */
+{
+    return (op_real *)(uintptr_t)sent;
+}
+
+static q_status move_there(struct expert_exchange *x, const struct expert_plan *plan, const op_real *slots,
+                           op_real *rows, size_t width)
+{
+    struct comm_piece *send = x->pieces, *receive = send + x->ranks;
+    Q_TRY(x->ops->synchronize(x->context));
+    fill_pieces(x, plan, unwritten(slots), rows, width, send, receive);
+    return comm_exchange(x->comm, send, receive);
+}
+
+static q_status move_back(struct expert_exchange *x, const struct expert_plan *plan, const op_real *rows,
+                          op_real *slots, size_t width)
+{
+    struct comm_piece *send = x->pieces, *receive = send + x->ranks;
+    Q_TRY(x->ops->synchronize(x->context));
+    fill_pieces(x, plan, slots, unwritten(rows), width, receive, send);
+    return comm_exchange(x->comm, send, receive);
 }
 
 q_status expert_exchange_there(struct expert_exchange *x, const struct expert_plan *plan, const op_real *slots,
                                op_real *rows, size_t width)
 {
-    struct comm_piece *send = x->pieces, *receive = send + x->ranks;
-    Q_TRY(reserve(x, plan->rows * width));
-    Q_TRY(x->ops->synchronize(x->context));
-    fill_pieces(x, plan, (op_real *)(uintptr_t)slots, width, send, receive); /* what is sent is not written */
-    Q_TRY(comm_exchange(x->comm, send, receive));
-    if (plan->rows)
-        x->ops->gather(x->context, rows, x->room, plan->to_sender, plan->rows, width);
+    q_check(width <= x->width);
+    Q_TRY(move_there(x, plan, slots, x->room, width));
+    x->ops->gather(x->context, rows, x->room, plan->to_sender, plan->rows, width);
     return Q_OK;
 }
 
 q_status expert_exchange_back(struct expert_exchange *x, const struct expert_plan *plan, const op_real *rows,
                               op_real *slots, size_t width)
 {
-    struct comm_piece *send = x->pieces, *receive = send + x->ranks;
-    Q_TRY(reserve(x, plan->rows * width));
-    if (plan->rows)
-        x->ops->gather(x->context, x->room, rows, plan->to_expert, plan->rows, width);
-    Q_TRY(x->ops->synchronize(x->context));
-    fill_pieces(x, plan, slots, width, receive, send);
-    return comm_exchange(x->comm, send, receive);
+    q_check(width <= x->width);
+    x->ops->gather(x->context, x->room, rows, plan->to_expert, plan->rows, width);
+    return move_back(x, plan, x->room, slots, width);
+}
+
+q_status expert_exchange_numbers_there(struct expert_exchange *x, const struct expert_plan *plan, const op_acc *slots,
+                                       op_acc *rows)
+{
+    return move_there(x, plan, slots, rows, 1);
+}
+
+q_status expert_exchange_numbers_back(struct expert_exchange *x, const struct expert_plan *plan, const op_acc *rows,
+                                      op_acc *slots)
+{
+    return move_back(x, plan, rows, slots, 1);
 }

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "train/comm/comm.h"
 #include "train/model/model_internal.h"
 
 #include <math.h>
@@ -52,6 +53,8 @@ static q_status take_memory(struct model *model)
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
     Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
     (void)model_plan_activations(model, model->activation_memory);
+    if (model->shape.expert_ranks > 1)
+        Q_TRY(expert_sharing_create(model));
     Q_TRY(q_alloc(MODEL_STAGING, sizeof(op_acc), &model->host));
     size_t table = model->shape.sequence * model->sizes.rope;
     op_acc *host;
@@ -92,6 +95,9 @@ static q_status check_shape(const struct model_config *config, const struct mode
         return q_fail(Q_ERR_USAGE,
                       "sequences of %zu tokens are longer than the model's 'max_position_embeddings', %llu",
                       shape->sequence, (unsigned long long)config->max_position_embeddings);
+    if (shape->expert_ranks > 1 && (config->n_routed_experts == 0 || config->n_routed_experts % shape->expert_ranks))
+        return q_fail(Q_ERR_USAGE, "%u ranks cannot share the %llu experts of a layer evenly", shape->expert_ranks,
+                      (unsigned long long)config->n_routed_experts);
     if (shape->training && shape->sequence <= config->num_nextn_predict_layers)
         return q_fail(Q_ERR_USAGE, "sequences of %zu tokens are too short for %llu MTP modules", shape->sequence,
                       (unsigned long long)config->num_nextn_predict_layers);
@@ -111,7 +117,7 @@ q_status model_begin(const struct model_config *config, const struct op_table *o
     model->ops = ops;
     model->context = context;
     model->attention_scale = (op_acc)model_attention_scale(config);
-    model_sizes_of(&model->config, 1, &model->sizes);
+    model_sizes_of(&model->config, Q_MAX(shape->expert_ranks, 1U), &model->sizes);
     q_status status = model_plan_parameters(model);
     if (status == Q_OK)
         status = plan_memory(model);
@@ -126,6 +132,7 @@ q_status model_create(const struct model_config *config, const struct op_table *
                       const struct model_shape *shape, struct model **out)
 {
     struct model *model;
+    q_check(shape->expert_ranks <= 1 || (shape->training && comm_ranks(shape->experts) == shape->expert_ranks));
     Q_TRY(model_begin(config, ops, context, shape, &model));
     q_status status = take_memory(model);
     if (status != Q_OK) {
@@ -143,6 +150,7 @@ void model_release(struct model *model)
 {
     if (!model)
         return;
+    expert_sharing_release(model);
     void *memory[] = {model->parameter_arena, model->gradient_arena, model->biases,
                       model->counts,          model->rope_table,     model->activation_memory};
     for (size_t i = 0; i < Q_COUNT_OF(memory); i++)
@@ -196,12 +204,29 @@ void model_memory(const struct model *model, size_t bytes[4])
 {
     bytes[0] = model->weights.elements * sizeof(op_acc);
     bytes[1] = model->shape.training ? bytes[0] : 0;
-    bytes[2] = model->activation_bytes;
+    bytes[2] = model->activation_bytes + expert_sharing_bytes(model);
     bytes[3] = model->workspace_bytes;
+}
+
+unsigned model_expert_ranks(const struct model *model)
+{
+    return Q_MAX(model->shape.expert_ranks, 1U);
+}
+
+unsigned model_owner(const struct model *model, const struct model_parameter *parameter)
+{
+    return parameter->expert < 0 ? 0 : (unsigned)((size_t)parameter->expert / model->sizes.own_experts);
+}
+
+bool model_holds(const struct model *model, const struct model_parameter *parameter)
+{
+    return parameter->expert < 0 || model->shape.expert_ranks <= 1 ||
+           model_owner(model, parameter) == comm_rank(model->shape.experts);
 }
 
 static op_acc *place_of(const struct model *model, const struct model_parameter *parameter)
 {
+    q_check(model_holds(model, parameter));
     return (parameter->kind == MODEL_BIAS ? model->biases : model->parameter_arena) + parameter->offset;
 }
 
@@ -237,6 +262,8 @@ q_status model_init(struct model *model, uint64_t seed)
 {
     for (size_t i = 0; i < model->parameter_count; i++) {
         const struct model_parameter *p = &model->parameters[i];
+        if (!model_holds(model, p))
+            continue;
         if (p->kind == MODEL_MATRIX)
             init_matrix(model, p, seed);
         else
@@ -250,7 +277,8 @@ q_status model_put(struct model *model, const struct model_parameter *parameter,
     for (size_t i = 0; i < parameter->count; i++)
         if (!isfinite(values[i]))
             return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
-    model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));
+    if (model_holds(model, parameter))
+        model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));
     return Q_OK;
 }
 
@@ -261,7 +289,7 @@ void model_get(const struct model *model, const struct model_parameter *paramete
 
 void model_get_gradient(const struct model *model, const struct model_parameter *parameter, op_acc *values)
 {
-    q_check(parameter->kind != MODEL_BIAS && model->gradient_arena);
+    q_check(parameter->kind != MODEL_BIAS && model->gradient_arena && model_holds(model, parameter));
     model->ops->copy_out(model->context, values, model->gradient_arena + parameter->offset,
                          parameter->count * sizeof(op_acc));
 }

@@ -5,7 +5,8 @@
  *
  * Memory is planned at create and taken once: parameters, gradients (with `training`), one arena for activations. Everything that
  * is random is a function of (seed, parameter's name). Losses come out by token, so that the caller sums them as it likes (by source, in double);
- * sums over micro-batches are in the order of the calls. Nothing here knows of files, recipes or ranks.
+ * sums over micro-batches are in the order of the calls. Nothing here knows of files or recipes, and of ranks only that some may share the experts: then each
+ * of the group holds a run of every layer's experts, and their calls of model_forward_backward meet in every such layer.
  *
  * MTP modules (report, section 2.2) are further blocks behind the last layer, under layers.L.* with L >= num_hidden_layers, with counts and biases of their
  * own; embedding and head are the model's. They are there for training alone: a model made without it has none, unless it is asked to hold their tensors.
@@ -32,6 +33,11 @@ struct model_shape {
     bool training;   /* gradients and what the backward needs; without it only model_forward works */
     enum model_recompute recompute;
     bool mtp; /* the MTP modules' tensors although it is not for training: to write them elsewhere */
+
+    /* Ranks that share the experts of each layer: a divisor of their number; 0 or 1: all experts are here. Then it is for training, and `experts` is their
+     * communicator (comm_groups.h), borrowed; an outline does without. */
+    unsigned expert_ranks;
+    struct comm *experts;
 };
 
 enum model_parameter_kind {
@@ -48,7 +54,8 @@ struct model_parameter {
     size_t shape[2]; /* rows, columns; shape[1] = 1 where rank is 1 */
     size_t count;    /* elements */
     size_t
-        offset; /* elements from the start of the arena: of parameters (and gradients, moments alike); of biases for MODEL_BIAS */
+        offset; /* elements from the start of the arena: of parameters (and gradients, moments alike); of biases for MODEL_BIAS. Of an expert: in the
+                 * arena of the rank that holds it (model_owner) */
     int layer;  /* -1: embedding, final norm, head */
     int expert; /* -1: none */
 };
@@ -72,7 +79,7 @@ q_status model_outline(const struct model_config *config, const struct op_table 
                        unsigned threads, struct model **out) Q_MUST_USE;
 
 /* A shadow: a model that has parameters and biases alone, to be copied from `model` and read by model_get while `model` goes on. It borrows the
- * context, not the model. */
+ * context, not the model. It has all experts; where ranks share them, the copy is of what is no expert's (optimizer_shadow_copy brings those). */
 q_status model_shadow_create(const struct model *model, struct model **out) Q_MUST_USE;
 void model_shadow_copy(struct model *shadow, const struct model *model);
 size_t model_shadow_bytes(const struct model *model); /* of an outline too */
@@ -81,6 +88,10 @@ const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
 /* NULL where the model has no such tensor. */
 const struct model_parameter *model_find_parameter(const struct model *model, const char *name);
+/* Ranks that share the experts, at least 1. Which of them holds a parameter; 0 where all do. And whether this one does: only then can it be got and put. */
+unsigned model_expert_ranks(const struct model *model);
+unsigned model_owner(const struct model *model, const struct model_parameter *parameter);
+bool model_holds(const struct model *model, const struct model_parameter *parameter);
 /* Second names of tensors that are there once: released weights carry the shared embedding and head under each MTP module too (layer >= 0: written so),
  * and a tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients,
  * no moments. */
@@ -92,13 +103,14 @@ size_t model_largest_parameter(const struct model *model);
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
 size_t model_shared_elements(const struct model *model);
-/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. */
+/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. Where ranks share experts the activations are those of a
+ * load that is even to an eighth; a rank that gets more rows takes more. */
 void model_memory(const struct model *model, size_t bytes[4]);
 
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
  * since they get no gradient. */
 q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
-/* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite. */
+/* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite; one that another rank holds is only looked at. */
 q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
 void model_get(const struct model *model, const struct model_parameter *parameter, op_acc *values);
 void model_get_gradient(const struct model *model, const struct model_parameter *parameter,
@@ -128,7 +140,8 @@ struct model_scale {
     double z_loss;
 };
 
-/* Forward, losses, backward: gradients and expert counts are added to. *balance_loss (may be NULL): the sum over the sequences and layers
+/* Forward, losses, backward: gradients and expert counts are added to. Where ranks share experts all of them call it at once, one that has no sequences (any
+ * more) with a batch of 0 of the others' sequence length; what fails on one fails on all. *balance_loss (may be NULL): the sum over the sequences and layers
  * (modules included) of alpha sum f P, unscaled. */
 q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
                                 op_acc *losses, double *balance_loss) Q_MUST_USE;

@@ -62,7 +62,8 @@ struct layer_activations {
     op_real *gate_up, *inner;       /* dense or shared: [N, 2 I], [N, I] */
     op_acc *scores, *route_weights; /* [N, E], [N, K] */
     int32_t *chosen, *offsets, *source, *position;
-    op_real *slot_gate_up, *slot_inner; /* [S, 2 I], [S, I] */
+    int32_t *choice;                    /* where ranks share the experts */
+    op_real *slot_gate_up, *slot_inner; /* [R, 2 I], [R, I]: R rows of this rank's experts; S where it has them all */
 };
 
 /* What is read into the head at a depth: 0 is the model, d the MTP module d, which predicts d tokens further and sees sequences of T - d tokens. */
@@ -84,10 +85,11 @@ struct scratch {
     int32_t *ids;
     op_real *delta;       /* what a block adds to the residual stream [N, H] */
     op_acc *route_logits; /* [N, E] */
-    op_real *
-        slot_input; /* what the experts read [S, H]: gathered again backward, which is cheaper than keeping it in every layer */
-    op_real
-        *slot_rows; /* what they give, and backward first the gradient of that, then that of what they read [S, H] */
+    /* This rank's slots [S, H]: what experts read, gathered again backward, which is cheaper than keeping it in every layer; and what they give, backward first
+     * the gradient of that, then that of what they read. */
+    op_real *slot_input, *slot_rows;
+    /* The same of the rows of this rank's experts [R, H]: the same places, where it has them all (expert_rows.c). */
+    op_real *row_input, *row_output;
     op_acc *logits; /* [MODEL_LOGITS_ROWS, rows] */
     /* backward: gradients of what the names say */
     op_real *dstream, *dnormed;
@@ -129,6 +131,8 @@ struct model {
     size_t sequence;      /* tokens of a sequence at the present depth: what the blocks go by */
     size_t depths_run;    /* 1 for the model, and one for each module that was run */
     op_acc *host;         /* staging: MODEL_STAGING elements */
+
+    struct expert_sharing *sharing; /* NULL: all experts are here */
 };
 
 /* model.c: a model without its memory, its shape checked; and the shapes that the operations will see. */
@@ -147,14 +151,30 @@ size_t model_plan_activations(struct model *model, char *base);
 void model_rope_fill(const struct model_config *config, size_t sequence, op_acc *table);
 double model_attention_scale(const struct model_config *config);
 
+/* expert_rows.c: the rows that this rank's experts have of a layer. They are its own slots, where it has all experts: then every move is none. Where ranks
+ * share experts, rows are what all of the group send: planned once in the forward, then moved there and back. */
+struct expert_rows {
+    size_t count;           /* R */
+    const int32_t *offsets; /* [own experts + 1] */
+};
+q_status expert_sharing_create(struct model *model) Q_MUST_USE;
+void expert_sharing_release(struct model *model);
+size_t expert_sharing_bytes(const struct model *model); /* also of an outline */
+q_status expert_rows_plan(struct model *model, size_t layer) Q_MUST_USE;
+struct expert_rows expert_rows_of(const struct model *model, size_t layer);
+q_status expert_rows_there(struct model *model, size_t layer, const op_real *slots, op_real *rows) Q_MUST_USE;
+q_status expert_rows_back(struct model *model, size_t layer, const op_real *rows, op_real *slots) Q_MUST_USE;
+/* op combine_backward: the weights go to the rows, their gradients come back. */
+q_status expert_rows_weigh_backward(struct model *model, size_t layer) Q_MUST_USE;
+
 /* One layer. `stream_from` is the residual stream before it and `delta` (NULL for the first layer) what the layer before adds to it. Each ends with
  * its own delta in scratch.delta. */
 void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta);
 void block_attention_backward(struct model *model, size_t layer);
-void block_feedforward_forward(struct model *model, size_t layer, bool count);
+q_status block_feedforward_forward(struct model *model, size_t layer, bool count) Q_MUST_USE;
 /* alpha 0: no balance loss; else its value is added to *balance_loss. */
-void block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
-                                double *balance_loss);
+q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
+                                    double *balance_loss) Q_MUST_USE;
 
 /* model_mtp.c: an MTP module's way in, from what the depth before it gives to the head to its layer's input. Back from scratch.dstream: the embedding's half
  * uses scratch.dhead as room, the hidden state's half adds to it: to the gradient that the depth before has there from the head. */

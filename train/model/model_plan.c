@@ -51,6 +51,12 @@ static size_t inner_of(const struct model_sizes *s, bool dense)
     return dense ? s->dense_inner : s->shared_inner;
 }
 
+/* Rows of this rank's experts that have their place here; where ranks share experts nobody knows their number beforehand (expert_rows.c). */
+static size_t planned_rows(const struct model_sizes *s, size_t slots)
+{
+    return s->own_experts == s->experts ? slots : 0;
+}
+
 static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s, size_t n, bool dense,
                                   struct layer_activations *a)
 {
@@ -64,14 +70,15 @@ static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s
     TAKE(a->offsets, s->experts + 1);
     TAKE(a->source, slots);
     TAKE(a->position, slots);
-    TAKE(a->slot_gate_up, slots * 2 * s->expert_inner);
+    TAKE(a->choice, slots - planned_rows(s, slots));
+    TAKE(a->slot_gate_up, planned_rows(s, slots) * 2 * s->expert_inner);
 }
 
 static void plan_feedforward_again(struct plan *plan, const struct model_sizes *s, size_t n, size_t inner, size_t slots,
                                    struct layer_activations *a)
 {
     TAKE(a->inner, n * inner);
-    TAKE(a->slot_inner, slots * s->expert_inner);
+    TAKE(a->slot_inner, planned_rows(s, slots) * s->expert_inner);
 }
 
 /* Of any layer that the model has. */
@@ -84,7 +91,7 @@ static size_t widest_inner(const struct model_sizes *s, bool any_moe)
 static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t n, size_t batch, bool any_moe,
                           bool modules, struct scratch *w)
 {
-    size_t inner = widest_inner(s, any_moe), slots = any_moe ? n * s->top_k : 0;
+    size_t inner = widest_inner(s, any_moe), slots = any_moe ? n * s->top_k : 0, rows = planned_rows(s, slots);
     TAKE(w->dstream, n * s->hidden);
     TAKE(w->dnormed, n * s->hidden);
     w->dhead = w->dnormed;
@@ -98,9 +105,12 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
     TAKE(w->dmixed, n * s->heads * s->v);
     TAKE(w->dgate_up, n * 2 * inner);
     TAKE(w->dinner, n * inner);
-    TAKE(w->slot_input, slots * s->hidden);
-    TAKE(w->dslot_gate_up, slots * 2 * s->expert_inner);
-    TAKE(w->dslot_inner, slots * s->expert_inner);
+    if (rows == slots) {
+        TAKE(w->slot_input, slots * s->hidden);
+        w->row_input = w->slot_input;
+    }
+    TAKE(w->dslot_gate_up, rows * 2 * s->expert_inner);
+    TAKE(w->dslot_inner, rows * s->expert_inner);
     TAKE(w->droute_weights, slots);
     TAKE(w->droute_logits, any_moe ? n * s->experts : 0);
     TAKE(w->dscores, any_moe ? n * s->experts : 0);
@@ -209,7 +219,7 @@ size_t model_plan_activations(struct model *model, char *base)
     TAKE(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
     TAKE(w->slot_rows, any_moe ? n * s->top_k * s->hidden : 0);
-    w->slot_input = w->slot_rows; /* forward they are never needed at once */
+    w->slot_input = w->row_input = w->row_output = w->slot_rows; /* forward they are never needed at once */
     TAKE(w->logits, MODEL_LOGITS_ROWS * s->rows);
     plan_depths(plan, model, modules);
     if (!model->shape.training) {

@@ -2,13 +2,14 @@
  *
  * The residual stream is never added to in a pass of its own: each block leaves its `delta`, and the norm that comes next adds it on the way. */
 #include "base/check.h"
+#include "train/comm/comm.h"
 #include "train/model/model_internal.h"
 
 #include <math.h>
 
 static q_status check_batch(const struct model *model, const struct model_batch *batch)
 {
-    q_check(batch->batch > 0 && batch->batch <= model->shape.batch);
+    q_check((batch->batch > 0 || model->sharing) && batch->batch <= model->shape.batch);
     q_check(batch->sequence > 0 && batch->sequence <= model->shape.sequence);
     size_t n = batch->batch * batch->sequence;
     for (size_t i = 0; i < n; i++) {
@@ -32,7 +33,7 @@ static void norm_head(struct model *model, size_t depth, size_t last)
                         s->hidden, model->config.rms_norm_eps);
 }
 
-static void forward_layers(struct model *model, const struct model_batch *batch, bool count)
+static q_status forward_layers(struct model *model, const struct model_batch *batch, bool count)
 {
     const struct model_sizes *s = &model->sizes;
     struct scratch *r = &model->scratch;
@@ -44,32 +45,35 @@ static void forward_layers(struct model *model, const struct model_batch *batch,
                       s->hidden);
     for (size_t i = 0; i < s->layers; i++) {
         block_attention_forward(model, i, i > 0 ? model->layers[i - 1].middle : NULL, i > 0 ? r->delta : NULL);
-        block_feedforward_forward(model, i, count);
+        Q_TRY(block_feedforward_forward(model, i, count));
     }
     norm_head(model, 0, s->layers - 1);
+    return Q_OK;
 }
 
-static void forward_module(struct model *model, size_t depth, const struct model_batch *batch)
+static q_status forward_module(struct model *model, size_t depth, const struct model_batch *batch)
 {
     size_t layer = model->sizes.layers + depth - 1;
     model_enter_depth(model, depth);
     mtp_load(model, depth, batch);
     mtp_forward(model, depth);
     block_attention_forward(model, layer, NULL, NULL);
-    block_feedforward_forward(model, layer, true);
+    Q_TRY(block_feedforward_forward(model, layer, true));
     norm_head(model, depth, layer);
+    return Q_OK;
 }
 
-static void forward(struct model *model, const struct model_batch *batch, size_t modules, bool count)
+static q_status forward(struct model *model, const struct model_batch *batch, size_t modules, bool count)
 {
     model->batch = batch->batch;
     model->length = batch->sequence;
     model->depths_run = 1 + modules;
     model_enter_depth(model, 0);
-    forward_layers(model, batch, count);
+    Q_TRY(forward_layers(model, batch, count));
     for (size_t d = 1; d <= modules; d++)
-        forward_module(model, d, batch);
+        Q_TRY(forward_module(model, d, batch));
     model_enter_depth(model, 0);
+    return Q_OK;
 }
 
 static double loss_scale(const struct model *model, const struct model_scale *scale, size_t depth)
@@ -109,7 +113,7 @@ static q_status read_losses(struct model *model, op_acc *losses)
 q_status model_forward(struct model *model, const struct model_batch *batch, op_acc *losses)
 {
     Q_TRY(check_batch(model, batch));
-    forward(model, batch, 0, false);
+    Q_TRY(forward(model, batch, 0, false));
     if (batch->targets)
         head_loss(model, 0, NULL);
     return read_losses(model, batch->targets ? losses : NULL);
@@ -152,12 +156,12 @@ static void norm_head_backward(struct model *model, size_t depth)
 }
 
 /* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */
-static void backward_modules(struct model *model, const struct model_scale *scale, double *balance)
+static q_status backward_modules(struct model *model, const struct model_scale *scale, double *balance)
 {
     for (size_t d = model->depths_run - 1; d > 0; d--) {
         size_t layer = model->sizes.layers + d - 1;
         norm_head_backward(model, d);
-        block_feedforward_backward(model, layer, scale, balance);
+        Q_TRY(block_feedforward_backward(model, layer, scale, balance));
         block_attention_backward(model, layer);
         mtp_backward_embedding(model, d);
         model_enter_depth(model, d - 1);
@@ -166,23 +170,25 @@ static void backward_modules(struct model *model, const struct model_scale *scal
         mtp_backward_hidden(model, d);
         model_enter_depth(model, d - 1);
     }
+    return Q_OK;
 }
 
 q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
                                 op_acc *losses, double *balance_loss)
 {
     q_check(model->shape.training && batch->targets);
-    Q_TRY(check_batch(model, batch));
+    const q_status status = check_batch(model, batch);
+    Q_TRY(model->sharing ? comm_agree(model->shape.experts, status) : status);
     struct scratch *r = &model->scratch;
     size_t modules = scale->mtp != 0.0 ? Q_MIN(model->sizes.modules, batch->sequence - 1) : 0;
     double balance = 0;
-    forward(model, batch, modules, true);
+    Q_TRY(forward(model, batch, modules, true));
     model_enter_depth(model, modules);
     head_loss(model, modules, scale);
-    backward_modules(model, scale, &balance);
+    Q_TRY(backward_modules(model, scale, &balance));
     norm_head_backward(model, 0);
     for (size_t i = model->sizes.layers; i-- > 0;) {
-        block_feedforward_backward(model, i, scale, &balance);
+        Q_TRY(block_feedforward_backward(model, i, scale, &balance));
         block_attention_backward(model, i);
     }
     model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dstream, r->ids,

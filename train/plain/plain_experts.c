@@ -155,6 +155,8 @@ static void route(struct op_context *context, const struct op_route *r)
         for (size_t slot = 0; slot < r->tokens * r->top_k; slot++)
             if (r->chosen[slot] == (int32_t)e) {
                 r->source[row] = (int32_t)(slot / r->top_k);
+                if (r->choice)
+                    r->choice[row] = (int32_t)slot;
                 r->position[slot] = row++;
             }
     }
