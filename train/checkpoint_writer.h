@@ -25,6 +25,10 @@ void checkpoint_writer_release(struct checkpoint_writer *writer);
 q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct train_position *position,
                                  const struct guard_window *window, const struct checkpoint_keep *keep) Q_MUST_USE;
 
+/* The state as it is now, in the shadow and nowhere else: *model is that, whole whatever the ranks. As with start, nothing may be under way, and over ranks the
+ * others call optimizer_shadow_copy. */
+q_status checkpoint_writer_copy(struct checkpoint_writer *writer, const struct model **model) Q_MUST_USE;
+
 /* What became of the checkpoint under way: *finished is true once for each that was started, when it is done, with its place and what was written; a failure of
  * writing it is this call's. With `wait` it waits for the end. Nothing under way: *finished is false. */
 q_status checkpoint_writer_poll(struct checkpoint_writer *writer, bool wait, bool *finished,

@@ -217,11 +217,11 @@ static q_status unfinish(struct run *run)
     return Q_OK;
 }
 
-static q_status finish(struct run *run, const struct trainer *trainer)
+static q_status finish(struct run *run, const struct trainer *trainer, const struct model *model)
 {
     struct model_file_list list = {0};
     struct trainer_summary summary;
-    Q_TRY(model_files_write(trainer_model(trainer), run->step.folder, &run->step.arena, &list));
+    Q_TRY(model_files_write(model, run->step.folder, &run->step.arena, &list));
     Q_TRY(model_files_copy_tokenizer(run->options->tokenizer, run->step.folder, &run->step.arena, &list));
     trainer_summary(trainer, &summary);
     json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I}", "steps", (json_int_t)summary.position.step, "samples",
@@ -264,9 +264,12 @@ static q_status train_model(struct run *run)
     struct trainer *trainer;
     Q_TRY(q_step_hash(&run->step, &setup.run));
     Q_TRY(trainer_create(&setup, &trainer));
+    const struct model *model;
     q_status status = trainer_run(trainer);
+    if (!status)
+        status = trainer_model(trainer, &model);
     if (!status && run->leads)
-        status = finish(run, trainer);
+        status = finish(run, trainer, model);
     if (run->comm)
         status = comm_agree(run->comm, status);
     if (!status && run->leads)

@@ -106,6 +106,11 @@ uint64_t expert_load_map_tokens(const struct expert_load *load, size_t source)
     return (uint64_t)sum / load->shape.top_k;
 }
 
+q_status expert_load_sum_map(struct expert_load *load, struct comm *comm)
+{
+    return comm_sum(comm, load->map, load->shape.sources * load->cells, COMM_I64);
+}
+
 void expert_load_clear_map(struct expert_load *load)
 {
     memset(load->map, 0, load->shape.sources * load->cells * sizeof(int64_t));

@@ -1,10 +1,14 @@
-/* Counting what the experts get: by source since the last map, and over a window of the newest tokens. * *     begin_step -> { add, per micro-batch
- * and router } -> end_step: the step's counts join the map and the window * * A step that is begun again (a guard reruns it) counts once. Counts are
- * [routers, experts], of a map [sources, routers, experts]; they are those of this * process, to be summed over ranks by whoever has several. */
+/* Counting what the experts get: by source since the last map, and over a window of the newest tokens.
+ *
+ *     begin_step -> { add, per micro-batch and router } -> end_step: the step's counts join the map and the window
+ *
+ * A step that is begun again (a guard reruns it) counts once. Counts are [routers, experts], of a map [sources, routers, experts]; what is added is this
+ * rank's, and so is the map until it is summed.
+ */
 #ifndef QUERN_TRAIN_EXPERT_LOAD_H
 #define QUERN_TRAIN_EXPERT_LOAD_H
 
-#include "base/status.h"
+#include "train/comm/comm.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +34,8 @@ void expert_load_end_step(struct expert_load *load, const int64_t *counts, uint6
 const int64_t *expert_load_map(const struct expert_load *load);
 uint64_t expert_load_map_tokens(const struct expert_load *load, size_t source);
 void expert_load_clear_map(struct expert_load *load);
+/* The map becomes that of all ranks together. */
+q_status expert_load_sum_map(struct expert_load *load, struct comm *comm) Q_MUST_USE;
 
 /* Sum over the newest steps that hold window_tokens together, or over all of them while there are fewer. Steps are kept in stretches of a sixteenth
  * of the window, * so that it may hold a sixteenth (or one step) more than it must. *tokens: how many it is. */

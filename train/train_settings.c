@@ -351,6 +351,17 @@ static const struct q_setting rows[] = {
      .choices = model_recompute_names,
      .meaning = "what the backward computes again instead of keeping it, to the same bits: `norms`: what norms and "
                 "SwiGLU give, for a hundredth of the time; `projections`: MLA's up-projections too, as in the report"},
+    {.name = "expert_parallel",
+     .type = Q_SETTING_COUNT,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(expert_parallel),
+     .unit = "ranks",
+     .standard = "1",
+     .min = 1,
+     .max = 65536,
+     .meaning = "that share the experts of each layer among them, so that each holds a part; it divides the number of "
+                "ranks (`--ranks`) and that of the experts. "
+                "All ranks are data parallel, whatever it is"},
     {.name = "z_loss",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,

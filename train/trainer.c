@@ -66,7 +66,9 @@ static q_status create_model(struct trainer *trainer)
     struct model_shape shape = {.batch = (size_t)settings->micro_batch,
                                 .sequence = trainer->shards->sequence_tokens,
                                 .training = true,
-                                .recompute = (enum model_recompute)settings->recompute};
+                                .recompute = (enum model_recompute)settings->recompute,
+                                .expert_ranks = trainer->groups.expert_ranks,
+                                .experts = trainer->groups.experts};
     Q_TRY(model_create(trainer->setup.config, trainer->ops, trainer->context, &shape, &trainer->model));
     struct optimizer_settings optimizer = {.beta1 = settings->optimizer.beta1,
                                            .beta2 = settings->optimizer.beta2,
@@ -125,6 +127,8 @@ static q_status note_start(struct trainer *trainer, const char *event)
         status = q_json_set(fields, "backend", json_string(trainer->ops->name));
     if (!status && trainer->ranks > 1)
         status = q_json_set(fields, "ranks", json_integer((json_int_t)trainer->ranks));
+    if (!status && trainer->groups.expert_ranks > 1)
+        status = q_json_set(fields, "expert_parallel", json_integer((json_int_t)trainer->groups.expert_ranks));
     if (!status)
         return trainer_journal_line(trainer, event, fields);
     json_decref(fields);
@@ -253,21 +257,20 @@ q_status trainer_create_watch(struct trainer *trainer)
                                 .settings = trainer->setup.settings,
                                 .model = trainer->model,
                                 .pool = trainer->pool,
+                                .comm = trainer->setup.comm,
                                 .source_count = shards->source_count,
                                 .micro_batch = (size_t)trainer->setup.settings->micro_batch,
                                 .sequence = shards->sequence_tokens,
                                 .position = trainer->position,
                                 .steps_total = trainer->steps_total};
     const char **names;
-    if (!trainer->leads)
-        return Q_OK;
     Q_TRY(q_arena_alloc(&trainer->arena, shards->source_count, sizeof *names, &names));
     for (size_t i = 0; i < shards->source_count; i++)
         names[i] = shards->sources[i].name;
     setup.sources = names;
     watch_release(trainer->watch);
     trainer->watch = NULL;
-    return watch_create(&setup, &trainer->watch);
+    return trainer_agree(trainer, watch_create(&setup, &trainer->watch));
 }
 
 static struct checkpoint_state state_of(const struct trainer *trainer)
@@ -286,7 +289,8 @@ static q_status create_all(struct trainer *trainer)
     trainer->ranks = setup->comm ? comm_ranks(setup->comm) : 1;
     trainer->rank = setup->comm ? comm_rank(setup->comm) : 0;
     trainer->leads = trainer->rank == 0;
-    Q_TRY(comm_groups_create(setup->comm, 1, &trainer->groups));
+    Q_TRY(q_context(comm_groups_create(setup->comm, (unsigned)setup->settings->expert_parallel, &trainer->groups),
+                    "'train.expert_parallel'"));
     Q_TRY(shards_open(setup->shards_folder, SHARDS_TRAIN, &trainer->shards));
     Q_TRY(check_fit(trainer));
     Q_TRY(feed_create(trainer->shards, setup->recipe, &trainer->feed));
@@ -311,6 +315,7 @@ q_status trainer_create(const struct trainer_setup *setup, struct trainer **out)
     Q_TRY(q_alloc_zero(1, sizeof *trainer, &trainer));
     trainer->setup = *setup;
     q_status status = create_all(trainer);
+    trainer->failed = status != Q_OK;
     if (status)
         trainer_release(trainer);
     else
@@ -326,8 +331,8 @@ void trainer_release(struct trainer *trainer)
     watch_release(trainer->watch);
     q_journal_close(trainer->journal);
     optimizer_release(trainer->optimizer);
-    comm_groups_release(&trainer->groups, true);
     model_release(trainer->model);
+    comm_groups_release(&trainer->groups, trainer->failed);
     if (trainer->ops)
         trainer->ops->release(trainer->context);
     q_pool_release(trainer->pool);
@@ -406,10 +411,9 @@ static q_status step_once(struct trainer *trainer)
                                 .seconds = q_seconds() - started,
                                 .sources = trainer->source_sums,
                                 .source_count = trainer->shards->source_count};
-    if (trainer->leads) {
+    if (trainer->leads)
         q_progress_note("step %" PRIu64 ", loss %.3f", step.position.step, step.loss);
-        Q_TRY(watch_end_step(trainer->watch, &step, trainer->counts));
-    }
+    Q_TRY(watch_end_step(trainer->watch, &step, trainer->counts));
     const uint64_t hash_every = trainer->setup.settings->hash_every;
     return hash_every > 0 && trainer->position.step % hash_every == 0 ? note_hashes(trainer) : Q_OK;
 }
@@ -508,6 +512,7 @@ q_status trainer_run(struct trainer *trainer)
             q_log_warning("%s", q_error_text());
         status = q_error_put(&error);
     }
+    trainer->failed = status && status != Q_STOPPED;
     if (trainer->leads)
         q_progress_finish();
     trainer->seconds += q_seconds() - started;
@@ -533,7 +538,11 @@ void trainer_summary(const struct trainer *trainer, struct trainer_summary *out)
                                     .tokens_per_s = trainer->seconds > 0 ? tokens / trainer->seconds : 0};
 }
 
-const struct model *trainer_model(const struct trainer *trainer)
+q_status trainer_model(struct trainer *trainer, const struct model **out)
 {
-    return trainer->model;
+    *out = trainer->model;
+    if (!trainer->groups.experts)
+        return Q_OK;
+    return trainer_agree(trainer, trainer->leads ? checkpoint_writer_copy(trainer->writer, out)
+                                                 : optimizer_shadow_copy(NULL, trainer->optimizer));
 }

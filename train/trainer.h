@@ -5,8 +5,9 @@
  * A run's place is its position; everything else is a function of it and of the recipe. So a run that was stopped or killed, and gone on with from its
  * last checkpoint, with any number of threads, ends with the same bytes.
  *
- * Over several ranks each takes its share of a step's sequences; losses, counts and gradients are summed, and all of them decide the same. Rank 0 alone writes
- * journal, metrics and checkpoints. The bits are those of the number of ranks.
+ * Over several ranks each takes its share of a step's sequences; losses, counts and gradients are summed, and all of them decide the same. Some may share the
+ * experts of each layer (train.expert_parallel): they are data parallel all the same. Rank 0 alone writes journal, metrics and checkpoints. The bits are those
+ * of the layout; a checkpoint holds the whole state, and any layout goes on from it.
  */
 #ifndef QUERN_TRAIN_TRAINER_H
 #define QUERN_TRAIN_TRAINER_H
@@ -26,7 +27,7 @@ struct trainer_setup {
     const char *from_folder;      /* whose weights a fresh run begins with; NULL: random ones */
     const char *run_folder;       /* exists */
     q_hash run;                   /* of the step's identity: what its checkpoints belong to */
-    struct comm *comm;            /* borrowed; of data parallel ranks: all make the same calls. NULL: one rank */
+    struct comm *comm;            /* borrowed; of all ranks, which make the same calls. NULL: one rank */
     bool force;                   /* checkpoints of another run in the folder are removed instead of refused */
     unsigned threads;
 };
@@ -49,6 +50,7 @@ struct trainer_summary {
     uint64_t steps_here;
 };
 void trainer_summary(const struct trainer *trainer, struct trainer_summary *out);
-const struct model *trainer_model(const struct trainer *trainer);
+/* The model as it is now: all ranks call it, and *out is for rank 0 alone. Where ranks share experts it is a copy that has them all. */
+q_status trainer_model(struct trainer *trainer, const struct model **out) Q_MUST_USE;
 
 #endif

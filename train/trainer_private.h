@@ -18,6 +18,7 @@ struct trainer {
     unsigned rank, ranks;
     bool leads; /* rank 0, or the only one: writes journal, metrics and checkpoints */
     struct comm_groups groups;
+    bool failed; /* others may wait for this rank: it does not wait for them */
     struct q_arena arena;
     struct shards *shards;
     struct feed feed;

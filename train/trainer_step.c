@@ -49,6 +49,23 @@ static void pass_samples(const struct trainer *trainer, uint64_t count, uint64_t
         *position = skips_next(&trainer->skips, *position) + 1;
 }
 
+/* Of this rank's share of a step. Ranks that share experts meet in every one: all take as many as the one with the most sequences, and some are empty. */
+static uint64_t micro_batches(const struct trainer *trainer, const struct schedule_point *point, uint64_t share)
+{
+    const uint64_t most = q_ceil_div(point->sequences, trainer->ranks);
+    return q_ceil_div(trainer->groups.experts ? most : share, (uint64_t)trainer->setup.settings->micro_batch);
+}
+
+/* The next `count` samples. Where others would wait for this rank in the model, its failure is theirs at once. */
+static q_status read_batch(struct trainer *trainer, size_t count, uint64_t *position)
+{
+    q_status status = Q_OK;
+    if (count)
+        status = feed_read(&trainer->feed, &trainer->skips, position, count, trainer->ids, trainer->targets,
+                           trainer->sources);
+    return trainer->groups.experts ? trainer_agree(trainer, status) : status;
+}
+
 /* Forward and backward of this rank's share of a step's batch, micro-batch by micro-batch. */
 static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, struct step_result *result)
 {
@@ -61,17 +78,16 @@ static q_status accumulate(struct trainer *trainer, const struct schedule_point 
                                 .mtp = point->lambda,
                                 .z_loss = trainer->setup.settings->z_loss};
     const struct comm_slice share = comm_share((size_t)point->sequences, trainer->ranks, trainer->rank);
-    const uint64_t end = share.first + share.count;
+    const uint64_t end = share.first + share.count, passes = micro_batches(trainer, point, share.count);
     pass_samples(trainer, share.first, &result->samples);
-    for (uint64_t done = share.first; done < end;) {
+    for (uint64_t pass = 0, done = share.first; pass < passes; pass++) {
         size_t count = (size_t)Q_MIN((uint64_t)micro, end - done);
-        Q_TRY(feed_read(&trainer->feed, &trainer->skips, &result->samples, count, trainer->ids, trainer->targets,
-                        trainer->sources));
+        Q_TRY(read_batch(trainer, count, &result->samples));
         struct model_batch batch = {
             .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
         double balance = 0;
         Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
-        if (trainer->leads)
+        if (count)
             watch_micro_batch(trainer->watch, trainer->sources, count);
         result->loss += sum_losses(trainer, count);
         result->mtp_loss += sum_mtp_losses(trainer);
@@ -130,8 +146,7 @@ q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_poi
         trainer->source_sums[i].loss = 0, trainer->source_sums[i].targets = 0;
     *result = (struct step_result){.samples = skips_next(&trainer->skips, trainer->position.samples)};
     const uint64_t first = result->samples;
-    if (trainer->leads)
-        watch_begin_step(trainer->watch, trainer->position.step + 1);
+    watch_begin_step(trainer->watch, trainer->position.step + 1);
     Q_TRY(trainer_agree(trainer, accumulate(trainer, point, result)));
     Q_TRY(sum_ranks(trainer, result));
     if (fault)

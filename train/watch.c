@@ -22,6 +22,7 @@ static const double PEAK_S = 0.1, PEAK_AGAIN_S = 0.05, PEAK_EVERY_S = 60;
 
 struct watch {
     struct watch_setup setup;
+    bool leads; /* this rank writes */
     struct q_arena arena;
     struct step_log *metrics, *experts;
     struct events *events;    /* NULL: not wanted */
@@ -42,7 +43,7 @@ struct watch {
     int64_t *window;      /* [routers, E] */
     uint64_t *source_tokens;
     double *shares;                                                  /* [E] */
-    double *violations, *window_violations, *entropies, *bias_norms; /* [routers] */
+    double *violations, *window_violations, *entropies, *bias_norms; /* [routers]; of entropies one more */
     double seconds_since;                                            /* of the steps since the last line */
     uint64_t tokens_since;
 };
@@ -77,7 +78,7 @@ static q_status create_buffers(struct watch *watch)
     Q_TRY(q_arena_alloc(arena, watch->experts_count, sizeof(double), &watch->shares));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->violations));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->window_violations));
-    Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->entropies));
+    Q_TRY(q_arena_alloc(arena, routers + 1, sizeof(double), &watch->entropies));
     Q_TRY(q_arena_alloc(arena, routers, sizeof(double), &watch->bias_norms));
     const struct expert_load_shape shape = {.routers = routers,
                                             .experts = watch->experts_count,
@@ -92,19 +93,36 @@ static bool maps_wanted(const struct watch *watch)
     return watch->load && watch->setup.settings->watch.experts_every > 0;
 }
 
-/* The best that was ever seen stays. */
+/* The best that was ever seen stays. Ranks measure at the same time: some may share a machine. */
 static q_status measure_peak(struct watch *watch, double seconds)
 {
-    double peak;
-    Q_TRY(op_peak(model_ops(watch->setup.model), watch->setup.pool, seconds, &peak));
+    double peak = 0;
+    q_status status = op_peak(model_ops(watch->setup.model), watch->setup.pool, seconds, &peak);
+    if (watch->setup.comm) {
+        Q_TRY(comm_agree(watch->setup.comm, status));
+        status = comm_sum(watch->setup.comm, &peak, 1, COMM_F64);
+    }
+    Q_TRY(status);
     watch->peak = Q_MAX(watch->peak, peak);
     watch->peak_at = q_seconds();
     return Q_OK;
 }
 
+static q_status open_files(struct watch *watch)
+{
+    const struct watch_setup *setup = &watch->setup;
+    Q_TRY(step_log_open(setup->run_folder, "metrics.jsonl", setup->position.step, &watch->metrics));
+    if (watch->load) /* also where none are wanted any more: what stands behind the checkpoint goes */
+        Q_TRY(step_log_open(setup->run_folder, "experts.jsonl", setup->position.step, &watch->experts));
+    return setup->settings->watch.tensorboard
+               ? events_open(setup->run_folder, setup->position.step, q_time_seconds(), &watch->events)
+               : Q_OK;
+}
+
 static q_status create_all(struct watch *watch)
 {
     const struct watch_setup *setup = &watch->setup;
+    watch->leads = !setup->comm || comm_rank(setup->comm) == 0;
     const struct model_config *config = model_get_config(setup->model);
     watch->routers = model_routers(setup->model);
     watch->experts_count = (size_t)config->n_routed_experts;
@@ -112,14 +130,13 @@ static q_status create_all(struct watch *watch)
     watch->flop_per_token = model_config_flop_per_token(config, setup->sequence);
     watch->view.steps_total = setup->steps_total;
     watch->peak = setup->settings->watch.peak_flop_per_s;
+    if (watch->peak <= 0) /* first, for it is done by all ranks together */
+        Q_TRY(measure_peak(watch, PEAK_S));
     if (watch->routers)
         Q_TRY(create_buffers(watch));
-    Q_TRY(step_log_open(setup->run_folder, "metrics.jsonl", setup->position.step, &watch->metrics));
-    if (watch->load) /* also where none are wanted any more: what stands behind the checkpoint goes */
-        Q_TRY(step_log_open(setup->run_folder, "experts.jsonl", setup->position.step, &watch->experts));
-    if (setup->settings->watch.tensorboard)
-        Q_TRY(events_open(setup->run_folder, setup->position.step, q_time_seconds(), &watch->events));
-    return watch->peak > 0 ? Q_OK : measure_peak(watch, PEAK_S);
+    if (watch->leads)
+        Q_TRY(open_files(watch));
+    return Q_OK;
 }
 
 q_status watch_create(const struct watch_setup *setup, struct watch **out)
@@ -198,17 +215,37 @@ static void fill_routers(struct watch *watch, struct metrics_step *step, const i
     step->window_violation = metrics_violation_of(watch->window_violations, watch->layers, watch->routers);
 }
 
-static q_status fill_speed(struct watch *watch, struct metrics_step *step)
+/* Rank 0 says when the peak is measured again. */
+static q_status look_at_peak(struct watch *watch)
 {
     const bool given = watch->setup.settings->watch.peak_flop_per_s > 0;
-    if (!given && q_seconds() - watch->peak_at >= PEAK_EVERY_S)
-        Q_TRY(measure_peak(watch, PEAK_AGAIN_S));
+    bool due = !given && q_seconds() - watch->peak_at >= PEAK_EVERY_S;
+    if (watch->setup.comm)
+        Q_TRY(comm_broadcast(watch->setup.comm, &due, sizeof due, 0));
+    return due ? measure_peak(watch, PEAK_AGAIN_S) : Q_OK;
+}
+
+/* The mean over the ranks that had a micro-batch in this step. */
+static q_status sum_entropies(struct watch *watch)
+{
+    if (!watch->setup.comm || watch->routers == 0)
+        return Q_OK;
+    for (size_t router = 0; router < watch->routers; router++)
+        watch->entropies[router] *= watch->entropies_known;
+    watch->entropies[watch->routers] = watch->entropies_known;
+    Q_TRY(comm_sum(watch->setup.comm, watch->entropies, watch->routers + 1, COMM_F64));
+    for (size_t router = 0; router < watch->routers; router++)
+        watch->entropies[router] /= Q_MAX(watch->entropies[watch->routers], 1.0);
+    return Q_OK;
+}
+
+static void fill_speed(struct watch *watch, struct metrics_step *step)
+{
     step->tokens_per_s = watch->seconds_since > 0 ? (double)watch->tokens_since / watch->seconds_since : (double)NAN;
     step->flop_per_s = step->tokens_per_s * watch->flop_per_token;
     step->flop_share = step->flop_per_s / watch->peak;
     watch->seconds_since = 0;
     watch->tokens_since = 0;
-    return Q_OK;
 }
 
 /* The step's numbers as one event: under their names in metrics.jsonl, those by source and layer below a slash. */
@@ -269,7 +306,6 @@ static q_status write_map(struct watch *watch, const struct train_position *posi
     Q_TRY(step_log_append(watch->experts, &watch->line));
     if (watch->events)
         Q_TRY(write_expert_events(watch, position));
-    expert_load_clear_map(watch->load);
     return Q_OK;
 }
 
@@ -285,9 +321,24 @@ static q_status show(struct watch *watch, const struct metrics_step *step)
     return Q_OK;
 }
 
+/* A line of the step, and its event. */
+static q_status log_step(struct watch *watch, const struct metrics_step *step, const int64_t *counts)
+{
+    struct metrics_step whole = *step;
+    fill_routers(watch, &whole, counts);
+    fill_speed(watch, &whole);
+    q_buffer_clear(&watch->line);
+    Q_TRY(metrics_put_step(&watch->line, &whole));
+    Q_TRY(step_log_append(watch->metrics, &watch->line));
+    if (watch->events)
+        Q_TRY(write_events(watch, &whole));
+    return show(watch, &whole);
+}
+
 q_status watch_end_step(struct watch *watch, const struct metrics_step *step, const int64_t *counts)
 {
     const uint64_t number = step->position.step, every = watch->setup.settings->watch.experts_every;
+    const bool map = maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total);
     uint64_t tokens = step->point.sequences * watch->setup.sequence;
     watch->seconds_since += step->seconds;
     watch->tokens_since += tokens;
@@ -295,17 +346,16 @@ q_status watch_end_step(struct watch *watch, const struct metrics_step *step, co
     if (watch->load)
         expert_load_end_step(watch->load, counts, tokens);
     if (watch->logged) {
-        struct metrics_step whole = *step;
-        fill_routers(watch, &whole, counts);
-        Q_TRY(fill_speed(watch, &whole));
-        q_buffer_clear(&watch->line);
-        Q_TRY(metrics_put_step(&watch->line, &whole));
-        Q_TRY(step_log_append(watch->metrics, &watch->line));
-        if (watch->events)
-            Q_TRY(write_events(watch, &whole));
-        Q_TRY(show(watch, &whole));
+        Q_TRY(look_at_peak(watch));
+        Q_TRY(sum_entropies(watch));
     }
-    if (maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total))
-        return write_map(watch, &step->position);
+    if (map && watch->setup.comm)
+        Q_TRY(expert_load_sum_map(watch->load, watch->setup.comm));
+    if (watch->logged && watch->leads)
+        Q_TRY(log_step(watch, step, counts));
+    if (map && watch->leads)
+        Q_TRY(write_map(watch, &step->position));
+    if (map)
+        expert_load_clear_map(watch->load);
     return Q_OK;
 }

@@ -388,7 +388,7 @@ static void test_refused(void **state)
     start((struct layout){3, 2, false, false}, 0, courses);
     for (unsigned r = 0; r < 3; r++) {
         assert_int_equal(courses[r].error.status, Q_ERR_USAGE);
-        assert_string_equal(courses[r].error.text, "3 ranks are no whole number of groups of 2 that share experts");
+        assert_string_equal(courses[r].error.text, "groups of 2 ranks that share experts cannot be formed from 3");
     }
     start((struct layout){3, 3, false, false}, 0, courses);
     for (unsigned r = 0; r < 3; r++) {

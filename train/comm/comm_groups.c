@@ -5,8 +5,8 @@ q_status comm_groups_create(struct comm *world, unsigned expert_ranks, struct co
     const unsigned ranks = world ? comm_ranks(world) : 1, rank = world ? comm_rank(world) : 0;
     *out = (struct comm_groups){.world = world, .replicas = world, .expert_ranks = expert_ranks};
     if (expert_ranks == 0 || ranks % expert_ranks != 0)
-        return q_fail(Q_ERR_USAGE, "%u ranks are no whole number of groups of %u that share experts", ranks,
-                      expert_ranks);
+        return q_fail(Q_ERR_USAGE, "groups of %u ranks that share experts cannot be formed from %u", expert_ranks,
+                      ranks);
     if (expert_ranks == 1)
         return Q_OK;
     out->replicas = NULL;
