@@ -133,13 +133,14 @@ static q_status seal_step(struct run *run)
     return q_step_seal(&run->step);
 }
 
-/* What the run will take. Sequences longer than the model's positions are refused by the run itself, which knows the shards. */
+/* What a rank of the run will take, of as many ranks as share experts: how many there will be is the launcher's to say. Sequences longer than the
+ * model's positions are refused by the run itself, which knows the shards. */
 static q_status plan_room(const struct run *run, struct preflight *out)
 {
     uint64_t length;
     Q_TRY(train_sequence_length(&run->recipe, &length));
     return preflight_plan(&run->config, &run->settings, Q_MIN(length, run->config.max_position_embeddings),
-                          q_cpu_count(), out);
+                          q_cpu_count(), (unsigned)run->settings.expert_parallel, out);
 }
 
 static q_status print_plan(const struct run *run, bool sealed)

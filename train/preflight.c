@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "train/checkpoint.h"
 #include "train/model/model.h"
@@ -9,6 +10,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     REST_BYTES = 96 << 20,  /* the program, shards' frames and tables, buffers: some 40 to 80 MB were measured */
@@ -31,28 +33,34 @@ static uint64_t times(uint64_t a, uint64_t b)
 }
 
 q_status preflight_plan(const struct model_config *config, const struct train_settings *settings,
-                        uint64_t sequence_tokens, unsigned threads, struct preflight *out)
+                        uint64_t sequence_tokens, unsigned threads, unsigned ranks, struct preflight *out)
 {
+    const unsigned expert_ranks = (unsigned)settings->expert_parallel;
     const struct model_shape shape = {.batch = (size_t)settings->micro_batch,
                                       .sequence = (size_t)sequence_tokens,
                                       .training = true,
-                                      .recompute = (enum model_recompute)settings->recompute};
+                                      .recompute = (enum model_recompute)settings->recompute,
+                                      .expert_ranks = expert_ranks};
     struct model *outline;
     size_t bytes[4];
     uint64_t steps, tokens;
     Q_TRY(model_outline(config, op_table_cpu(), &shape, threads, &outline));
     model_memory(outline, bytes);
+    const size_t shared = model_shared_elements(outline), experts = model_parameter_elements(outline) - shared;
+    const uint64_t whole = plus(times(shared, sizeof(op_acc)), times(times(experts, expert_ranks), sizeof(op_acc)));
+    const uint64_t own = /* of each of the optimizer's arenas; rank 0 has the most */
+        (comm_slice(shared, ranks, 0).count + comm_slice(experts, ranks / expert_ranks, 0).count) * sizeof(op_acc);
     *out = (struct preflight){.parameters = bytes[0],
                               .gradients = bytes[1],
                               .activations = bytes[2],
                               .workspace = bytes[3],
-                              .moments = times(2, bytes[0]),
+                              .moments = times(2, own),
                               .rest = REST_BYTES};
-    if (settings->checkpoint.background != CHECKPOINT_NO)
-        out->snapshot = plus(model_shadow_bytes(outline), out->moments);
+    if (settings->checkpoint.background != CHECKPOINT_NO || ranks > 1)
+        out->snapshot = plus(model_shadow_bytes(outline), times(2, whole));
     model_release(outline);
-    out->model = plus(out->parameters, FILES_BYTES);
-    out->checkpoint = plus(out->model, out->moments);
+    out->model = plus(whole, FILES_BYTES);
+    out->checkpoint = plus(out->model, times(2, whole));
     schedule_length(settings, sequence_tokens, 0, &steps, &tokens);
     out->checkpoints_kept = settings->checkpoint.keep_last;
     if (settings->checkpoint.keep_every)
@@ -80,22 +88,24 @@ static char *text_of(char text[32], uint64_t bytes)
     return q_format_bytes(text, (double)bytes);
 }
 
-q_status preflight_check_memory(const struct preflight *plan, int background, uint64_t available, bool *in_background)
+q_status preflight_check_memory(const struct preflight *plan, int background, uint64_t available, uint64_t beside,
+                                bool *in_background)
 {
-    char t[8][32];
+    char t[9][32];
     const uint64_t without = preflight_memory(plan, false), with = preflight_memory(plan, true);
-    const bool fits = available == 0 || with <= available;
+    const bool fits = available == 0 || plus(with, beside) <= available;
     *in_background = background == CHECKPOINT_YES || (background == CHECKPOINT_AUTO && fits);
     const uint64_t needed = *in_background ? with : without;
-    if (available == 0 || needed <= available)
+    if (available == 0 || plus(needed, beside) <= available)
         return Q_OK;
     return q_fail(
         Q_ERR_MEMORY,
-        "the run needs %s of memory, %s is available: parameters %s, gradients %s, moments %s, activations %s, "
+        "the run needs %s of memory, %s is available%s%s: parameters %s, gradients %s, moments %s, activations %s, "
         "workspace %s%s%s, other %s; choose a smaller model or 'train.micro_batch'%s",
-        text_of(t[0], needed), text_of(t[1], available), text_of(t[2], plan->parameters),
-        text_of(t[3], plan->gradients), text_of(t[4], plan->moments), text_of(t[5], plan->activations),
-        text_of(t[6], plan->workspace), *in_background ? ", copy for checkpoints " : "",
+        text_of(t[0], needed), text_of(t[1], available), beside ? " for it and other ranks, which need " : "",
+        beside ? text_of(t[8], beside) : "", text_of(t[2], plan->parameters), text_of(t[3], plan->gradients),
+        text_of(t[4], plan->moments), text_of(t[5], plan->activations), text_of(t[6], plan->workspace),
+        *in_background ? ", copy for checkpoints " : "",
         *in_background ? q_format_bytes((char[32]){0}, (double)plan->snapshot) : "", text_of(t[7], plan->rest),
         *in_background ? ", or 'train.checkpoint.background: no'" : "");
 }
@@ -132,14 +142,51 @@ static q_status count_checkpoints(const char *run_folder, uint64_t *out)
     return status;
 }
 
-q_status preflight_check(const struct preflight *plan, const struct train_settings *settings, const char *run_folder,
-                         bool *background)
+/* What the other ranks on this machine need. All ranks call it. */
+static q_status count_beside(struct comm *comm, uint64_t needed, uint64_t *beside)
+{
+    enum { FACTS = 3 }; /* of a rank: its machine's name, hashed, and what it needs */
+    char name[256] = "";
+    const unsigned rank = comm_rank(comm), ranks = comm_ranks(comm);
+    uint64_t *facts;
+    (void)gethostname(name, sizeof name - 1);
+    const q_hash host = q_hash_string(q_string_of(name));
+    Q_TRY(q_alloc_zero((size_t)ranks * FACTS, sizeof *facts, &facts));
+    memcpy(facts + rank * FACTS, (uint64_t[FACTS]){host.high, host.low, needed}, FACTS * sizeof *facts);
+    q_status status =
+        comm_sum(comm, facts, (size_t)ranks * FACTS, COMM_I64); /* with zeros, bit by bit what they were */
+    *beside = 0;
+    for (unsigned r = 0; r < ranks && !status; r++)
+        if (r != rank && facts[r * FACTS] == host.high && facts[r * FACTS + 1] == host.low)
+            *beside = plus(*beside, facts[r * FACTS + 2]);
+    q_release(facts);
+    return status;
+}
+
+static q_status check_disk(const struct preflight *plan, const char *run_folder)
 {
     uint64_t there, free_bytes;
-    Q_TRY(preflight_check_memory(plan, settings->checkpoint.background, q_memory_available_bytes(), background));
     Q_TRY(count_checkpoints(run_folder, &there));
     Q_TRY(q_fs_free_bytes(run_folder, &free_bytes));
     return preflight_check_disk(plan, there, free_bytes, run_folder);
+}
+
+q_status preflight_check(const struct preflight *plan, const struct train_settings *settings, const char *run_folder,
+                         struct comm *comm, bool *background)
+{
+    const uint64_t available = q_memory_available_bytes();
+    const bool leads = !comm || comm_rank(comm) == 0, alone = !comm || comm_ranks(comm) == 1;
+    int wanted = settings->checkpoint.background;
+    uint64_t beside = 0;
+    if (!alone) { /* rank 0 has the copy, whatever is wished */
+        wanted = leads ? CHECKPOINT_YES : CHECKPOINT_NO;
+        Q_TRY(count_beside(comm, preflight_memory(plan, leads), &beside));
+    }
+    q_status status = preflight_check_memory(plan, wanted, available, beside, background);
+    if (!status && leads)
+        status = check_disk(plan, run_folder);
+    *background = *background || !alone;
+    return alone ? status : comm_agree(comm, status);
 }
 
 void preflight_put(const struct preflight *plan, struct q_json *json)

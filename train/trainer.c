@@ -51,8 +51,9 @@ static q_status check_room(struct trainer *trainer)
 {
     struct preflight plan;
     const struct trainer_setup *setup = &trainer->setup;
-    Q_TRY(preflight_plan(setup->config, setup->settings, trainer->shards->sequence_tokens, setup->threads, &plan));
-    return preflight_check(&plan, setup->settings, setup->run_folder, &trainer->background);
+    Q_TRY(preflight_plan(setup->config, setup->settings, trainer->shards->sequence_tokens, setup->threads,
+                         trainer->ranks, &plan));
+    return preflight_check(&plan, setup->settings, setup->run_folder, setup->comm, &trainer->background);
 }
 
 static q_status create_model(struct trainer *trainer)
@@ -301,7 +302,6 @@ static q_status create_all(struct trainer *trainer)
     Q_TRY(find_end(trainer));
     /* Now, and not at the first checkpoint: to touch so much memory for the first time takes seconds. Over ranks the copy is also where the moments come
      * together. */
-    trainer->background = trainer->background || trainer->ranks > 1;
     if (trainer->background && trainer->leads) {
         const struct checkpoint_state state = state_of(trainer);
         Q_TRY(checkpoint_writer_create(setup->run_folder, &state, &trainer->writer));

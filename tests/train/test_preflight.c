@@ -59,7 +59,7 @@ static void test_planned_is_taken(void **state)
         assert_ok(q_pool_create(threads, &pool));
         assert_ok(op_table_cpu()->create(pool, &context));
         assert_ok(model_create(&small, op_table_cpu(), context, &shape, &model));
-        assert_ok(preflight_plan(&small, &settings, 32, threads, &plan));
+        assert_ok(preflight_plan(&small, &settings, 32, threads, 1, &plan));
         model_memory(model, bytes);
         assert_int_equal(plan.parameters, bytes[0]);
         assert_int_equal(plan.gradients, bytes[1]);
@@ -81,23 +81,24 @@ static void test_memory(void **state)
     struct train_settings settings = standard();
     struct preflight plan;
     bool background;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, &plan));
+    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
     const uint64_t with = preflight_memory(&plan, true), without = preflight_memory(&plan, false);
     assert_int_equal(with - without, plan.snapshot);
-    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with, &background));
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with, 0, &background));
     assert_true(background);
-    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with - 1, &background));
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with - 1, 0, &background));
     assert_false(background);
-    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, without, &background));
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, without, 0, &background));
     assert_false(background);
-    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, without - 1, &background), Q_ERR_MEMORY, "activations");
-    assert_fails(preflight_check_memory(&plan, CHECKPOINT_YES, with - 1, &background), Q_ERR_MEMORY,
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, without - 1, 0, &background), Q_ERR_MEMORY,
+                 "activations");
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_YES, with - 1, 0, &background), Q_ERR_MEMORY,
                  "copy for checkpoints");
-    assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, without, &background));
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, without, 0, &background));
     assert_false(background);
-    assert_ok(preflight_check_memory(&plan, CHECKPOINT_YES, 0, &background)); /* a machine that does not say */
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_YES, 0, 0, &background)); /* a machine that does not say */
     settings.checkpoint.background = CHECKPOINT_NO;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, &plan));
+    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
     assert_int_equal(plan.snapshot, 0);
     assert_true(q_memory_available_bytes() > 0);
     assert_true(q_memory_available_bytes() <= q_memory_machine_bytes());
@@ -109,14 +110,14 @@ static void test_disk(void **state)
     struct train_settings settings = standard();
     struct preflight plan;
     settings.checkpoint.keep_last = 3;
-    assert_ok(preflight_plan(&small, &settings, 32, 1, &plan));
+    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &plan));
     assert_int_equal(plan.checkpoints_kept, 3);
     assert_int_equal(preflight_disk(&plan, 0), 4 * plan.checkpoint + plan.metrics + plan.model);
     assert_int_equal(preflight_disk(&plan, 2), 2 * plan.checkpoint + plan.metrics + plan.model);
     assert_int_equal(preflight_disk(&plan, 9),
                      plan.checkpoint + plan.metrics + plan.model); /* one is always written beside */
     settings.checkpoint.keep_every = 20;
-    assert_ok(preflight_plan(&small, &settings, 32, 1, &plan));
+    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &plan));
     assert_int_equal(plan.checkpoints_kept, 8);
     assert_ok(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0), "run"));
     assert_fails(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0) - 1, "run"), Q_ERR_SYSTEM,
@@ -139,10 +140,38 @@ static void test_large(void **state)
     large.num_experts_per_tok = 8;
     large.topk_group = 4;
     large.num_hidden_layers = 61;
-    assert_ok(preflight_plan(&large, &settings, 32, 2, &plan));
+    assert_ok(preflight_plan(&large, &settings, 32, 2, 1, &plan));
     assert_true(plan.parameters > (uint64_t)2 << 40);
-    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, (uint64_t)1 << 40, &background), Q_ERR_MEMORY,
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, (uint64_t)1 << 40, 0, &background), Q_ERR_MEMORY,
                  "parameters 2.");
+}
+
+/* Over ranks: what each has, and all of it once where a checkpoint is written. */
+static void test_ranks(void **state)
+{
+    (void)state;
+    struct train_settings settings = standard();
+    struct preflight alone, plan;
+    bool background;
+    const uint64_t experts = (uint64_t)2 * 4 * 3 * 64 * 8 * sizeof(float); /* layers, experts, matrices */
+    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &alone));
+    assert_ok(
+        preflight_plan(&small, &settings, 32, 1, 4, &plan)); /* data parallel: moments are divided, but for padding */
+    assert_int_equal(plan.parameters, alone.parameters);
+    assert_true(plan.moments >= alone.moments / 4 && plan.moments <= alone.moments / 4 + 256);
+    settings.expert_parallel = 2;
+    settings.checkpoint.background = CHECKPOINT_NO; /* rank 0 has a copy all the same */
+    assert_ok(preflight_plan(&small, &settings, 32, 1, 4, &plan));
+    assert_int_equal(plan.parameters, alone.parameters - experts / 2);
+    assert_int_equal(plan.gradients, plan.parameters);
+    assert_true(plan.moments >= alone.moments / 4 && plan.moments <= alone.moments / 4 + 256);
+    assert_int_equal(plan.snapshot, alone.snapshot);
+    assert_int_equal(plan.checkpoint, alone.checkpoint);
+    assert_int_equal(plan.model, alone.model);
+    const uint64_t needed = preflight_memory(&plan, false);
+    assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, 3 * needed, 2 * needed, &background));
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_NO, 3 * needed - 1, 2 * needed, &background), Q_ERR_MEMORY,
+                 "is available for it and other ranks, which need");
 }
 
 int main(void)
@@ -152,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_disk),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_ranks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
