@@ -2,6 +2,8 @@
  *
  *     struct optimizer *o; optimizer_create(model, &settings, NULL, &o); ... optimizer_step(o, rate, &norm) after the last micro-batch
  *
+ * All parameters take every step, with a gradient of zero also (an expert that no token chose): decay and step count are one for all.
+ *
  * Its arenas are laid out as the parameters are: both moments, FP32 or BF16, and where it is wanted the exponential moving average of the parameters (EMA),
  * FP32. The step count starts at 0 and is part of the state to save, with the arenas.
  *

@@ -29,9 +29,15 @@ CONFIGURATIONS = {
 }
 
 
-# Two choices of experts that are as good as equal go one way in one order of summation and the other way in another, and everything behind that differs (AdamW makes rounding larger: where a
-# gradient is next to nothing, its sign moves a weight by the whole rate). The sizes above are such that none comes up in the ten steps. With a single chosen expert whose weight is divided by
-# itself, the router's gradient would be rounding alone: hence norm_topk_prob false there.
+# An expert that no token chose in the first step has no gradient at all in PyTorch (None): its AdamW passes over it, decay too, and counts its steps from where it first had one. Ours counts the
+# steps of all parameters together, as Megatron's does; with zeros for those gradients PyTorch's parameters are ours again. The sizes above are such that each expert has tokens in the first step,
+# which is checked. With a single chosen expert whose weight is divided by itself, the router's gradient would be rounding alone: hence norm_topk_prob false there.
+
+
+def idle_experts(folder):
+    """How many experts no token of the first step chose."""
+    with open(f"{folder}/expect.json") as file:
+        return sum(count == 0 for layer in json.load(file)["tokens_per_expert"].values() for count in layer)
 
 
 def run(*command, **options):
@@ -50,6 +56,8 @@ def main(compare, script, *names):
             made, said = run(sys.executable, script, name, *(f"{key}={json.dumps(value)}" for key, value in settings.items()))
             if not made:
                 sys.exit(f"{name}: {script} failed\n{said}")
+            if idle_experts(name):
+                sys.exit(f"{name}: an expert has no token in the first step, and AdamW in PyTorch then has steps of its own for it; give it another vocab_size")
             forward = ("quern-train", "forward", f"{name}/model", "--batch", f"{name}/batch.safetensors", "-o", f"{name}/out", "--gradients", "-q")
             for who, command in (("quern", (compare, name)), ("quern-train forward", forward), ("quern-train forward", (compare, "--output", f"{name}/out", name)),
                                  ("second implementation", (sys.executable, reference, "check", name))):
