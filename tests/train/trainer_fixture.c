@@ -80,6 +80,7 @@ static q_status train(const struct fixture_run *run, struct q_recipe *recipe, st
                                         .shards_folder = "shards",
                                         .run_folder = run->folder,
                                         .run = fixture_identity,
+                                        .comm = run->comm,
                                         .threads = run->threads ? run->threads : 1};
     Q_TRY(trainer_create(&setup, &trainer));
     q_status status = trainer_run(trainer);

@@ -11,6 +11,7 @@ struct fixture_run {
     const char *folder;
     const char *set[6]; /* "train.guard.rule=skip" */
     unsigned threads;   /* 0: 1 */
+    struct comm *comm;  /* borrowed; NULL: one rank. Each rank makes the call from a thread of its own */
 };
 
 /* What a run came to. */
