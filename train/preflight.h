@@ -27,7 +27,7 @@ struct preflight {
     uint64_t metrics, model;   /* on disk */
 };
 
-/* A run of `settings` with sequences of so many tokens, over so many ranks (those that share experts at least) of so many threads. Takes no tensors' memory. */
+/* A run of `settings` with sequences of so many tokens, over so many ranks (those that share experts at least) of so many threads; takes no tensors. */
 q_status preflight_plan(const struct model_config *config, const struct train_settings *settings,
                         uint64_t sequence_tokens, unsigned threads, unsigned ranks, struct preflight *out) Q_MUST_USE;
 uint64_t preflight_memory(const struct preflight *plan, bool with_snapshot);
