@@ -16,18 +16,13 @@ enum { CHECKPOINT_VERSION = 1, TRAINER_JSON_BYTES_MAX = 1 << 26, NAME_SIZE = 32 
 
 static const char step_format[] = "step-%08" PRIu64;
 
-/* XXH3-128 of the canonical text (docs/formats/manifest.md) of everything but the member `hash` itself. */
-static q_status hash_position(json_t *json, q_hash *out)
+/* XXH3-128 of the canonical text (docs/formats/manifest.md) of everything but the member `hash`, which must not be in it. */
+static q_status hash_position(const json_t *json, q_hash *out)
 {
     struct q_buffer text = {0};
-    json_t *rest = json_copy(json);
-    if (!rest)
-        return q_fail(Q_ERR_MEMORY, "no memory for trainer.json");
-    (void)json_object_del(rest, "hash"); /* absent while it is written */
-    q_status status = q_json_dump(rest, 1, &text);
+    q_status status = q_json_dump(json, 1, &text);
     *out = q_hash_string(q_buffer_string(&text));
     q_buffer_release(&text);
-    json_decref(rest);
     return status;
 }
 
@@ -120,8 +115,7 @@ static q_status prune(const char *checkpoints, uint64_t present, const struct ch
     return Q_OK;
 }
 
-/* The folder that `latest` names. */
-static q_status latest_folder(const char *run_folder, struct q_arena *arena, const char **out)
+q_status checkpoint_latest(const char *run_folder, struct q_arena *arena, const char **out)
 {
     const char *latest, *name;
     struct q_buffer text = {0};
@@ -145,7 +139,7 @@ static q_status is_latest(const char *run_folder, const char *folder, struct q_a
     const char *latest;
     struct train_position position;
     *same = false;
-    q_status status = latest_folder(run_folder, arena, &latest);
+    q_status status = checkpoint_latest(run_folder, arena, &latest);
     if (!status && !strcmp(q_fs_base_name(latest), q_fs_base_name(folder)))
         *same = checkpoint_verify(folder, &position, NULL) == Q_OK;
     return status == Q_ERR_INPUT ? Q_OK : status;
@@ -255,13 +249,14 @@ struct checkpoint_facts {
     bool hashed;
 };
 
-/* The position has no second copy to compare with, so the file vouches for itself. */
+/* The position has no second copy to compare with, so the file vouches for itself. Takes the member `hash` out. */
 static q_status verify_position(const char *folder, json_t *json)
 {
     q_string hex;
     q_hash stored, hash;
     Q_TRY(q_json_get_string(json, folder, "hash", &hex));
     Q_TRY(q_hash_parse(hex, &stored));
+    (void)json_object_del(json, "hash");
     Q_TRY(hash_position(json, &hash));
     if (!q_hash_equal(hash, stored))
         return q_fail(Q_ERR_INPUT, "'%s/trainer.json' is damaged: its hash is not that of its content", folder);
@@ -336,7 +331,7 @@ static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash ru
     json_t *json;
     q_string hex;
     q_hash seen;
-    Q_TRY(latest_folder(run_folder, arena, &folder));
+    Q_TRY(checkpoint_latest(run_folder, arena, &folder));
     Q_TRY(q_fs_join(arena, folder, "trainer.json", &path));
     Q_TRY(q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json));
     q_status status = q_json_get_string(json, path, "run", &hex);
@@ -379,7 +374,7 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
     const char *folder;
     uint64_t step;
     q_hash seen;
-    Q_TRY(latest_folder(run_folder, arena, &folder));
+    Q_TRY(checkpoint_latest(run_folder, arena, &folder));
     struct checkpoint_facts facts = {.window = window};
     q_status status = verify(folder, position, &seen, &facts);
     if (!status && !q_hash_equal(seen, run))

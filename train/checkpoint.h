@@ -8,6 +8,7 @@
 #define QUERN_TRAIN_CHECKPOINT_H
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/status.h"
 #include "train/guard.h"
 #include "train/model/model.h"
@@ -59,6 +60,8 @@ q_status checkpoint_write(const char *run_folder, const struct checkpoint_state 
  * may have come between a checkpoint and the removal of older ones. */
 q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct checkpoint_keep *keep) Q_MUST_USE;
 
+/* The folder of the checkpoint that `latest` names. */
+q_status checkpoint_latest(const char *run_folder, struct q_arena *arena, const char **out) Q_MUST_USE;
 /* Whether the run has a checkpoint to go on from; also clears away what a kill left behind. */
 q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
 /* Whether `latest` is of this run; nothing but its trainer.json is read. */

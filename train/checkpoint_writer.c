@@ -79,19 +79,12 @@ static int start_thread(struct checkpoint_writer *writer)
     return code;
 }
 
-q_status checkpoint_writer_copy(struct checkpoint_writer *writer, const struct model **model)
-{
-    q_check(!writer->under_way);
-    model_shadow_copy(writer->model, writer->from_model);
-    *model = writer->model;
-    return optimizer_shadow_copy(writer->optimizer, writer->from_optimizer);
-}
-
 q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct train_position *position,
                                  const struct guard_window *window, const struct checkpoint_keep *keep)
 {
-    const struct model *copy;
-    Q_TRY(checkpoint_writer_copy(writer, &copy));
+    q_check(!writer->under_way);
+    model_shadow_copy(writer->model, writer->from_model);
+    Q_TRY(optimizer_shadow_copy(writer->optimizer, writer->from_optimizer));
     writer->window = *window;
     writer->state.position = *position;
     writer->keep = *keep;

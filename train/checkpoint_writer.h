@@ -1,6 +1,6 @@
 /* The checkpoint writer: checkpoints that are written while training goes on.
  *
- *     start: parameters, biases and moments are copied into a shadow (one memcpy of each arena: the only stall) ---> the training goes on
+ *     start: parameters, biases, moments and average are copied into a shadow (one memcpy of each arena: the only stall) ---> the training goes on
  *                                              \--> a thread: checkpoint_write of the shadow, `latest` last ----> poll, wait
  *
  * One checkpoint at a time. What a kill leaves behind is what checkpoint_write leaves behind: the old one or the new one. The files are those of
@@ -13,7 +13,7 @@
 
 struct checkpoint_writer;
 
-/* Takes the shadow's memory (model_shadow_bytes and as much as the moments). Of `state` the model, optimizer, run and tokenizer_folder count; all is
+/* Takes the shadow's memory (model_shadow_bytes and as much as the optimizer's arenas). Of `state` the model, optimizer, run and tokenizer_folder count; all is
  * borrowed, `run_folder` too. Over several ranks, rank 0 has the writer. */
 q_status checkpoint_writer_create(const char *run_folder, const struct checkpoint_state *state,
                                   struct checkpoint_writer **out) Q_MUST_USE;
@@ -24,10 +24,6 @@ void checkpoint_writer_release(struct checkpoint_writer *writer);
  * what was started must have been reported by poll. Q_ERR_SYSTEM where no thread can be had. */
 q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct train_position *position,
                                  const struct guard_window *window, const struct checkpoint_keep *keep) Q_MUST_USE;
-
-/* The state as it is now, in the shadow and nowhere else: *model is that, whole whatever the ranks. As with start, nothing may be under way, and over ranks the
- * others call optimizer_shadow_copy. */
-q_status checkpoint_writer_copy(struct checkpoint_writer *writer, const struct model **model) Q_MUST_USE;
 
 /* What became of the checkpoint under way: *finished is true once for each that was started, when it is done, with its place and what was written; a failure of
  * writing it is this call's. With `wait` it waits for the end. Nothing under way: *finished is false. */

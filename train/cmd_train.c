@@ -60,7 +60,7 @@ static const struct q_verb verbs[] = {
      .arguments_max = 1,
      .run = train_forward},
     {.name = "export",
-     .synopsis = "CHECKPOINT -o DIR [--dtype TYPE] [--mtp]",
+     .synopsis = "CHECKPOINT -o DIR [--dtype TYPE] [--ema] [--mtp]",
      .summary = "a checkpoint's model as a Hugging Face folder",
      .details =
          "CHECKPOINT is a checkpoint, a finished run, or a DeepseekV3 model from elsewhere (F32, BF16, F16, or FP8 "

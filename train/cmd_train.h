@@ -58,7 +58,7 @@ q_status train_forward(void *options, const char *const *arguments, size_t count
 struct train_export_options {
     struct q_common common;
     const char *dtype;
-    bool mtp;
+    bool ema, mtp;
 };
 
 extern const struct q_option train_export_table[];

@@ -40,7 +40,7 @@ struct inspection {
     struct model_config config;
     bool checkpoint;
     uint64_t step, samples, tokens;
-    struct set weights, optimizer;
+    struct set weights, optimizer, ema;
 };
 
 /* Numbers between dots become stars. */
@@ -173,6 +173,8 @@ static void print_text(const struct inspection *inspection)
     print_set(&inspection->weights, true);
     if (inspection->optimizer.tensors.count) /* whose names follow from the weights' */
         print_set(&inspection->optimizer, inspection->options->tensors);
+    if (inspection->ema.tensors.count)
+        print_set(&inspection->ema, inspection->options->tensors);
 }
 
 static void put_set(struct q_json *json, const struct set *set)
@@ -220,6 +222,8 @@ static q_status print_json(const struct inspection *inspection)
     put_set(&json, &inspection->weights);
     if (inspection->optimizer.tensors.count)
         put_set(&json, &inspection->optimizer);
+    if (inspection->ema.tensors.count)
+        put_set(&json, &inspection->ema);
     q_json_close(&json, '}');
     q_json_newline(&json);
     if (!status)
@@ -237,6 +241,7 @@ static q_status inspect(struct inspection *inspection)
     Q_TRY(read_position(inspection));
     Q_TRY(read_set(inspection, "model", &inspection->weights));
     Q_TRY(read_set(inspection, "optimizer", &inspection->optimizer));
+    Q_TRY(read_set(inspection, "ema", &inspection->ema));
     if (inspection->options->common.json)
         return print_json(inspection);
     print_text(inspection);
@@ -250,6 +255,7 @@ q_status train_inspect(void *options, const char *const *arguments, size_t count
     q_status status = inspect(&inspection);
     tensor_set_close(&inspection.weights.tensors);
     tensor_set_close(&inspection.optimizer.tensors);
+    tensor_set_close(&inspection.ema.tensors);
     q_arena_release(&inspection.arena);
     return status;
 }

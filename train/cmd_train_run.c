@@ -218,11 +218,25 @@ static q_status unfinish(struct run *run)
     return Q_OK;
 }
 
-static q_status finish(struct run *run, const struct trainer *trainer, const struct model *model)
+/* The model is that of the last checkpoint, which was written at the run's end: it lies there whole, however many ranks have it in parts. */
+static q_status write_result(struct run *run, const struct model *model, struct model_file_list *list)
+{
+    struct q_arena *arena = &run->step.arena;
+    struct tensor_set set;
+    const char *checkpoint;
+    Q_TRY(checkpoint_latest(run->step.folder, arena, &checkpoint));
+    q_status status = model_files_open(model, checkpoint, run->settings.ema.result ? "ema" : "model", &set);
+    if (!status)
+        status = model_files_copy(model, &set, SAFETENSORS_F32, run->step.folder, arena, list);
+    tensor_set_close(&set);
+    return status;
+}
+
+static q_status finish(struct run *run, const struct trainer *trainer)
 {
     struct model_file_list list = {0};
     struct trainer_summary summary;
-    Q_TRY(model_files_write(model, run->step.folder, &run->step.arena, &list));
+    Q_TRY(write_result(run, trainer_model(trainer), &list));
     Q_TRY(model_files_copy_tokenizer(run->options->tokenizer, run->step.folder, &run->step.arena, &list));
     trainer_summary(trainer, &summary);
     json_t *statistics = json_pack("{s:I,s:I,s:I,s:I,s:I}", "steps", (json_int_t)summary.position.step, "samples",
@@ -265,12 +279,9 @@ static q_status train_model(struct run *run)
     struct trainer *trainer;
     Q_TRY(q_step_hash(&run->step, &setup.run));
     Q_TRY(trainer_create(&setup, &trainer));
-    const struct model *model;
     q_status status = trainer_run(trainer);
-    if (!status)
-        status = trainer_model(trainer, &model);
     if (!status && run->leads)
-        status = finish(run, trainer, model);
+        status = finish(run, trainer);
     if (run->comm)
         status = comm_agree(run->comm, status);
     if (!status && run->leads)

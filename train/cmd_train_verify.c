@@ -185,7 +185,10 @@ static q_status verify_checkpoint(const char *folder)
            position.samples, position.tokens);
     if (hashed) {
         printf("; parameters %s", q_hash_hex(seen.parameters, hex));
-        printf(", moments %s%s", q_hash_hex(seen.moments, hex), known ? ", as in the journal" : "");
+        printf(", moments %s", q_hash_hex(seen.moments, hex));
+        if (seen.has_ema)
+            printf(", average %s", q_hash_hex(seen.ema, hex));
+        printf("%s", known ? ", as in the journal" : "");
     }
     printf("\n");
     return Q_OK;

@@ -8,15 +8,26 @@
 #include <stdlib.h>
 
 /* What of a parameter a file holds. */
-enum stored { STORED_WEIGHT, STORED_MEAN, STORED_SQUARE };
+enum stored { STORED_WEIGHT, STORED_MEAN, STORED_SQUARE, STORED_EMA, STORED_END };
 
-static const char *const stored_suffix[] = {"", ".mean", ".square"};
+static const char *const stored_suffix[] = {"", ".mean", ".square", ""};
+
+/* A set of files: what it is called, and what it holds of each parameter, in this order. */
+struct stored_set {
+    const char *stem;
+    enum stored holds[3];
+};
+static const struct stored_set model_set = {"model", {STORED_WEIGHT, STORED_END}},
+                               optimizer_set = {"optimizer", {STORED_MEAN, STORED_SQUARE, STORED_END}},
+                               ema_set = {"ema", {STORED_EMA, STORED_END}};
 
 /* Everything that writing a set of files needs; `buffer` holds the largest parameter. */
 struct storing {
+    const struct stored_set *set;
     const struct model *model;
-    const struct optimizer *optimizer; /* NULL: weights are stored */
-    const char *folder, *stem;         /* "model" or "optimizer" */
+    const struct optimizer *optimizer; /* of moments and EMA */
+    const struct tensor_set *from;     /* where weights come from; NULL: the model's memory */
+    const char *folder;
     struct q_arena *arena;
     struct model_file_list *list;
     const struct model_parameter *parameters;
@@ -24,7 +35,7 @@ struct storing {
     size_t file_count;
     enum safetensors_type type; /* of weights */
     op_acc *buffer;
-    json_t *weight_map; /* tensor -> file, for the index; NULL for the optimizer */
+    json_t *weight_map; /* tensor -> file, for the index; NULL: the set has none */
 };
 
 q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena, const char *name,
@@ -55,7 +66,7 @@ q_status model_file_list_add(struct model_file_list *list, struct q_arena *arena
 /* Whether a set of files holds this parameter: biases have no moments. */
 static bool is_stored(const struct storing *storing, const struct model_parameter *parameter)
 {
-    return !storing->optimizer || parameter->kind != MODEL_BIAS;
+    return storing->set != &optimizer_set || parameter->kind != MODEL_BIAS;
 }
 
 /* One past the last parameter of the file that begins with parameter `first`. */
@@ -65,15 +76,20 @@ static size_t file_end(const struct storing *storing, size_t first)
     size_t i = first;
     for (; i < storing->count && bytes < MODEL_FILE_BYTES; i++) {
         if (is_stored(storing, &storing->parameters[i]))
-            bytes += (uint64_t)storing->parameters[i].count * sizeof(float) * (storing->optimizer ? 2 : 1);
+            bytes += (uint64_t)storing->parameters[i].count * sizeof(float) * (storing->set == &optimizer_set ? 2 : 1);
     }
     return i;
 }
 
 /* Routing biases are moved by steps that BF16 would lose. */
-static enum safetensors_type type_of(const struct storing *storing, const struct model_parameter *parameter)
+static enum safetensors_type type_of(const struct storing *storing, const struct model_parameter *parameter,
+                                     enum stored what)
 {
-    return parameter->kind == MODEL_BIAS ? SAFETENSORS_F32 : storing->type;
+    if (what == STORED_WEIGHT && parameter->kind != MODEL_BIAS)
+        return storing->type;
+    const bool moment = what == STORED_MEAN || what == STORED_SQUARE;
+    const bool bf16 = moment && optimizer_element_bytes(storing->optimizer, OPTIMIZER_M) == sizeof(uint16_t);
+    return bf16 ? SAFETENSORS_BF16 : SAFETENSORS_F32;
 }
 
 static q_status declare(const struct storing *storing, struct safetensors_writer *writer,
@@ -82,17 +98,32 @@ static q_status declare(const struct storing *storing, struct safetensors_writer
     const char *name;
     Q_TRY(q_arena_printf(storing->arena, &name, "%s%s", parameter->name, stored_suffix[what]));
     uint64_t shape[2] = {parameter->shape[0], parameter->shape[1]};
-    return safetensors_declare(writer, name, type_of(storing, parameter), parameter->rank, shape);
+    return safetensors_declare(writer, name, type_of(storing, parameter, what), parameter->rank, shape);
+}
+
+/* A weight; of a second name that is not there, the tensor that it stands for. */
+static q_status get_weight(const struct storing *storing, const struct model_parameter *parameter)
+{
+    if (!storing->from) {
+        model_get(storing->model, parameter, storing->buffer);
+        return Q_OK;
+    }
+    const struct tensor_set_entry *entry = tensor_set_find(storing->from, parameter->name);
+    if (!entry)
+        entry = tensor_set_find(storing->from, model_original(storing->model, parameter)->name);
+    q_check(entry);
+    return tensor_set_read(entry, storing->buffer);
 }
 
 static q_status write_values(const struct storing *storing, struct safetensors_writer *writer,
                              const struct model_parameter *parameter, enum stored what)
 {
-    if (what == STORED_WEIGHT)
-        model_get(storing->model, parameter, storing->buffer);
+    static const enum optimizer_arena arenas[] = {
+        [STORED_MEAN] = OPTIMIZER_M, [STORED_SQUARE] = OPTIMIZER_V, [STORED_EMA] = OPTIMIZER_EMA};
+    if (what == STORED_WEIGHT || parameter->kind == MODEL_BIAS)
+        Q_TRY(get_weight(storing, parameter));
     else
-        Q_TRY(optimizer_get(storing->optimizer, what == STORED_MEAN ? OPTIMIZER_M : OPTIMIZER_V, parameter,
-                            storing->buffer));
+        Q_TRY(optimizer_get(storing->optimizer, arenas[what], parameter, storing->buffer));
     return safetensors_write_floats(writer, storing->buffer, parameter->count);
 }
 
@@ -102,17 +133,10 @@ static q_status for_each_stored(const struct storing *storing, struct safetensor
                                 q_status (*act)(const struct storing *, struct safetensors_writer *,
                                                 const struct model_parameter *, enum stored))
 {
-    for (size_t i = first; i < end; i++) {
-        const struct model_parameter *parameter = &storing->parameters[i];
-        if (!is_stored(storing, parameter))
-            continue;
-        if (!storing->optimizer) {
-            Q_TRY(act(storing, writer, parameter, STORED_WEIGHT));
-            continue;
-        }
-        Q_TRY(act(storing, writer, parameter, STORED_MEAN));
-        Q_TRY(act(storing, writer, parameter, STORED_SQUARE));
-    }
+    for (size_t i = first; i < end; i++)
+        for (const enum stored *what = storing->set->holds; *what != STORED_END; what++)
+            if (is_stored(storing, &storing->parameters[i]))
+                Q_TRY(act(storing, writer, &storing->parameters[i], *what));
     return Q_OK;
 }
 
@@ -133,7 +157,7 @@ static q_status note_tensors(const struct safetensors_writer *writer, struct q_a
 static q_status write_file(struct storing *storing, size_t number, size_t first, size_t end)
 {
     const char *name, *path;
-    Q_TRY(q_arena_printf(storing->arena, &name, "%s-%05zu-of-%05zu.safetensors", storing->stem, number + 1,
+    Q_TRY(q_arena_printf(storing->arena, &name, "%s-%05zu-of-%05zu.safetensors", storing->set->stem, number + 1,
                          storing->file_count));
     Q_TRY(q_fs_join(storing->arena, storing->folder, name, &path));
     struct safetensors_writer writer = {0};
@@ -197,7 +221,8 @@ static q_status write_index(struct storing *storing)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < storing->count; i++)
-        bytes += storing->parameters[i].count * safetensors_type_bytes(type_of(storing, &storing->parameters[i]));
+        bytes += storing->parameters[i].count *
+                 safetensors_type_bytes(type_of(storing, &storing->parameters[i], STORED_WEIGHT));
     json_t *index =
         json_pack("{s:{s:I},s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", storing->weight_map);
     if (!index)
@@ -249,38 +274,46 @@ static q_status gather_with_copies(struct storing *storing)
     return Q_OK;
 }
 
+static q_status write_model(struct storing *storing)
+{
+    storing->weight_map = json_object();
+    if (!storing->weight_map)
+        return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", storing->folder);
+    q_status status = gather_with_copies(storing);
+    if (!status)
+        status = write_configs(storing->model, storing->type, storing->folder, storing->arena, storing->list);
+    if (!status)
+        status = write_files(storing);
+    if (!status)
+        status = write_index(storing);
+    json_decref(storing->weight_map);
+    return status;
+}
+
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list)
 {
-    return model_files_write_as(model, SAFETENSORS_F32, folder, arena, list);
+    struct storing storing = {.set = &model_set, .model = model, .folder = folder, .arena = arena, .list = list};
+    return write_model(&storing);
 }
 
-q_status model_files_write_as(const struct model *model, enum safetensors_type type, const char *folder,
-                              struct q_arena *arena, struct model_file_list *list)
+q_status model_files_copy(const struct model *outline, const struct tensor_set *set, enum safetensors_type type,
+                          const char *folder, struct q_arena *arena, struct model_file_list *list)
 {
     struct storing storing = {
-        .model = model, .folder = folder, .stem = "model", .arena = arena, .list = list, .type = type};
-    storing.weight_map = json_object();
-    if (!storing.weight_map)
-        return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", folder);
-    q_status status = gather_with_copies(&storing);
-    if (!status)
-        status = write_configs(model, type, folder, arena, list);
-    if (!status)
-        status = write_files(&storing);
-    if (!status)
-        status = write_index(&storing);
-    json_decref(storing.weight_map);
-    return status;
+        .set = &model_set, .model = outline, .from = set, .folder = folder, .arena = arena, .list = list, .type = type};
+    return write_model(&storing);
 }
 
 q_status optimizer_files_write(const struct model *model, const struct optimizer *optimizer, const char *folder,
                                struct q_arena *arena, struct model_file_list *list)
 {
     struct storing storing = {
-        .model = model, .optimizer = optimizer, .folder = folder, .stem = "optimizer", .arena = arena, .list = list};
+        .set = &optimizer_set, .model = model, .optimizer = optimizer, .folder = folder, .arena = arena, .list = list};
     storing.parameters = model_parameters(model, &storing.count);
-    return write_files(&storing);
+    Q_TRY(write_files(&storing));
+    storing.set = &ema_set;
+    return optimizer_element_bytes(optimizer, OPTIMIZER_EMA) ? write_files(&storing) : Q_OK;
 }
 
 q_status model_files_copy_tokenizer(const char *tokenizer_folder, const char *folder, struct q_arena *arena,

@@ -9,7 +9,7 @@
 #include "base/manifest.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
-#include "train/safetensors.h"
+#include "train/tensor_set.h"
 
 enum { MODEL_FILE_BYTES = 1 << 30 };
 
@@ -31,15 +31,22 @@ struct model_file_list {
  * model is written under their names too, since readers of released weights look for it there (model_copies). */
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list) Q_MUST_USE;
-/* The same with the tensors as `type` (F32 or BF16, rounded to the nearest); routing biases stay F32, as their readers want them. */
-q_status model_files_write_as(const struct model *model, enum safetensors_type type, const char *folder,
-                              struct q_arena *arena, struct model_file_list *list) Q_MUST_USE;
 /* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). Tensors of
  * layers behind the last one (MTP modules) are left alone where the model has none. A second name of a shared tensor may be missing; where it is there, it
  * must hold the same numbers: this trainer has no others. */
 q_status model_files_read(struct model *model, const char *folder) Q_MUST_USE;
 
-/* optimizer-*.safetensors: NAME.mean and NAME.square of every trained parameter. */
+/* A folder as another, tensor by tensor: one of them at a time is in memory. Of `outline` (model_outline will do) only the table is read. The set is "model",
+ * or "ema" for the average that a checkpoint may hold (Q_ERR_USAGE where it has none), and is checked as model_files_read does before anything is written.
+ * Tensors come out as `type` (F32 or BF16, rounded to the nearest); routing biases stay F32, as their readers want them. Close the set also after a failure. */
+q_status model_files_open(const struct model *outline, const char *folder, const char *stem,
+                          struct tensor_set *set) Q_MUST_USE;
+q_status model_files_copy(const struct model *outline, const struct tensor_set *set, enum safetensors_type type,
+                          const char *folder, struct q_arena *arena, struct model_file_list *list) Q_MUST_USE;
+
+/* optimizer-*.safetensors: NAME.mean and NAME.square of every trained parameter, in the type that the moments have. Where there is an EMA, it is a set of its
+ * own, ema-*.safetensors, of the model's names; the routing biases in it are the model's. Reading leaves an EMA of the files alone where the optimizer has
+ * none, and begins it as the parameters, which must have been read, where the files have none. */
 q_status optimizer_files_write(const struct model *model, const struct optimizer *optimizer, const char *folder,
                                struct q_arena *arena, struct model_file_list *list) Q_MUST_USE;
 q_status optimizer_files_read(const struct model *model, struct optimizer *optimizer, const char *folder) Q_MUST_USE;

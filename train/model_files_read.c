@@ -4,12 +4,18 @@
 #include "train/tensor_set.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What becomes of the tensors of a set. */
+enum purpose { CHECKED, WEIGHTS, MOMENTS, EMA };
+
 struct loading {
-    struct model *model;
-    struct optimizer *optimizer; /* NULL: weights */
+    enum purpose purpose;
+    const struct model *model;   /* whose table it is */
+    struct model *weights;       /* WEIGHTS: the same, to be filled */
+    struct optimizer *optimizer; /* MOMENTS, EMA */
     const char *folder;
     struct q_arena arena;
     bool *seen; /* one per parameter, per kind of tensor (mean, square) */
@@ -23,7 +29,7 @@ struct loading {
 static const struct model_parameter *parameter_of(const struct loading *loading, const char *name, size_t *kind)
 {
     *kind = 0;
-    if (!loading->optimizer)
+    if (loading->purpose != MOMENTS)
         return model_find_parameter(loading->model, name);
     char stem[256];
     q_string text = q_string_of(name);
@@ -54,7 +60,7 @@ static const struct model_parameter *copy_of(const struct loading *loading, cons
 {
     size_t count;
     const struct model_parameter *copies = model_copies(loading->model, &count);
-    for (*place = 0; *place < count && !loading->optimizer; ++*place)
+    for (*place = 0; *place < count && loading->purpose != MOMENTS; ++*place)
         if (strcmp(copies[*place].name, name) == 0)
             return &copies[*place];
     return NULL;
@@ -85,6 +91,26 @@ static q_status load_copy(struct loading *loading, const struct tensor_set_entry
     return Q_OK;
 }
 
+static q_status check_finite(const struct model_parameter *parameter, const float *values)
+{
+    for (size_t i = 0; i < parameter->count; i++)
+        if (!isfinite(values[i]))
+            return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
+    return Q_OK;
+}
+
+/* The buffer holds what was read of a parameter. */
+static q_status take(const struct loading *loading, const struct model_parameter *parameter, size_t kind)
+{
+    if (loading->purpose == WEIGHTS)
+        return model_put(loading->weights, parameter, loading->buffer);
+    if (loading->purpose == MOMENTS)
+        return optimizer_put(loading->optimizer, kind ? OPTIMIZER_V : OPTIMIZER_M, parameter, loading->buffer);
+    if (loading->purpose == EMA && parameter->kind != MODEL_BIAS) /* biases are the model's */
+        return optimizer_put(loading->optimizer, OPTIMIZER_EMA, parameter, loading->buffer);
+    return check_finite(parameter, loading->buffer);
+}
+
 static q_status load_tensor(struct loading *loading, const struct tensor_set_entry *entry)
 {
     const struct safetensors *file = entry->file;
@@ -107,21 +133,18 @@ static q_status load_tensor(struct loading *loading, const struct tensor_set_ent
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is there twice", file->path, tensor->name);
     loading->seen[index] = true;
     Q_TRY(tensor_set_read(entry, loading->buffer));
-    q_status status = loading->optimizer ? optimizer_put(loading->optimizer, kind ? OPTIMIZER_V : OPTIMIZER_M,
-                                                         parameter, loading->buffer)
-                                         : model_put(loading->model, parameter, loading->buffer);
-    return q_context(status, "'%s': tensor '%s'", file->path, tensor->name);
+    return q_context(take(loading, parameter, kind), "'%s': tensor '%s'", file->path, tensor->name);
 }
 
-/* Everything is in the model now: what lies under a second name must be what lies under the first. */
-static q_status check_copies(const struct loading *loading)
+/* What lies under a second name must be what lies under the first. */
+static q_status check_copies(const struct loading *loading, const struct tensor_set *set)
 {
     size_t count;
     const struct model_parameter *copies = model_copies(loading->model, &count);
-    for (size_t i = 0; i < count && !loading->optimizer; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!loading->copies_seen[i])
             continue;
-        model_get(loading->model, &copies[i], loading->buffer);
+        Q_TRY(tensor_set_read(tensor_set_find(set, model_original(loading->model, &copies[i])->name), loading->buffer));
         if (!q_hash_equal(q_hash_bytes(loading->buffer, copies[i].count * sizeof(float)), loading->copies[i]))
             return q_fail(Q_ERR_INPUT,
                           "'%s': tensor '%s' differs from the model's own that it shares; set %s in config.json",
@@ -148,7 +171,7 @@ static q_status check_all_seen(const struct loading *loading)
     size_t count;
     const struct model_parameter *parameters = model_parameters(loading->model, &count);
     for (size_t i = 0; i < count; i++) {
-        if (loading->optimizer && parameters[i].kind == MODEL_BIAS)
+        if (loading->purpose == MOMENTS && parameters[i].kind == MODEL_BIAS)
             continue;
         for (size_t kind = 0; kind < loading->kinds; kind++) {
             if (!loading->seen[i * loading->kinds + kind])
@@ -172,31 +195,49 @@ static q_status load_set(struct loading *loading, const struct tensor_set *set)
         if (!set->entries[i].is_scale)
             Q_TRY(load_tensor(loading, &set->entries[i]));
     Q_TRY(check_all_seen(loading));
-    return check_copies(loading);
+    return check_copies(loading, set);
+}
+
+static q_status load_and_release(struct loading *loading, const struct tensor_set *set)
+{
+    q_status status = load_set(loading, set);
+    q_release(loading->buffer);
+    q_arena_release(&loading->arena);
+    return status;
 }
 
 static q_status load(struct loading *loading, const char *stem)
 {
     struct tensor_set set;
     q_status status = tensor_set_open(loading->folder, stem, &set);
-    if (!status)
-        status = load_set(loading, &set);
+    if (!status && loading->purpose == EMA && set.count == 0)
+        optimizer_begin_ema(loading->optimizer);
+    else if (!status)
+        status = load_and_release(loading, &set);
     tensor_set_close(&set);
-    q_release(loading->buffer);
-    q_arena_release(&loading->arena);
     return status;
 }
 
 q_status model_files_read(struct model *model, const char *folder)
 {
-    struct loading loading = {.model = model, .folder = folder, .kinds = 1};
+    struct loading loading = {.purpose = WEIGHTS, .model = model, .weights = model, .folder = folder, .kinds = 1};
     return load(&loading, "model");
+}
+
+q_status model_files_open(const struct model *outline, const char *folder, const char *stem, struct tensor_set *set)
+{
+    struct loading loading = {.purpose = CHECKED, .model = outline, .folder = folder, .kinds = 1};
+    Q_TRY(tensor_set_open(folder, stem, set));
+    if (set->count == 0 && strcmp(stem, "ema") == 0)
+        return q_fail(Q_ERR_USAGE, "'%s' holds no average of the parameters; 'train.ema.decay' makes a run keep one",
+                      folder);
+    return load_and_release(&loading, set);
 }
 
 q_status optimizer_files_read(const struct model *model, struct optimizer *optimizer, const char *folder)
 {
-    /* The model is only asked for its table here. */
-    struct loading loading = {
-        .model = (struct model *)(uintptr_t)model, .optimizer = optimizer, .folder = folder, .kinds = 2};
-    return load(&loading, "optimizer");
+    struct loading moments = {.purpose = MOMENTS, .model = model, .optimizer = optimizer, .folder = folder, .kinds = 2};
+    struct loading ema = {.purpose = EMA, .model = model, .optimizer = optimizer, .folder = folder, .kinds = 1};
+    Q_TRY(load(&moments, "optimizer"));
+    return optimizer_element_bytes(optimizer, OPTIMIZER_EMA) ? load(&ema, "ema") : Q_OK;
 }

@@ -8,8 +8,8 @@
  * FP32. The step count starts at 0 and is part of the state to save, with the arenas.
  *
  * The EMA is the mean of the parameters behind the t steps so far, step s weighing decay^(t - s): step t moves it by (1 - decay) / (1 - decay^t) of the way, so
- * that it knows nothing of the random start, as Adam's moments do not. Begun in the middle of a run it begins as the parameters of that place. DeepSeek-V3's
- * report keeps one to see early how the model will be once the rate has fallen (section 3.2.3).
+ * that it knows nothing of the random start, as Adam's moments do not. Begun in the middle of a run it begins as the parameters of that place. Routing
+ * biases are not in it. DeepSeek-V3's report keeps one to see early how the model will be once the rate has fallen (section 3.2.3).
  *
  * Over several ranks it is ZeRO's first stage (Rajbhandari et al., arXiv 1910.02054): of what several ranks have (comm_groups.h: the world, and of experts the
  * replicas) each has the arenas of its slice alone (comm_slice). A step sums the gradients into the slices, updates them, and spreads the parameters. All

@@ -43,6 +43,8 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
                                       .expert_ranks = expert_ranks};
     struct model *outline;
     size_t bytes[4];
+    const uint64_t moment_bytes = settings->optimizer.moments == MOMENTS_BF16 ? sizeof(uint16_t) : sizeof(op_acc);
+    const bool ema = settings->ema.decay > 0;
     uint64_t steps, tokens;
     Q_TRY(model_outline(config, op_table_cpu(), &shape, threads, &outline));
     model_memory(outline, bytes);
@@ -54,13 +56,15 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
                               .gradients = bytes[1],
                               .activations = bytes[2],
                               .workspace = bytes[3],
-                              .moments = times(2, own),
+                              .moments = times(2, own) / sizeof(op_acc) * moment_bytes,
+                              .ema = ema * own,
                               .rest = REST_BYTES};
+    const uint64_t arenas = plus(times(2, whole) / sizeof(op_acc) * moment_bytes, ema * whole); /* of all ranks */
     if (settings->checkpoint.background != CHECKPOINT_NO || ranks > 1)
-        out->snapshot = plus(model_shadow_bytes(outline), times(2, whole));
+        out->snapshot = plus(model_shadow_bytes(outline), arenas);
     model_release(outline);
     out->model = plus(whole, FILES_BYTES);
-    out->checkpoint = plus(out->model, times(2, whole));
+    out->checkpoint = plus(out->model, arenas);
     schedule_length(settings, sequence_tokens, 0, &steps, &tokens);
     out->checkpoints_kept = settings->checkpoint.keep_last;
     if (settings->checkpoint.keep_every)
@@ -73,7 +77,7 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
 uint64_t preflight_memory(const struct preflight *plan, bool with_snapshot)
 {
     uint64_t sum = plus(plus(plan->parameters, plan->gradients), plus(plan->moments, plan->activations));
-    sum = plus(sum, plus(plan->workspace, plan->rest));
+    sum = plus(plus(sum, plan->ema), plus(plan->workspace, plan->rest));
     return with_snapshot ? plus(sum, plan->snapshot) : sum;
 }
 
@@ -91,7 +95,7 @@ static char *text_of(char text[32], uint64_t bytes)
 q_status preflight_check_memory(const struct preflight *plan, int background, uint64_t available, uint64_t beside,
                                 bool *in_background)
 {
-    char t[9][32];
+    char t[10][32];
     const uint64_t without = preflight_memory(plan, false), with = preflight_memory(plan, true);
     const bool fits = available == 0 || plus(with, beside) <= available;
     *in_background = background == CHECKPOINT_YES || (background == CHECKPOINT_AUTO && fits);
@@ -100,11 +104,12 @@ q_status preflight_check_memory(const struct preflight *plan, int background, ui
         return Q_OK;
     return q_fail(
         Q_ERR_MEMORY,
-        "the run needs %s of memory, %s is available%s%s: parameters %s, gradients %s, moments %s, activations %s, "
+        "the run needs %s of memory, %s is available%s%s: parameters %s, gradients %s, moments %s%s%s, activations %s, "
         "workspace %s%s%s, other %s; choose a smaller model or 'train.micro_batch'%s",
         text_of(t[0], needed), text_of(t[1], available), beside ? " for it and other ranks, which need " : "",
         beside ? text_of(t[8], beside) : "", text_of(t[2], plan->parameters), text_of(t[3], plan->gradients),
-        text_of(t[4], plan->moments), text_of(t[5], plan->activations), text_of(t[6], plan->workspace),
+        text_of(t[4], plan->moments), plan->ema ? ", average " : "", plan->ema ? text_of(t[9], plan->ema) : "",
+        text_of(t[5], plan->activations), text_of(t[6], plan->workspace),
         *in_background ? ", copy for checkpoints " : "",
         *in_background ? q_format_bytes((char[32]){0}, (double)plan->snapshot) : "", text_of(t[7], plan->rest),
         *in_background ? ", or 'train.checkpoint.background: no'" : "");
@@ -200,6 +205,7 @@ void preflight_put(const struct preflight *plan, struct q_json *json)
     q_json_close(json, '}');
     q_json_open(json, "memory", '{');
     q_json_put_u64(json, "activations", plan->activations);
+    q_json_put_u64(json, "ema", plan->ema);
     q_json_put_u64(json, "gradients", plan->gradients);
     q_json_put_u64(json, "moments", plan->moments);
     q_json_put_u64(json, "other", plan->rest);

@@ -19,6 +19,7 @@
 /* Bytes. */
 struct preflight {
     uint64_t parameters, gradients, moments, activations, workspace;
+    uint64_t ema; /* 0: there is none */
     uint64_t
         snapshot;  /* what a checkpoint in the background is written from; 0 where train.checkpoint.background is no */
     uint64_t rest; /* the allowance */

@@ -22,28 +22,59 @@ static void add_floats(struct q_hasher *hasher, const op_acc *values, size_t cou
     }
 }
 
+/* One hasher for each member. */
+enum { PARAMETERS, MOMENTS, AVERAGE, MEMBERS };
+
+static q_status create_hashers(struct q_hasher *hashers[MEMBERS])
+{
+    for (int i = 0; i < MEMBERS; i++)
+        hashers[i] = NULL;
+    for (int i = 0; i < MEMBERS; i++)
+        Q_TRY(q_hasher_create(&hashers[i]));
+    return Q_OK;
+}
+
+static void release_hashers(struct q_hasher *hashers[MEMBERS])
+{
+    for (int i = 0; i < MEMBERS; i++)
+        q_hasher_release(hashers[i]);
+}
+
+/* What the optimizer has of a parameter. */
+static q_status add_arenas(const struct optimizer *optimizer, const struct model_parameter *parameter, op_acc *buffer,
+                           struct q_hasher *hashers[MEMBERS])
+{
+    static const int member[] = {[OPTIMIZER_M] = MOMENTS, [OPTIMIZER_V] = MOMENTS, [OPTIMIZER_EMA] = AVERAGE};
+    for (int i = 0; i < OPTIMIZER_ARENAS; i++) {
+        const enum optimizer_arena arena = (enum optimizer_arena)i;
+        if (!optimizer_element_bytes(optimizer, arena))
+            continue;
+        Q_TRY(optimizer_get(optimizer, arena, parameter, buffer));
+        add_floats(hashers[member[arena]], buffer, parameter->count);
+    }
+    return Q_OK;
+}
+
 q_status state_hash(const struct model *model, const struct optimizer *optimizer, struct state_hashes *out)
 {
     size_t count;
-    struct q_hasher *hashers[2] = {NULL, NULL};
+    struct q_hasher *hashers[MEMBERS];
     const struct model_parameter *parameters = model_parameters(model, &count);
-    op_acc *buffer;
-    Q_TRY(q_alloc(model_largest_parameter(model), sizeof *buffer, &buffer));
-    q_status status = q_hasher_create(&hashers[0]);
+    op_acc *buffer = NULL;
+    q_status status = create_hashers(hashers);
     if (!status)
-        status = q_hasher_create(&hashers[1]);
+        status = q_alloc(model_largest_parameter(model), sizeof *buffer, &buffer);
     for (size_t i = 0; i < count && !status; i++) {
         status = optimizer_get_weight(optimizer, &parameters[i], buffer);
-        add_floats(hashers[0], buffer, status ? 0 : parameters[i].count);
-        for (int moment = OPTIMIZER_M; moment <= OPTIMIZER_V && !status && parameters[i].kind != MODEL_BIAS; moment++) {
-            status = optimizer_get(optimizer, (enum optimizer_arena)moment, &parameters[i], buffer);
-            add_floats(hashers[1], buffer, status ? 0 : parameters[i].count);
-        }
+        add_floats(hashers[PARAMETERS], buffer, status ? 0 : parameters[i].count);
+        if (!status && parameters[i].kind != MODEL_BIAS)
+            status = add_arenas(optimizer, &parameters[i], buffer, hashers);
     }
     if (!status)
-        *out = (struct state_hashes){q_hasher_digest(hashers[0]), q_hasher_digest(hashers[1])};
-    q_hasher_release(hashers[0]);
-    q_hasher_release(hashers[1]);
+        *out = (struct state_hashes){q_hasher_digest(hashers[PARAMETERS]), q_hasher_digest(hashers[MOMENTS]),
+                                     q_hasher_digest(hashers[AVERAGE]),
+                                     optimizer_element_bytes(optimizer, OPTIMIZER_EMA) > 0};
+    release_hashers(hashers);
     q_release(buffer);
     return status;
 }
@@ -63,38 +94,40 @@ static q_status add_tensor(const struct tensor_set *set, const char *folder, con
     return Q_OK;
 }
 
-static q_status hash_set(const struct tensor_set *set, const char *folder, const struct model *outline, bool moments,
+/* Of `member`, what the set has of each tensor. */
+static q_status hash_set(const struct tensor_set *set, const char *folder, const struct model *outline, int member,
                          float *piece, struct q_hasher *hasher)
 {
-    static const char *const suffixes[] = {".mean", ".square"};
+    static const char *const suffixes[MEMBERS][2] = {
+        [PARAMETERS] = {""}, [MOMENTS] = {".mean", ".square"}, [AVERAGE] = {""}};
     size_t count;
     const struct model_parameter *parameters = model_parameters(outline, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (!moments) {
-            Q_TRY(add_tensor(set, folder, parameters[i].name, piece, hasher));
-            continue;
-        }
-        for (size_t s = 0; s < 2 && parameters[i].kind != MODEL_BIAS; s++) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t s = 0; s < 2 && suffixes[member][s]; s++) {
             char name[512];
-            snprintf(name, sizeof name, "%s%s", parameters[i].name, suffixes[s]);
+            if (member != PARAMETERS && parameters[i].kind == MODEL_BIAS)
+                continue;
+            snprintf(name, sizeof name, "%s%s", parameters[i].name, suffixes[member][s]);
             Q_TRY(add_tensor(set, folder, name, piece, hasher));
         }
-    }
     return Q_OK;
 }
 
-static q_status hash_files(const char *folder, const char *stem, const struct model *outline, q_hash *out)
+/* *there = false: the folder has no such set. Of an EMA that is no error. */
+static q_status hash_files(const char *folder, int member, const struct model *outline, q_hash *out, bool *there)
 {
+    static const char *const stems[MEMBERS] = {[PARAMETERS] = "model", [MOMENTS] = "optimizer", [AVERAGE] = "ema"};
     struct tensor_set set;
     struct q_hasher *hasher = NULL;
     float *piece = NULL;
-    q_status status = tensor_set_open(folder, stem, &set);
+    q_status status = tensor_set_open(folder, stems[member], &set);
+    *there = set.count > 0;
     if (!status)
         status = q_hasher_create(&hasher);
     if (!status)
         status = q_alloc(PIECE, sizeof *piece, &piece);
-    if (!status)
-        status = hash_set(&set, folder, outline, strcmp(stem, "optimizer") == 0, piece, hasher);
+    if (!status && (*there || member != AVERAGE))
+        status = hash_set(&set, folder, outline, member, piece, hasher);
     if (!status)
         *out = q_hasher_digest(hasher);
     q_release(piece);
@@ -105,32 +138,43 @@ static q_status hash_files(const char *folder, const char *stem, const struct mo
 
 q_status state_hash_files(const char *folder, const struct model *outline, struct state_hashes *out)
 {
-    Q_TRY(hash_files(folder, "model", outline, &out->parameters));
-    return hash_files(folder, "optimizer", outline, &out->moments);
+    bool there;
+    Q_TRY(hash_files(folder, PARAMETERS, outline, &out->parameters, &there));
+    Q_TRY(hash_files(folder, MOMENTS, outline, &out->moments, &there));
+    return hash_files(folder, AVERAGE, outline, &out->ema, &out->has_ema);
 }
 
 q_status state_hashes_put(const struct state_hashes *hashes, json_t *object)
 {
     char hex[Q_HASH_HEX];
     Q_TRY(q_json_set(object, "parameters", json_string(q_hash_hex(hashes->parameters, hex))));
-    return q_json_set(object, "moments", json_string(q_hash_hex(hashes->moments, hex)));
+    Q_TRY(q_json_set(object, "moments", json_string(q_hash_hex(hashes->moments, hex))));
+    return hashes->has_ema ? q_json_set(object, "ema", json_string(q_hash_hex(hashes->ema, hex))) : Q_OK;
+}
+
+static q_status read_hash(const json_t *object, const char *name, const char *member, q_hash *out)
+{
+    q_string hex;
+    Q_TRY(q_json_get_string(object, name, member, &hex));
+    return q_hash_parse(hex, out);
 }
 
 q_status state_hashes_read(const json_t *object, const char *name, struct state_hashes *out, bool *found)
 {
-    q_string hex;
     *found = json_object_get(object, "parameters") && json_object_get(object, "moments");
+    out->has_ema = *found && json_object_get(object, "ema");
     if (!*found)
         return Q_OK;
-    Q_TRY(q_json_get_string(object, name, "parameters", &hex));
-    Q_TRY(q_hash_parse(hex, &out->parameters));
-    Q_TRY(q_json_get_string(object, name, "moments", &hex));
-    return q_hash_parse(hex, &out->moments);
+    Q_TRY(read_hash(object, name, "parameters", &out->parameters));
+    Q_TRY(read_hash(object, name, "moments", &out->moments));
+    return out->has_ema ? read_hash(object, name, "ema", &out->ema) : Q_OK;
 }
 
 const char *state_hashes_differ(const struct state_hashes *a, const struct state_hashes *b)
 {
     if (!q_hash_equal(a->parameters, b->parameters))
         return "parameters";
-    return q_hash_equal(a->moments, b->moments) ? NULL : "moments";
+    if (!q_hash_equal(a->moments, b->moments))
+        return "moments";
+    return a->has_ema && b->has_ema && !q_hash_equal(a->ema, b->ema) ? "averages" : NULL;
 }

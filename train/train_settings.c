@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 static const char *const balance_overs[] = {"sequence", "micro_batch", NULL};
+static const char *const moments_kinds[] = {"fp32", "bf16", NULL};
 static const char *const rate_kinds[] = {"constant", "linear", "cosine", "root", NULL};
 
 #define AT(member) offsetof(struct train_settings, member)
@@ -135,9 +136,36 @@ static const struct q_setting optimizer_rows[] = {
      .offset = IN(optimizer, decay_norms),
      .standard = "false",
      .meaning = "whether the weights of norms decay too"},
+    {.name = "moments",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_IDENTITY,
+     .offset = IN(optimizer, moments),
+     .standard = "fp32",
+     .choices = moments_kinds,
+     .meaning = "what both means are kept in, in memory and in checkpoints; bf16: rounded to the nearest, as in the "
+                "report: 4 bytes less a parameter"},
     {0}};
 static const struct q_settings_table optimizer_table = {"optimizer", optimizer_rows,
                                                         sizeof(((struct train_settings *)0)->optimizer)};
+
+static const struct q_setting ema_rows[] = {
+    {.name = "decay",
+     .type = Q_SETTING_DOUBLE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(ema, decay),
+     .standard = "0",
+     .max = 1,
+     .meaning =
+         "what the average of the steps before weighs at each step, such as 0.999; 0: no average is kept. Where a run "
+         "goes on from a checkpoint without one, it begins as the parameters there"},
+    {.name = "result",
+     .type = Q_SETTING_BOOL,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = IN(ema, result),
+     .standard = "false",
+     .meaning = "whether the finished run gives the average as its model; the parameters stay in its last checkpoint"},
+    {0}};
+static const struct q_settings_table ema_table = {"ema", ema_rows, sizeof(((struct train_settings *)0)->ema)};
 
 static const struct q_setting balance_rows[] = {
     {.name = "rate",
@@ -329,6 +357,12 @@ static const struct q_setting rows[] = {
      .offset = AT(optimizer),
      .table = &optimizer_table,
      .meaning = "AdamW"},
+    {.name = "ema",
+     .type = Q_SETTING_SECTION,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = AT(ema),
+     .table = &ema_table,
+     .meaning = "exponential moving average of the parameters, in FP32, in checkpoints beside them"},
     {.name = "balance",
      .type = Q_SETTING_SECTION,
      .tag = Q_TAG_SCHEDULE,
@@ -423,6 +457,18 @@ static const struct q_setting rows[] = {
 
 const struct q_settings_table train_settings_table = {"train", rows, sizeof(struct train_settings)};
 
+/* A moment that no gradient reaches falls by 1 - beta a step. Where that is less than half a unit of BF16's last place, 1/256 of the number at most,
+ * rounding puts it back where it was, and it never falls. */
+static q_status check_bf16(double beta, const char *name, const char *recipe)
+{
+    if (1 - beta > 1.0 / 256)
+        return Q_OK;
+    return q_fail(Q_ERR_USAGE,
+                  "%s: 'train.optimizer.%s' is %g: in BF16 such a moment would never fall; it must be below %g, or "
+                  "'moments' fp32",
+                  recipe, name, beta, 255.0 / 256);
+}
+
 q_status train_settings_check(const struct train_settings *settings, const char *recipe)
 {
     const struct rate_segment *segments = settings->rate.segments.items;
@@ -440,5 +486,13 @@ q_status train_settings_check(const struct train_settings *settings, const char 
                       "%s: 'train.batch.from' and 'train.batch.ramp' belong together; give both or neither", recipe);
     if (settings->optimizer.beta1 >= 1 || settings->optimizer.beta2 >= 1)
         return q_fail(Q_ERR_USAGE, "%s: 'train.optimizer.beta1' and 'beta2' must be below 1", recipe);
+    if (settings->optimizer.moments == MOMENTS_BF16) {
+        Q_TRY(check_bf16(settings->optimizer.beta1, "beta1", recipe));
+        Q_TRY(check_bf16(settings->optimizer.beta2, "beta2", recipe));
+    }
+    if (settings->ema.decay >= 1)
+        return q_fail(Q_ERR_USAGE, "%s: 'train.ema.decay' must be below 1", recipe);
+    if (settings->ema.result && settings->ema.decay <= 0)
+        return q_fail(Q_ERR_USAGE, "%s: 'train.ema.result' wants an average; give 'train.ema.decay'", recipe);
     return Q_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 enum balance_over { BALANCE_OVER_SEQUENCE, BALANCE_OVER_MICRO_BATCH };
+enum moments_kind { MOMENTS_FP32, MOMENTS_BF16 };
 enum rate_kind { RATE_CONSTANT, RATE_LINEAR, RATE_COSINE, RATE_ROOT };
 
 /* One piece of the learning rate's course: from where the piece before ends to `until` tokens. A constant piece stands at `to` (where 0: at the
@@ -45,7 +46,13 @@ struct train_settings {
         double weight_decay;
         double clip; /* global norm; 0: none */
         bool decay_norms;
+        int moments; /* enum moments_kind */
     } optimizer;
+
+    struct {
+        double decay; /* of the moving average of the parameters, by the step; 0: none */
+        bool result;  /* whether it is what the finished run gives */
+    } ema;
 
     struct {
         double rate;    /* gamma: step of the routing bias */
@@ -84,7 +91,8 @@ struct train_settings {
 
 extern const struct q_settings_table train_settings_table;
 
-/* What the table cannot say: segments ascend, the ramp is consistent, betas below 1. Q_ERR_USAGE with the recipe's name before the key. */
+/* What the table cannot say: segments ascend, the ramp is consistent, betas below 1 and such as BF16 can follow, decay of the EMA below 1.
+ * Q_ERR_USAGE with the recipe's name before the key. */
 q_status train_settings_check(const struct train_settings *settings, const char *recipe) Q_MUST_USE;
 
 #endif

@@ -76,7 +76,9 @@ static q_status create_model(struct trainer *trainer)
                                            .epsilon = settings->optimizer.epsilon,
                                            .weight_decay = settings->optimizer.weight_decay,
                                            .decay_norms = settings->optimizer.decay_norms,
-                                           .clip = settings->optimizer.clip};
+                                           .clip = settings->optimizer.clip,
+                                           .bf16_moments = settings->optimizer.moments == MOMENTS_BF16,
+                                           .ema_decay = settings->ema.decay};
     return optimizer_create(trainer->model, &optimizer, &trainer->groups, &trainer->optimizer);
 }
 
@@ -538,11 +540,7 @@ void trainer_summary(const struct trainer *trainer, struct trainer_summary *out)
                                     .tokens_per_s = trainer->seconds > 0 ? tokens / trainer->seconds : 0};
 }
 
-q_status trainer_model(struct trainer *trainer, const struct model **out)
+const struct model *trainer_model(const struct trainer *trainer)
 {
-    *out = trainer->model;
-    if (!trainer->groups.experts)
-        return Q_OK;
-    return trainer_agree(trainer, trainer->leads ? checkpoint_writer_copy(trainer->writer, out)
-                                                 : optimizer_shadow_copy(NULL, trainer->optimizer));
+    return trainer->model;
 }

@@ -50,7 +50,7 @@ struct trainer_summary {
     uint64_t steps_here;
 };
 void trainer_summary(const struct trainer *trainer, struct trainer_summary *out);
-/* The model as it is now: all ranks call it, and *out is for rank 0 alone. Where ranks share experts it is a copy that has them all. */
-q_status trainer_model(struct trainer *trainer, const struct model **out) Q_MUST_USE;
+/* This rank's. */
+const struct model *trainer_model(const struct trainer *trainer);
 
 #endif

@@ -4,7 +4,7 @@
 kills_wanted=${QUERN_KILLS-50}
 tiny_setup .
 mkdir models && cp "$QUERN_SOURCE/recipes/models/nano.yaml" models/
-recipe="--recipe recipe.yaml --set model=nano --set train.tokens=60K --set train.checkpoint.every=7 --set train.hash_every=5"
+recipe="--recipe recipe.yaml --set model=nano --set train.tokens=60K --set train.checkpoint.every=7 --set train.hash_every=5 --set train.ema.decay=0.99"
 recipe="$recipe --set train.rate.peak=0.003 --set train.guard.rule=skip --set train.guard.deviations=6 --set train.guard.window=16"
 { quern-corpus build $recipe -o corpus -q && quern-tokenizer train corpus $recipe -o tokenizer -q && quern-shards build corpus -t tokenizer $recipe -o shards -q; } >out 2>&1 ||
     { cat out; exit 1; }

@@ -216,6 +216,18 @@ static void append_file(struct q_buffer *text, const char *section, const char *
     q_buffer_release(&file);
 }
 
+/* The tiny model in a folder, as it is or in BF16. */
+static void write_seed(enum safetensors_type type, struct q_arena *arena)
+{
+    struct model_file_list list = {0};
+    struct tensor_set set;
+    fuzz_must(q_fs_remove_tree("seed") == Q_OK && q_fs_make_directories("seed") == Q_OK, "folder");
+    fuzz_must(model_files_write(tiny_model(), "seed", arena, &list) == Q_OK, "write");
+    fuzz_must(model_files_open(tiny_model(), "seed", "model", &set) == Q_OK, "open");
+    fuzz_must(model_files_copy(tiny_model(), &set, type, "seed", arena, &list) == Q_OK, "write again");
+    tensor_set_close(&set);
+}
+
 /* The tiny model in one file, with config and index; the same in BF16 without an index, its file raw. */
 static void make_seeds(void)
 {
@@ -223,12 +235,8 @@ static void make_seeds(void)
     struct q_buffer text = {0};
     static const char one[] = "model-00001-of-00001.safetensors", two[] = "model-00001-of-00002.safetensors";
     for (int half = 0; half < 2; half++) {
-        struct model_file_list list = {0};
         q_buffer_clear(&text);
-        fuzz_must(q_fs_remove_tree("seed") == Q_OK && q_fs_make_directories("seed") == Q_OK, "folder");
-        fuzz_must(model_files_write_as(tiny_model(), half ? SAFETENSORS_BF16 : SAFETENSORS_F32, "seed", &arena,
-                                       &list) == Q_OK,
-                  "write");
+        write_seed(half ? SAFETENSORS_BF16 : SAFETENSORS_F32, &arena);
         append_file(&text, "=config\n", "seed/config.json");
         append_file(&text, half ? "=raw\n" : "=one\n", "seed/model-00001-of-00001.safetensors");
         if (!half) {

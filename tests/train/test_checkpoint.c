@@ -28,16 +28,23 @@ struct rig {
     uint64_t seed; /* that it was filled by */
 };
 
-static void rig_create(struct rig *rig)
+/* `full`: with all that an optimizer may have: moments in BF16 and an EMA. */
+static void rig_create_as(struct rig *rig, bool full)
 {
     const struct op_table *ops = op_table_cpu();
     struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
-    struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1};
+    struct optimizer_settings adamw = {
+        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1, .bf16_moments = full, .ema_decay = full ? 0.9 : 0};
     assert_ok(q_pool_create(1, &rig->pool));
     assert_ok(ops->create(rig->pool, &rig->context));
     const struct model_config small = small_model(32);
     assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
     assert_ok(optimizer_create(rig->model, &adamw, NULL, &rig->optimizer));
+}
+
+static void rig_create(struct rig *rig)
+{
+    rig_create_as(rig, false);
 }
 
 static void rig_release(struct rig *rig)
@@ -66,6 +73,9 @@ static void rig_fill(struct rig *rig, uint64_t seed)
         for (size_t j = 0; j < parameters[i].count; j++)
             values[j] = values[j] * values[j];
         assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_V, &parameters[i], values));
+        q_random_normals(q_random_key_of(seed, "average", i, 0), 0, 1, values, parameters[i].count);
+        if (optimizer_element_bytes(rig->optimizer, OPTIMIZER_EMA))
+            assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_EMA, &parameters[i], values));
     }
 }
 
@@ -80,7 +90,9 @@ static q_hash rig_hash(const struct rig *rig)
         float values[1024];
         model_get(rig->model, &parameters[i], values);
         q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
-        for (int m = OPTIMIZER_M; m <= OPTIMIZER_V && parameters[i].kind != MODEL_BIAS; m++) {
+        for (int m = 0; m < OPTIMIZER_ARENAS && parameters[i].kind != MODEL_BIAS; m++) {
+            if (!optimizer_element_bytes(rig->optimizer, (enum optimizer_arena)m))
+                continue;
             assert_int_equal(optimizer_get(rig->optimizer, (enum optimizer_arena)m, &parameters[i], values), Q_OK);
             q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         }
@@ -143,14 +155,13 @@ static void fresh_run(void)
     assert_ok(q_fs_make_directories("run"));
 }
 
-static void test_written_is_read_back(void **state)
+static void written_is_read_back(bool full)
 {
-    (void)state;
     struct rig one = {0}, two = {0};
     bool found;
     fresh_run();
-    rig_create(&one);
-    rig_create(&two);
+    rig_create_as(&one, full);
+    rig_create_as(&two, full);
     rig_fill(&one, 1);
     rig_fill(&two, 2);
     assert_ok(checkpoint_find("run", &found));
@@ -169,6 +180,55 @@ static void test_written_is_read_back(void **state)
                  "another run");
     rig_release(&one);
     rig_release(&two);
+}
+
+static void test_written_is_read_back(void **state)
+{
+    (void)state;
+    written_is_read_back(false);
+    written_is_read_back(true);
+}
+
+/* An EMA begins as the parameters where a checkpoint has none, and is left where the run has none. The rest is what was written. */
+static void test_average_comes_and_goes(void **state)
+{
+    (void)state;
+    struct rig with = {0}, without = {0};
+    struct train_position position;
+    struct state_hashes written, read;
+    const struct model_parameter *parameter;
+    float values[1024], average[1024];
+    bool hashed;
+    rig_create(&without);
+    const struct optimizer_settings adamw = {
+        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1, .ema_decay = 0.99};
+    rig_create(&with);
+    optimizer_release(with.optimizer);
+    assert_ok(optimizer_create(with.model, &adamw, NULL, &with.optimizer));
+
+    fresh_run();
+    rig_fill(&without, 1);
+    rig_fill(&with, 2);
+    assert_ok(write_step(&without, 4));
+    assert_ok(checkpoint_hashes("run/checkpoints/step-00000004", &position, &written, &hashed));
+    assert_true(hashed && !written.has_ema);
+    assert_ok(checkpoint_read("run", with.model, with.optimizer, data, &position, NULL));
+    parameter = model_find_parameter(with.model, "model.layers.1.mlp.experts.2.up_proj.weight");
+    model_get(with.model, parameter, values);
+    assert_ok(optimizer_get(with.optimizer, OPTIMIZER_EMA, parameter, average));
+    assert_memory_equal(values, average, parameter->count * sizeof *values);
+
+    rig_fill(&with, 2);
+    assert_ok(write_step(&with, 5));
+    assert_ok(checkpoint_hashes("run/checkpoints/step-00000005", &position, &written, &hashed));
+    assert_true(hashed && written.has_ema);
+    assert_ok(state_hash_files("run/checkpoints/step-00000005", with.model, &read));
+    assert_true(read.has_ema && !state_hashes_differ(&written, &read));
+    assert_ok(checkpoint_read("run", without.model, without.optimizer, data, &position, NULL));
+    assert_ok(state_hash(without.model, without.optimizer, &read));
+    assert_true(!read.has_ema && !state_hashes_differ(&written, &read));
+    rig_release(&with);
+    rig_release(&without);
 }
 
 static void test_old_ones_go(void **state)
@@ -285,12 +345,12 @@ static int write_in_child(void *context)
     return writing->write(writing->rig, writing->step) == Q_OK ? 0 : 1;
 }
 
-static void killed_at_every_call(write_function *write)
+static void killed_at_every_call(write_function *write, bool full)
 {
     struct rig one = {0}, two = {0}, scratch = {0};
-    rig_create(&one);
-    rig_create(&two);
-    rig_create(&scratch);
+    rig_create_as(&one, full);
+    rig_create_as(&two, full);
+    rig_create_as(&scratch, full);
     rig_fill(&one, 1);
     rig_fill(&two, 2);
     q_hash first = rig_hash(&one), second = rig_hash(&two);
@@ -316,13 +376,13 @@ static void killed_at_every_call(write_function *write)
     rig_release(&scratch);
 }
 
-static void every_call_fails_once(write_function *write)
+static void every_call_fails_once(write_function *write, bool full)
 {
     static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_DISK_FULL};
     struct rig one = {0}, two = {0}, scratch = {0};
-    rig_create(&one);
-    rig_create(&two);
-    rig_create(&scratch);
+    rig_create_as(&one, full);
+    rig_create_as(&two, full);
+    rig_create_as(&scratch, full);
     rig_fill(&one, 1);
     rig_fill(&two, 2);
     q_hash first = rig_hash(&one), second = rig_hash(&two);
@@ -349,14 +409,61 @@ static void test_killed_at_every_call(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++)
-        killed_at_every_call(write_functions[i]);
+        killed_at_every_call(write_functions[i], i == 1);
 }
 
 static void test_every_call_fails_once(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++)
-        every_call_fails_once(write_functions[i]);
+        every_call_fails_once(write_functions[i], i == 1);
+}
+
+static int sync_nothing(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+/* Every allocation of writing and reading fails once: nothing is lost, and with memory again it goes on. */
+static void test_every_allocation_fails_once(void **state)
+{
+    (void)state;
+    struct rig one = {0}, two = {0}, scratch = {0};
+    rig_create_as(&one, true);
+    rig_create_as(&two, true);
+    rig_create_as(&scratch, true);
+    rig_fill(&one, 1);
+    rig_fill(&two, 2);
+    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    struct q_fs_calls quick = q_fs_system; /* hundreds of writes, none of which is cut short here */
+    quick.fsync = sync_nothing;
+    q_fs_replace(&quick);
+    fresh_run();
+    assert_ok(write_step(&one, 1));
+    bool reached = true;
+    for (uint64_t k = 1; reached; k++) {
+        scratch_write("run/latest", "step-00000001", 13); /* or a whole step 2 would be left as it is */
+        (void)q_memory_fail_at(k, 0);
+        const q_status status = write_step(&two, 2);
+        reached = q_memory_fail_at(0, 0) >= k;
+        assert_true(status == Q_OK || status == Q_ERR_MEMORY);
+        assert_true(reached || status == Q_OK);
+        assert_one_of_two(&scratch, first, second);
+    }
+    reached = true;
+    for (uint64_t k = 1; reached; k++) {
+        struct train_position position;
+        (void)q_memory_fail_at(k, 0);
+        const q_status status = checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL);
+        reached = q_memory_fail_at(0, 0) >= k;
+        assert_int_equal(status, reached ? Q_ERR_MEMORY : Q_OK);
+    }
+    q_fs_replace(NULL);
+    assert_true(q_hash_equal(rig_hash(&scratch), second));
+    rig_release(&one);
+    rig_release(&two);
+    rig_release(&scratch);
 }
 
 /* Every file of the checkpoint of a step, one hash. */
@@ -669,6 +776,7 @@ int main(void)
         cmocka_unit_test(test_killed_at_every_call),     cmocka_unit_test(test_every_call_fails_once),
         cmocka_unit_test(test_damage_is_found),          cmocka_unit_test(test_flipped_bits_have_a_name),
         cmocka_unit_test(test_damage_with_right_hashes), cmocka_unit_test(test_aside_is_the_same),
+        cmocka_unit_test(test_average_comes_and_goes),   cmocka_unit_test(test_every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -97,6 +97,22 @@ static void test_memory(void **state)
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, without, 0, &background));
     assert_false(background);
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_YES, 0, 0, &background)); /* a machine that does not say */
+    const struct preflight fp32 = plan;
+    settings.optimizer.moments = MOMENTS_BF16;
+    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
+    assert_int_equal(plan.moments, fp32.moments / 2);
+    assert_int_equal(preflight_memory(&fp32, false) - preflight_memory(&plan, false), plan.moments);
+    assert_int_equal(preflight_memory(&fp32, true) - preflight_memory(&plan, true), 2 * plan.moments);
+    assert_int_equal(fp32.checkpoint - plan.checkpoint, plan.moments);
+    settings.optimizer.moments = MOMENTS_FP32;
+    settings.ema.decay = 0.99;
+    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
+    assert_int_equal(plan.ema, plan.parameters);
+    assert_int_equal(preflight_memory(&plan, true) - preflight_memory(&fp32, true), 2 * plan.ema);
+    assert_int_equal(plan.checkpoint - fp32.checkpoint, plan.ema);
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_NO, preflight_memory(&plan, false) - 1, 0, &background),
+                 Q_ERR_MEMORY, ", average ");
+    settings.ema.decay = 0;
     settings.checkpoint.background = CHECKPOINT_NO;
     assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
     assert_int_equal(plan.snapshot, 0);

@@ -63,6 +63,10 @@ static const struct model_config config = {.vocab_size = 211,
                                            .bos_token_id = -1,
                                            .eos_token_id = -1};
 
+/* What all ranks of a test train with. */
+static struct optimizer_settings settings = {
+    .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1.0};
+
 /* What a rank came to. */
 struct course {
     struct layout layout;
@@ -71,7 +75,7 @@ struct course {
     double losses[STEPS], norms[STEPS];
     int64_t counts[STEPS][ROUTERS * EXPERTS];
     size_t bytes[4]; /* model_memory */
-    float *values;   /* all parameters that the rank has, on rank 0 all; behind them, on rank 0, both moments */
+    float *values; /* all parameters that the rank has, on rank 0 all; behind them, on rank 0, what the optimizer has */
     size_t parameters, elements, tensors;
     struct tensor {
         size_t first, count;
@@ -102,7 +106,6 @@ static q_status skew(struct model *model)
 
 static q_status set_up(struct rig *rig, struct course *course)
 {
-    const struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0, false, 0};
     const q_random_key key = q_random_key_of(3, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++)
         rig->ids[i] = i % 5 ? (rig->ids[i - 1] * 3 + 1) % 211 : (int32_t)q_random_below(key, i, 211);
@@ -175,7 +178,7 @@ static q_status take_state(const struct rig *rig, struct course *course)
     q_check(count <= TENSORS_MAX);
     for (size_t i = 0; i < count; i++)
         course->parameters += parameters[i].count;
-    Q_TRY(q_alloc_zero(3 * course->parameters, sizeof *course->values, &course->values));
+    Q_TRY(q_alloc_zero((1 + OPTIMIZER_ARENAS) * course->parameters, sizeof *course->values, &course->values));
     for (size_t i = 0; i < count; i++) {
         const struct tensor tensor = {course->elements, parameters[i].count, model_holds(rig->model, &parameters[i])};
         float *values = course->values + tensor.first;
@@ -185,11 +188,12 @@ static q_status take_state(const struct rig *rig, struct course *course)
             model_get(rig->model, &parameters[i], values);
         course->elements += tensor.count;
     }
-    for (int moment = 0; moment < 2; moment++)
+    for (int arena = 0; arena < OPTIMIZER_ARENAS; arena++)
         for (size_t i = 0; i < count; i++) {
-            if (parameters[i].kind == MODEL_BIAS)
+            if (parameters[i].kind == MODEL_BIAS ||
+                !optimizer_element_bytes(rig->optimizer, (enum optimizer_arena)arena))
                 continue;
-            Q_TRY(optimizer_get(rig->optimizer, (enum optimizer_arena)moment, &parameters[i],
+            Q_TRY(optimizer_get(rig->optimizer, (enum optimizer_arena)arena, &parameters[i],
                                 leads ? course->values + course->elements : NULL));
             course->elements += parameters[i].count;
         }
@@ -278,24 +282,24 @@ static void compare_ranks(const struct course *courses)
     }
 }
 
-static void compare(const struct course *courses, const struct course *alone)
+/* `wide`: by how much more they may be apart. */
+static void compare(const struct course *courses, const struct course *alone, double wide)
 {
     const struct course *first = &courses[0];
     compare_ranks(courses);
     for (int step = 0; step < STEPS; step++) {
         assert_memory_equal(first->counts[step], alone->counts[step], sizeof first->counts[step]);
-        assert_true(fabs(first->losses[step] - alone->losses[step]) < 2e-6);
-        assert_true(fabs(first->norms[step] / alone->norms[step] - 1) < 1e-5);
+        assert_true(fabs(first->losses[step] - alone->losses[step]) < 2e-6 * wide);
+        assert_true(fabs(first->norms[step] / alone->norms[step] - 1) < 1e-5 * wide);
     }
     assert_int_equal(first->elements, alone->elements);
-    assert_true(distance(first->values, alone->values, first->parameters) < 1e-5);
+    assert_true(distance(first->values, alone->values, first->parameters) < 1e-5 * wide);
     assert_true(distance(first->values + first->parameters, alone->values + first->parameters,
-                         first->elements - first->parameters) < 1e-4);
+                         first->elements - first->parameters) < 1e-4 * wide);
 }
 
-static void test_ranks_train_as_one(void **state)
+static void train_as_one(double wide)
 {
-    (void)state;
     static const struct layout layouts[] = {
         {2, 1, false, false}, {3, 1, false, false}, {5, 1, false, false}, {8, 1, false, false}, {2, 2, false, false},
         {4, 2, false, false}, {6, 2, false, false}, {4, 4, false, false}, {8, 4, true, false},  {8, 8, false, false}};
@@ -304,7 +308,7 @@ static void test_ranks_train_as_one(void **state)
     assert_true(alone.losses[STEPS - 1] < alone.losses[0]);
     for (size_t i = 0; i < Q_COUNT_OF(layouts); i++) {
         run(layouts[i], courses);
-        compare(courses, &alone);
+        compare(courses, &alone, wide);
         release(layouts[i], courses);
     }
     release(alone.layout, &alone);
@@ -321,13 +325,28 @@ static void test_uneven_load(void **state)
     assert_int_equal(alone.counts[0][EXPERTS - 1], 0);
     for (size_t i = 0; i < Q_COUNT_OF(layouts); i++) {
         run(layouts[i], courses);
-        compare(courses, &alone);
+        compare(courses, &alone, 1);
         release(layouts[i], courses);
     }
     release(alone.layout, &alone);
 }
 
-/* The bits are those of the layout, whatever the timing, and recomputation changes none. */
+static void test_ranks_train_as_one(void **state)
+{
+    (void)state;
+    train_as_one(1);
+}
+
+/* Sums in another order fall on the other side of a rounding now and then, by 1/256 of a moment. */
+static void test_with_bf16_and_average(void **state)
+{
+    (void)state;
+    settings.bf16_moments = true;
+    settings.ema_decay = 0.9;
+    train_as_one(10);
+}
+
+/* The bits are those of the layout, whatever the timing, and recomputation changes none; all that an optimizer has is in it. */
 static void test_the_same_twice(void **state)
 {
     (void)state;
@@ -399,9 +418,12 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranks_train_as_one), cmocka_unit_test(test_uneven_load),
-        cmocka_unit_test(test_the_same_twice),     cmocka_unit_test(test_memory_is_divided),
-        cmocka_unit_test(test_failures),           cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranks_train_as_one),
+                                       cmocka_unit_test(test_with_bf16_and_average),
+                                       cmocka_unit_test(test_uneven_load),
+                                       cmocka_unit_test(test_the_same_twice),
+                                       cmocka_unit_test(test_memory_is_divided),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

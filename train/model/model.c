@@ -185,6 +185,14 @@ const struct model_parameter *model_copies(const struct model *model, size_t *co
     return model->copies;
 }
 
+const struct model_parameter *model_original(const struct model *model, const struct model_parameter *copy)
+{
+    size_t i = 0;
+    while (model->parameters[i].offset != copy->offset || model->parameters[i].kind == MODEL_BIAS)
+        i++;
+    return &model->parameters[i];
+}
+
 size_t model_parameter_elements(const struct model *model)
 {
     return model->weights.elements;

@@ -96,6 +96,8 @@ bool model_holds(const struct model *model, const struct model_parameter *parame
  * and a tied head may be there (layer -1: only read). The entries lie where the tensor they stand for lies. Not part of the table above: no gradients,
  * no moments. */
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
+/* The tensor of the table that a copy stands for. */
+const struct model_parameter *model_original(const struct model *model, const struct model_parameter *copy);
 /* Elements of the largest tensor: room for any of them. */
 size_t model_largest_parameter(const struct model *model);
 /* Elements of the arena, padding (always zero) included. It begins with the matrices that are no expert's; from model_matrix_elements on there are norms, from
