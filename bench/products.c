@@ -52,7 +52,7 @@ static void multiply(const struct bench *bench)
                                 .k = (size_t)s->k,
                                 .a = bench->a,
                                 .a_stride = (size_t)a_stride,
-                                .b = bench->b,
+                                .b = (const op_real *)(const void *)bench->b,
                                 .b_stride = (size_t)b_stride,
                                 .c = bench->c,
                                 .c_stride = (size_t)s->n};
@@ -99,7 +99,7 @@ static q_status create(struct bench *bench)
     size_t width = (size_t)(s->m > s->n ? s->m : s->n);
     struct op_limits limits = {.batch = 1, .sequence = 1, .width = width > (size_t)s->k ? width : (size_t)s->k};
     struct q_pool *pool;
-    bench->table = op_table_cpu();
+    bench->table = op_table_cpu(OP_FP32);
     Q_TRY(q_pool_create(1, &pool));
     Q_TRY(bench->table->create(pool, &bench->context));
     Q_TRY(bench->table->reserve(bench->context, &limits));

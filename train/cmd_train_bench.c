@@ -71,7 +71,7 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
         return q_fail(Q_ERR_USAGE, "which model? give --model NAME");
     Q_TRY(model_config_named(options->model, NULL, &bench->arena, &bench->config));
     bench->config.num_nextn_predict_layers = 0; /* docs/cli.md: what is compared with others' trainers */
-    bench->ops = op_table_cpu();
+    bench->ops = op_table_cpu(OP_FP32);
     Q_TRY(op_table_check(bench->ops));
     if (options->by_operation)
         bench->ops = op_timing_begin(bench->ops);
@@ -186,7 +186,7 @@ static q_status bench_in(struct bench *bench, const struct train_bench_options *
     Q_TRY(set_up(bench, options));
     Q_TRY(step(bench));
     if (options->by_operation)
-        (void)op_timing_begin(op_table_cpu()); /* the first step does not count */
+        (void)op_timing_begin(op_table_cpu(OP_FP32)); /* the first step does not count */
     const double started = q_seconds();
     for (uint64_t i = 0; i < result.steps; i++)
         Q_TRY(step(bench));
@@ -195,7 +195,7 @@ static q_status bench_in(struct bench *bench, const struct train_bench_options *
     result.flop_per_s = result.tokens_per_s * model_config_flop_per_token(&bench->config, bench->batch.sequence);
     if (options->by_operation) {
         result.row_count = op_timing_read(result.rows);
-        Q_TRY(op_peak(op_table_cpu(), bench->pool, 1.0, &result.peak));
+        Q_TRY(op_peak(op_table_cpu(OP_FP32), bench->pool, 1.0, &result.peak));
     }
     return print(bench, options, &result);
 }

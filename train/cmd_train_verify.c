@@ -132,7 +132,7 @@ static q_status hash_folder(const char *folder, struct state_hashes *out)
     Q_TRY(model_config_read(folder, &config));
     const struct model_shape shape = {
         .batch = 1, .sequence = 1 + (size_t)config.num_nextn_predict_layers, .training = true};
-    Q_TRY(model_outline(&config, op_table_cpu(), &shape, 1, &outline));
+    Q_TRY(model_outline(&config, op_table_cpu(OP_FP32), &shape, 1, &outline));
     q_status status = state_hash_files(folder, outline, out);
     model_release(outline);
     return status;

@@ -2,22 +2,36 @@
 #include "train/cpu/cpu_table.h"
 #include "train/ops.h"
 
+#include "base/check.h"
+
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
-static struct op_table tables[3]; /* of this processor, narrowest first */
-static size_t table_count;
+const char *const op_precision_names[] = {"fp32", "bf16", NULL};
+
+enum { SETS_MAX = 3, PRECISIONS = 2 };
+
+static struct op_table tables[SETS_MAX]
+                             [PRECISIONS]; /* instruction sets of this processor, narrowest first; by op_precision */
+static size_t set_count;
+
+static void fill_set(void (*fp32)(struct op_table *), void (*bf16)(struct op_table *))
+{
+    fp32(&tables[set_count][OP_FP32]);
+    bf16(&tables[set_count++][OP_BF16]);
+}
 
 static void fill_tables(void)
 {
-    cpu_table_generic(&tables[table_count++]);
+    fill_set(cpu_table_generic, cpu_table_generic_bf16);
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        cpu_table_avx2(&tables[table_count++]);
+        fill_set(cpu_table_avx2, cpu_table_avx2_bf16);
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma"))
-        cpu_table_avx512(&tables[table_count++]);
+        fill_set(cpu_table_avx512, cpu_table_avx512_bf16);
 #endif
 }
 
@@ -27,22 +41,36 @@ static void fill_once(void)
     (void)pthread_once(&once, fill_tables);
 }
 
-const struct op_table *op_table_cpu(void)
+const struct op_table *op_table_cpu(enum op_precision precision)
 {
     fill_once();
-    return &tables[table_count - 1];
+    return &tables[set_count - 1][precision];
+}
+
+static q_status fail_unknown(const char *name)
+{
+    char names[256];
+    size_t used = 0;
+    for (size_t i = 0; i < set_count; i++)
+        for (size_t p = 0; p < PRECISIONS; p++)
+            used += (size_t)snprintf(names + used, sizeof names - used, ", '%s'", tables[i][p].name);
+    return q_fail(Q_ERR_USAGE, "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest)%s",
+                  name, names);
 }
 
 q_status op_table_find(const char *name, const struct op_table **out)
 {
-    *out = op_table_cpu();
+    *out = op_table_cpu(OP_FP32);
     if (strcmp(name, "cpu") == 0)
         return Q_OK;
-    for (size_t i = 0; i < table_count; i++) {
-        *out = &tables[i];
-        if (strcmp(name, tables[i].name) == 0)
-            return Q_OK;
-    }
-    return q_fail(Q_ERR_USAGE, "no backend '%s' on this processor; there are 'cpu' (the fastest), 'cpu-generic'%s%s",
-                  name, table_count > 1 ? ", 'cpu-avx2'" : "", table_count > 2 ? ", 'cpu-avx512'" : "");
+    *out = op_table_cpu(OP_BF16);
+    if (strcmp(name, "cpu-bf16") == 0)
+        return Q_OK;
+    for (size_t i = 0; i < set_count; i++)
+        for (size_t p = 0; p < PRECISIONS; p++) {
+            *out = &tables[i][p];
+            if (strcmp(name, tables[i][p].name) == 0)
+                return Q_OK;
+        }
+    return fail_unknown(name);
 }

@@ -9,21 +9,23 @@ enum { SIDE_MIN = 512, SIDE_MAX = 8192 };
 struct peak {
     const struct op_table *ops;
     struct op_context *context;
-    op_real *a, *b, *c; /* [side, side] */
+    op_real *a, *b; /* [side, side] */
+    void *c;        /* the product; first the ones that a and b are made of */
 };
 
 static q_status fill(struct peak *peak, size_t side)
 {
-    op_real *ones;
+    op_acc *ones;
     size_t count = side * side;
-    Q_TRY(peak->ops->memory_create(peak->context, count * sizeof(op_real), &peak->a));
-    Q_TRY(peak->ops->memory_create(peak->context, count * sizeof(op_real), &peak->b));
-    Q_TRY(peak->ops->memory_create(peak->context, count * sizeof(op_real), &peak->c));
+    Q_TRY(peak->ops->memory_create(peak->context, count * peak->ops->real_bytes, &peak->a));
+    Q_TRY(peak->ops->memory_create(peak->context, count * peak->ops->real_bytes, &peak->b));
+    Q_TRY(peak->ops->memory_create(peak->context, count * sizeof(op_acc), &peak->c));
     Q_TRY(q_alloc(count, sizeof *ones, &ones));
     for (size_t i = 0; i < count; i++)
         ones[i] = 1; /* not zeros: some machines are quicker with them */
-    peak->ops->copy_in(peak->context, peak->a, ones, count * sizeof(op_real));
-    peak->ops->copy_in(peak->context, peak->b, ones, count * sizeof(op_real));
+    peak->ops->copy_in(peak->context, peak->c, ones, count * sizeof(op_acc));
+    peak->ops->narrow(peak->context, peak->a, peak->c, count);
+    peak->ops->narrow(peak->context, peak->b, peak->c, count);
     q_release(ones);
     return peak->ops->synchronize(peak->context);
 }

@@ -36,6 +36,7 @@ static struct op_table timed;
     ROW(cross_entropy, "cross-entropy")                                                                                \
     ROW(sum_squares, "sum of squares")                                                                                 \
     ROW(adamw, "adamw")                                                                                                \
+    ROW(narrow, "narrow")                                                                                              \
     ROW(bias_update, "bias update")                                                                                    \
     ROW(zero, "zero")                                                                                                  \
     ROW(copy_out, "copy out")
@@ -87,11 +88,11 @@ TIMED(embed_backward,
       embed_backward(c, dtable, dout, ids, tokens, hidden, vocabulary), 0)
 TIMED(rmsnorm,
       (struct op_context * c, op_real *out, op_acc *rstd, op_real *sum, const op_real *x, size_t x_stride,
-       const op_real *delta, const op_real *weight, size_t count, size_t width, double epsilon),
+       const op_real *delta, const op_acc *weight, size_t count, size_t width, double epsilon),
       rmsnorm(c, out, rstd, sum, x, x_stride, delta, weight, count, width, epsilon), 0)
 TIMED(rmsnorm_backward,
       (struct op_context * c, op_real *dx, size_t dx_stride, bool accumulate, op_acc *dweight, const op_real *dout,
-       const op_real *x, size_t x_stride, const op_acc *rstd, const op_real *weight, size_t count, size_t width),
+       const op_real *x, size_t x_stride, const op_acc *rstd, const op_acc *weight, size_t count, size_t width),
       rmsnorm_backward(c, dx, dx_stride, accumulate, dweight, dout, x, x_stride, rstd, weight, count, width), 0)
 TIMED(rope, (struct op_context * c, const struct op_rope *rope), rope(c, rope), 0)
 TIMED(attention, (struct op_context * c, const struct op_attention *a), attention(c, a),
@@ -108,9 +109,8 @@ TIMED(router, (struct op_context * c, const struct op_router *r), router(c, r), 
 TIMED(router_backward, (struct op_context * c, const struct op_router *r), router_backward(c, r), 0)
 TIMED(balance, (struct op_context * c, const struct op_balance *b), balance(c, b), 0)
 TIMED(route, (struct op_context * c, const struct op_route *r), route(c, r), 0)
-TIMED(gather,
-      (struct op_context * c, op_real *out, const op_real *x, const int32_t *source, size_t slots, size_t hidden),
-      gather(c, out, x, source, slots, hidden), 0)
+TIMED(gather, (struct op_context * c, void *out, const void *x, const int32_t *source, size_t slots, size_t row_bytes),
+      gather(c, out, x, source, slots, row_bytes), 0)
 TIMED(gather_backward,
       (struct op_context * c, op_real *dx, const op_real *dout, const int32_t *position, size_t tokens, size_t top_k,
        size_t hidden),
@@ -128,6 +128,7 @@ TIMED(cross_entropy, (struct op_context * c, const struct op_cross_entropy *l), 
 TIMED(sum_squares, (struct op_context * c, double *out, const op_acc *x, size_t count), sum_squares(c, out, x, count),
       0)
 TIMED(adamw, (struct op_context * c, const struct op_adamw *a), adamw(c, a), 0)
+TIMED(narrow, (struct op_context * c, op_real *out, const op_acc *x, size_t count), narrow(c, out, x, count), 0)
 TIMED(bias_update, (struct op_context * c, op_acc *bias, const int64_t *counts, size_t experts, double gamma),
       bias_update(c, bias, counts, experts, gamma), 0)
 TIMED(zero, (struct op_context * c, void *memory, size_t bytes), zero(c, memory, bytes), 0)
@@ -158,7 +159,8 @@ const struct op_table *op_timing_begin(const struct op_table *ops)
     WRAP(embed), WRAP(embed_backward), WRAP(rmsnorm), WRAP(rmsnorm_backward), WRAP(matmul), WRAP(grouped);
     WRAP(rope), WRAP(attention), WRAP(attention_backward), WRAP(swiglu), WRAP(swiglu_backward);
     WRAP(router), WRAP(router_backward), WRAP(balance), WRAP(route), WRAP(gather), WRAP(gather_backward);
-    WRAP(combine), WRAP(combine_backward), WRAP(cross_entropy), WRAP(sum_squares), WRAP(adamw), WRAP(bias_update);
+    WRAP(combine), WRAP(combine_backward), WRAP(cross_entropy), WRAP(sum_squares), WRAP(adamw), WRAP(narrow);
+    WRAP(bias_update);
     WRAP(zero), WRAP(copy_out);
     return &timed;
 }

@@ -49,7 +49,7 @@ static q_status open_all(const char *folder, const struct model_shape *shape, un
                       (unsigned long long)out->config.max_position_embeddings, out->shape.sequence);
     if (!shape->mtp) /* also where the backward is wanted: it is the model's alone */
         out->config.num_nextn_predict_layers = 0;
-    out->ops = op_table_cpu();
+    out->ops = op_table_cpu(OP_FP32);
     Q_TRY(op_table_check(out->ops));
     Q_TRY(q_pool_create(threads, &out->pool));
     Q_TRY(out->ops->create(out->pool, &out->context));

@@ -48,10 +48,11 @@ static const struct entry entries[] = {
     ENTRY(sum_squares),
     ENTRY(adamw),
     ENTRY(average),
+    ENTRY(narrow),
     ENTRY(bias_update),
 };
-/* Every member but the name is a function and is listed above. */
-_Static_assert(sizeof(struct op_table) == sizeof(void *) * (Q_COUNT_OF(entries) + 1),
+/* Every member but name and real_bytes is a function and is listed above. */
+_Static_assert(sizeof(struct op_table) == sizeof(void *) * (Q_COUNT_OF(entries) + 2),
                "an operation is missing from the list");
 
 q_status op_table_check(const struct op_table *table)

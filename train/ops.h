@@ -20,9 +20,10 @@
  *   bits        The same inputs give the same bits on the same backend and instruction set, for any number of threads: sums run
  *               over fixed tiles in a fixed order.
  *
- * Types: op_real are activations and the weights that products read; op_acc is what must never be less than FP32: statistics, router
- * scores, losses, gradients of weights, master weights, moments (unless BF16 was chosen for those). Both are float now; BF16 backends will narrow
- * op_real only.
+ * Types: op_real are activations and the weights that products and embeddings read; op_acc is what must never be less than FP32: statistics, router logits and
+ * scores, losses, norms' weights, gradients of weights, master weights, moments (unless BF16 was chosen for those). What op_real is, a table says
+ * (real_bytes): FP32, or BF16 (train/bfloat16.h), so that one program may hold tables of both. Callers see pointers alone (op_real_at). Sums are in op_acc
+ * whatever op_real is, and what is written as op_real is rounded once, to the nearest, ties to even.
  *
  * Letters: N tokens of a micro-batch = B sequences x T; H hidden; V vocabulary; E experts; K experts chosen per token; S = N K slots,
  * a slot being one (token, chosen expert).
@@ -39,11 +40,15 @@
 #ifndef OP_FLOAT /* the plain twins and the model are compiled a second time with double, for finite differences */
 #define OP_FLOAT float
 #endif
-typedef OP_FLOAT op_real;
 typedef OP_FLOAT op_acc;
+typedef struct op_real op_real; /* never defined: a backend knows its own */
 
 struct op_context;
 struct q_pool;
+
+/* What op_real is. */
+enum op_precision { OP_FP32, OP_BF16 };
+extern const char *const op_precision_names[]; /* "fp32", "bf16", NULL */
 
 /* The largest shapes that will be asked for: what workspace is planned from. */
 struct op_limits {
@@ -64,13 +69,14 @@ enum op_product { OP_NT, OP_NN, OP_TN };
 struct op_matmul {
     enum op_product kind;
     size_t m, n, k;
-    const op_real *a;
+    const void *a; /* op_real; wide, of NN and TN: op_acc */
     size_t a_stride;
     const op_real *b;
     size_t b_stride;
-    op_acc *c; /* op_real where m is a number of tokens, op_acc where it is a weight: the same type today */
+    void *c; /* op_real; of TN, and wide of NT: op_acc */
     size_t c_stride;
     bool accumulate;
+    bool wide; /* y of y = x W^T and its gradient dy are op_acc: the router's logits */
 };
 
 /* E products over runs of slots, no row padded: expert e has the rows offsets[e] .. offsets[e+1]. An empty run is no error.
@@ -84,8 +90,8 @@ struct op_grouped {
     const int32_t *offsets; /* [E+1], ascending from 0 */
     const op_real *a;       /* [S, k] or [S, m], contiguous */
     const op_real *b;       /* [E, ...] or [S, n], contiguous in each expert */
-    op_acc *c;
-    size_t expert_stride; /* elements between experts, in b (NT, NN) or c (TN) */
+    void *c;                /* op_real; of TN: op_acc */
+    size_t expert_stride;   /* elements between experts, in b (NT, NN) or c (TN) */
     bool accumulate;
 };
 
@@ -196,7 +202,8 @@ struct op_adamw {
 };
 
 struct op_table {
-    const char *name; /* "cpu-avx2" */
+    const char *name;  /* "cpu-avx2" */
+    size_t real_bytes; /* of an op_real */
 
     /* A context over the pool (borrowed; backends of a device ignore it), and its workspace. reserve may be called again. */
     q_status (*create)(struct q_pool *pool, struct op_context **out);
@@ -217,15 +224,15 @@ struct op_table {
     void (*embed_backward)(struct op_context *context, op_acc *dtable, const op_real *dout, const int32_t *ids,
                            size_t tokens, size_t hidden, size_t vocabulary);
 
-    /* With delta: sum[rows,width] = x + delta first, and x below is that sum (sum may be x itself: in place). out = x * rstd * weight,
+    /* With delta: sum[rows,width] = x + delta first, and x below is that sum as it is stored (sum may be x itself: in place). out = x * rstd * weight,
      * rstd[rows] = 1 / sqrt(mean of x^2 + epsilon). Zhang and Sennrich, arXiv 1910.07467. delta and sum: NULL together. */
     void (*rmsnorm)(struct op_context *context, op_real *out, op_acc *rstd, op_real *sum, const op_real *x,
-                    size_t x_stride, const op_real *delta, const op_real *weight, size_t rows, size_t width,
+                    size_t x_stride, const op_real *delta, const op_acc *weight, size_t rows, size_t width,
                     double epsilon);
     /* dx = or += (the residual stream adds), dweight[width] +=. x is what was normed (the sum). */
     void (*rmsnorm_backward)(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
                              op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
-                             const op_acc *rstd, const op_real *weight, size_t rows, size_t width);
+                             const op_acc *rstd, const op_acc *weight, size_t rows, size_t width);
 
     void (*matmul)(struct op_context *context, const struct op_matmul *product);
     void (*grouped)(struct op_context *context, const struct op_grouped *product);
@@ -243,9 +250,10 @@ struct op_table {
     void (*balance)(struct op_context *context, const struct op_balance *balance);
 
     void (*route)(struct op_context *context, const struct op_route *route);
-    /* out[S,H] = x[source]. Backward: dx[N,H] += the sum over a token's K rows of dout[position], choices in order. */
-    void (*gather)(struct op_context *context, op_real *out, const op_real *x, const int32_t *source, size_t slots,
-                   size_t hidden);
+    /* out[S] = x[source], rows of so many bytes, whatever their type. Backward: dx[N,H] += the sum over a token's K rows of dout[position], choices in
+     * order. */
+    void (*gather)(struct op_context *context, void *out, const void *x, const int32_t *source, size_t slots,
+                   size_t row_bytes);
     void (*gather_backward)(struct op_context *context, op_real *dx, const op_real *dout, const int32_t *position,
                             size_t tokens, size_t top_k, size_t hidden);
     /* out[N,H] = base + sum over k of weights[n,k] * y[position[n,k]]; base NULL: 0; base may be out (in place).
@@ -265,6 +273,8 @@ struct op_table {
     void (*adamw)(struct op_context *context, const struct op_adamw *adamw);
     /* Moving average: average[i] += share * (x[i] - average[i]). Of share 1 over zeros comes x. */
     void (*average)(struct op_context *context, op_acc *average, const op_acc *x, size_t count, double share);
+    /* out = x: the copy of the master weights that products read, where op_real is not op_acc. */
+    void (*narrow)(struct op_context *context, op_real *out, const op_acc *x, size_t count);
     /* Loss-free balancing (Wang et al., arXiv 2408.15664): bias[e] += gamma * sign(mean of counts - counts[e]); counts of the whole
      * global batch. */
     void (*bias_update)(struct op_context *context, op_acc *bias, const int64_t *counts, size_t experts, double gamma);
@@ -273,8 +283,14 @@ struct op_table {
 /* Q_ERR_USAGE that names the first operation the table lacks. */
 q_status op_table_check(const struct op_table *table) Q_MUST_USE;
 
-/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512"; Q_ERR_USAGE lists the names). */
-const struct op_table *op_table_cpu(void);
+/* `elements` on from x. */
+static inline op_real *op_real_at(const struct op_table *table, op_real *x, size_t elements)
+{
+    return (op_real *)(void *)((char *)x + elements * table->real_bytes);
+}
+
+/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", each with "-bf16" too; Q_ERR_USAGE lists the names). */
+const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
 
 #endif

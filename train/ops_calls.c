@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* double for the oracle, float for the rest: the build says which. */
+/* op_acc: double for the oracle, float for the rest; the build says which. */
 #ifndef OPS_SUFFIX
 #define OPS_SUFFIX float
 #endif
@@ -66,7 +66,8 @@ static void call_matmul(const struct call *k)
                                 .b_stride = (s[0] == OP_NT ? depth : n) + pad,
                                 .c = at(k, "c"),
                                 .c_stride = n + pad,
-                                .accumulate = s[4]};
+                                .accumulate = s[4],
+                                .wide = s[6]};
     k->ops->matmul(k->context, &product);
 }
 
@@ -210,7 +211,7 @@ static void call_permutation(const struct call *k)
         route.choice = at(k, "choice");
         k->ops->route(k->context, &route);
     } else if (k->c->kind == OPS_GATHER) {
-        k->ops->gather(k->context, at(k, "out"), at(k, "x"), at(k, "source"), n * top_k, h);
+        k->ops->gather(k->context, at(k, "out"), at(k, "x"), at(k, "source"), n * top_k, h * k->ops->real_bytes);
     } else if (k->c->kind == OPS_GATHER_BACKWARD) {
         k->ops->gather_backward(k->context, at(k, "dx"), at(k, "dout"), at(k, "position"), n, top_k, h);
     } else if (k->c->kind == OPS_COMBINE) {
@@ -247,6 +248,8 @@ static void call_optimizer(const struct call *k)
         k->ops->sum_squares(k->context, at(k, "sum"), at(k, "x"), n);
     } else if (k->c->kind == OPS_AVERAGE) {
         k->ops->average(k->context, at(k, "average"), at(k, "x"), n, 0.125);
+    } else if (k->c->kind == OPS_NARROW) {
+        k->ops->narrow(k->context, at(k, "out"), at(k, "x"), n);
     } else if (k->c->kind == OPS_BIAS_UPDATE) {
         k->ops->bias_update(k->context, at(k, "bias"), at(k, "counts"), n, 0.001);
     } else {
@@ -295,6 +298,7 @@ void ops_call(const struct ops_case *c, const struct op_table *table, struct op_
         [OPS_SUM_SQUARES] = call_optimizer,
         [OPS_ADAMW] = call_optimizer,
         [OPS_AVERAGE] = call_optimizer,
+        [OPS_NARROW] = call_optimizer,
         [OPS_BIAS_UPDATE] = call_optimizer,
     };
     struct call call = {c, table, context, data};
@@ -309,7 +313,7 @@ void ops_derive_double(const struct ops_case *c, const struct op_table *table, s
     struct call k = {c, table, context, data};
     const size_t *s = c->size;
     if (c->kind == OPS_RMSNORM_BACKWARD) {
-        const op_real *x = at(&k, "x");
+        const op_acc *x = at(&k, "x"); /* op_real is op_acc in the plain operations */
         op_acc *rstd = at(&k, "rstd");
         for (size_t row = 0; row < s[0]; row++) {
             double squares = 0;

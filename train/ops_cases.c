@@ -15,19 +15,19 @@ static void add_ids(struct ops_case *c, const char *name, enum ops_fill fill, si
     c->tensors[c->tensor_count - 1].bound = bound;
 }
 
-static void add_in(struct ops_case *c, const char *name, size_t count)
+static void add_in(struct ops_case *c, const char *name, enum ops_type type, size_t count)
 {
-    add(c, name, OPS_REAL, OPS_IN, OPS_NORMAL, count);
+    add(c, name, type, OPS_IN, OPS_NORMAL, count);
 }
 
-static void add_out(struct ops_case *c, const char *name, size_t count)
+static void add_out(struct ops_case *c, const char *name, enum ops_type type, size_t count)
 {
-    add(c, name, OPS_REAL, OPS_OUT, OPS_NORMAL, count);
+    add(c, name, type, OPS_OUT, OPS_NORMAL, count);
 }
 
-static void add_sum(struct ops_case *c, const char *name, size_t count)
+static void add_sum(struct ops_case *c, const char *name, enum ops_type type, size_t count)
 {
-    add(c, name, OPS_REAL, OPS_INOUT, OPS_NORMAL, count);
+    add(c, name, type, OPS_INOUT, OPS_NORMAL, count);
 }
 
 static void add_derived(struct ops_case *c, const char *name, enum ops_type type, size_t count)
@@ -41,14 +41,13 @@ static void describe_embed(struct ops_case *c)
     size_t n = c->size[0], h = c->size[1], v = c->size[2];
     c->operation = c->kind == OPS_EMBED ? "embed" : "embed_backward";
     if (c->kind == OPS_EMBED) {
-        add_out(c, "out", n * h);
-        add_in(c, "table", v * h);
+        add_out(c, "out", OPS_REAL, n * h);
+        add_in(c, "table", OPS_REAL, v * h);
     } else {
-        add_sum(c, "dtable", v * h);
-        add_in(c, "dout", n * h);
+        add_sum(c, "dtable", OPS_ACC, v * h);
+        add_in(c, "dout", OPS_REAL, n * h);
     }
     add_ids(c, "ids", OPS_IDS, n, v);
-    c->bytes = 4.0 * (double)(n * h) * (c->kind == OPS_EMBED ? 2 : 3); /* rows that tokens name, not the table */
 }
 
 /* size: rows, width, stride of x (and dx), accumulate */
@@ -57,34 +56,37 @@ static void describe_rmsnorm(struct ops_case *c)
     size_t n = c->size[0], w = c->size[1], stride = c->size[2], span = (n - 1) * stride + w;
     if (c->kind == OPS_RMSNORM_BACKWARD) {
         c->operation = "rmsnorm_backward";
-        add_sum(c, "dx", span);
-        add_sum(c, "dweight", w);
-        add_in(c, "dout", n * w);
-        add_in(c, "x", span);
-        add_derived(c, "rstd", OPS_REAL, n);
-        add(c, "weight", OPS_REAL, OPS_IN, OPS_NEAR_ONE, w);
+        add_sum(c, "dx", OPS_REAL, span);
+        add_sum(c, "dweight", OPS_ACC, w);
+        add_in(c, "dout", OPS_REAL, n * w);
+        add_in(c, "x", OPS_REAL, span);
+        add_derived(c, "rstd", OPS_ACC, n);
+        add(c, "weight", OPS_ACC, OPS_IN, OPS_NEAR_ONE, w);
         return;
     }
     c->operation = c->kind == OPS_RMSNORM ? "rmsnorm" : "rmsnorm with sum";
-    add_out(c, "out", n * w);
-    add_out(c, "rstd", n);
-    add_in(c, "x", span);
-    add(c, "weight", OPS_REAL, OPS_IN, OPS_NEAR_ONE, w);
+    add_out(c, "out", OPS_REAL, n * w);
+    add_out(c, "rstd", OPS_ACC, n);
+    const enum ops_fill fill = c->kind == OPS_RMSNORM_SUM ? OPS_COARSE : OPS_NORMAL; /* the sum is not rounded then */
+    add(c, "x", OPS_REAL, OPS_IN, fill, span);
+    add(c, "weight", OPS_ACC, OPS_IN, OPS_NEAR_ONE, w);
     if (c->kind == OPS_RMSNORM_SUM) {
-        add_out(c, "sum", n * w);
-        add_in(c, "delta", n * w);
+        add_out(c, "sum", OPS_REAL, n * w);
+        add(c, "delta", OPS_REAL, OPS_IN, fill, n * w);
     }
 }
 
-/* size: product (enum op_product), m, n, k, accumulate, padding of each row */
+/* size: product (enum op_product), m, n, k, accumulate, padding of each row, wide */
 static void describe_matmul(struct ops_case *c)
 {
     static const char *const names[] = {"matmul NT", "matmul NN", "matmul TN"};
     size_t m = c->size[1], n = c->size[2], k = c->size[3], pad = c->size[5];
-    c->operation = names[c->size[0]];
-    add(c, "c", OPS_REAL, OPS_INOUT, OPS_NORMAL, (m - 1) * (n + pad) + n); /* the padding between rows must stay */
-    add_in(c, "a", c->size[0] == 2 ? k * (m + pad) : m * (k + pad));
-    add_in(c, "b", c->size[0] == 0 ? n * (k + pad) : k * (n + pad));
+    static const char *const wide_names[] = {"matmul NT wide", "matmul NN wide", "matmul TN wide"};
+    const bool wide = c->size[6], sums = c->size[0] == 2 || (wide && c->size[0] == 0);
+    c->operation = wide ? wide_names[c->size[0]] : names[c->size[0]];
+    add_sum(c, "c", sums ? OPS_ACC : OPS_REAL, (m - 1) * (n + pad) + n); /* the padding between rows must stay */
+    add_in(c, "a", wide && c->size[0] != 0 ? OPS_ACC : OPS_REAL, c->size[0] == 2 ? k * (m + pad) : m * (k + pad));
+    add_in(c, "b", OPS_REAL, c->size[0] == 0 ? n * (k + pad) : k * (n + pad));
     c->flop = 2.0 * (double)m * (double)n * (double)k;
 }
 
@@ -95,9 +97,10 @@ static void describe_grouped(struct ops_case *c)
     size_t e = c->size[1], m = c->size[2], n = c->size[3], k = c->size[4], slots = c->size[5] * c->size[6];
     c->operation = names[c->size[0]];
     bool weights = c->size[0] == 2;
-    add(c, "c", OPS_REAL, c->size[7] ? OPS_INOUT : OPS_OUT, OPS_NORMAL, weights ? e * m * n : slots * n);
-    add_in(c, "a", slots * (weights ? m : k));
-    add_in(c, "b", weights ? slots * n : e * n * k);
+    add(c, "c", weights ? OPS_ACC : OPS_REAL, c->size[7] ? OPS_INOUT : OPS_OUT, OPS_NORMAL,
+        weights ? e * m * n : slots * n);
+    add_in(c, "a", OPS_REAL, slots * (weights ? m : k));
+    add_in(c, "b", OPS_REAL, weights ? slots * n : e * n * k);
     add_ids(c, "chosen", OPS_CHOSEN, slots, e);
     c->tensors[c->tensor_count - 1].bound = e;
     add_derived(c, "offsets", OPS_I32, e + 1);
@@ -111,8 +114,8 @@ static void describe_rope(struct ops_case *c)
 {
     size_t n = c->size[0] * c->size[1];
     c->operation = c->size[5] ? "rope inverse" : "rope";
-    add_sum(c, "x", n * c->size[2] * c->size[4]);
-    add_derived(c, "table", OPS_REAL, c->size[1] * c->size[3]);
+    add_sum(c, "x", OPS_REAL, n * c->size[2] * c->size[4]);
+    add_derived(c, "table", OPS_ACC, c->size[1] * c->size[3]);
 }
 
 /* size: B, T, heads, nope, rope, v, stride of the shared key */
@@ -121,22 +124,22 @@ static void describe_attention(struct ops_case *c)
     size_t n = c->size[0] * c->size[1], heads = c->size[2], key = c->size[3] + c->size[4], v = c->size[5];
     bool backward = c->kind == OPS_ATTENTION_BACKWARD;
     c->operation = backward ? "attention_backward" : "attention";
-    add_in(c, "q", n * heads * key);
-    add_in(c, "kv", n * heads * (c->size[3] + v));
-    add_in(c, "k_rope", n * c->size[6]);
+    add_in(c, "q", OPS_REAL, n * heads * key);
+    add_in(c, "kv", OPS_REAL, n * heads * (c->size[3] + v));
+    add_in(c, "k_rope", OPS_REAL, n * c->size[6]);
     double pairs = (double)(n * heads) * ((double)c->size[1] + 1) / 2;
     c->flop = pairs * 2 * (double)(key + v) * (backward ? 2 : 1);
     if (!backward) {
-        add_out(c, "out", n * heads * v);
-        add_out(c, "lse", n * heads);
+        add_out(c, "out", OPS_REAL, n * heads * v);
+        add_out(c, "lse", OPS_ACC, n * heads);
         return;
     }
     add_derived(c, "out", OPS_REAL, n * heads * v);
-    add_derived(c, "lse", OPS_REAL, n * heads);
-    add_in(c, "dout", n * heads * v);
-    add_out(c, "dq", n * heads * key);
-    add_out(c, "dkv", n * heads * (c->size[3] + v));
-    add_sum(c, "dk_rope", n * c->size[6]); /* the columns of others stay */
+    add_derived(c, "lse", OPS_ACC, n * heads);
+    add_in(c, "dout", OPS_REAL, n * heads * v);
+    add_out(c, "dq", OPS_REAL, n * heads * key);
+    add_out(c, "dkv", OPS_REAL, n * heads * (c->size[3] + v));
+    add_sum(c, "dk_rope", OPS_REAL, n * c->size[6]); /* the columns of others stay */
 }
 
 /* size: rows, inner */
@@ -145,12 +148,12 @@ static void describe_swiglu(struct ops_case *c)
     size_t rows = c->size[0], inner = c->size[1];
     c->operation = c->kind == OPS_SWIGLU ? "swiglu" : "swiglu_backward";
     if (c->kind == OPS_SWIGLU) {
-        add_out(c, "out", rows * inner);
+        add_out(c, "out", OPS_REAL, rows * inner);
     } else {
-        add_out(c, "dgate_up", rows * 2 * inner);
-        add_in(c, "dout", rows * inner);
+        add_out(c, "dgate_up", OPS_REAL, rows * 2 * inner);
+        add_in(c, "dout", OPS_REAL, rows * inner);
     }
-    add_in(c, "gate_up", rows * 2 * inner);
+    add_in(c, "gate_up", OPS_REAL, rows * 2 * inner);
 }
 
 /* size: N, E, K, groups, top groups, normalise, (backward) with scores' gradient */
@@ -159,21 +162,21 @@ static void describe_router(struct ops_case *c)
     size_t n = c->size[0], e = c->size[1], k = c->size[2];
     bool backward = c->kind == OPS_ROUTER_BACKWARD;
     c->operation = backward ? "router_backward" : "router";
-    add_in(c, "logits", n * e);
-    add(c, "bias", OPS_REAL, OPS_IN, OPS_SQUARES, e);
+    add_in(c, "logits", OPS_ACC, n * e);
+    add(c, "bias", OPS_ACC, OPS_IN, OPS_SQUARES, e);
     if (!backward) {
-        add_out(c, "scores", n * e);
+        add_out(c, "scores", OPS_ACC, n * e);
         add(c, "chosen", OPS_I32, OPS_OUT, OPS_IDS, n * k);
-        add_out(c, "weights", n * k);
+        add_out(c, "weights", OPS_ACC, n * k);
         add(c, "counts", OPS_I64, OPS_INOUT, OPS_IDS, e);
         return;
     }
-    add_derived(c, "scores", OPS_REAL, n * e);
+    add_derived(c, "scores", OPS_ACC, n * e);
     add_derived(c, "chosen", OPS_I32, n * k);
-    add_derived(c, "weights", OPS_REAL, n * k);
-    add_in(c, "dweights", n * k);
-    add_in(c, "dscores", n * e);
-    add_out(c, "dlogits", n * e);
+    add_derived(c, "weights", OPS_ACC, n * k);
+    add_in(c, "dweights", OPS_ACC, n * k);
+    add_in(c, "dscores", OPS_ACC, n * e);
+    add_out(c, "dlogits", OPS_ACC, n * e);
 }
 
 /* size: B, T, E, K */
@@ -181,9 +184,9 @@ static void describe_balance(struct ops_case *c)
 {
     size_t n = c->size[0] * c->size[1], e = c->size[2];
     c->operation = "balance";
-    add(c, "scores", OPS_REAL, OPS_IN, OPS_SQUARES, n * e);
-    add_out(c, "loss", c->size[0]);
-    add_out(c, "dscores", n * e);
+    add(c, "scores", OPS_ACC, OPS_IN, OPS_SQUARES, n * e);
+    add_out(c, "loss", OPS_ACC, c->size[0]);
+    add_out(c, "dscores", OPS_ACC, n * e);
 }
 
 /* size: N, E, K, H */
@@ -204,21 +207,21 @@ static void describe_permutation(struct ops_case *c)
     add_derived(c, "source", OPS_I32, slots);
     add_derived(c, "position", OPS_I32, slots);
     if (c->kind == OPS_GATHER) {
-        add_out(c, "out", slots * h);
-        add_in(c, "x", n * h);
+        add_out(c, "out", OPS_REAL, slots * h);
+        add_in(c, "x", OPS_REAL, n * h);
     } else if (c->kind == OPS_GATHER_BACKWARD) {
-        add_sum(c, "dx", n * h);
-        add_in(c, "dout", slots * h);
+        add_sum(c, "dx", OPS_REAL, n * h);
+        add_in(c, "dout", OPS_REAL, slots * h);
     } else if (c->kind == OPS_COMBINE) {
-        add_out(c, "out", n * h);
-        add_in(c, "base", n * h);
-        add_in(c, "y", slots * h);
-        add_in(c, "weights", slots);
+        add_out(c, "out", OPS_REAL, n * h);
+        add_in(c, "base", OPS_REAL, n * h);
+        add_in(c, "y", OPS_REAL, slots * h);
+        add_in(c, "weights", OPS_ACC, slots);
     } else {
-        add_out(c, "dweights", slots);
-        add_sum(c, "dinner", slots * h);
-        add_sum(c, "inner", slots * h);
-        add_in(c, "weights", slots);
+        add_out(c, "dweights", OPS_ACC, slots);
+        add_sum(c, "dinner", OPS_REAL, slots * h);
+        add_sum(c, "inner", OPS_REAL, slots * h);
+        add_in(c, "weights", OPS_ACC, slots);
     }
 }
 
@@ -227,15 +230,15 @@ static void describe_cross_entropy(struct ops_case *c)
 {
     size_t n = c->size[0], h = c->size[1], v = c->size[2];
     c->operation = c->size[3] ? "cross_entropy" : "cross_entropy, losses only";
-    add_in(c, "x", n * h);
-    add_in(c, "weight", v * h);
+    add_in(c, "x", OPS_REAL, n * h);
+    add_in(c, "weight", OPS_REAL, v * h);
     add_ids(c, "targets", OPS_TARGETS, n, v);
-    add_out(c, "losses", n);
+    add_out(c, "losses", OPS_ACC, n);
     if (c->size[4])
-        add_out(c, "log_z", n);
+        add_out(c, "log_z", OPS_ACC, n);
     if (c->size[3]) {
-        add_out(c, "dx", n * h);
-        add_sum(c, "dweight", v * h);
+        add_out(c, "dx", OPS_REAL, n * h);
+        add_sum(c, "dweight", OPS_ACC, v * h);
     }
     c->flop = (c->size[3] ? 6.0 : 2.0) * (double)n * (double)h * (double)v;
 }
@@ -247,29 +250,47 @@ static void describe_optimizer(struct ops_case *c)
     if (c->kind == OPS_SUM_SQUARES) {
         c->operation = "sum_squares";
         add(c, "sum", OPS_DOUBLE, OPS_OUT, OPS_NORMAL, 1);
-        add_in(c, "x", n);
+        add_in(c, "x", OPS_ACC, n);
         c->bytes = 4.0 * (double)n;
     } else if (c->kind == OPS_ADAMW) {
-        const enum ops_type moments = c->size[2] ? OPS_BF16 : OPS_REAL;
+        const enum ops_type moments = c->size[2] ? OPS_BF16 : OPS_ACC;
         c->operation = c->size[2] ? "adamw, BF16 moments" : "adamw";
-        add_sum(c, "parameters", n);
-        add_sum(c, "gradients", n);
+        add_sum(c, "parameters", OPS_ACC, n);
+        add_sum(c, "gradients", OPS_ACC, n);
         add(c, "m", moments, OPS_INOUT, OPS_NORMAL, n);
         add(c, "v", moments, OPS_INOUT, OPS_SQUARES, n);
         c->bytes = (c->size[2] ? 24.0 : 32.0) * (double)n;
     } else if (c->kind == OPS_AVERAGE) {
         c->operation = "average";
-        add_sum(c, "average", n);
-        add_in(c, "x", n);
+        add_sum(c, "average", OPS_ACC, n);
+        add_in(c, "x", OPS_ACC, n);
         c->bytes = 12.0 * (double)n;
+    } else if (c->kind == OPS_NARROW) {
+        c->operation = "narrow";
+        add_out(c, "out", OPS_REAL, n);
+        add_in(c, "x", OPS_ACC, n);
     } else {
         c->operation = "bias_update";
-        add_sum(c, "bias", n);
+        add_sum(c, "bias", OPS_ACC, n);
         add(c, "counts", OPS_I64, OPS_IN, OPS_IDS, n);
     }
 }
 
-void ops_describe(struct ops_case *c)
+/* Bytes of the tensors; of an embedding's table only the rows that tokens name. */
+static double bytes_of(const struct ops_case *c, size_t real_bytes)
+{
+    const double n = (double)c->size[0] * (double)c->size[1], real = (double)real_bytes;
+    double bytes = 0;
+    if (c->kind == OPS_EMBED)
+        return 2 * real * n;
+    if (c->kind == OPS_EMBED_BACKWARD)
+        return (8 + real) * n;
+    for (size_t i = 0; i < c->tensor_count; i++)
+        bytes += (c->tensors[i].type == OPS_REAL ? real : 4.0) * (double)c->tensors[i].count;
+    return bytes;
+}
+
+void ops_describe(struct ops_case *c, size_t real_bytes)
 {
     static void (*const describe[OPS_KINDS])(struct ops_case *) = {
         [OPS_EMBED] = describe_embed,
@@ -296,10 +317,10 @@ void ops_describe(struct ops_case *c)
         [OPS_SUM_SQUARES] = describe_optimizer,
         [OPS_ADAMW] = describe_optimizer,
         [OPS_AVERAGE] = describe_optimizer,
+        [OPS_NARROW] = describe_optimizer,
         [OPS_BIAS_UPDATE] = describe_optimizer,
     };
     describe[c->kind](c);
     if (c->bytes == 0.0)
-        for (size_t i = 0; i < c->tensor_count; i++)
-            c->bytes += 4.0 * (double)c->tensors[i].count;
+        c->bytes = bytes_of(c, real_bytes);
 }

@@ -1,4 +1,4 @@
-/* Cases of operations: shapes and tensors, written once, called with any table in float and with the plain one in double. Used by ops_check.c. */
+/* Cases of operations: shapes and tensors, written once, called with any table whose op_acc is float and with the plain one in double. Used by ops_check.c. */
 #ifndef QUERN_TRAIN_OPS_CASES_H
 #define QUERN_TRAIN_OPS_CASES_H
 
@@ -31,12 +31,14 @@ enum ops_kind {
     OPS_SUM_SQUARES,
     OPS_ADAMW,
     OPS_AVERAGE,
+    OPS_NARROW,
     OPS_BIAS_UPDATE,
     OPS_KINDS,
 };
 
 enum ops_type {
-    OPS_REAL,
+    OPS_REAL, /* op_real of the table */
+    OPS_ACC,
     OPS_BF16, /* for every table; a number halfway between two may be rounded to either */
     OPS_I32,
     OPS_I64,
@@ -52,6 +54,7 @@ enum ops_role {
 enum ops_fill {
     OPS_NORMAL,   /* deviation 1 */
     OPS_NEAR_ONE, /* 1 + 0.1 normal */
+    OPS_COARSE,   /* eighths of at most 8: their sums are numbers of BF16 too */
     OPS_SQUARES,  /* normal squared, times 0.01 */
     OPS_IDS,      /* below `bound` */
     OPS_TARGETS,  /* below `bound`, some -1 */
@@ -80,8 +83,8 @@ struct ops_case {
     double flop, bytes; /* of one call: the least that must be computed and moved */
 };
 
-/* Fills in everything from kind and size. */
-void ops_describe(struct ops_case *c);
+/* Fills in everything from kind and size; `bytes` for op_real of so many. */
+void ops_describe(struct ops_case *c, size_t real_bytes);
 
 /* The cases with odd shapes that every backend is checked with, and those of a model's size that are timed. Both end with kind OPS_KINDS. */
 extern const struct ops_case ops_check_cases[];
@@ -90,7 +93,7 @@ extern const struct ops_case ops_perf_cases[];
 struct op_table;
 struct op_context;
 
-/* ops_calls.c, compiled for float and for double: runs the case with a table of that type on its tensors' data. */
+/* ops_calls.c, compiled for float and for double: runs the case with a table of that op_acc on its tensors' data. */
 void ops_call_float(const struct ops_case *c, const struct op_table *table, struct op_context *context,
                     void *const *data);
 void ops_call_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,

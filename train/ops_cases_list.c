@@ -29,6 +29,10 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_MATMUL, 2, 70, 45, 300, 0, 0),
     CASE(OPS_MATMUL, 2, 3, 5, 9000, 1, 0), /* deeper than one pass */
     CASE(OPS_MATMUL, 1, 5, 300, 8200, 0, 0),
+    CASE(OPS_MATMUL, 0, 37, 33, 300, 0, 3, 1),
+    CASE(OPS_MATMUL, 0, 130, 70, 4500, 1, 0, 1),
+    CASE(OPS_MATMUL, 1, 37, 65, 270, 1, 0, 1),
+    CASE(OPS_MATMUL, 2, 29, 45, 300, 1, 1, 1),
     CASE(OPS_GROUPED, 0, 5, 0, 23, 13, 9, 2, 0),
     CASE(OPS_GROUPED, 0, 3, 0, 150, 300, 40, 1, 1),
     CASE(OPS_GROUPED, 1, 7, 0, 31, 18, 6, 3, 0),
@@ -78,6 +82,8 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_ADAMW, 40001, 17003, 1),
     CASE(OPS_AVERAGE, 7),
     CASE(OPS_AVERAGE, 40001),
+    CASE(OPS_NARROW, 7),
+    CASE(OPS_NARROW, 40001),
     CASE(OPS_BIAS_UPDATE, 5),
     {.kind = OPS_KINDS},
 };
@@ -116,5 +122,6 @@ const struct ops_case ops_perf_cases[] = {
     CASE(OPS_ADAMW, 2700000, 2690000),
     CASE(OPS_ADAMW, 2700000, 2690000, 1),
     CASE(OPS_AVERAGE, 2700000),
+    CASE(OPS_NARROW, 2700000),
     {.kind = OPS_KINDS},
 };

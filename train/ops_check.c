@@ -24,6 +24,7 @@ struct plain_oracle {
 /* A case being run: the numbers in double, and a copy for the backend between guard bands. */
 struct run {
     struct ops_case c;
+    size_t real_bytes; /* of the backend */
     char shape[96];
     void *expect[OPS_TENSORS_MAX]; /* double, int32_t or int64_t */
     char *memory[OPS_TENSORS_MAX]; /* guard, data, guard */
@@ -31,11 +32,14 @@ struct run {
     char *before[OPS_TENSORS_MAX]; /* the data as given, to give it again and to see that inputs stay */
 };
 
-static size_t type_bytes(enum ops_type type, bool oracle)
+/* Of an element of tensor i as the backend has it; the oracle's op_real and op_acc are double. */
+static size_t element_bytes(const struct run *run, size_t i)
 {
-    switch (type) {
+    switch (run->c.tensors[i].type) {
     case OPS_REAL:
-        return oracle ? sizeof(double) : sizeof(float);
+        return run->real_bytes;
+    case OPS_ACC:
+        return sizeof(float);
     case OPS_BF16:
         return sizeof(uint16_t);
     case OPS_I32:
@@ -43,6 +47,16 @@ static size_t type_bytes(enum ops_type type, bool oracle)
     default:
         return sizeof(int64_t);
     }
+}
+
+static size_t tensor_bytes(const struct run *run, size_t i)
+{
+    return run->c.tensors[i].count * element_bytes(run, i);
+}
+
+static bool is_narrow(const struct run *run, size_t i)
+{
+    return run->c.tensors[i].type == OPS_REAL && run->real_bytes == sizeof(uint16_t);
 }
 
 static void format_shape(struct run *run)
@@ -75,7 +89,9 @@ static double draw_real(enum ops_fill fill, q_random_key key, size_t i)
         x = 1.0 + 0.1 * x;
     if (fill == OPS_SQUARES)
         x = 0.01 * x * x;
-    return (double)(float)x; /* so that both see the same number */
+    if (fill == OPS_COARSE)
+        x = fmin(8, fmax(-8, floor(8 * x) / 8));
+    return x;
 }
 
 static void fill_tensor(const struct ops_case *c, size_t index, void *to)
@@ -113,31 +129,42 @@ static void run_release(struct run *run)
     }
 }
 
-/* The oracle's numbers become what the backend is given. */
+/* The oracle's numbers become what the backend is given, and the oracle gets those, so that both see the same. */
 static void round_tensor(struct run *run, size_t i)
 {
     const struct ops_tensor *t = &run->c.tensors[i];
-    if (t->type != OPS_REAL) {
-        memcpy(run->before[i], run->expect[i], t->count * type_bytes(t->type, false));
+    double *expect = run->expect[i];
+    if (t->type != OPS_REAL && t->type != OPS_ACC) {
+        memcpy(run->before[i], expect, tensor_bytes(run, i));
         return;
     }
     for (size_t j = 0; j < t->count; j++)
-        ((float *)(void *)run->before[i])[j] = (float)((double *)run->expect[i])[j];
+        if (is_narrow(run, i)) {
+            uint16_t *given = (uint16_t *)(void *)run->before[i] + j;
+            *given = bfloat16_of_float((float)expect[j]);
+            expect[j] = (double)bfloat16_to_float(*given);
+        } else {
+            float *given = (float *)(void *)run->before[i] + j;
+            *given = (float)expect[j];
+            expect[j] = (double)*given;
+        }
 }
 
-static q_status run_create(const struct ops_case *shape, const struct plain_oracle *plain, struct run *run)
+static q_status run_create(const struct ops_case *shape, const struct op_table *table, const struct plain_oracle *plain,
+                           struct run *run)
 {
-    *run = (struct run){.c = *shape};
-    ops_describe(&run->c);
+    *run = (struct run){.c = *shape, .real_bytes = table->real_bytes};
+    ops_describe(&run->c, table->real_bytes);
     format_shape(run);
     for (size_t i = 0; i < run->c.tensor_count; i++) {
         const struct ops_tensor *t = &run->c.tensors[i];
-        size_t bytes = t->count * type_bytes(t->type, false);
+        size_t bytes = tensor_bytes(run, i);
         Q_TRY(q_alloc(t->count, sizeof(double), &run->expect[i]));
         Q_TRY(q_alloc_aligned(1, bytes + 2 * GUARD, &run->memory[i]));
         Q_TRY(q_alloc_aligned(1, bytes, &run->before[i]));
         run->data[i] = run->memory[i] + GUARD;
         fill_tensor(&run->c, i, run->expect[i]);
+        round_tensor(run, i);
     }
     ops_derive_double(&run->c, plain->table, plain->context, run->expect);
     for (size_t i = 0; i < run->c.tensor_count; i++)
@@ -150,7 +177,7 @@ static void restore(struct run *run)
 {
     for (size_t i = 0; i < run->c.tensor_count; i++) {
         const struct ops_tensor *t = &run->c.tensors[i];
-        size_t bytes = t->count * type_bytes(t->type, false);
+        size_t bytes = tensor_bytes(run, i);
         memset(run->memory[i], GUARD_BYTE, bytes + 2 * GUARD);
         if (t->role == OPS_OUT)
             memset(run->data[i], 0xff, bytes);
@@ -161,7 +188,7 @@ static void restore(struct run *run)
 
 static bool guards_stand(const struct run *run, size_t i)
 {
-    size_t bytes = run->c.tensors[i].count * type_bytes(run->c.tensors[i].type, false);
+    size_t bytes = tensor_bytes(run, i);
     for (size_t j = 0; j < GUARD; j++)
         if (run->memory[i][j] != GUARD_BYTE || run->memory[i][GUARD + bytes + j] != GUARD_BYTE)
             return false;
@@ -181,31 +208,40 @@ static double difference_of_bf16(const uint16_t *ours, const uint16_t *expect, s
     return neighbours > count / 1000 ? INFINITY : 0;
 }
 
-/* Largest difference over the largest expected number; infinite where a number is not written or not finite. */
+/* A number that the backend wrote as op_real or op_acc. */
+static double number_of(const struct run *run, size_t i, size_t j)
+{
+    if (is_narrow(run, i))
+        return (double)bfloat16_to_float(((const uint16_t *)run->data[i])[j]);
+    return (double)((const float *)run->data[i])[j];
+}
+
+/* Largest difference, beyond the rounding of what is written as BF16, over the largest expected number; infinite where a number is not written or not
+ * finite. */
 static double difference_of(const struct run *run, size_t i)
 {
     const struct ops_tensor *t = &run->c.tensors[i];
+    const double rounding = is_narrow(run, i) ? 0x1p-8 : 0; /* half of the last of 8 bits, at most */
     double distance = 0, largest = 0;
     if (t->type == OPS_BF16)
         return difference_of_bf16(run->data[i], run->expect[i], t->count);
     for (size_t j = 0; j < t->count; j++) {
         double expect, ours;
-        if (t->type == OPS_REAL) {
+        if (t->type == OPS_REAL || t->type == OPS_ACC) {
             expect = ((const double *)run->expect[i])[j];
-            ours = (double)((const float *)run->data[i])[j];
+            ours = number_of(run, i, j);
         } else if (t->type == OPS_DOUBLE) {
             expect = ((const double *)run->expect[i])[j];
             ours = ((const double *)run->data[i])[j];
         } else {
-            bool equal =
-                memcmp((const char *)run->expect[i] + j * type_bytes(t->type, false),
-                       (const char *)run->data[i] + j * type_bytes(t->type, false), type_bytes(t->type, false)) == 0;
+            const size_t bytes = element_bytes(run, i), at = j * bytes;
+            bool equal = memcmp((const char *)run->expect[i] + at, (const char *)run->data[i] + at, bytes) == 0;
             expect = 1;
             ours = equal ? 1 : INFINITY;
         }
         if (!isfinite(ours) || !isfinite(expect))
             return INFINITY;
-        distance = fmax(distance, fabs(ours - expect));
+        distance = fmax(distance, fabs(ours - expect) - rounding * fabs(expect));
         largest = fmax(largest, fabs(expect));
     }
     return largest > 0 ? distance / largest : distance;
@@ -224,7 +260,7 @@ static void judge(const struct run *run, struct ops_result *result)
         const struct ops_tensor *t = &run->c.tensors[i];
         if (!guards_stand(run, i))
             fail_result(result, "wrote outside of a tensor", t->name);
-        if (t->role == OPS_IN && memcmp(run->data[i], run->before[i], t->count * type_bytes(t->type, false)) != 0)
+        if (t->role == OPS_IN && memcmp(run->data[i], run->before[i], tensor_bytes(run, i)) != 0)
             fail_result(result, "changed an input", t->name);
         if (t->role == OPS_IN)
             continue;
@@ -248,7 +284,7 @@ static q_status judge_bits(struct run *run, const struct op_table *table, struct
     char *kept[OPS_TENSORS_MAX] = {0};
     q_status status = Q_OK;
     for (size_t i = 0; i < run->c.tensor_count; i++) {
-        size_t bytes = run->c.tensors[i].count * type_bytes(run->c.tensors[i].type, false);
+        size_t bytes = tensor_bytes(run, i);
         Q_TRY_GOTO(done, q_alloc(1, bytes, &kept[i]));
         memcpy(kept[i], run->data[i], bytes);
     }
@@ -256,7 +292,7 @@ static q_status judge_bits(struct run *run, const struct op_table *table, struct
     ops_call_float(&run->c, table, other, run->data);
     Q_TRY_GOTO(done, table->synchronize(other));
     for (size_t i = 0; i < run->c.tensor_count; i++)
-        if (memcmp(kept[i], run->data[i], run->c.tensors[i].count * type_bytes(run->c.tensors[i].type, false)) != 0)
+        if (memcmp(kept[i], run->data[i], tensor_bytes(run, i)) != 0)
             fail_result(result, "gives other bits with one thread", run->c.tensors[i].name);
 done:
     for (size_t i = 0; i < run->c.tensor_count; i++)
@@ -318,7 +354,7 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
 {
     struct run run;
     q_status status;
-    Q_TRY_GOTO(done, run_create(shape, &bench->plain, &run));
+    Q_TRY_GOTO(done, run_create(shape, bench->table, &bench->plain, &run));
     struct ops_result result = {
         .operation = run.c.operation, .shape = run.shape, .passed = true, .what = "", .tensor = ""};
     restore(&run);
@@ -358,7 +394,7 @@ static q_status time_case(struct bench *bench, const struct ops_case *shape, dou
     q_status status;
     double *times = NULL, end = q_seconds() + seconds;
     size_t calls = 0;
-    Q_TRY_GOTO(done, run_create(shape, &bench->plain, &run));
+    Q_TRY_GOTO(done, run_create(shape, bench->table, &bench->plain, &run));
     Q_TRY_GOTO(done, q_alloc(CALLS_MAX, sizeof(double), &times));
     restore(&run);
     while (calls < 3 ||

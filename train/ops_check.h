@@ -1,8 +1,9 @@
 /* Checking and timing a backend's operations, for the tests and for `quern-train ops`.
  *
  * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same
- * numbers. Every tensor stands between guard bands; outputs are poisoned with NaN before; inputs must not change; the
- * call is repeated with one thread and must give the same bits.
+ * numbers, which are such as the backend's types can hold. What is written as BF16 may differ by the one rounding that makes it so, 2^-8 of the number.
+ * Every tensor stands between guard bands; outputs are poisoned with NaN before; inputs must not change; the call is repeated with one thread and must give the
+ * same bits.
  */
 #ifndef QUERN_TRAIN_OPS_CHECK_H
 #define QUERN_TRAIN_OPS_CHECK_H
@@ -14,7 +15,7 @@ struct ops_result {
     const char *shape;     /* "37 x 33 x 70" */
     bool passed;
     const char *what;   /* why not: a line; "" where it passed */
-    double difference;  /* largest |ours - plain| of a tensor over that tensor's largest |plain| */
+    double difference;  /* largest |ours - plain|, beyond one rounding to BF16, over the tensor's largest |plain| */
     const char *tensor; /* where */
     double seconds;     /* ops_perf: median of a call */
     double flop, bytes; /* of a call; flop 0 where it is not arithmetic that counts */

@@ -246,6 +246,7 @@ q_status optimizer_apply(struct optimizer *optimizer, double rate, double norm)
             Q_TRY(
                 comm_all_gather(region->comm, model_parameter_arena(model) + region->first, region->count, real_type));
     }
+    model_narrow(model);
     return Q_OK;
 }
 

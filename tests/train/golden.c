@@ -290,7 +290,7 @@ static q_status compare_output(struct golden *g, const struct safetensors *outpu
 
 q_status golden_compare_output(const char *file, const char *folder, struct golden_differences *out)
 {
-    struct golden g = {.folder = folder, .ops = op_table_cpu(), .expect = {.fd = -1}, .out = out};
+    struct golden g = {.folder = folder, .ops = op_table_cpu(OP_FP32), .expect = {.fd = -1}, .out = out};
     struct safetensors output = {.fd = -1};
     *out = (struct golden_differences){0};
     const char *path;

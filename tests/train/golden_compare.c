@@ -14,7 +14,7 @@ int main(int argc, char **argv)
     for (int i = output ? 3 : 1; i < argc; i++) {
         struct golden_differences differences;
         q_status status = output ? golden_compare_output(output, argv[i], &differences)
-                                 : golden_compare(argv[i], op_table_cpu(), 2, &differences);
+                                 : golden_compare(argv[i], op_table_cpu(OP_FP32), 2, &differences);
         if (status) {
             printf("%s: %s\n", argv[i], q_error_text());
             failed = 1;

@@ -31,7 +31,7 @@ struct rig {
 /* `full`: with all that an optimizer may have: moments in BF16 and an EMA. */
 static void rig_create_as(struct rig *rig, bool full)
 {
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     struct optimizer_settings adamw = {
         .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1, .bf16_moments = full, .ema_decay = full ? 0.9 : 0};
@@ -51,7 +51,7 @@ static void rig_release(struct rig *rig)
 {
     optimizer_release(rig->optimizer);
     model_release(rig->model);
-    op_table_cpu()->release(rig->context);
+    op_table_cpu(OP_FP32)->release(rig->context);
     q_pool_release(rig->pool);
 }
 

@@ -41,15 +41,21 @@ static int32_t load_of(unsigned rank, int round, int32_t expert)
     }
 }
 
-/* What stands in a slot: who sent it, which expert it is for, and its number. */
-static void fill(op_real *slot, unsigned rank, int32_t expert, int32_t number)
+/* Of a table whose op_real is float. */
+static op_real *reals(float *x)
 {
-    slot[0] = (op_real)rank;
-    slot[1] = (op_real)expert;
-    slot[2] = (op_real)number;
+    return (op_real *)(void *)x;
 }
 
-static q_status check_rows(const struct comm *comm, const struct expert_plan *plan, const op_real *rows, int round)
+/* What stands in a slot: who sent it, which expert it is for, and its number. */
+static void fill(float *slot, unsigned rank, int32_t expert, int32_t number)
+{
+    slot[0] = (float)rank;
+    slot[1] = (float)expert;
+    slot[2] = (float)number;
+}
+
+static q_status check_rows(const struct comm *comm, const struct expert_plan *plan, const float *rows, int round)
 {
     const struct comm_slice own = comm_share(EXPERTS, comm_ranks(comm), comm_rank(comm));
     size_t row = 0;
@@ -58,7 +64,7 @@ static q_status check_rows(const struct comm *comm, const struct expert_plan *pl
             return q_fail(Q_ERR_INPUT, "expert %zu begins at %d and not at %zu", own.first + e, plan->offsets[e], row);
         for (unsigned r = 0; r < comm_ranks(comm); r++)
             for (int32_t i = 0; i < load_of(r, round, (int32_t)(own.first + e)); i++, row++) {
-                op_real expected[WIDTH];
+                float expected[WIDTH];
                 fill(expected, r, (int32_t)(own.first + e), i);
                 if (memcmp(rows + row * WIDTH, expected, sizeof expected) != 0)
                     return q_fail(Q_ERR_INPUT, "row %zu of expert %zu is not slot %d of rank %u", row, own.first + e, i,
@@ -71,7 +77,7 @@ static q_status check_rows(const struct comm *comm, const struct expert_plan *pl
 static q_status run_round(struct comm *comm, struct expert_exchange *exchange, struct expert_plan *plan, int round)
 {
     int32_t offsets[EXPERTS + 1] = {0};
-    op_real slots[SLOTS_MAX * WIDTH], again[SLOTS_MAX * WIDTH], *rows;
+    float slots[SLOTS_MAX * WIDTH], again[SLOTS_MAX * WIDTH], *rows;
     for (int32_t e = 0; e < EXPERTS; e++) {
         const int32_t load = load_of(comm_rank(comm), round, e);
         offsets[e + 1] = offsets[e] + load;
@@ -83,11 +89,11 @@ static q_status run_round(struct comm *comm, struct expert_exchange *exchange, s
     Q_TRY(expert_plan_fill(exchange, offsets, plan));
     Q_TRY(q_alloc(plan->rows * WIDTH + 1, sizeof *rows, &rows));
     memset(again, 0xFF, sizeof again);
-    q_status status = expert_exchange_there(exchange, plan, slots, rows, WIDTH);
+    q_status status = expert_exchange_there(exchange, plan, reals(slots), reals(rows), WIDTH);
     if (!status)
         status = check_rows(comm, plan, rows, round);
     if (!status)
-        status = expert_exchange_back(exchange, plan, rows, again, WIDTH);
+        status = expert_exchange_back(exchange, plan, reals(rows), reals(again), WIDTH);
     if (!status && memcmp(slots, again, count * WIDTH * sizeof *slots) != 0)
         status = q_fail(Q_ERR_INPUT, "what came back is not what went");
     q_release(rows);
@@ -97,7 +103,7 @@ static q_status run_round(struct comm *comm, struct expert_exchange *exchange, s
 static q_status run_rounds(struct comm *comm, struct op_context *context, struct expert_plan *plan)
 {
     struct expert_exchange *exchange;
-    Q_TRY(expert_exchange_create(comm, op_table_cpu(), context, EXPERTS, WIDTH, 10, &exchange));
+    Q_TRY(expert_exchange_create(comm, op_table_cpu(OP_FP32), context, EXPERTS, WIDTH, 10, &exchange));
     q_status status = expert_plan_create(exchange, 10, plan);
     for (int round = 0; round < ROUNDS && !status; round++)
         status = run_round(comm, exchange, plan, round);
@@ -108,7 +114,7 @@ static q_status run_rounds(struct comm *comm, struct op_context *context, struct
 static void *run_rank(void *argument)
 {
     struct rank *rank = argument;
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     struct q_pool *pool;
     struct op_context *context;
     struct expert_plan plan = {0};
@@ -168,7 +174,7 @@ static void test_too_many_ranks(void **state)
     struct comm *comms[3];
     struct expert_exchange *exchange;
     assert_int_equal(comm_threads(3, comms), Q_OK);
-    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(), NULL, 2, WIDTH, 1, &exchange), Q_ERR_USAGE);
+    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(OP_FP32), NULL, 2, WIDTH, 1, &exchange), Q_ERR_USAGE);
     assert_string_equal(q_error_text(), "2 experts cannot be shared by 3 ranks; give fewer ranks to a group");
     for (int r = 0; r < 3; r++)
         comm_release(comms[r]);

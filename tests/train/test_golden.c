@@ -11,7 +11,7 @@
 
 static void check(const char *folder, unsigned threads)
 {
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     const char *backend = getenv("QUERN_BACKEND");
     struct golden_differences differences;
     if (backend)

@@ -49,7 +49,7 @@ struct fixture {
 
 static void set_up(struct fixture *f, const struct model_config *config)
 {
-    *f = (struct fixture){.ops = op_table_cpu()};
+    *f = (struct fixture){.ops = op_table_cpu(OP_FP32)};
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     const struct optimizer_settings settings = {
         .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};

@@ -140,7 +140,7 @@ static void loss_falls(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, op_table_cpu(), 2);
+    set_up(&f, op_table_cpu(OP_FP32), 2);
     double first = train_step(&f), last = first;
     assert_true(fabs(first - log(301)) < 0.3); /* nothing known: as likely as any other */
     for (int step = 0; step < 40; step++)
@@ -154,8 +154,8 @@ static void a_copy_goes_on_alike(void **state)
 {
     (void)state;
     struct fixture a, b;
-    set_up(&a, op_table_cpu(), 1);
-    set_up(&b, op_table_cpu(), 2);
+    set_up(&a, op_table_cpu(OP_FP32), 1);
+    set_up(&b, op_table_cpu(OP_FP32), 2);
     (void)train_step(&a);
     size_t count;
     const struct model_parameter *parameters = model_parameters(a.model, &count);
@@ -184,7 +184,7 @@ static void counts_add_up_and_move_biases(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, op_table_cpu(), 2);
+    set_up(&f, op_table_cpu(OP_FP32), 2);
     struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
     struct model_scale scale = {.loss = 1.0 / TOKENS};
     int64_t counts[16], total = 0;
@@ -214,7 +214,7 @@ static void routing_is_what_was_counted(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, op_table_cpu(), 2);
+    set_up(&f, op_table_cpu(OP_FP32), 2);
     struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
     struct model_scale scale = {.loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / BATCH};
     int64_t counts[16], seen[16] = {0};
@@ -245,7 +245,7 @@ static void forward_alone_agrees(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, op_table_cpu(), 2);
+    set_up(&f, op_table_cpu(OP_FP32), 2);
     struct model *alone;
     struct op_context *context;
     struct model_shape shape = {.batch = 2, .sequence = LENGTH};
@@ -273,7 +273,7 @@ static void bad_input_is_refused(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, op_table_cpu(), 1);
+    set_up(&f, op_table_cpu(OP_FP32), 1);
     struct model_batch batch = {1, 4, f.ids, NULL};
     f.ids[2] = 301;
     assert_int_equal(model_forward(f.model, &batch, NULL), Q_ERR_INPUT);
@@ -299,8 +299,8 @@ static void a_broken_gradient_is_not_used(void **state)
 {
     (void)state;
     struct fixture a, b;
-    set_up(&a, op_table_cpu(), 2);
-    set_up(&b, op_table_cpu(), 2);
+    set_up(&a, op_table_cpu(OP_FP32), 2);
+    set_up(&b, op_table_cpu(OP_FP32), 2);
     model_gradient_arena(a.model)[11] = NAN;
     double norm = 0;
     assert_int_equal(optimizer_step(a.optimizer, 0.01, &norm), Q_OK);
@@ -349,7 +349,7 @@ static void failed_allocations_leave_nothing(void **state)
     struct q_pool *pool;
     struct op_context *context;
     struct model *model = NULL;
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     assert_int_equal(q_pool_create(1, &pool), Q_OK);
     assert_int_equal(ops->create(pool, &context), Q_OK);

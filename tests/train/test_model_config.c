@@ -72,7 +72,7 @@ static void counts_agree_with_the_table(void **state)
 {
     (void)state;
     struct model_config config;
-    const struct op_table *table = op_table_cpu();
+    const struct op_table *table = op_table_cpu(OP_FP32);
     struct q_pool *pool;
     struct op_context *context;
     struct model *model;
@@ -261,7 +261,7 @@ static void sizes_out_of_range_are_told(void **state)
     config.intermediate_size = 1 << 24;
     config.num_hidden_layers = 4000;
     struct model_shape shape = {.batch = 30, .sequence = 1 << 24, .training = true};
-    assert_int_equal(model_create(&config, op_table_cpu(), NULL, &shape, &model), Q_ERR_USAGE);
+    assert_int_equal(model_create(&config, op_table_cpu(OP_FP32), NULL, &shape, &model), Q_ERR_USAGE);
     if (!strstr(q_error_text(), "a micro-batch of 30 x 16777216 tokens is out of range: its activations take"))
         fail_msg("%s", q_error_text());
 }

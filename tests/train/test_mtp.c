@@ -52,8 +52,8 @@ static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
     struct fixture one, three;
-    set_up(&one, &two_modules, op_table_cpu(), 1, false);
-    set_up(&three, &two_modules, op_table_cpu(), 3, false);
+    set_up(&one, &two_modules, op_table_cpu(OP_FP32), 1, false);
+    set_up(&three, &two_modules, op_table_cpu(OP_FP32), 3, false);
     for (int i = 0; i < 3; i++) {
         step(&one);
         step(&three);
@@ -69,7 +69,7 @@ static void modules_learn(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, &two_modules, op_table_cpu(), 2, false);
+    set_up(&f, &two_modules, op_table_cpu(OP_FP32), 2, false);
     step(&f);
     double first[] = {mtp_loss(&f, 1), mtp_loss(&f, 2)};
     for (size_t d = 0; d < MODULES; d++)
@@ -96,7 +96,7 @@ static void a_module_counts_what_it_sees(void **state)
     struct fixture f;
     int64_t counts[3 * EXPERTS];
     op_acc bias[EXPERTS];
-    set_up(&f, &two_modules, op_table_cpu(), 2, false);
+    set_up(&f, &two_modules, op_table_cpu(OP_FP32), 2, false);
     assert_int_equal(model_counts_size(f.model), Q_COUNT_OF(counts));
     assert_int_equal(model_routers(f.model), 3);
     for (int i = 0; i < 2; i++)
@@ -128,8 +128,8 @@ static void modules_rest(void **state)
     struct fixture with, without;
     struct model_config config = two_modules;
     config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(), 1, false);
-    set_up(&without, &config, op_table_cpu(), 1, false);
+    set_up(&with, &two_modules, op_table_cpu(OP_FP32), 1, false);
+    set_up(&without, &config, op_table_cpu(OP_FP32), 1, false);
     forward_backward(&with, BATCH, 0);
     forward_backward(&without, BATCH, 0.3);
     size_t count;
@@ -173,7 +173,7 @@ static void only_training_has_modules(void **state)
     struct op_context *context;
     struct model *alone;
     size_t count, all, bytes[4], whole[4];
-    set_up(&f, &two_modules, op_table_cpu(), 1, false);
+    set_up(&f, &two_modules, op_table_cpu(OP_FP32), 1, false);
     (void)model_parameters(f.model, &all);
     struct model_shape shape = {.batch = BATCH, .sequence = 1};
     assert_int_equal(create(&f, &shape, &context, &alone), Q_OK);
@@ -214,8 +214,8 @@ static void folders_hold_the_modules(void **state)
     struct fixture a, b;
     struct safetensors file = {0};
     struct model_config config;
-    set_up(&a, &two_modules, op_table_cpu(), 1, false);
-    set_up(&b, &two_modules, op_table_cpu(), 1, false);
+    set_up(&a, &two_modules, op_table_cpu(OP_FP32), 1, false);
+    set_up(&b, &two_modules, op_table_cpu(OP_FP32), 1, false);
     step(&a);
     write_model(a.model, "there");
     assert_int_equal(model_config_read("there", &config), Q_OK);
@@ -245,8 +245,8 @@ static void folders_and_models_that_do_not_fit(void **state)
     struct fixture with, without;
     struct model_config config = two_modules;
     config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(), 1, false);
-    set_up(&without, &config, op_table_cpu(), 1, false);
+    set_up(&with, &two_modules, op_table_cpu(OP_FP32), 1, false);
+    set_up(&without, &config, op_table_cpu(OP_FP32), 1, false);
     write_model(without.model, "plain");
     assert_int_equal(model_files_read(with.model, "plain"), Q_ERR_INPUT);
     assert_string_equal(q_error_text(), "'plain' lacks the tensor 'model.layers.2.enorm.weight' of an MTP module; set "

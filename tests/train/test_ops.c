@@ -51,25 +51,32 @@ static void avx512_operations_are_the_plain_ones(void **state)
     check_backend("cpu-avx512");
 }
 
+static void bf16_operations_are_the_plain_ones_rounded(void **state)
+{
+    (void)state;
+    check_backend("cpu-generic-bf16");
+    check_backend("cpu-bf16");
+}
+
 /* The check must be able to fail: a backend with a wrong operation, one that writes too far, one that lacks an operation. */
 static void wrong_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids,
                         size_t tokens, size_t hidden)
 {
-    op_table_cpu()->embed(context, out, table, ids, tokens, hidden);
-    out[tokens * hidden - 1] *= 1.001F;
+    op_table_cpu(OP_FP32)->embed(context, out, table, ids, tokens, hidden);
+    ((float *)(void *)out)[tokens * hidden - 1] *= 1.001F;
 }
 
 static void far_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
                       size_t hidden)
 {
-    op_table_cpu()->embed(context, out, table, ids, tokens, hidden);
-    out[tokens * hidden] = 0;
+    op_table_cpu(OP_FP32)->embed(context, out, table, ids, tokens, hidden);
+    ((float *)(void *)out)[tokens * hidden] = 0;
 }
 
 static void lazy_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids,
                        size_t tokens, size_t hidden)
 {
-    op_table_cpu()->embed(context, out, table, ids, tokens - 1, hidden);
+    op_table_cpu(OP_FP32)->embed(context, out, table, ids, tokens - 1, hidden);
 }
 
 static void collect(void *context, const struct ops_result *result)
@@ -81,7 +88,7 @@ static void collect(void *context, const struct ops_result *result)
 static void defects_are_seen(void **state)
 {
     (void)state;
-    struct op_table table = *op_table_cpu();
+    struct op_table table = *op_table_cpu(OP_FP32);
     const char *what = NULL;
     size_t failed;
     table.embed = wrong_embed;
@@ -107,6 +114,7 @@ int main(void)
         cmocka_unit_test(generic_operations_are_the_plain_ones),
         cmocka_unit_test(avx2_operations_are_the_plain_ones),
         cmocka_unit_test(avx512_operations_are_the_plain_ones),
+        cmocka_unit_test(bf16_operations_are_the_plain_ones_rounded),
         cmocka_unit_test(defects_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,8 +57,8 @@ static void test_planned_is_taken(void **state)
         struct model *model, *shadow;
         size_t bytes[4];
         assert_ok(q_pool_create(threads, &pool));
-        assert_ok(op_table_cpu()->create(pool, &context));
-        assert_ok(model_create(&small, op_table_cpu(), context, &shape, &model));
+        assert_ok(op_table_cpu(OP_FP32)->create(pool, &context));
+        assert_ok(model_create(&small, op_table_cpu(OP_FP32), context, &shape, &model));
         assert_ok(preflight_plan(&small, &settings, 32, threads, 1, &plan));
         model_memory(model, bytes);
         assert_int_equal(plan.parameters, bytes[0]);
@@ -70,7 +70,7 @@ static void test_planned_is_taken(void **state)
         assert_int_equal(plan.snapshot, model_shadow_bytes(model) + plan.moments);
         model_release(shadow);
         model_release(model);
-        op_table_cpu()->release(context);
+        op_table_cpu(OP_FP32)->release(context);
         q_pool_release(pool);
     }
 }

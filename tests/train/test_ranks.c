@@ -109,7 +109,7 @@ static q_status set_up(struct rig *rig, struct course *course)
     const q_random_key key = q_random_key_of(3, "test", 0, 0);
     for (size_t i = 0; i <= TOKENS; i++)
         rig->ids[i] = i % 5 ? (rig->ids[i - 1] * 3 + 1) % 211 : (int32_t)q_random_below(key, i, 211);
-    rig->ops = op_table_cpu();
+    rig->ops = op_table_cpu(OP_FP32);
     Q_TRY(comm_groups_create(course->comm, course->layout.expert_ranks, &rig->groups));
     const struct model_shape shape = {.batch = MICRO_BATCH,
                                       .sequence = LENGTH,

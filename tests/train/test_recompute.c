@@ -77,7 +77,7 @@ static void also_without_latent_shared_experts_and_modules(void **state)
     config.num_hidden_layers = 4;
     config.q_lora_rank = 0;
     config.n_shared_experts = 0;
-    check(&config, op_table_cpu());
+    check(&config, op_table_cpu(OP_FP32));
 }
 
 static void also_in_dense_layers_alone(void **state)
@@ -86,7 +86,7 @@ static void also_in_dense_layers_alone(void **state)
     struct model_config config = two_modules;
     config.num_hidden_layers = config.first_k_dense_replace = 3;
     config.n_routed_experts = config.num_experts_per_tok = config.moe_intermediate_size = 0;
-    check(&config, op_table_cpu());
+    check(&config, op_table_cpu(OP_FP32));
 }
 
 int main(void)

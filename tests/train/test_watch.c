@@ -59,7 +59,7 @@ struct rig {
 
 static void rig_create(struct rig *rig)
 {
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     *rig = (struct rig){
         .settings = {.log_every = 2, .watch = {.experts_every = 3, .tensorboard = true, .peak_flop_per_s = 1e12}}};
@@ -81,7 +81,7 @@ static void rig_create(struct rig *rig)
 static void rig_release(struct rig *rig)
 {
     model_release(rig->model);
-    op_table_cpu()->release(rig->context);
+    op_table_cpu(OP_FP32)->release(rig->context);
     q_pool_release(rig->pool);
 }
 

@@ -5,35 +5,13 @@
 #include "train/cpu/cpu_context.h"
 #include "train/cpu/cpu_gemm.h"
 
-/* Views into the operands of head h of sequence b: element 0 is the head's first at the sequence's first token. */
+/* Head h of sequence b: its operands as floats, element 0 being the head's first at the sequence's first token; and where that lies in the tensors. */
 struct attention_head {
     size_t length, key, nope, rope, v; /* T, nope + rope, ... */
-    size_t q_stride, kv_stride, k_rope_stride, out_stride;
-    const float *q, *k_nope, *value, *k_rope;
-    size_t out_start; /* of out and dout */
-    size_t lse_start;
+    struct cpu_floats q, k_nope, value, k_rope;
+    size_t q_start, kv_start, out_start, lse_start; /* of q and dq, of kv and dkv, of out and dout, of lse */
+    size_t q_stride, kv_stride, out_stride;
 };
-
-static inline struct attention_head attention_head_of(const struct op_attention *a, size_t task)
-{
-    size_t b = task / a->heads, h = task % a->heads, key = a->nope + a->rope, token = b * a->sequence;
-    const float *kv = a->kv + (token * a->heads + h) * (a->nope + a->v);
-    return (struct attention_head){.length = a->sequence,
-                                   .key = key,
-                                   .nope = a->nope,
-                                   .rope = a->rope,
-                                   .v = a->v,
-                                   .q_stride = a->heads * key,
-                                   .kv_stride = a->heads * (a->nope + a->v),
-                                   .k_rope_stride = a->k_rope_stride,
-                                   .out_stride = a->heads * a->v,
-                                   .q = a->q + (token * a->heads + h) * key,
-                                   .k_nope = kv,
-                                   .value = kv + a->nope,
-                                   .k_rope = a->k_rope + token * a->k_rope_stride,
-                                   .out_start = (token * a->heads + h) * a->v,
-                                   .lse_start = task * a->sequence};
-}
 
 /* A block of scores has rows of CPU_SPAN floats and some more, so that equal columns of its rows do not share a cache set. */
 enum { ATTENTION_ROW = CPU_SPAN + CPU_PADDING };
@@ -47,6 +25,40 @@ static inline float *attention_take(float **room, size_t count)
     float *taken = *room;
     *room += cpu_round_up(count, 16);
     return taken;
+}
+
+/* Reals as floats: in room that is taken where reals are not floats. */
+static inline float *attention_take_widened(float **room, size_t count)
+{
+    return CPU_NARROW ? attention_take(room, count) : NULL;
+}
+
+static inline struct cpu_floats attention_floats(const op_real *from, size_t start, size_t stride, size_t rows,
+                                                 size_t columns, float **room)
+{
+    return cpu_floats(reals(from) + start, stride, rows, columns, attention_take_widened(room, rows * columns));
+}
+
+static inline struct attention_head attention_head_of(const struct op_attention *a, size_t task, float **room)
+{
+    size_t b = task / a->heads, head = task % a->heads, key = a->nope + a->rope, token = b * a->sequence;
+    struct attention_head h = {.length = a->sequence,
+                               .key = key,
+                               .nope = a->nope,
+                               .rope = a->rope,
+                               .v = a->v,
+                               .q_start = (token * a->heads + head) * key,
+                               .kv_start = (token * a->heads + head) * (a->nope + a->v),
+                               .out_start = (token * a->heads + head) * a->v,
+                               .lse_start = task * a->sequence,
+                               .q_stride = a->heads * key,
+                               .kv_stride = a->heads * (a->nope + a->v),
+                               .out_stride = a->heads * a->v};
+    h.q = attention_floats(a->q, h.q_start, h.q_stride, h.length, key, room);
+    h.k_nope = attention_floats(a->kv, h.kv_start, h.kv_stride, h.length, a->nope + a->v, room);
+    h.value = (struct cpu_floats){h.k_nope.data + a->nope, h.k_nope.stride};
+    h.k_rope = attention_floats(a->k_rope, token * a->k_rope_stride, a->k_rope_stride, h.length, a->rope, room);
+    return h;
 }
 
 #endif

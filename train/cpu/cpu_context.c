@@ -11,23 +11,35 @@ size_t cpu_logits_rows(size_t vocabulary)
 }
 
 /* The backward needs more than the forward in every part: see `carve` in op_attention_backward.c. */
-size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v)
+size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v, bool narrow)
 {
     size_t key = nope + rope, padded = cpu_round_up(sequence, CPU_PADDING);
     size_t wide_key = cpu_round_up(key, CPU_PADDING), wide_v = cpu_round_up(v, CPU_PADDING);
     size_t panels = padded * (key + v + wide_key + wide_v + 2);
     size_t block = (size_t)CPU_KEYS * (2 * key + wide_key + v + 2 * (CPU_SPAN + CPU_PADDING));
-    return panels + block + 16 * CPU_PADDING; /* each of a dozen pieces is rounded up to 16 floats */
+    size_t widened = narrow ? sequence * 3 * (key + v) : 0; /* q, kv, the shared key, out and dout; and dq */
+    return panels + block + widened + 16 * CPU_PADDING;     /* each of some 20 pieces is rounded up to 16 floats */
 }
 
-static q_status context_create(struct q_pool *pool, struct op_context **out)
+static q_status create(struct q_pool *pool, bool narrow, struct op_context **out)
 {
     struct op_context *context;
     Q_TRY(q_alloc_zero(1, sizeof(*context), &context));
     context->pool = pool;
     context->threads = q_pool_threads(pool);
+    context->narrow = narrow;
     *out = context;
     return Q_OK;
+}
+
+static q_status create_fp32(struct q_pool *pool, struct op_context **out)
+{
+    return create(pool, false, out);
+}
+
+static q_status create_bf16(struct q_pool *pool, struct op_context **out)
+{
+    return create(pool, true, out);
 }
 
 static void workspace_release(struct op_context *context)
@@ -48,13 +60,22 @@ static void context_release(struct op_context *context)
     q_release(context);
 }
 
-/* Floats of one worker: attention, a packed block of a grouped product, a row of a norm's gradient, or a router's lists. */
-static size_t worker_floats(const struct op_limits *l)
+/* Floats of one worker: attention, a packed block of a grouped product, rows of a norm's gradient, or a router's lists. */
+static size_t worker_floats(const struct op_limits *l, bool narrow)
 {
-    size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v);
-    floats = Q_MAX(floats, (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING) + 16 * CPU_A_ROWS);
-    floats = Q_MAX(floats, l->width + CPU_PADDING);
+    const size_t widened = narrow ? (size_t)CPU_DEPTH * CPU_A_ROWS : 0;
+    size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v, narrow);
+    floats =
+        Q_MAX(floats, widened + (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING) + 16 * CPU_A_ROWS);
+    floats = Q_MAX(floats, (narrow ? 4 : 1) * l->width + CPU_PADDING);
     return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
+}
+
+/* A product into reals is summed over its whole depth before it is rounded, so that one panel of any instruction set must be that deep. */
+static size_t pack_floats(const struct op_limits *l, bool narrow)
+{
+    const size_t depth = Q_MAX(l->vocabulary, l->width);
+    return narrow ? Q_MAX((size_t)CPU_PACK_FLOATS, CPU_PADDING * depth + 16) : (size_t)CPU_PACK_FLOATS;
 }
 
 /* Floats of the shared block: a block of logits, the partial gradients of a norm, the heads' parts of a rotary key, or partial sums. */
@@ -67,27 +88,38 @@ static size_t shared_floats(const struct op_limits *l)
     return Q_MAX(floats, 2 * (size_t)q_ceil_div(l->parameters, CPU_SUM_BLOCK));
 }
 
-static size_t worker_bytes(const struct op_limits *limits)
+static size_t worker_bytes(const struct op_limits *limits, bool narrow)
 {
-    return cpu_round_up(worker_floats(limits) * sizeof(float), 4096) + 64; /* + 64: not the same cache sets */
+    return cpu_round_up(worker_floats(limits, narrow) * sizeof(float), 4096) + 64; /* + 64: not the same cache sets */
 }
 
-static size_t workspace_plan(const struct op_limits *limits, unsigned threads)
+static size_t plan(const struct op_limits *limits, unsigned threads, bool narrow)
 {
-    return threads * worker_bytes(limits) + (CPU_PACK_FLOATS + shared_floats(limits)) * sizeof(float);
+    return threads * worker_bytes(limits, narrow) +
+           (pack_floats(limits, narrow) + shared_floats(limits)) * sizeof(float);
+}
+
+static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
+{
+    return plan(limits, threads, false);
+}
+
+static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
+{
+    return plan(limits, threads, true);
 }
 
 static q_status context_reserve(struct op_context *context, const struct op_limits *limits)
 {
     workspace_release(context);
     context->limits = *limits;
-    context->worker_bytes = worker_bytes(limits);
-    context->pack_floats = CPU_PACK_FLOATS;
+    context->worker_bytes = worker_bytes(limits, context->narrow);
+    context->pack_floats = pack_floats(limits, context->narrow);
     context->shared_floats = shared_floats(limits);
     Q_TRY(q_alloc_aligned(context->threads, context->worker_bytes, &context->workers));
     Q_TRY(q_alloc_aligned(context->pack_floats, sizeof(float), &context->pack));
     Q_TRY(q_alloc_aligned(context->shared_floats, sizeof(float), &context->shared));
-    context->bytes = workspace_plan(limits, context->threads);
+    context->bytes = plan(limits, context->threads, context->narrow);
     return Q_OK;
 }
 
@@ -132,13 +164,13 @@ static q_status synchronize(struct op_context *context)
     return Q_OK;
 }
 
-void cpu_context_install(struct op_table *table)
+void cpu_context_install(struct op_table *table, bool narrow)
 {
-    table->create = context_create;
+    table->create = narrow ? create_bf16 : create_fp32;
     table->release = context_release;
     table->reserve = context_reserve;
     table->workspace_bytes = workspace_bytes;
-    table->workspace_plan = workspace_plan;
+    table->workspace_plan = narrow ? plan_bf16 : plan_fp32;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
     table->copy_in = copy;

@@ -18,6 +18,8 @@ enum {
     CPU_SPAN = 256,          /* attention: keys (forward) or queries (backward) that a block meets at once */
     CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
     CPU_DEPTH = 256,         /* products: depth of a block; a panel of it, 16 KiB, stays in the first cache */
+    CPU_TILE_ROWS = 120,     /* products: rows of a tile of C, at most, */
+    CPU_TILE_COLUMNS = 256,  /* and columns, of NT and NN */
     CPU_A_ROWS = 240,        /* products: rows of a packed block of A */
     CPU_GROUP_COLUMNS = 128, /* grouped products: columns of a packed block of B */
     CPU_SUM_BLOCK = 1 << 15, /* elements of a partial sum of squares */
@@ -27,6 +29,7 @@ enum {
 struct op_context {
     struct q_pool *pool; /* borrowed */
     unsigned threads;
+    bool narrow; /* of a table whose reals are BF16: what is widened needs room */
     struct op_limits limits;
     char *workers;
     size_t worker_bytes; /* of each */
@@ -44,7 +47,7 @@ static inline float *cpu_scratch(const struct op_context *context, unsigned work
 }
 
 /* Sizes, in floats, of what operations need; the operations and reserve use the same functions. */
-size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v); /* a worker's */
+size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v, bool narrow); /* a worker's */
 size_t cpu_logits_rows(size_t vocabulary);
 
 /* Between rows of logits: never a multiple of a page, so that equal columns of several rows do not share a cache set. */
@@ -59,6 +62,6 @@ static inline size_t cpu_round_up(size_t value, size_t multiple)
 }
 
 /* The functions of the table that do not depend on the instruction set. */
-void cpu_context_install(struct op_table *table);
+void cpu_context_install(struct op_table *table, bool narrow);
 
 #endif

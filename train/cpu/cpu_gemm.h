@@ -12,7 +12,7 @@
 #ifndef QUERN_TRAIN_CPU_GEMM_H
 #define QUERN_TRAIN_CPU_GEMM_H
 
-#include "train/cpu/cpu_vector.h"
+#include "train/cpu/cpu_real.h"
 
 #include <stdbool.h>
 
@@ -65,6 +65,17 @@ static inline size_t gemm_panels(size_t n)
 void gemm_pack_a(float *to, const float *a, size_t stride, size_t k, size_t m);
 void gemm_pack_rows(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);
 void gemm_pack_columns(float *panels, size_t panel_stride, const float *b, size_t stride, size_t k, size_t n);
+
+/* Packs reals of B, given as rows or as columns; `room` is for k n floats, where reals are not floats. */
+static inline void gemm_pack_reals(float *panels, size_t panel_stride, const real *b, size_t stride, bool columns,
+                                   size_t k, size_t n, float *room)
+{
+    const struct cpu_floats block = cpu_floats(b, stride, columns ? n : k, columns ? k : n, room);
+    if (columns)
+        gemm_pack_columns(panels, panel_stride, block.data, block.stride, k, n);
+    else
+        gemm_pack_rows(panels, panel_stride, block.data, block.stride, k, n);
+}
 
 void gemm_multiply(float *c, size_t c_stride, struct gemm_a a, const float *panels, size_t panel_stride, size_t m,
                    size_t n, size_t k, bool accumulate);

@@ -15,6 +15,7 @@ void CPU_NAME(op_cross_entropy)(struct op_table *table);
 void CPU_NAME(op_embedding)(struct op_table *table);
 void CPU_NAME(op_grouped)(struct op_table *table);
 void CPU_NAME(op_matmul)(struct op_table *table);
+void CPU_NAME(op_narrow)(struct op_table *table);
 void CPU_NAME(op_permutation)(struct op_table *table);
 void CPU_NAME(op_rmsnorm)(struct op_table *table);
 void CPU_NAME(op_rope)(struct op_table *table);

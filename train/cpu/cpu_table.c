@@ -1,15 +1,13 @@
-/* This instruction set's table: every file's operations. */
+/* The table of this instruction set and precision: every file's operations. */
 #include "train/cpu/cpu_table.h"
 
 #include "train/cpu/cpu_ops.h"
-
-#define CPU_TEXT2(name) #name
-#define CPU_TEXT(name) CPU_TEXT2(name)
+#include "train/cpu/cpu_real.h"
 
 void CPU_NAME(cpu_table)(struct op_table *table)
 {
-    *table = (struct op_table){.name = "cpu-" CPU_TEXT(CPU_ISA)};
-    cpu_context_install(table);
+    *table = (struct op_table){.name = CPU_TABLE, .real_bytes = sizeof(real)};
+    cpu_context_install(table, CPU_NARROW);
     CPU_NAME(op_adamw)(table);
     CPU_NAME(op_attention)(table);
     CPU_NAME(op_attention_backward)(table);
@@ -19,6 +17,7 @@ void CPU_NAME(cpu_table)(struct op_table *table)
     CPU_NAME(op_embedding)(table);
     CPU_NAME(op_grouped)(table);
     CPU_NAME(op_matmul)(table);
+    CPU_NAME(op_narrow)(table);
     CPU_NAME(op_permutation)(table);
     CPU_NAME(op_rmsnorm)(table);
     CPU_NAME(op_rope)(table);

@@ -14,7 +14,8 @@
 
 #define CPU_JOIN2(a, b) a##_##b
 #define CPU_JOIN(a, b) CPU_JOIN2(a, b)
-#define CPU_NAME(name) CPU_JOIN(name, CPU_ISA) /* CPU_ISA: generic, avx2 or avx512, by the build */
+#define CPU_NAME(name)                                                                                                 \
+    CPU_JOIN(name, CPU_ISA) /* CPU_ISA: generic, avx2, avx512, or one of these with _bf16, by the build */
 
 #if defined(__AVX512F__)
 #include <immintrin.h>

@@ -23,9 +23,10 @@ struct job {
 static void pack_head(const struct attention_head *h, struct room *room)
 {
     size_t stride = h->key * GEMM_COLUMNS;
-    gemm_pack_columns(room->keys, stride, h->k_nope, h->kv_stride, h->nope, h->length);
-    gemm_pack_columns(room->keys + h->nope * GEMM_COLUMNS, stride, h->k_rope, h->k_rope_stride, h->rope, h->length);
-    gemm_pack_rows(room->values, h->length * GEMM_COLUMNS, h->value, h->kv_stride, h->length, h->v);
+    gemm_pack_columns(room->keys, stride, h->k_nope.data, h->k_nope.stride, h->nope, h->length);
+    gemm_pack_columns(room->keys + h->nope * GEMM_COLUMNS, stride, h->k_rope.data, h->k_rope.stride, h->rope,
+                      h->length);
+    gemm_pack_rows(room->values, h->length * GEMM_COLUMNS, h->value.data, h->value.stride, h->length, h->v);
 }
 
 /* One row of scores to probabilities of the softmax so far: the first `valid` become exp(scale s - max), those up to `count` zero; the row's sum and
@@ -64,13 +65,13 @@ static void score_block(const struct attention_head *h, struct room *room, size_
     size_t padded = cpu_round_up(count, GEMM_COLUMNS), stride = h->key * GEMM_COLUMNS;
     size_t seen = first + 1 > start ? Q_MIN((first + 1 - start) / GEMM_COLUMNS * GEMM_COLUMNS, padded) : 0;
     const float *panels = room->keys + start * h->key;
-    struct gemm_a q = gemm_a_rows(h->q + first * h->q_stride, h->q_stride);
+    struct gemm_a q = gemm_a_rows(h->q.data + first * h->q.stride, h->q.stride);
     gemm_multiply(room->scores, ATTENTION_ROW, q, panels, stride, rows, seen, h->key, false);
     for (size_t column = seen; column < padded; column += GEMM_COLUMNS) {
         size_t skip = start + column > first ? (start + column - first) / GEMM_ROWS * GEMM_ROWS : 0;
         if (skip >= rows)
             break;
-        q = gemm_a_rows(h->q + (first + skip) * h->q_stride, h->q_stride);
+        q = gemm_a_rows(h->q.data + (first + skip) * h->q.stride, h->q.stride);
         gemm_multiply(room->scores + skip * ATTENTION_ROW + column, ATTENTION_ROW, q, panels + column * h->key, stride,
                       rows - skip, GEMM_COLUMNS, h->key, false);
     }
@@ -105,9 +106,10 @@ static void query_block(const struct op_attention *a, const struct attention_hea
         mix_values(h, room, first, rows, start, count);
     }
     for (size_t row = 0; row < rows; row++) {
-        float inverse = 1.0F / room->sum[row], *out = a->out + h->out_start + (first + row) * h->out_stride;
+        float inverse = 1.0F / room->sum[row];
+        real *out = reals_out(a->out) + h->out_start + (first + row) * h->out_stride;
         for (size_t i = 0; i < h->v; i++)
-            out[i] = room->out[row * h->v + i] * inverse;
+            out[i] = real_of(room->out[row * h->v + i] * inverse);
         a->lse[h->lse_start + first + row] = room->max[row] + logf(room->sum[row]);
     }
 }
@@ -115,8 +117,8 @@ static void query_block(const struct op_attention *a, const struct attention_hea
 static void head_tile(void *context, unsigned worker, size_t task)
 {
     const struct job *job = context;
-    struct attention_head h = attention_head_of(job->attention, task);
     float *floats = cpu_scratch(job->context, worker);
+    struct attention_head h = attention_head_of(job->attention, task, &floats);
     struct room room;
     room.keys = attention_take(&floats, cpu_round_up(h.length, GEMM_COLUMNS) * h.key);
     room.values = attention_take(&floats, cpu_round_up(h.v, GEMM_COLUMNS) * h.length);

@@ -17,6 +17,7 @@ struct room {
     float *key, *key_panels;                   /* this block's K [CPU_KEYS][key], and as panels */
     float *p, *ds;                             /* [CPU_KEYS][ATTENTION_ROW] */
     float *dkey, *dvalue;                      /* [CPU_KEYS][key], [CPU_KEYS][v] */
+    struct cpu_sum dq;                         /* [T][key] */
 };
 
 struct job {
@@ -24,21 +25,21 @@ struct job {
     const struct op_attention *attention;
 };
 
-static void carve(struct room *room, const struct attention_head *h, float *floats)
+static void carve(struct room *room, const struct attention_head *h, float **floats)
 {
     size_t padded = cpu_round_up(h->length, GEMM_COLUMNS), key = cpu_round_up(h->key, GEMM_COLUMNS);
-    room->queries_by_column = attention_take(&floats, padded * h->key);
-    room->dout_by_column = attention_take(&floats, padded * h->v);
-    room->queries = attention_take(&floats, h->length * key);
-    room->dout = attention_take(&floats, h->length * cpu_round_up(h->v, GEMM_COLUMNS));
-    room->lse = attention_take(&floats, padded);
-    room->inner = attention_take(&floats, padded);
-    room->key = attention_take(&floats, CPU_KEYS * h->key);
-    room->key_panels = attention_take(&floats, CPU_KEYS * key);
-    room->p = attention_take(&floats, CPU_KEYS * ATTENTION_ROW);
-    room->ds = attention_take(&floats, CPU_KEYS * ATTENTION_ROW);
-    room->dkey = attention_take(&floats, CPU_KEYS * h->key);
-    room->dvalue = attention_take(&floats, CPU_KEYS * h->v);
+    room->queries_by_column = attention_take(floats, padded * h->key);
+    room->dout_by_column = attention_take(floats, padded * h->v);
+    room->queries = attention_take(floats, h->length * key);
+    room->dout = attention_take(floats, h->length * cpu_round_up(h->v, GEMM_COLUMNS));
+    room->lse = attention_take(floats, padded);
+    room->inner = attention_take(floats, padded);
+    room->key = attention_take(floats, CPU_KEYS * h->key);
+    room->key_panels = attention_take(floats, CPU_KEYS * key);
+    room->p = attention_take(floats, CPU_KEYS * ATTENTION_ROW);
+    room->ds = attention_take(floats, CPU_KEYS * ATTENTION_ROW);
+    room->dkey = attention_take(floats, CPU_KEYS * h->key);
+    room->dvalue = attention_take(floats, CPU_KEYS * h->v);
 }
 
 static float inner_product(const float *x, const float *y, size_t n)
@@ -53,15 +54,19 @@ static float inner_product(const float *x, const float *y, size_t n)
     return vec_sum(sum) + rest;
 }
 
-static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room)
+static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room, float **floats)
 {
-    const float *dout = a->dout + h->out_start, *out = a->out + h->out_start;
-    gemm_pack_columns(room->queries_by_column, h->key * GEMM_COLUMNS, h->q, h->q_stride, h->key, h->length);
-    gemm_pack_rows(room->queries, h->length * GEMM_COLUMNS, h->q, h->q_stride, h->length, h->key);
-    gemm_pack_columns(room->dout_by_column, h->v * GEMM_COLUMNS, dout, h->out_stride, h->v, h->length);
-    gemm_pack_rows(room->dout, h->length * GEMM_COLUMNS, dout, h->out_stride, h->length, h->v);
+    const struct cpu_floats dout = attention_floats(a->dout, h->out_start, h->out_stride, h->length, h->v, floats),
+                            out = attention_floats(a->out, h->out_start, h->out_stride, h->length, h->v, floats);
+    gemm_pack_columns(room->queries_by_column, h->key * GEMM_COLUMNS, h->q.data, h->q.stride, h->key, h->length);
+    gemm_pack_rows(room->queries, h->length * GEMM_COLUMNS, h->q.data, h->q.stride, h->length, h->key);
+    gemm_pack_columns(room->dout_by_column, h->v * GEMM_COLUMNS, dout.data, dout.stride, h->v, h->length);
+    gemm_pack_rows(room->dout, h->length * GEMM_COLUMNS, dout.data, dout.stride, h->length, h->v);
+    room->dq = cpu_sum_begin(reals_out(a->dq) + h->q_start, h->q_stride, h->length, h->key, false,
+                             attention_take_widened(floats, h->length * h->key));
     for (size_t t = 0; t < h->length; t++) {
-        room->inner[t] = inner_product(out + t * h->out_stride, dout + t * h->out_stride, h->v);
+        memset(room->dq.data + t * room->dq.stride, 0, h->key * sizeof(float));
+        room->inner[t] = inner_product(out.data + t * out.stride, dout.data + t * dout.stride, h->v);
         room->lse[t] = a->lse[h->lse_start + t];
     }
     for (size_t t = h->length; t < cpu_round_up(h->length, GEMM_COLUMNS);
@@ -125,16 +130,17 @@ static void sum_over_queries(float *c, size_t n, const float *p, const float *pa
 }
 
 /* dQ of the span += dS^T K: a query of the diagonal has the keys up to its own. */
-static void sum_over_keys(float *dq, const struct attention_head *h, const struct room *room, size_t first, size_t rows,
+static void sum_over_keys(const struct attention_head *h, const struct room *room, size_t first, size_t rows,
                           size_t start, size_t count)
 {
-    size_t panel_stride = rows * GEMM_COLUMNS;
+    size_t panel_stride = rows * GEMM_COLUMNS, stride = room->dq.stride;
     for (size_t done = 0, queries; done < count; done += queries) {
         size_t seen = start + done + ATTENTION_STEP > first ? start + done + ATTENTION_STEP - first : 0;
         queries = seen < rows ? Q_MIN((size_t)ATTENTION_STEP, count - done) : count - done;
         if (seen > 0)
-            gemm_multiply(dq + done * h->q_stride, h->q_stride, gemm_a_columns(room->ds + done, ATTENTION_ROW),
-                          room->key_panels, panel_stride, queries, h->key, Q_MIN(seen, rows), true);
+            gemm_multiply(room->dq.data + (start + done) * stride, stride,
+                          gemm_a_columns(room->ds + done, ATTENTION_ROW), room->key_panels, panel_stride, queries,
+                          h->key, Q_MIN(seen, rows), true);
     }
 }
 
@@ -149,22 +155,22 @@ static void key_span(const struct op_attention *a, const struct attention_head *
         soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
     sum_over_queries(room->dvalue, h->v, room->p, room->dout + start * GEMM_COLUMNS, panel, first, rows, start, count,
                      later);
-    multiply_seen(room->ds, gemm_a_rows(h->value + first * h->kv_stride, h->kv_stride),
+    multiply_seen(room->ds, gemm_a_rows(h->value.data + first * h->value.stride, h->value.stride),
                   room->dout_by_column + start * h->v, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
                   unseen_of(first + row, start, count), start, count, a->scale);
     sum_over_queries(room->dkey, key, room->ds, room->queries + start * GEMM_COLUMNS, panel, first, rows, start, count,
                      later);
-    sum_over_keys(a->dq + (h->q - a->q) + start * h->q_stride, h, room, first, rows, start, count);
+    sum_over_keys(h, room, first, rows, start, count);
 }
 
 static void key_block(struct op_context *context, const struct op_attention *a, const struct attention_head *h,
                       struct room *room, size_t first, size_t rows, size_t task)
 {
     for (size_t row = 0; row < rows; row++) {
-        memcpy(room->key + row * h->key, h->k_nope + (first + row) * h->kv_stride, h->nope * sizeof(float));
-        memcpy(room->key + row * h->key + h->nope, h->k_rope + (first + row) * h->k_rope_stride,
+        memcpy(room->key + row * h->key, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope * sizeof(float));
+        memcpy(room->key + row * h->key + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride,
                h->rope * sizeof(float));
     }
     gemm_pack_rows(room->key_panels, rows * GEMM_COLUMNS, room->key, h->key, rows, h->key);
@@ -172,11 +178,11 @@ static void key_block(struct op_context *context, const struct op_attention *a, 
     for (size_t start = begin; start < h->length; start += CPU_SPAN)
         key_span(a, h, room, first, rows, start, Q_MIN((size_t)CPU_SPAN, h->length - start), start > begin);
     size_t b = task / a->heads, head = task % a->heads;
-    float *dkv = a->dkv + (h->k_nope - a->kv);
+    real *dkv = reals_out(a->dkv) + h->kv_start;
     for (size_t row = 0; row < rows; row++) {
         size_t t = first + row;
-        memcpy(dkv + t * h->kv_stride, room->dkey + row * h->key, h->nope * sizeof(float));
-        memcpy(dkv + t * h->kv_stride + h->nope, room->dvalue + row * h->v, h->v * sizeof(float));
+        real_round(dkv + t * h->kv_stride, room->dkey + row * h->key, h->nope);
+        real_round(dkv + t * h->kv_stride + h->nope, room->dvalue + row * h->v, h->v);
         memcpy(context->shared + ((b * a->sequence + t) * a->heads + head) * h->rope,
                room->dkey + row * h->key + h->nope, h->rope * sizeof(float));
     }
@@ -186,28 +192,29 @@ static void head_tile(void *context, unsigned worker, size_t task)
 {
     const struct job *job = context;
     const struct op_attention *a = job->attention;
-    struct attention_head h = attention_head_of(a, task);
+    float *floats = cpu_scratch(job->context, worker);
+    struct attention_head h = attention_head_of(a, task, &floats);
     struct room room;
-    carve(&room, &h, cpu_scratch(job->context, worker));
-    prepare(a, &h, &room);
-    for (size_t t = 0; t < h.length; t++)
-        memset(a->dq + (h.q - a->q) + t * h.q_stride, 0, h.key * sizeof(float));
+    carve(&room, &h, &floats);
+    prepare(a, &h, &room, &floats);
     for (size_t first = 0; first < h.length; first += CPU_KEYS)
         key_block(job->context, a, &h, &room, first, Q_MIN((size_t)CPU_KEYS, h.length - first), task);
+    cpu_sum_end(&room.dq);
 }
 
 /* The shared rotary key's gradient: the heads' parts in order. */
 static void sum_heads(void *context, unsigned worker, size_t token)
 {
-    (void)worker;
     const struct job *job = context;
     const struct op_attention *a = job->attention;
     const float *parts = job->context->shared + token * a->heads * a->rope;
-    float *to = a->dk_rope + token * a->dk_rope_stride;
-    memcpy(to, parts, a->rope * sizeof(float));
+    struct cpu_sum sum = cpu_sum_begin(reals_out(a->dk_rope) + token * a->dk_rope_stride, a->rope, 1, a->rope, false,
+                                       cpu_scratch(job->context, worker));
+    memcpy(sum.data, parts, a->rope * sizeof(float));
     for (size_t head = 1; head < a->heads; head++)
         for (size_t i = 0; i < a->rope; i++)
-            to[i] += parts[head * a->rope + i];
+            sum.data[i] += parts[head * a->rope + i];
+    cpu_sum_end(&sum);
 }
 
 static void attention_backward(struct op_context *context, const struct op_attention *a)

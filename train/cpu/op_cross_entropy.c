@@ -1,6 +1,7 @@
 /* cross_entropy: blocks of rows of the logits, each turned into its own gradient where it lies, then used for dx and dweight. The head's
  * product is thus done once for the loss and once each for its two gradients, and never again. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
@@ -80,7 +81,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
     q_check(block * cpu_logits_stride(l->vocabulary) <= context->shared_floats);
     for (size_t first = 0; first < l->tokens; first += block) {
         struct job job = {l, context->shared, first, Q_MIN(block, l->tokens - first), cpu_logits_stride(l->vocabulary)};
-        const float *x = l->x + first * l->hidden;
+        const real *x = reals(l->x) + first * l->hidden;
         struct op_matmul logits = {.kind = OP_NT,
                                    .m = job.rows,
                                    .n = l->vocabulary,
@@ -90,7 +91,8 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                    .b = l->weight,
                                    .b_stride = l->hidden,
                                    .c = job.logits,
-                                   .c_stride = job.stride};
+                                   .c_stride = job.stride,
+                                   .wide = true};
         CPU_NAME(cpu_matmul)(context, &logits);
         q_pool_for(context->pool, job.rows, loss_row, &job);
         if (!l->dx)
@@ -103,8 +105,9 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                .a_stride = job.stride,
                                .b = l->weight,
                                .b_stride = l->hidden,
-                               .c = l->dx + first * l->hidden,
-                               .c_stride = l->hidden};
+                               .c = reals_out(l->dx) + first * l->hidden,
+                               .c_stride = l->hidden,
+                               .wide = true};
         CPU_NAME(cpu_matmul)(context, &dx);
         struct op_matmul dweight = {.kind = OP_TN,
                                     .m = l->vocabulary,
@@ -112,11 +115,12 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                     .k = job.rows,
                                     .a = job.logits,
                                     .a_stride = job.stride,
-                                    .b = x,
+                                    .b = (const op_real *)(const void *)x,
                                     .b_stride = l->hidden,
                                     .c = l->dweight,
                                     .c_stride = l->hidden,
-                                    .accumulate = true};
+                                    .accumulate = true,
+                                    .wide = true};
         CPU_NAME(cpu_matmul)(context, &dweight);
     }
 }

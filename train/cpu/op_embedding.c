@@ -1,13 +1,15 @@
 /* embed: rows copied; the gradient by ranges of the vocabulary, each looking at all tokens in order, so that a row's sum has one order. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
 enum { TOKENS = 128, RANGES = 16 };
 
 struct job {
-    float *to;
-    const float *from;
+    real *out;
+    float *dtable;
+    const real *from; /* the table, or dout */
     const int32_t *ids;
     size_t tokens, hidden, vocabulary;
 };
@@ -18,13 +20,13 @@ static void embed_rows(void *context, unsigned worker, size_t block)
     const struct job *job = context;
     size_t end = Q_MIN((block + 1) * TOKENS, job->tokens);
     for (size_t i = block * TOKENS; i < end; i++)
-        memcpy(job->to + i * job->hidden, job->from + (size_t)job->ids[i] * job->hidden, job->hidden * sizeof(float));
+        memcpy(job->out + i * job->hidden, job->from + (size_t)job->ids[i] * job->hidden, job->hidden * sizeof(real));
 }
 
-static void embed(struct op_context *context, float *out, const float *table, const int32_t *ids, size_t tokens,
+static void embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
                   size_t hidden)
 {
-    struct job job = {.to = out, .from = table, .ids = ids, .tokens = tokens, .hidden = hidden};
+    struct job job = {.out = reals_out(out), .from = reals(table), .ids = ids, .tokens = tokens, .hidden = hidden};
     q_pool_for(context->pool, (size_t)q_ceil_div(tokens, TOKENS), embed_rows, &job);
 }
 
@@ -37,18 +39,22 @@ static void scatter_range(void *context, unsigned worker, size_t range)
         size_t id = (size_t)job->ids[i];
         if (id < first || id >= end)
             continue;
-        float *row = job->to + id * job->hidden;
-        const float *dout = job->from + i * job->hidden;
+        float *row = job->dtable + id * job->hidden;
+        const real *dout = job->from + i * job->hidden;
         for (size_t j = 0; j < job->hidden; j++)
-            row[j] += dout[j];
+            row[j] += real_float(dout[j]);
     }
 }
 
-static void embed_backward(struct op_context *context, float *dtable, const float *dout, const int32_t *ids,
+static void embed_backward(struct op_context *context, float *dtable, const op_real *dout, const int32_t *ids,
                            size_t tokens, size_t hidden, size_t vocabulary)
 {
-    struct job job = {
-        .to = dtable, .from = dout, .ids = ids, .tokens = tokens, .hidden = hidden, .vocabulary = vocabulary};
+    struct job job = {.dtable = dtable,
+                      .from = reals(dout),
+                      .ids = ids,
+                      .tokens = tokens,
+                      .hidden = hidden,
+                      .vocabulary = vocabulary};
     q_pool_for(context->pool, RANGES, scatter_range, &job);
 }
 

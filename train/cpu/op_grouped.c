@@ -11,36 +11,63 @@ struct job {
     size_t column_tiles;
 };
 
-/* C = A B_e over the rows of expert e. */
-static void multiply_rows(const struct op_grouped *p, size_t e, size_t column, float *panels)
+/* A worker's room. */
+struct room {
+    float *panels;  /* B packed */
+    float *packed;  /* A packed (TN), or a block of C */
+    float *widened; /* a block of B, then one of A; where reals are not floats */
+};
+
+static struct room room_of(float *floats)
 {
-    size_t first = (size_t)p->offsets[e], rows = (size_t)p->offsets[e + 1] - first;
-    size_t columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column);
-    const float *b = p->b + e * p->expert_stride;
+    float *packed = floats + CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING);
+    return (struct room){floats, packed, packed + (CPU_DEPTH + 16) * CPU_A_ROWS};
+}
+
+/* C = A B_e over rows first .. end of expert e. */
+static void multiply_block(const struct op_grouped *p, size_t e, size_t column, size_t first, size_t rows,
+                           const struct room *room)
+{
+    const size_t columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column);
+    const bool columnwise = p->kind == OP_NT;
+    const real *b = reals(p->b) + e * p->expert_stride;
+    struct cpu_sum c =
+        cpu_sum_begin((real *)p->c + first * p->n + column, p->n, rows, columns, p->accumulate, room->packed);
     for (size_t k = 0; k < p->k; k += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, p->k - k);
-        if (p->kind == OP_NT)
-            gemm_pack_columns(panels, gemm_panel(depth), b + column * p->k + k, p->k, depth, columns);
-        else
-            gemm_pack_rows(panels, gemm_panel(depth), b + k * p->n + column, p->n, depth, columns);
-        struct gemm_a a = gemm_a_rows(p->a + first * p->k + k, p->k);
-        gemm_multiply(p->c + first * p->n + column, p->n, a, panels, gemm_panel(depth), rows, columns, depth,
-                      p->accumulate || k > 0);
+        gemm_pack_reals(room->panels, gemm_panel(depth), columnwise ? b + column * p->k + k : b + k * p->n + column,
+                        columnwise ? p->k : p->n, columnwise, depth, columns, room->widened);
+        struct cpu_floats a = cpu_floats(reals(p->a) + first * p->k + k, p->k, rows, depth, room->widened);
+        gemm_multiply(c.data, c.stride, gemm_a_rows(a.data, a.stride), room->panels, gemm_panel(depth), rows, columns,
+                      depth, p->accumulate || k > 0);
+    }
+    cpu_sum_end(&c);
+}
+
+/* All rows of expert e at once, so that B is packed once; as many as there is room for where they are summed there. */
+static void multiply_rows(const struct op_grouped *p, size_t e, size_t column, const struct room *room)
+{
+    const size_t end = (size_t)p->offsets[e + 1];
+    for (size_t first = (size_t)p->offsets[e], rows; first < end; first += rows) {
+        rows = CPU_NARROW ? Q_MIN((size_t)CPU_A_ROWS, end - first) : end - first;
+        multiply_block(p, e, column, first, rows, room);
     }
 }
 
-/* C_e += A^T B over the rows of expert e: the rows are the depth. A is packed behind the panels. */
-static void multiply_weights(const struct op_grouped *p, size_t e, size_t column, float *panels)
+/* C_e += A^T B over the rows of expert e: the rows are the depth. */
+static void multiply_weights(const struct op_grouped *p, size_t e, size_t column, const struct room *room)
 {
     size_t first = (size_t)p->offsets[e], end = (size_t)p->offsets[e + 1];
     size_t columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column);
-    float *c = p->c + e * p->expert_stride + column, *packed = panels + CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING);
+    float *c = (float *)p->c + e * p->expert_stride + column, *panels = room->panels, *packed = room->packed;
     for (size_t row = first; row < end; row += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, end - row);
-        gemm_pack_rows(panels, gemm_panel(depth), p->b + row * p->n + column, p->n, depth, columns);
+        gemm_pack_reals(panels, gemm_panel(depth), reals(p->b) + row * p->n + column, p->n, false, depth, columns,
+                        room->widened);
         for (size_t i = 0; i < p->m; i += CPU_A_ROWS) {
             size_t rows = Q_MIN((size_t)CPU_A_ROWS, p->m - i);
-            gemm_pack_a(packed, p->a + row * p->m + i, p->m, depth, rows);
+            struct cpu_floats a = cpu_floats(reals(p->a) + row * p->m + i, p->m, depth, rows, room->widened);
+            gemm_pack_a(packed, a.data, a.stride, depth, rows);
             gemm_multiply(c + i * p->n, p->n, gemm_a_packed(packed, depth), panels, gemm_panel(depth), rows, columns,
                           depth, true);
         }
@@ -54,11 +81,11 @@ static void grouped_tile(void *context, unsigned worker, size_t tile)
     size_t e = tile / job->column_tiles, column = tile % job->column_tiles * CPU_GROUP_COLUMNS;
     if (p->offsets[e] == p->offsets[e + 1])
         return;
-    float *panels = cpu_scratch(job->context, worker);
+    const struct room room = room_of(cpu_scratch(job->context, worker));
     if (p->kind == OP_TN)
-        multiply_weights(p, e, column, panels);
+        multiply_weights(p, e, column, &room);
     else
-        multiply_rows(p, e, column, panels);
+        multiply_rows(p, e, column, &room);
 }
 
 static void grouped(struct op_context *context, const struct op_grouped *product)

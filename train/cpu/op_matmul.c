@@ -1,4 +1,6 @@
-/* matmul: B is packed once by all threads into the shared buffer, then tiles of C are computed. */
+/* matmul: B is packed once by all threads into the shared buffer, then tiles of C are computed.
+ *
+ * Where reals are not floats, B is widened before it is packed, A block by block, and a tile of C is summed over the whole depth in the worker's room. */
 #include "train/cpu/cpu_gemm.h"
 #include "train/cpu/cpu_ops.h"
 
@@ -17,8 +19,8 @@ struct tiling {
  * weight has a small C and a deep k: its tiles are wide and low, because each of them packs its rows of A. */
 static struct tiling choose_tiling(enum op_product kind, size_t m, size_t n)
 {
-    static const struct tiling usual[] = {{120, 256}, {120, 128}, {60, 128}, {24, 64}};
-    static const struct tiling deep[] = {{120, 512}, {60, 256}, {60, 128}, {24, 128}, {12, 128}};
+    static const struct tiling usual[] = {{CPU_TILE_ROWS, CPU_TILE_COLUMNS}, {120, 128}, {60, 128}, {24, 64}};
+    static const struct tiling deep[] = {{CPU_TILE_ROWS, 512}, {60, 256}, {60, 128}, {24, 128}, {12, 128}};
     const struct tiling *choices = kind == OP_TN ? deep : usual;
     size_t last = (kind == OP_TN ? Q_COUNT_OF(deep) : Q_COUNT_OF(usual)) - 1, i = 0;
     while (i < last && q_ceil_div(m, choices[i].rows) * q_ceil_div(n, choices[i].columns) < TILES_WANTED)
@@ -39,25 +41,42 @@ struct job {
 
 static void pack_part(void *context, unsigned worker, size_t part)
 {
-    (void)worker;
     const struct job *job = context;
     const struct op_matmul *p = job->product;
     size_t j = part * PACK_COLUMNS, columns = Q_MIN((size_t)PACK_COLUMNS, job->n - j), first = job->n0 + j;
-    size_t stride = gemm_panel(job->k);
+    size_t stride = gemm_panel(job->k), step = CPU_NARROW ? (size_t)CPU_DEPTH : job->k; /* what is widened at a time */
     float *to = job->panels + j / GEMM_COLUMNS * stride;
-    if (p->kind == OP_NT)
-        gemm_pack_columns(to, stride, p->b + first * p->b_stride + job->k0, p->b_stride, job->k, columns);
-    else
-        gemm_pack_rows(to, stride, p->b + job->k0 * p->b_stride + first, p->b_stride, job->k, columns);
+    const bool columnwise = p->kind == OP_NT;
+    for (size_t k = 0; k < job->k; k += step) {
+        size_t at = columnwise ? first * p->b_stride + job->k0 + k : (job->k0 + k) * p->b_stride + first;
+        gemm_pack_reals(to + k * GEMM_COLUMNS, stride, reals(p->b) + at, p->b_stride, columnwise,
+                        Q_MIN(step, job->k - k), columns, cpu_scratch(job->context, worker));
+    }
 }
 
-/* A of a tile from depth k on: in place, or packed where it is stored transposed. */
+/* A worker's room: a block of A as floats; behind it A packed, or a tile of C. */
+static float *behind_a(float *room)
+{
+    return room + CPU_TILE_ROWS * CPU_DEPTH;
+}
+
+/* A of a tile from depth k on: as floats, and packed where it is stored transposed. */
 static struct gemm_a tile_a(const struct op_matmul *p, size_t row, size_t rows, size_t k, size_t depth, float *room)
 {
-    if (p->kind != OP_TN)
-        return gemm_a_rows(p->a + row * p->a_stride + k, p->a_stride);
-    gemm_pack_a(room, p->a + k * p->a_stride + row, p->a_stride, depth, rows);
-    return gemm_a_packed(room, depth);
+    const bool columnwise = p->kind == OP_TN, wide = p->wide && p->kind != OP_NT;
+    const size_t at = columnwise ? k * p->a_stride + row : row * p->a_stride + k;
+    const struct cpu_floats a = wide ? (struct cpu_floats){(const float *)p->a + at, p->a_stride}
+                                     : cpu_floats((const real *)p->a + at, p->a_stride, columnwise ? depth : rows,
+                                                  columnwise ? rows : depth, room);
+    if (!columnwise)
+        return gemm_a_rows(a.data, a.stride);
+    gemm_pack_a(behind_a(room), a.data, a.stride, depth, rows);
+    return gemm_a_packed(behind_a(room), depth);
+}
+
+static bool sums_are_reals(const struct op_matmul *p)
+{
+    return p->kind == OP_NN || (p->kind == OP_NT && !p->wide);
 }
 
 static void multiply_tile(void *context, unsigned worker, size_t tile)
@@ -66,31 +85,38 @@ static void multiply_tile(void *context, unsigned worker, size_t tile)
     const struct op_matmul *p = job->product;
     size_t i = tile % job->row_tiles * job->tiling.rows, j = tile / job->row_tiles * job->tiling.columns;
     size_t rows = Q_MIN(job->tiling.rows, p->m - i), columns = Q_MIN(job->tiling.columns, job->n - j);
-    size_t panel_stride = gemm_panel(job->k);
+    size_t panel_stride = gemm_panel(job->k), at = i * p->c_stride + job->n0 + j;
+    float *room = cpu_scratch(job->context, worker);
+    struct cpu_sum c = sums_are_reals(p) ? cpu_sum_begin((real *)p->c + at, p->c_stride, rows, columns, job->accumulate,
+                                                         behind_a(room))
+                                         : cpu_sum_of((float *)p->c + at, p->c_stride);
     for (size_t k = 0; k < job->k; k += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, job->k - k);
-        struct gemm_a a = tile_a(p, i, rows, job->k0 + k, depth, cpu_scratch(job->context, worker));
+        struct gemm_a a = tile_a(p, i, rows, job->k0 + k, depth, room);
         const float *panels = job->panels + j / GEMM_COLUMNS * panel_stride + k * GEMM_COLUMNS;
-        gemm_multiply(p->c + i * p->c_stride + job->n0 + j, p->c_stride, a, panels, panel_stride, rows, columns, depth,
-                      job->accumulate || k > 0);
+        gemm_multiply(c.data, c.stride, a, panels, panel_stride, rows, columns, depth, job->accumulate || k > 0);
     }
+    cpu_sum_end(&c);
 }
 
 void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *product)
 {
     enum { K_PASS = 1 << 12 }; /* so that a panel of the full depth fits many times */
     size_t m = product->m, n = product->n, k = product->k;
+    const size_t k_pass = CPU_NARROW && sums_are_reals(product) ? Q_MAX(k, (size_t)1) : (size_t)K_PASS;
     q_check(n > 0 && (k > 0 || product->accumulate));
     if (m == 0)
         return;
     struct job job = {.context = context, .product = product, .panels = context->pack};
-    for (size_t k0 = 0; k0 < k; k0 += K_PASS) {
+    for (size_t k0 = 0; k0 < k; k0 += k_pass) {
         job.k0 = k0;
-        job.k = Q_MIN((size_t)K_PASS, k - k0);
+        job.k = Q_MIN(k_pass, k - k0);
         job.accumulate = product->accumulate || k0 > 0;
-        size_t panels_max = context->pack_floats / gemm_panel(job.k);
-        /* a pass ends at a multiple of the widest tile, so that its tiles are the same as in one pass */
-        size_t pass = Q_MAX(panels_max * GEMM_COLUMNS / 512 * 512, (size_t)512);
+        size_t pass = context->pack_floats / gemm_panel(job.k) * GEMM_COLUMNS;
+        if (pass >=
+            512) /* a pass ends at a multiple of the widest tile, so that its tiles are the same as in one pass */
+            pass = pass / 512 * 512;
+        q_check(pass > 0);
         for (size_t n0 = 0; n0 < n; n0 += pass) {
             job.n0 = n0;
             job.n = Q_MIN(pass, n - n0);

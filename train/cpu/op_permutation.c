@@ -1,5 +1,6 @@
 /* route, gather, combine: tokens to their experts' rows and back. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
@@ -29,76 +30,96 @@ static void route(struct op_context *context, const struct op_route *route)
 }
 
 struct job {
-    float *out, *inner, *dweights;
-    const float *x, *y, *base, *weights;
+    struct op_context *context;
+    real *out, *inner;
+    const real *x, *y, *base;
+    float *dweights;
+    const float *weights;
     const int32_t *rows;
     size_t count, top_k, hidden;
+};
+
+struct gather_job {
+    char *out;
+    const char *x;
+    const int32_t *source;
+    size_t slots, row_bytes;
 };
 
 static void gather_rows(void *context, unsigned worker, size_t block)
 {
     (void)worker;
-    const struct job *job = context;
-    size_t end = Q_MIN((block + 1) * ROWS, job->count);
+    const struct gather_job *job = context;
+    size_t end = Q_MIN((block + 1) * ROWS, job->slots);
     for (size_t i = block * ROWS; i < end; i++)
-        memcpy(job->out + i * job->hidden, job->x + (size_t)job->rows[i] * job->hidden, job->hidden * sizeof(float));
+        memcpy(job->out + i * job->row_bytes, job->x + (size_t)job->source[i] * job->row_bytes, job->row_bytes);
 }
 
-static void gather(struct op_context *context, float *out, const float *x, const int32_t *source, size_t slots,
-                   size_t hidden)
+static void gather(struct op_context *context, void *out, const void *x, const int32_t *source, size_t slots,
+                   size_t row_bytes)
 {
-    struct job job = {.out = out, .x = x, .rows = source, .count = slots, .hidden = hidden};
+    struct gather_job job = {out, x, source, slots, row_bytes};
     q_pool_for(context->pool, (size_t)q_ceil_div(slots, ROWS), gather_rows, &job);
 }
 
 static void gather_back_rows(void *context, unsigned worker, size_t block)
 {
-    (void)worker;
     const struct job *job = context;
     size_t end = Q_MIN((block + 1) * ROWS, job->count);
     for (size_t i = block * ROWS; i < end; i++) {
-        float *out = job->out + i * job->hidden;
+        struct cpu_sum out = cpu_sum_begin(job->out + i * job->hidden, job->hidden, 1, job->hidden, true,
+                                           cpu_scratch(job->context, worker));
         for (size_t k = 0; k < job->top_k; k++) {
-            const float *row = job->x + (size_t)job->rows[i * job->top_k + k] * job->hidden;
+            const real *row = job->x + (size_t)job->rows[i * job->top_k + k] * job->hidden;
             for (size_t j = 0; j < job->hidden; j++)
-                out[j] += row[j];
+                out.data[j] += real_float(row[j]);
         }
+        cpu_sum_end(&out);
     }
 }
 
-static void gather_backward(struct op_context *context, float *dx, const float *dout, const int32_t *position,
+static void gather_backward(struct op_context *context, op_real *dx, const op_real *dout, const int32_t *position,
                             size_t tokens, size_t top_k, size_t hidden)
 {
-    struct job job = {.out = dx, .x = dout, .rows = position, .count = tokens, .top_k = top_k, .hidden = hidden};
+    struct job job = {.context = context,
+                      .out = reals_out(dx),
+                      .x = reals(dout),
+                      .rows = position,
+                      .count = tokens,
+                      .top_k = top_k,
+                      .hidden = hidden};
     q_pool_for(context->pool, (size_t)q_ceil_div(tokens, ROWS), gather_back_rows, &job);
 }
 
 static void combine_rows(void *context, unsigned worker, size_t block)
 {
-    (void)worker;
     const struct job *job = context;
     size_t end = Q_MIN((block + 1) * ROWS, job->count);
     for (size_t i = block * ROWS; i < end; i++) {
-        float *out = job->out + i * job->hidden;
+        const bool in_place = job->base == job->out;
+        struct cpu_sum out = cpu_sum_begin(job->out + i * job->hidden, job->hidden, 1, job->hidden, in_place,
+                                           cpu_scratch(job->context, worker));
         if (!job->base)
-            memset(out, 0, job->hidden * sizeof(float));
-        else if (job->base != job->out)
-            memcpy(out, job->base + i * job->hidden, job->hidden * sizeof(float));
+            memset(out.data, 0, job->hidden * sizeof(float));
+        else if (!in_place)
+            real_widen(out.data, job->base + i * job->hidden, job->hidden);
         for (size_t k = 0; k < job->top_k; k++) {
-            const float *row = job->y + (size_t)job->rows[i * job->top_k + k] * job->hidden;
+            const real *row = job->y + (size_t)job->rows[i * job->top_k + k] * job->hidden;
             float weight = job->weights[i * job->top_k + k];
             for (size_t j = 0; j < job->hidden; j++)
-                out[j] += weight * row[j];
+                out.data[j] += weight * real_float(row[j]);
         }
+        cpu_sum_end(&out);
     }
 }
 
-static void combine(struct op_context *context, float *out, const float *base, const float *y, const int32_t *position,
-                    const float *weights, size_t tokens, size_t top_k, size_t hidden)
+static void combine(struct op_context *context, op_real *out, const op_real *base, const op_real *y,
+                    const int32_t *position, const float *weights, size_t tokens, size_t top_k, size_t hidden)
 {
-    struct job job = {.out = out,
-                      .base = base,
-                      .y = y,
+    struct job job = {.context = context,
+                      .out = reals_out(out),
+                      .base = reals(base),
+                      .y = reals(y),
                       .rows = position,
                       .weights = weights,
                       .count = tokens,
@@ -108,21 +129,22 @@ static void combine(struct op_context *context, float *out, const float *base, c
 }
 
 /* One slot: the product of both rows for the weight, and both times the weight. */
-static float weigh_rows(float *dinner, float *inner, float weight, size_t width)
+static float weigh_rows(real *dinner, real *inner, float weight, size_t width)
 {
     vec total = vec_zero(), factor = vec_set(weight);
     size_t j = 0;
     for (; j + VEC_LANES <= width; j += VEC_LANES) {
-        vec d = vec_load(dinner + j), x = vec_load(inner + j);
+        vec d = real_load(dinner + j), x = real_load(inner + j);
         total = vec_fma(d, x, total);
-        vec_store(dinner + j, factor * d);
-        vec_store(inner + j, factor * x);
+        real_store(dinner + j, factor * d);
+        real_store(inner + j, factor * x);
     }
     float rest = 0;
     for (; j < width; j++) {
-        rest += dinner[j] * inner[j];
-        dinner[j] *= weight;
-        inner[j] *= weight;
+        float d = real_float(dinner[j]), x = real_float(inner[j]);
+        rest += d * x;
+        dinner[j] = real_of(d * weight);
+        inner[j] = real_of(x * weight);
     }
     return vec_sum(total) + rest;
 }
@@ -138,11 +160,11 @@ static void combine_back_rows(void *context, unsigned worker, size_t block)
     }
 }
 
-static void combine_backward(struct op_context *context, float *dweights, float *dinner, float *inner,
+static void combine_backward(struct op_context *context, float *dweights, op_real *dinner, op_real *inner,
                              const int32_t *position, const float *weights, size_t tokens, size_t top_k, size_t width)
 {
-    struct job job = {.out = dinner,
-                      .inner = inner,
+    struct job job = {.out = reals_out(dinner),
+                      .inner = reals_out(inner),
                       .dweights = dweights,
                       .rows = position,
                       .weights = weights,

@@ -1,15 +1,16 @@
 /* rmsnorm: rows in parallel; the gradient of the weight by fixed blocks of rows, summed in order. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
 struct job {
     struct op_context *context;
-    float *out, *sum, *rstd;
-    const float *x, *delta, *weight, *rstd_in, *dout;
-    size_t x_stride, rows, width;
-    float *dx, *dweight;
-    size_t dx_stride;
+    real *out, *sum, *dx;
+    const real *x, *delta, *dout;
+    float *rstd;
+    const float *weight, *rstd_in;
+    size_t x_stride, dx_stride, rows, width;
     double epsilon;
     bool accumulate;
 };
@@ -29,35 +30,37 @@ static float dot(const float *a, const float *b, size_t n)
 
 static void norm_rows(void *context, unsigned worker, size_t block)
 {
-    (void)worker;
     const struct job *job = context;
     size_t end = Q_MIN((block + 1) * CPU_NORM_ROWS, job->rows), width = job->width;
     for (size_t row = block * CPU_NORM_ROWS; row < end; row++) {
-        const float *x = job->x + row * job->x_stride;
+        const real *from = job->x + row * job->x_stride;
         if (job->delta) {
-            const float *delta = job->delta + row * width;
-            float *sum = job->sum + row * width;
+            const real *delta = job->delta + row * width;
+            real *sum = job->sum + row * width;
             for (size_t i = 0; i < width; i++)
-                sum[i] = x[i] + delta[i];
-            x = sum;
+                sum[i] = real_of(real_float(from[i]) + real_float(delta[i]));
+            from = sum;
         }
+        const float *x = cpu_floats(from, width, 1, width, cpu_scratch(job->context, worker)).data;
         float rstd = (float)(1.0 / sqrt((double)dot(x, x, width) / (double)width + job->epsilon));
         job->rstd[row] = rstd;
-        float *out = job->out + row * width;
+        real *out = job->out + row * width;
         for (size_t i = 0; i < width; i++)
-            out[i] = x[i] * rstd * job->weight[i];
+            out[i] = real_of(x[i] * rstd * job->weight[i]);
     }
 }
 
-static void rmsnorm(struct op_context *context, float *out, float *rstd, float *sum, const float *x, size_t x_stride,
-                    const float *delta, const float *weight, size_t rows, size_t width, double epsilon)
+static void rmsnorm(struct op_context *context, op_real *out, float *rstd, op_real *sum, const op_real *x,
+                    size_t x_stride, const op_real *delta, const float *weight, size_t rows, size_t width,
+                    double epsilon)
 {
-    struct job job = {.out = out,
+    struct job job = {.context = context,
+                      .out = reals_out(out),
                       .rstd = rstd,
-                      .sum = sum,
-                      .x = x,
+                      .sum = reals_out(sum),
+                      .x = reals(x),
                       .x_stride = x_stride,
-                      .delta = delta,
+                      .delta = reals(delta),
                       .weight = weight,
                       .rows = rows,
                       .width = width,
@@ -71,11 +74,14 @@ static void backward_rows(void *context, unsigned worker, size_t block)
     const struct job *job = context;
     size_t end = Q_MIN((block + 1) * CPU_NORM_ROWS, job->rows), width = job->width;
     float *partial = job->context->shared + block * width;
-    float *g = cpu_scratch(job->context, worker);
+    float *g = cpu_scratch(job->context, worker), *room = g + width; /* for x, dout and dx */
     memset(partial, 0, width * sizeof(float));
     for (size_t row = block * CPU_NORM_ROWS; row < end; row++) {
-        const float *x = job->x + row * job->x_stride, *dout = job->dout + row * width;
-        float rstd = job->rstd_in[row], *dx = job->dx + row * job->dx_stride;
+        const float *x = cpu_floats(job->x + row * job->x_stride, width, 1, width, room).data;
+        const float *dout = cpu_floats(job->dout + row * width, width, 1, width, room + width).data;
+        const struct cpu_sum sum =
+            cpu_sum_begin(job->dx + row * job->dx_stride, width, 1, width, job->accumulate, room + 2 * width);
+        float rstd = job->rstd_in[row], *dx = sum.data;
         for (size_t i = 0; i < width; i++) {
             partial[i] += dout[i] * x[i] * rstd;
             g[i] = dout[i] * job->weight[i];
@@ -87,19 +93,20 @@ static void backward_rows(void *context, unsigned worker, size_t block)
         else
             for (size_t i = 0; i < width; i++)
                 dx[i] = rstd * (g[i] - x[i] * factor);
+        cpu_sum_end(&sum);
     }
 }
 
-static void rmsnorm_backward(struct op_context *context, float *dx, size_t dx_stride, bool accumulate, float *dweight,
-                             const float *dout, const float *x, size_t x_stride, const float *rstd, const float *weight,
-                             size_t rows, size_t width)
+static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, float *dweight,
+                             const op_real *dout, const op_real *x, size_t x_stride, const float *rstd,
+                             const float *weight, size_t rows, size_t width)
 {
     struct job job = {.context = context,
-                      .dx = dx,
+                      .dx = reals_out(dx),
                       .dx_stride = dx_stride,
                       .accumulate = accumulate,
-                      .dout = dout,
-                      .x = x,
+                      .dout = reals(dout),
+                      .x = reals(x),
                       .x_stride = x_stride,
                       .rstd_in = rstd,
                       .weight = weight,

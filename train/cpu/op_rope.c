@@ -1,5 +1,6 @@
 /* rope: rows in parallel, pairs in place. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
@@ -13,12 +14,12 @@ static void rope_rows(void *context, unsigned worker, size_t block)
     for (size_t row = block * ROWS; row < end; row++) {
         const float *table = rope->table + row % rope->sequence * rope->rope;
         for (size_t group = 0; group < rope->groups; group++) {
-            float *x = rope->x + row * rope->stride + group * rope->group_stride;
+            real *x = reals_out(rope->x) + row * rope->stride + group * rope->group_stride;
             for (size_t i = 0; i < rope->rope; i += 2) {
                 float cosine = table[i], sine = rope->inverse ? -table[i + 1] : table[i + 1];
-                float a = x[i], b = x[i + 1];
-                x[i] = a * cosine - b * sine;
-                x[i + 1] = a * sine + b * cosine;
+                float a = real_float(x[i]), b = real_float(x[i + 1]);
+                x[i] = real_of(a * cosine - b * sine);
+                x[i + 1] = real_of(a * sine + b * cosine);
             }
         }
     }

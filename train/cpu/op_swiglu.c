@@ -1,13 +1,14 @@
 /* swiglu: element by element; the backward computes the sigmoid again rather than reading it back. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
 enum { ROWS = 32 }; /* of a tile */
 
 struct job {
-    float *out;
-    const float *dout, *gate_up;
+    real *out;
+    const real *dout, *gate_up;
     size_t rows, inner;
 };
 
@@ -22,15 +23,15 @@ static void forward_rows(void *context, unsigned worker, size_t block)
     const struct job *job = context;
     size_t inner = job->inner, end = Q_MIN((block + 1) * ROWS, job->rows);
     for (size_t row = block * ROWS; row < end; row++) {
-        const float *gate = job->gate_up + row * 2 * inner, *up = gate + inner;
-        float *out = job->out + row * inner;
+        const real *gate = job->gate_up + row * 2 * inner, *up = gate + inner;
+        real *out = job->out + row * inner;
         size_t i = 0;
         for (; i + VEC_LANES <= inner; i += VEC_LANES)
-            vec_store(out + i, forward_lanes(vec_load(gate + i), vec_load(up + i)));
+            real_store(out + i, forward_lanes(real_load(gate + i), real_load(up + i)));
         if (i < inner)
-            vec_store_part(out + i,
-                           forward_lanes(vec_load_part(gate + i, inner - i, 0), vec_load_part(up + i, inner - i, 0)),
-                           inner - i);
+            real_store_part(out + i,
+                            forward_lanes(real_load_part(gate + i, inner - i), real_load_part(up + i, inner - i)),
+                            inner - i);
     }
 }
 
@@ -48,35 +49,36 @@ static void backward_rows(void *context, unsigned worker, size_t block)
     const struct job *job = context;
     size_t inner = job->inner, end = Q_MIN((block + 1) * ROWS, job->rows);
     for (size_t row = block * ROWS; row < end; row++) {
-        const float *gate = job->gate_up + row * 2 * inner, *up = gate + inner, *dout = job->dout + row * inner;
-        float *dgate = job->out + row * 2 * inner, *dup = dgate + inner;
+        const real *gate = job->gate_up + row * 2 * inner, *up = gate + inner, *dout = job->dout + row * inner;
+        real *dgate = job->out + row * 2 * inner, *dup = dgate + inner;
         vec a, b;
         size_t i = 0;
         for (; i + VEC_LANES <= inner; i += VEC_LANES) {
-            backward_lanes(vec_load(gate + i), vec_load(up + i), vec_load(dout + i), &a, &b);
-            vec_store(dgate + i, a);
-            vec_store(dup + i, b);
+            backward_lanes(real_load(gate + i), real_load(up + i), real_load(dout + i), &a, &b);
+            real_store(dgate + i, a);
+            real_store(dup + i, b);
         }
         if (i < inner) {
             size_t rest = inner - i;
-            backward_lanes(vec_load_part(gate + i, rest, 0), vec_load_part(up + i, rest, 0),
-                           vec_load_part(dout + i, rest, 0), &a, &b);
-            vec_store_part(dgate + i, a, rest);
-            vec_store_part(dup + i, b, rest);
+            backward_lanes(real_load_part(gate + i, rest), real_load_part(up + i, rest), real_load_part(dout + i, rest),
+                           &a, &b);
+            real_store_part(dgate + i, a, rest);
+            real_store_part(dup + i, b, rest);
         }
     }
 }
 
-static void swiglu(struct op_context *context, float *out, const float *gate_up, size_t rows, size_t inner)
+static void swiglu(struct op_context *context, op_real *out, const op_real *gate_up, size_t rows, size_t inner)
 {
-    struct job job = {.out = out, .gate_up = gate_up, .rows = rows, .inner = inner};
+    struct job job = {.out = reals_out(out), .gate_up = reals(gate_up), .rows = rows, .inner = inner};
     q_pool_for(context->pool, (size_t)q_ceil_div(rows, ROWS), forward_rows, &job);
 }
 
-static void swiglu_backward(struct op_context *context, float *dgate_up, const float *dout, const float *gate_up,
+static void swiglu_backward(struct op_context *context, op_real *dgate_up, const op_real *dout, const op_real *gate_up,
                             size_t rows, size_t inner)
 {
-    struct job job = {.out = dgate_up, .dout = dout, .gate_up = gate_up, .rows = rows, .inner = inner};
+    struct job job = {
+        .out = reals_out(dgate_up), .dout = reals(dout), .gate_up = reals(gate_up), .rows = rows, .inner = inner};
     q_pool_for(context->pool, (size_t)q_ceil_div(rows, ROWS), backward_rows, &job);
 }
 

@@ -27,7 +27,7 @@ static void rotate_queries(struct model *model, op_real *q, bool inverse)
     rope.groups = s->heads;
     rope.group_stride = s->key;
     rope.stride = s->heads * s->key;
-    rope.x = q + s->nope;
+    rope.x = model_real_at(model, q, s->nope);
     model->ops->rope(model->context, &rope);
 }
 
@@ -39,7 +39,7 @@ static void rotate_key(struct model *model, op_real *low, bool inverse)
     rope.groups = 1;
     rope.group_stride = s->rope;
     rope.stride = s->low;
-    rope.x = low + s->q_lora + s->kv_lora;
+    rope.x = model_real_at(model, low, s->q_lora + s->kv_lora);
     model->ops->rope(model->context, &rope);
 }
 
@@ -55,7 +55,7 @@ static struct op_attention attention_of(struct model *model, const struct layer_
                                  .scale = model->attention_scale,
                                  .q = a->q,
                                  .kv = a->kv,
-                                 .k_rope = a->low + s->q_lora + s->kv_lora,
+                                 .k_rope = model_real_at(model, a->low, s->q_lora + s->kv_lora),
                                  .k_rope_stride = s->low,
                                  .out = a->mixed,
                                  .lse = a->lse};
@@ -70,7 +70,7 @@ static void norm_input(struct model *model, size_t layer, const op_real *stream_
     struct layer_activations *a = &model->layers[layer];
     model->ops->rmsnorm(model->context, a->input_normed, a->input_rstd, delta ? a->input : NULL,
                         delta ? stream_from : a->input, model->sizes.hidden, delta,
-                        model_weight(model, model->weights.layers[layer].input_norm), model_tokens(model),
+                        model_norm(model, model->weights.layers[layer].input_norm), model_tokens(model),
                         model->sizes.hidden, model->config.rms_norm_eps);
 }
 
@@ -83,10 +83,10 @@ static void norm_latents(struct model *model, size_t layer)
     struct layer_activations *a = &model->layers[layer];
     size_t n = model_tokens(model);
     if (s->q_lora)
-        ops->rmsnorm(context, a->q_latent, a->q_rstd, NULL, a->low, s->low, NULL, model_weight(model, w->q_norm), n,
+        ops->rmsnorm(context, a->q_latent, a->q_rstd, NULL, a->low, s->low, NULL, model_norm(model, w->q_norm), n,
                      s->q_lora, latent_epsilon);
-    ops->rmsnorm(context, a->kv_latent, a->kv_rstd, NULL, a->low + s->q_lora, s->low, NULL,
-                 model_weight(model, w->kv_norm), n, s->kv_lora, latent_epsilon);
+    ops->rmsnorm(context, a->kv_latent, a->kv_rstd, NULL, model_real_at(model, a->low, s->q_lora), s->low, NULL,
+                 model_norm(model, w->kv_norm), n, s->kv_lora, latent_epsilon);
 }
 
 /* To rotated queries, keys and values. */
@@ -124,7 +124,7 @@ static void query_backward(struct model *model, const struct layer_weights *w, c
     model_linear_input_gradient(model, r->dq_latent, r->dq, w->q, s->q_lora, s->heads * s->key, false);
     model_linear_weight_gradient(model, w->q, r->dq, a->q_latent, s->q_lora, s->heads * s->key);
     model->ops->rmsnorm_backward(model->context, r->dlow, s->low, false, model_gradient(model, w->q_norm), r->dq_latent,
-                                 a->low, s->low, a->q_rstd, model_weight(model, w->q_norm), model_tokens(model),
+                                 a->low, s->low, a->q_rstd, model_norm(model, w->q_norm), model_tokens(model),
                                  s->q_lora);
 }
 
@@ -151,7 +151,7 @@ void block_attention_backward(struct model *model, size_t layer)
     attention.dout = r->dmixed;
     attention.dq = r->dq;
     attention.dkv = r->dkv;
-    attention.dk_rope = r->dlow + s->q_lora + s->kv_lora;
+    attention.dk_rope = model_real_at(model, r->dlow, s->q_lora + s->kv_lora);
     attention.dk_rope_stride = s->low;
     ops->attention_backward(context, &attention);
     rotate_queries(model, r->dq, true);
@@ -159,8 +159,9 @@ void block_attention_backward(struct model *model, size_t layer)
 
     model_linear_input_gradient(model, r->dkv_latent, r->dkv, w->kv_b, s->kv_lora, kv_width, false);
     model_linear_weight_gradient(model, w->kv_b, r->dkv, a->kv_latent, s->kv_lora, kv_width);
-    ops->rmsnorm_backward(context, r->dlow + s->q_lora, s->low, false, model_gradient(model, w->kv_norm), r->dkv_latent,
-                          a->low + s->q_lora, s->low, a->kv_rstd, model_weight(model, w->kv_norm), n, s->kv_lora);
+    ops->rmsnorm_backward(context, model_real_at(model, r->dlow, s->q_lora), s->low, false,
+                          model_gradient(model, w->kv_norm), r->dkv_latent, model_real_at(model, a->low, s->q_lora),
+                          s->low, a->kv_rstd, model_norm(model, w->kv_norm), n, s->kv_lora);
     if (s->q_lora)
         query_backward(model, w, a);
     model_linear_input_gradient(model, r->dnormed, r->dlow, w->attention_in, s->hidden, s->low, false);
@@ -170,5 +171,5 @@ void block_attention_backward(struct model *model, size_t layer)
         model_linear_weight_gradient(model, w->q, r->dq, a->input_normed, s->hidden, s->heads * s->key);
     }
     ops->rmsnorm_backward(context, r->dstream, s->hidden, true, model_gradient(model, w->input_norm), r->dnormed,
-                          a->input, s->hidden, a->input_rstd, model_weight(model, w->input_norm), n, s->hidden);
+                          a->input, s->hidden, a->input_rstd, model_norm(model, w->input_norm), n, s->hidden);
 }

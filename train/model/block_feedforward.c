@@ -111,7 +111,7 @@ static q_status experts_forward(struct model *model, size_t layer, bool count)
     const struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), slots = n * s->top_k;
 
-    model_linear(model, r->route_logits, a->middle_normed, w->router, s->hidden, s->experts);
+    model_router_linear(model, r->route_logits, a->middle_normed, w->router);
     struct op_router router = router_of(model, layer);
     router.counts = count ? model->counts + (layer - s->dense_layers) * s->experts : NULL;
     ops->router(context, &router);
@@ -125,7 +125,7 @@ static q_status experts_forward(struct model *model, size_t layer, bool count)
                              .choice = model->sharing ? a->choice : NULL};
     ops->route(context, &route);
     Q_TRY(expert_rows_plan(model, layer));
-    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, s->hidden);
+    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, s->hidden * ops->real_bytes);
     Q_TRY(expert_rows_there(model, layer, r->slot_input, r->row_input));
     experts_linear(model, layer, a->slot_gate_up, r->row_input, w->experts_gate_up, s->hidden, 2 * s->expert_inner);
     ops->swiglu(context, a->slot_inner, a->slot_gate_up, expert_rows_of(model, layer).count, s->expert_inner);
@@ -142,7 +142,7 @@ static void norm_middle(struct model *model, size_t layer, const op_real *delta)
     struct layer_activations *a = &model->layers[layer];
     model->ops->rmsnorm(model->context, a->middle_normed, a->middle_rstd, delta ? a->middle : NULL,
                         delta ? a->input : a->middle, model->sizes.hidden, delta,
-                        model_weight(model, model->weights.layers[layer].post_norm), model_tokens(model),
+                        model_norm(model, model->weights.layers[layer].post_norm), model_tokens(model),
                         model->sizes.hidden, model->config.rms_norm_eps);
 }
 
@@ -209,14 +209,14 @@ static q_status slots_backward(struct model *model, size_t layer)
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model), slots = n * s->top_k, hidden = s->hidden, inner = s->expert_inner;
 
-    ops->gather(context, r->slot_rows, r->dstream, a->source, slots, hidden);
+    ops->gather(context, r->slot_rows, r->dstream, a->source, slots, hidden * ops->real_bytes);
     Q_TRY(expert_rows_there(model, layer, r->slot_rows, r->row_output));
     experts_input_gradient(model, layer, r->dslot_inner, r->row_output, w->experts_down, inner, hidden);
     Q_TRY(expert_rows_weigh_backward(model, layer));
     experts_weight_gradient(model, layer, w->experts_down, r->row_output, a->slot_inner, inner, hidden);
     ops->swiglu_backward(context, r->dslot_gate_up, r->dslot_inner, a->slot_gate_up, expert_rows_of(model, layer).count,
                          inner);
-    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, hidden);
+    ops->gather(context, r->slot_input, a->middle_normed, a->source, slots, hidden * ops->real_bytes);
     Q_TRY(expert_rows_there(model, layer, r->slot_input, r->row_input));
     experts_weight_gradient(model, layer, w->experts_gate_up, r->dslot_gate_up, r->row_input, hidden, 2 * inner);
     experts_input_gradient(model, layer, r->row_output, r->dslot_gate_up, w->experts_gate_up, hidden, 2 * inner);
@@ -229,7 +229,6 @@ static q_status slots_backward(struct model *model, size_t layer)
 static q_status experts_backward(struct model *model, size_t layer, const struct model_scale *scale,
                                  double *balance_loss)
 {
-    const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
     const struct layer_activations *a = &model->layers[layer];
     struct scratch *r = &model->scratch;
@@ -243,8 +242,7 @@ static q_status experts_backward(struct model *model, size_t layer, const struct
         router.dscores = r->dscores;
     }
     model->ops->router_backward(model->context, &router);
-    model_linear_input_gradient(model, r->dnormed, r->droute_logits, w->router, s->hidden, s->experts, true);
-    model_linear_weight_gradient(model, w->router, r->droute_logits, a->middle_normed, s->hidden, s->experts);
+    model_router_gradients(model, r->dnormed, r->droute_logits, a->middle_normed, w->router);
     return Q_OK;
 }
 
@@ -263,11 +261,11 @@ q_status block_feedforward_backward(struct model *model, size_t layer, const str
     if (dense || s->shared_inner)
         swiglu_backward(model, w, a, dense ? s->dense_inner : s->shared_inner);
     else
-        model->ops->zero(model->context, r->dnormed, n * s->hidden * sizeof(*r->dnormed));
+        model->ops->zero(model->context, r->dnormed, n * s->hidden * model->ops->real_bytes);
     if (!dense)
         Q_TRY(experts_backward(model, layer, scale, balance_loss));
     model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, true, model_gradient(model, w->post_norm),
-                                 r->dnormed, a->middle, s->hidden, a->middle_rstd, model_weight(model, w->post_norm), n,
+                                 r->dnormed, a->middle, s->hidden, a->middle_rstd, model_norm(model, w->post_norm), n,
                                  s->hidden);
     return Q_OK;
 }

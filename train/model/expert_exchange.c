@@ -27,7 +27,7 @@ static q_status reserve(struct expert_exchange *x, size_t rows)
     x->ops->memory_release(x->context, x->room);
     x->room = NULL;
     x->room_rows = 0;
-    Q_TRY(x->ops->memory_create(x->context, expert_exchange_bytes(x->width, rows), &x->room));
+    Q_TRY(x->ops->memory_create(x->context, expert_exchange_bytes(x->ops, x->width, rows), &x->room));
     x->room_rows = rows;
     return Q_OK;
 }
@@ -76,9 +76,9 @@ void expert_exchange_release(struct expert_exchange *x)
     q_release(x);
 }
 
-size_t expert_exchange_bytes(size_t width, size_t rows)
+size_t expert_exchange_bytes(const struct op_table *ops, size_t width, size_t rows)
 {
-    return rows * width * sizeof(op_real);
+    return rows * width * ops->real_bytes;
 }
 
 size_t expert_plan_bytes(size_t rows)
@@ -198,66 +198,68 @@ q_status expert_plan_fill(struct expert_exchange *x, const int32_t *offsets, str
     return Q_OK;
 }
 
-/* The runs of slots and those of rows in the order of senders, by rank. */
-static void fill_pieces(const struct expert_exchange *x, const struct expert_plan *plan, op_real *slots, op_real *rows,
-                        size_t width, struct comm_piece *of_slots, struct comm_piece *of_rows)
+/* The runs of slots and those of rows in the order of senders, by rank; `size`: bytes of a row. */
+static void fill_pieces(const struct expert_exchange *x, const struct expert_plan *plan, char *slots, char *rows,
+                        size_t size, struct comm_piece *of_slots, struct comm_piece *of_rows)
 {
     for (unsigned r = 0; r < x->ranks; r++) {
         const size_t sent = (size_t)(plan->sent[r + 1] - plan->sent[r]),
                      received = (size_t)(plan->received[r + 1] - plan->received[r]);
-        of_slots[r] = (struct comm_piece){slots + (size_t)plan->sent[r] * width, sent * width * sizeof *slots};
-        of_rows[r] = (struct comm_piece){rows + (size_t)plan->received[r] * width, received * width * sizeof *rows};
+        of_slots[r] = (struct comm_piece){slots + (size_t)plan->sent[r] * size, sent * size};
+        of_rows[r] = (struct comm_piece){rows + (size_t)plan->received[r] * size, received * size};
     }
 }
 
-static op_real *unwritten(const op_real *sent) /* what is sent is not written */
+static char *unwritten(const void *sent) /* what is sent is not written */
 {
-    return (op_real *)(uintptr_t)sent;
+    return (char *)(uintptr_t)sent;
 }
 
-static q_status move_there(struct expert_exchange *x, const struct expert_plan *plan, const op_real *slots,
-                           op_real *rows, size_t width)
+static q_status move_there(struct expert_exchange *x, const struct expert_plan *plan, const void *slots, void *rows,
+                           size_t size)
 {
     struct comm_piece *send = x->pieces, *receive = send + x->ranks;
     Q_TRY(x->ops->synchronize(x->context));
-    fill_pieces(x, plan, unwritten(slots), rows, width, send, receive);
+    fill_pieces(x, plan, unwritten(slots), rows, size, send, receive);
     return comm_exchange(x->comm, send, receive);
 }
 
-static q_status move_back(struct expert_exchange *x, const struct expert_plan *plan, const op_real *rows,
-                          op_real *slots, size_t width)
+static q_status move_back(struct expert_exchange *x, const struct expert_plan *plan, const void *rows, void *slots,
+                          size_t size)
 {
     struct comm_piece *send = x->pieces, *receive = send + x->ranks;
     Q_TRY(x->ops->synchronize(x->context));
-    fill_pieces(x, plan, slots, unwritten(rows), width, receive, send);
+    fill_pieces(x, plan, slots, unwritten(rows), size, receive, send);
     return comm_exchange(x->comm, send, receive);
 }
 
 q_status expert_exchange_there(struct expert_exchange *x, const struct expert_plan *plan, const op_real *slots,
                                op_real *rows, size_t width)
 {
+    const size_t size = width * x->ops->real_bytes;
     q_check(width <= x->width);
-    Q_TRY(move_there(x, plan, slots, x->room, width));
-    x->ops->gather(x->context, rows, x->room, plan->to_sender, plan->rows, width);
+    Q_TRY(move_there(x, plan, slots, x->room, size));
+    x->ops->gather(x->context, rows, x->room, plan->to_sender, plan->rows, size);
     return Q_OK;
 }
 
 q_status expert_exchange_back(struct expert_exchange *x, const struct expert_plan *plan, const op_real *rows,
                               op_real *slots, size_t width)
 {
+    const size_t size = width * x->ops->real_bytes;
     q_check(width <= x->width);
-    x->ops->gather(x->context, x->room, rows, plan->to_expert, plan->rows, width);
-    return move_back(x, plan, x->room, slots, width);
+    x->ops->gather(x->context, x->room, rows, plan->to_expert, plan->rows, size);
+    return move_back(x, plan, x->room, slots, size);
 }
 
 q_status expert_exchange_numbers_there(struct expert_exchange *x, const struct expert_plan *plan, const op_acc *slots,
                                        op_acc *rows)
 {
-    return move_there(x, plan, slots, rows, 1);
+    return move_there(x, plan, slots, rows, sizeof *rows);
 }
 
 q_status expert_exchange_numbers_back(struct expert_exchange *x, const struct expert_plan *plan, const op_acc *rows,
                                       op_acc *slots)
 {
-    return move_back(x, plan, rows, slots, 1);
+    return move_back(x, plan, rows, slots, sizeof *slots);
 }

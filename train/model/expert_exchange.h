@@ -41,7 +41,7 @@ static inline size_t expert_rows_ahead(size_t rows)
     return rows + rows / 8;
 }
 /* Bytes that an exchange takes, and a plan of so many rows: what grows with them. */
-size_t expert_exchange_bytes(size_t width, size_t rows);
+size_t expert_exchange_bytes(const struct op_table *ops, size_t width, size_t rows);
 size_t expert_plan_bytes(size_t rows);
 
 /* A plan to start with, with room for so many rows; released by expert_plan_release. */

@@ -43,12 +43,28 @@ static size_t kept_width(const struct model *model)
 
 static size_t turns_width(const struct model *model)
 {
-    return 2 * model->sizes.hidden + (inner_again(model) ? 4 : 3) * model->sizes.expert_inner + 2;
+    return 2 * model->sizes.hidden + (inner_again(model) ? 4 : 3) * model->sizes.expert_inner;
 }
 
-static q_status take(const struct model *model, size_t elements, void *out)
+static size_t kept_bytes(const struct model *model, size_t rows)
 {
-    return model->ops->memory_create(model->context, Q_MAX(elements, (size_t)1) * sizeof(op_real), out);
+    return rows * kept_width(model) * model->ops->real_bytes;
+}
+
+/* With two numbers for each row, the routing weights and their gradients. */
+static size_t turns_bytes(const struct model *model, size_t rows)
+{
+    return rows * (2 * sizeof(op_acc) + turns_width(model) * model->ops->real_bytes);
+}
+
+static q_status take(const struct model *model, size_t bytes, void *out)
+{
+    return model->ops->memory_create(model->context, Q_MAX(bytes, (size_t)1), out);
+}
+
+static op_real *real_at(const struct model *model, op_real *x, size_t elements)
+{
+    return op_real_at(model->ops, x, elements);
 }
 
 static void lay_out_kept(struct model *model, size_t layer)
@@ -56,7 +72,8 @@ static void lay_out_kept(struct model *model, size_t layer)
     struct layer_activations *a = &model->layers[layer];
     a->slot_gate_up = model->sharing->kept[layer];
     if (!inner_again(model))
-        a->slot_inner = a->slot_gate_up + model->sharing->kept_rows[layer] * 2 * model->sizes.expert_inner;
+        a->slot_inner =
+            real_at(model, a->slot_gate_up, model->sharing->kept_rows[layer] * 2 * model->sizes.expert_inner);
 }
 
 static void lay_out_turns(struct model *model)
@@ -64,15 +81,14 @@ static void lay_out_turns(struct model *model)
     struct expert_sharing *x = model->sharing;
     struct scratch *r = &model->scratch;
     const size_t rows = x->turns_rows, hidden = model->sizes.hidden, inner = model->sizes.expert_inner;
-    r->row_input = x->turns;
-    r->row_output = r->row_input + rows * hidden;
-    r->dslot_gate_up = r->row_output + rows * hidden;
-    r->dslot_inner = r->dslot_gate_up + rows * 2 * inner;
-    op_real *behind = r->dslot_inner + rows * inner;
-    for (size_t i = 0; i < layers_of(model) && inner_again(model); i++)
-        model->layers[i].slot_inner = behind;
-    x->row_weights = behind + (inner_again(model) ? rows * inner : 0);
+    x->row_weights = x->turns;
     x->row_dweights = x->row_weights + rows;
+    r->row_input = (op_real *)(void *)(x->row_dweights + rows);
+    r->row_output = real_at(model, r->row_input, rows * hidden);
+    r->dslot_gate_up = real_at(model, r->row_output, rows * hidden);
+    r->dslot_inner = real_at(model, r->dslot_gate_up, rows * 2 * inner);
+    for (size_t i = 0; i < layers_of(model) && inner_again(model); i++)
+        model->layers[i].slot_inner = real_at(model, r->dslot_inner, rows * inner);
 }
 
 /* What is there is given back first: nothing of it is wanted any more. */
@@ -81,7 +97,7 @@ static q_status reserve_kept(struct model *model, size_t layer, size_t rows)
     struct expert_sharing *x = model->sharing;
     model->ops->memory_release(model->context, x->kept[layer]);
     x->kept[layer] = NULL;
-    Q_TRY(take(model, rows * kept_width(model), &x->kept[layer]));
+    Q_TRY(take(model, kept_bytes(model, rows), &x->kept[layer]));
     x->kept_rows[layer] = rows;
     lay_out_kept(model, layer);
     return Q_OK;
@@ -92,7 +108,7 @@ static q_status reserve_turns(struct model *model, size_t rows)
     struct expert_sharing *x = model->sharing;
     model->ops->memory_release(model->context, x->turns);
     x->turns = NULL;
-    Q_TRY(take(model, rows * turns_width(model), &x->turns));
+    Q_TRY(take(model, turns_bytes(model, rows), &x->turns));
     x->turns_rows = rows;
     lay_out_turns(model);
     return Q_OK;
@@ -108,7 +124,7 @@ static q_status create_buffers(struct model *model)
     Q_TRY(q_arena_alloc(&model->arena, model->sizes.experts + 1, sizeof *x->offsets, &x->offsets));
     Q_TRY(expert_exchange_create(model->shape.experts, model->ops, model->context, model->sizes.experts,
                                  model->sizes.hidden, rows, &x->exchange));
-    Q_TRY(take(model, slots_of(model), &x->slot_weights));
+    Q_TRY(take(model, slots_of(model) * sizeof(op_acc), &x->slot_weights));
     Q_TRY(reserve_turns(model, rows));
     for (size_t i = 0; i < layers; i++) {
         if (model_is_dense(model, i))
@@ -150,8 +166,8 @@ size_t expert_sharing_bytes(const struct model *model)
         layers += !model_is_dense(model, i);
     if (model->shape.expert_ranks <= 1 || layers == 0)
         return 0;
-    return layers * (rows * kept_width(model) * sizeof(op_real) + expert_plan_bytes(rows)) +
-           (rows * turns_width(model) + slots) * sizeof(op_real) + expert_exchange_bytes(model->sizes.hidden, rows);
+    return layers * (kept_bytes(model, rows) + expert_plan_bytes(rows)) + turns_bytes(model, rows) +
+           slots * sizeof(op_acc) + expert_exchange_bytes(model->ops, model->sizes.hidden, rows);
 }
 
 static q_status make_room(struct model *model, size_t layer, size_t rows)
@@ -213,11 +229,11 @@ q_status expert_rows_weigh_backward(struct model *model, size_t layer)
     }
     /* Numbers come in the order of senders: to_expert is what `position` is to the slots of one choice each. */
     const struct expert_plan *plan = &x->plans[layer];
-    ops->gather(context, x->slot_weights, a->route_weights, a->choice, n * top_k, 1);
+    ops->gather(context, x->slot_weights, a->route_weights, a->choice, n * top_k, sizeof(op_acc));
     Q_TRY(expert_exchange_numbers_there(x->exchange, plan, x->slot_weights, x->row_weights));
     ops->combine_backward(context, x->row_dweights, r->dslot_inner, a->slot_inner, plan->to_expert, x->row_weights,
                           plan->rows, 1, inner);
     Q_TRY(expert_exchange_numbers_back(x->exchange, plan, x->row_dweights, x->slot_weights));
-    ops->gather(context, r->droute_weights, x->slot_weights, a->position, n * top_k, 1);
+    ops->gather(context, r->droute_weights, x->slot_weights, a->position, n * top_k, sizeof(op_acc));
     return Q_OK;
 }

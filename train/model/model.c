@@ -37,6 +37,12 @@ static q_status plan_memory(struct model *model)
     return Q_OK;
 }
 
+/* Products read a copy of the parameters, where op_real is not op_acc. */
+static bool has_copy(const struct model *model)
+{
+    return model->ops->real_bytes != sizeof(op_acc);
+}
+
 /* Everything in the backend's memory. */
 static q_status take_memory(struct model *model)
 {
@@ -47,6 +53,11 @@ static q_status take_memory(struct model *model)
     Q_TRY(ops->reserve(context, &limits));
     model->workspace_bytes = ops->workspace_bytes(context);
     Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->parameter_arena));
+    model->weight_arena = (op_real *)(void *)model->parameter_arena;
+    if (has_copy(model)) {
+        model->weight_arena = NULL;
+        Q_TRY(ops->memory_create(context, elements * ops->real_bytes, &model->weight_arena));
+    }
     if (model->shape.training)
         Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->gradient_arena));
     Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(op_acc), &model->biases));
@@ -68,7 +79,8 @@ static q_status take_memory(struct model *model)
 }
 
 /* About what a micro-batch's activations take, in floating point: within a factor of two of the plan. */
-static double rough_activations(const struct model_config *c, const struct model_shape *shape)
+static double rough_activations(const struct model_config *c, const struct op_table *ops,
+                                const struct model_shape *shape)
 {
     const double h = (double)c->hidden_size, heads = (double)c->num_attention_heads, k = (double)c->num_experts_per_tok;
     const double latents = (double)(c->q_lora_rank + c->kv_lora_rank + c->qk_rope_head_dim);
@@ -78,19 +90,21 @@ static double rough_activations(const struct model_config *c, const struct model
     const double inner = 3 * Q_MAX((double)c->intermediate_size, shared);
     const double experts = k * (2 * h + 3 * (double)c->moe_intermediate_size) + (double)c->n_routed_experts;
     const double blocks = shape->training ? (double)(c->num_hidden_layers + c->num_nextn_predict_layers) + 1 : 1;
-    return sizeof(op_real) * (double)shape->batch * (double)shape->sequence * blocks * (attention + inner + experts);
+    return (double)ops->real_bytes * (double)shape->batch * (double)shape->sequence * blocks *
+           (attention + inner + experts);
 }
 
-static q_status check_shape(const struct model_config *config, const struct model_shape *shape)
+static q_status check_shape(const struct model_config *config, const struct op_table *ops,
+                            const struct model_shape *shape)
 {
     Q_TRY(model_config_check(config));
     if (shape->batch == 0 || shape->sequence == 0 || shape->batch > 1U << 20 || shape->sequence > 1U << 24 ||
         shape->batch * shape->sequence > (size_t)INT32_MAX / Q_MAX(config->num_experts_per_tok, (uint64_t)1))
         return q_fail(Q_ERR_USAGE, "a micro-batch of %zu x %zu tokens is out of range", shape->batch, shape->sequence);
     char text[32];
-    if (rough_activations(config, shape) > 0x1p56) /* and so every sum of the plan fits */
+    if (rough_activations(config, ops, shape) > 0x1p56) /* and so every sum of the plan fits */
         return q_fail(Q_ERR_USAGE, "a micro-batch of %zu x %zu tokens is out of range: its activations take %s",
-                      shape->batch, shape->sequence, q_format_bytes(text, rough_activations(config, shape)));
+                      shape->batch, shape->sequence, q_format_bytes(text, rough_activations(config, ops, shape)));
     if (shape->sequence > config->max_position_embeddings)
         return q_fail(Q_ERR_USAGE,
                       "sequences of %zu tokens are longer than the model's 'max_position_embeddings', %llu",
@@ -107,7 +121,7 @@ static q_status check_shape(const struct model_config *config, const struct mode
 q_status model_begin(const struct model_config *config, const struct op_table *ops, struct op_context *context,
                      const struct model_shape *shape, struct model **out)
 {
-    Q_TRY(check_shape(config, shape));
+    Q_TRY(check_shape(config, ops, shape));
     struct model *model;
     Q_TRY(q_alloc_zero(1, sizeof(*model), &model));
     model->config = *config;
@@ -152,7 +166,8 @@ void model_release(struct model *model)
         return;
     expert_sharing_release(model);
     void *memory[] = {model->parameter_arena, model->gradient_arena, model->biases,
-                      model->counts,          model->rope_table,     model->activation_memory};
+                      model->counts,          model->rope_table,     model->activation_memory,
+                      has_copy(model) ? model->weight_arena : NULL};
     for (size_t i = 0; i < Q_COUNT_OF(memory); i++)
         model->ops->memory_release(model->context, memory[i]);
     q_release(model->host);
@@ -210,8 +225,8 @@ size_t model_shared_elements(const struct model *model)
 
 void model_memory(const struct model *model, size_t bytes[4])
 {
-    bytes[0] = model->weights.elements * sizeof(op_acc);
-    bytes[1] = model->shape.training ? bytes[0] : 0;
+    bytes[0] = model->weights.elements * (sizeof(op_acc) + (has_copy(model) ? model->ops->real_bytes : 0));
+    bytes[1] = model->shape.training ? model->weights.elements * sizeof(op_acc) : 0;
     bytes[2] = model->activation_bytes + expert_sharing_bytes(model);
     bytes[3] = model->workspace_bytes;
 }
@@ -236,6 +251,19 @@ static op_acc *place_of(const struct model *model, const struct model_parameter 
 {
     q_check(model_holds(model, parameter));
     return (parameter->kind == MODEL_BIAS ? model->biases : model->parameter_arena) + parameter->offset;
+}
+
+/* A shadow has no copy. */
+static void narrow(struct model *model, size_t first, size_t count)
+{
+    if (has_copy(model) && model->weight_arena)
+        model->ops->narrow(model->context, model_real_at(model, model->weight_arena, first),
+                           model->parameter_arena + first, count);
+}
+
+void model_narrow(struct model *model)
+{
+    narrow(model, 0, model->weights.elements);
 }
 
 /* Draws in pieces: a number depends on the parameter's name and its place alone. */
@@ -277,6 +305,7 @@ q_status model_init(struct model *model, uint64_t seed)
         else
             fill(model, p, p->kind == MODEL_NORM ? 1 : 0);
     }
+    model_narrow(model);
     return model->ops->synchronize(model->context);
 }
 
@@ -285,8 +314,11 @@ q_status model_put(struct model *model, const struct model_parameter *parameter,
     for (size_t i = 0; i < parameter->count; i++)
         if (!isfinite(values[i]))
             return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
-    if (model_holds(model, parameter))
-        model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));
+    if (!model_holds(model, parameter))
+        return Q_OK;
+    model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));
+    if (parameter->kind != MODEL_BIAS)
+        narrow(model, parameter->offset, parameter->count);
     return Q_OK;
 }
 

@@ -105,14 +105,16 @@ size_t model_largest_parameter(const struct model *model);
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
 size_t model_shared_elements(const struct model *model);
-/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}. Where ranks share experts the activations are those of a
+/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}; parameters with the copy that products read, where op_real
+ * is narrower. Where ranks share experts the activations are those of a
  * load that is even to an eighth; a rank that gets more rows takes more. */
 void model_memory(const struct model *model, size_t bytes[4]);
 
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
  * since they get no gradient. */
 q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
-/* One tensor in and out of the host (FP32, count elements). Q_ERR_INPUT where a value put is not finite; one that another rank holds is only looked at. */
+/* One tensor in and out of the host (FP32, whatever op_real is; count elements). Q_ERR_INPUT where a value put is not finite; one that another rank holds is
+ * only looked at. */
 q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
 void model_get(const struct model *model, const struct model_parameter *parameter, op_acc *values);
 void model_get_gradient(const struct model *model, const struct model_parameter *parameter,
@@ -171,6 +173,8 @@ void model_get_routing(const struct model *model, size_t router, int32_t *chosen
 
 /* For the optimizer: the arenas in the backend's memory. */
 op_acc *model_parameter_arena(struct model *model);
+/* To be called when something was written into the parameter arena: where op_real is narrower, products read a rounded copy. */
+void model_narrow(struct model *model);
 op_acc *model_gradient_arena(struct model *model);
 const struct op_table *model_ops(const struct model *model);
 struct op_context *model_context(const struct model *model);

@@ -117,9 +117,11 @@ struct model {
     size_t bias_elements; /* routers x experts */
 
     op_acc *parameter_arena, *gradient_arena; /* weights.elements each */
-    op_acc *biases;                           /* [routers, E] */
-    int64_t *counts;                          /* [routers, E] */
-    op_acc *rope_table;                       /* [T, rope] */
+    op_real *
+        weight_arena; /* of the same layout: the parameters, or their copy (model_narrow), where op_real is not op_acc */
+    op_acc *biases;   /* [routers, E] */
+    int64_t *counts;  /* [routers, E] */
+    op_acc *rope_table; /* [T, rope] */
     op_acc attention_scale;
     void *activation_memory;
     size_t activation_bytes, workspace_bytes;
@@ -200,7 +202,13 @@ static inline void model_enter_depth(struct model *model, size_t depth)
     model->sequence = model->length - depth;
 }
 
+/* What products and embeddings read of a matrix; and a norm's weight. */
 static inline const op_real *model_weight(const struct model *model, size_t offset)
+{
+    return op_real_at(model->ops, model->weight_arena, offset);
+}
+
+static inline const op_acc *model_norm(const struct model *model, size_t offset)
 {
     return model->parameter_arena + offset;
 }
@@ -210,11 +218,19 @@ static inline op_acc *model_gradient(const struct model *model, size_t offset)
     return model->gradient_arena + offset;
 }
 
+static inline op_real *model_real_at(const struct model *model, op_real *x, size_t elements)
+{
+    return op_real_at(model->ops, x, elements);
+}
+
 /* y[N, out] = x[N, in] W^T; its input's gradient; its weight's. Strides are the widths. */
 void model_linear(struct model *model, op_real *y, const op_real *x, size_t weight, size_t in, size_t out);
 void model_linear_input_gradient(struct model *model, op_real *dx, const op_real *dy, size_t weight, size_t in,
                                  size_t out, bool accumulate);
 void model_linear_weight_gradient(struct model *model, size_t weight, const op_real *dy, const op_real *x, size_t in,
                                   size_t out);
+/* The same of the router, whose logits and their gradient are op_acc; its input's gradient is added. */
+void model_router_linear(struct model *model, op_acc *logits, const op_real *x, size_t weight);
+void model_router_gradients(struct model *model, op_real *dx, const op_acc *dlogits, const op_real *x, size_t weight);
 
 #endif

@@ -84,12 +84,12 @@ static void norm_inputs(struct model *model, size_t depth)
 
     ops->embed(context, a->embedding, model_weight(model, model->weights.embedding), a->ids, n, hidden);
     ops->rmsnorm(context, a->embedding_normed, a->embedding_rstd, NULL, a->embedding, hidden, NULL,
-                 model_weight(model, w->embedding_norm), n, hidden, epsilon);
+                 model_norm(model, w->embedding_norm), n, hidden, epsilon);
     /* The depth before has one token more in each sequence, its last. */
     for (size_t b = 0; b < model->batch; b++)
-        ops->rmsnorm(context, a->hidden_normed + b * length * hidden, a->hidden_rstd + b * length, NULL,
-                     before->normed + b * (length + 1) * hidden, hidden, NULL, model_weight(model, w->hidden_norm),
-                     length, hidden, epsilon);
+        ops->rmsnorm(context, model_real_at(model, a->hidden_normed, b * length * hidden), a->hidden_rstd + b * length,
+                     NULL, model_real_at(model, before->normed, b * (length + 1) * hidden), hidden, NULL,
+                     model_norm(model, w->hidden_norm), length, hidden, epsilon);
 }
 
 void mtp_forward(struct model *model, size_t depth)
@@ -112,7 +112,7 @@ void mtp_backward_embedding(struct model *model, size_t depth)
     project_backward(model, depth, EMBEDDING, r->dnormed, a->embedding_normed);
     model->ops->rmsnorm_backward(model->context, r->dhead, hidden, false, model_gradient(model, w->embedding_norm),
                                  r->dnormed, a->embedding, hidden, a->embedding_rstd,
-                                 model_weight(model, w->embedding_norm), n, hidden);
+                                 model_norm(model, w->embedding_norm), n, hidden);
     model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dhead, a->ids, n,
                                hidden, model->sizes.vocabulary);
 }
@@ -125,8 +125,9 @@ void mtp_backward_hidden(struct model *model, size_t depth)
     size_t length = model->sequence, hidden = model->sizes.hidden;
     project_backward(model, depth, HIDDEN, r->dnormed, a->hidden_normed);
     for (size_t b = 0; b < model->batch; b++)
-        model->ops->rmsnorm_backward(model->context, r->dhead + b * (length + 1) * hidden, hidden, true,
-                                     model_gradient(model, w->hidden_norm), r->dnormed + b * length * hidden,
-                                     before->normed + b * (length + 1) * hidden, hidden, a->hidden_rstd + b * length,
-                                     model_weight(model, w->hidden_norm), length, hidden);
+        model->ops->rmsnorm_backward(model->context, model_real_at(model, r->dhead, b * (length + 1) * hidden), hidden,
+                                     true, model_gradient(model, w->hidden_norm),
+                                     model_real_at(model, r->dnormed, b * length * hidden),
+                                     model_real_at(model, before->normed, b * (length + 1) * hidden), hidden,
+                                     a->hidden_rstd + b * length, model_norm(model, w->hidden_norm), length, hidden);
 }

@@ -6,6 +6,7 @@ const char *const model_recompute_names[] = {"none", "norms", "projections", NUL
 struct plan {
     char *base; /* NULL: count */
     size_t used;
+    size_t real_bytes;
 };
 
 static void *take(struct plan *plan, size_t count, size_t size)
@@ -16,34 +17,35 @@ static void *take(struct plan *plan, size_t count, size_t size)
 }
 
 #define TAKE(member, count) ((member) = take(plan, (count), sizeof(*(member))))
+#define TAKE_REALS(member, count) ((member) = take(plan, (count), plan->real_bytes))
 
 /* What the forward leaves for the backward falls in two: what must be kept, and what can be made again from it cheaply ("again": norms, SwiGLU's
  * output, and what MLA's up-projections give). With recomputation the second kind is there once for all layers. */
 static void plan_attention_kept(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
-    TAKE(a->input, n * s->hidden);
-    TAKE(a->middle, n * s->hidden);
+    TAKE_REALS(a->input, n * s->hidden);
+    TAKE_REALS(a->middle, n * s->hidden);
     TAKE(a->input_rstd, n);
     TAKE(a->middle_rstd, n);
-    TAKE(a->low, n * s->low);
+    TAKE_REALS(a->low, n * s->low);
     TAKE(a->q_rstd, n);
     TAKE(a->kv_rstd, n);
-    TAKE(a->mixed, n * s->heads * s->v);
+    TAKE_REALS(a->mixed, n * s->heads * s->v);
     TAKE(a->lse, n * s->heads);
 }
 
 static void plan_projections(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
-    TAKE(a->q, n * s->heads * s->key);
-    TAKE(a->kv, n * s->heads * (s->nope + s->v));
+    TAKE_REALS(a->q, n * s->heads * s->key);
+    TAKE_REALS(a->kv, n * s->heads * (s->nope + s->v));
 }
 
 static void plan_attention_again(struct plan *plan, const struct model_sizes *s, size_t n, struct layer_activations *a)
 {
-    TAKE(a->input_normed, n * s->hidden);
-    TAKE(a->middle_normed, n * s->hidden);
-    TAKE(a->q_latent, n * s->q_lora);
-    TAKE(a->kv_latent, n * s->kv_lora);
+    TAKE_REALS(a->input_normed, n * s->hidden);
+    TAKE_REALS(a->middle_normed, n * s->hidden);
+    TAKE_REALS(a->q_latent, n * s->q_lora);
+    TAKE_REALS(a->kv_latent, n * s->kv_lora);
 }
 
 static size_t inner_of(const struct model_sizes *s, bool dense)
@@ -61,7 +63,7 @@ static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s
                                   struct layer_activations *a)
 {
     size_t slots = n * s->top_k;
-    TAKE(a->gate_up, n * 2 * inner_of(s, dense));
+    TAKE_REALS(a->gate_up, n * 2 * inner_of(s, dense));
     if (dense)
         return;
     TAKE(a->scores, n * s->experts);
@@ -71,14 +73,14 @@ static void plan_feedforward_kept(struct plan *plan, const struct model_sizes *s
     TAKE(a->source, slots);
     TAKE(a->position, slots);
     TAKE(a->choice, slots - planned_rows(s, slots));
-    TAKE(a->slot_gate_up, planned_rows(s, slots) * 2 * s->expert_inner);
+    TAKE_REALS(a->slot_gate_up, planned_rows(s, slots) * 2 * s->expert_inner);
 }
 
 static void plan_feedforward_again(struct plan *plan, const struct model_sizes *s, size_t n, size_t inner, size_t slots,
                                    struct layer_activations *a)
 {
-    TAKE(a->inner, n * inner);
-    TAKE(a->slot_inner, planned_rows(s, slots) * s->expert_inner);
+    TAKE_REALS(a->inner, n * inner);
+    TAKE_REALS(a->slot_inner, planned_rows(s, slots) * s->expert_inner);
 }
 
 /* Of any layer that the model has. */
@@ -92,25 +94,25 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
                           bool modules, struct scratch *w)
 {
     size_t inner = widest_inner(s, any_moe), slots = any_moe ? n * s->top_k : 0, rows = planned_rows(s, slots);
-    TAKE(w->dstream, n * s->hidden);
-    TAKE(w->dnormed, n * s->hidden);
+    TAKE_REALS(w->dstream, n * s->hidden);
+    TAKE_REALS(w->dnormed, n * s->hidden);
     w->dhead = w->dnormed;
     if (modules)
-        TAKE(w->dhead, n * s->hidden);
-    TAKE(w->dlow, n * s->low);
-    TAKE(w->dq_latent, n * s->q_lora);
-    TAKE(w->dkv_latent, n * s->kv_lora);
-    TAKE(w->dq, n * s->heads * s->key);
-    TAKE(w->dkv, n * s->heads * (s->nope + s->v));
-    TAKE(w->dmixed, n * s->heads * s->v);
-    TAKE(w->dgate_up, n * 2 * inner);
-    TAKE(w->dinner, n * inner);
+        TAKE_REALS(w->dhead, n * s->hidden);
+    TAKE_REALS(w->dlow, n * s->low);
+    TAKE_REALS(w->dq_latent, n * s->q_lora);
+    TAKE_REALS(w->dkv_latent, n * s->kv_lora);
+    TAKE_REALS(w->dq, n * s->heads * s->key);
+    TAKE_REALS(w->dkv, n * s->heads * (s->nope + s->v));
+    TAKE_REALS(w->dmixed, n * s->heads * s->v);
+    TAKE_REALS(w->dgate_up, n * 2 * inner);
+    TAKE_REALS(w->dinner, n * inner);
     if (rows == slots) {
-        TAKE(w->slot_input, slots * s->hidden);
+        TAKE_REALS(w->slot_input, slots * s->hidden);
         w->row_input = w->slot_input;
     }
-    TAKE(w->dslot_gate_up, rows * 2 * s->expert_inner);
-    TAKE(w->dslot_inner, rows * s->expert_inner);
+    TAKE_REALS(w->dslot_gate_up, rows * 2 * s->expert_inner);
+    TAKE_REALS(w->dslot_inner, rows * s->expert_inner);
     TAKE(w->droute_weights, slots);
     TAKE(w->droute_logits, any_moe ? n * s->experts : 0);
     TAKE(w->dscores, any_moe ? n * s->experts : 0);
@@ -123,8 +125,8 @@ static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n,
 {
     TAKE(a->targets, n);
     TAKE(a->losses, n);
-    TAKE(a->stream, n * s->hidden);
-    TAKE(a->normed, n * s->hidden);
+    TAKE_REALS(a->stream, n * s->hidden);
+    TAKE_REALS(a->normed, n * s->hidden);
     TAKE(a->rstd, n);
     if (!module) {
         TAKE(a->log_z, training ? n : 0);
@@ -137,9 +139,9 @@ static void plan_depth(struct plan *plan, const struct model_sizes *s, size_t n,
 
 static void plan_depth_again(struct plan *plan, const struct model_sizes *s, size_t n, struct depth_activations *a)
 {
-    TAKE(a->embedding, n * s->hidden);
-    TAKE(a->embedding_normed, n * s->hidden);
-    TAKE(a->hidden_normed, n * s->hidden);
+    TAKE_REALS(a->embedding, n * s->hidden);
+    TAKE_REALS(a->embedding_normed, n * s->hidden);
+    TAKE_REALS(a->hidden_normed, n * s->hidden);
 }
 
 /* The head's activations by depth. The first module has the longest sequences: with recomputation the others use its room. */
@@ -209,16 +211,16 @@ static void plan_shared_layers(struct plan *plan, struct model *model)
 
 size_t model_plan_activations(struct model *model, char *base)
 {
-    struct plan room = {.base = base}, *plan = &room;
+    struct plan room = {.base = base, .real_bytes = model->ops->real_bytes}, *plan = &room;
     const struct model_sizes *s = &model->sizes;
     size_t n = model->shape.batch * model->shape.sequence;
     size_t modules = model->shape.training ? s->modules : 0;
     bool any_moe = s->layers + modules > s->dense_layers && s->experts > 0;
     struct scratch *w = &model->scratch;
     TAKE(w->ids, n);
-    TAKE(w->delta, n * s->hidden);
+    TAKE_REALS(w->delta, n * s->hidden);
     TAKE(w->route_logits, any_moe ? n * s->experts : 0);
-    TAKE(w->slot_rows, any_moe ? n * s->top_k * s->hidden : 0);
+    TAKE_REALS(w->slot_rows, any_moe ? n * s->top_k * s->hidden : 0);
     w->slot_input = w->row_input = w->row_output = w->slot_rows; /* forward they are never needed at once */
     TAKE(w->logits, MODEL_LOGITS_ROWS * s->rows);
     plan_depths(plan, model, modules);

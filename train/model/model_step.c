@@ -29,7 +29,7 @@ static void norm_head(struct model *model, size_t depth, size_t last)
     const struct model_sizes *s = &model->sizes;
     struct depth_activations *a = &model->depths[depth];
     model->ops->rmsnorm(model->context, a->normed, a->rstd, a->stream, model->layers[last].middle, s->hidden,
-                        model->scratch.delta, model_weight(model, model->weights.norms[depth]), model_tokens(model),
+                        model->scratch.delta, model_norm(model, model->weights.norms[depth]), model_tokens(model),
                         s->hidden, model->config.rms_norm_eps);
 }
 
@@ -128,12 +128,13 @@ q_status model_logits(struct model *model, size_t first, size_t count, op_acc *l
                                     .m = Q_MIN((size_t)MODEL_LOGITS_ROWS, count - i),
                                     .n = s->vocabulary,
                                     .k = s->hidden,
-                                    .a = model->depths[0].normed + (first + i) * s->hidden,
+                                    .a = model_real_at(model, model->depths[0].normed, (first + i) * s->hidden),
                                     .a_stride = s->hidden,
                                     .b = model_weight(model, model->weights.head),
                                     .b_stride = s->hidden,
                                     .c = model->scratch.logits,
-                                    .c_stride = s->rows};
+                                    .c_stride = s->rows,
+                                    .wide = true};
         model->ops->matmul(model->context, &product);
         model->ops->copy_out(model->context, logits + i * s->rows, model->scratch.logits,
                              product.m * s->rows * sizeof(op_acc));
@@ -152,7 +153,7 @@ static void norm_head_backward(struct model *model, size_t depth)
     size_t hidden = model->sizes.hidden, weight = model->weights.norms[depth];
     const struct depth_activations *a = &model->depths[depth];
     model->ops->rmsnorm_backward(model->context, r->dstream, hidden, false, model_gradient(model, weight), r->dhead,
-                                 a->stream, hidden, a->rstd, model_weight(model, weight), model_tokens(model), hidden);
+                                 a->stream, hidden, a->rstd, model_norm(model, weight), model_tokens(model), hidden);
 }
 
 /* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */

@@ -29,9 +29,9 @@ static op_acc score(const struct op_attention *a, size_t n, size_t m, size_t h)
 {
     op_acc sum = 0;
     for (size_t i = 0; i < a->nope; i++)
-        sum += a->q[query_at(a, n, h) + i] * a->kv[key_at(a, m, h) + i];
+        sum += reals(a->q)[query_at(a, n, h) + i] * reals(a->kv)[key_at(a, m, h) + i];
     for (size_t i = 0; i < a->rope; i++)
-        sum += a->q[query_at(a, n, h) + a->nope + i] * a->k_rope[m * a->k_rope_stride + i];
+        sum += reals(a->q)[query_at(a, n, h) + a->nope + i] * reals(a->k_rope)[m * a->k_rope_stride + i];
     return sum * a->scale;
 }
 
@@ -42,15 +42,15 @@ static void attend(const struct op_attention *a, size_t b, size_t t, size_t h)
     for (size_t m = first; m <= n; m++)
         max = (op_acc)fmax((double)max, (double)score(a, n, m, h));
     for (size_t i = 0; i < a->v; i++)
-        a->out[out_at(a, n, h) + i] = 0;
+        reals_out(a->out)[out_at(a, n, h) + i] = 0;
     for (size_t m = first; m <= n; m++) {
         op_acc p = (op_acc)exp((double)(score(a, n, m, h) - max));
         sum += p;
         for (size_t i = 0; i < a->v; i++)
-            a->out[out_at(a, n, h) + i] += p * a->kv[value_at(a, m, h) + i];
+            reals_out(a->out)[out_at(a, n, h) + i] += p * reals(a->kv)[value_at(a, m, h) + i];
     }
     for (size_t i = 0; i < a->v; i++)
-        a->out[out_at(a, n, h) + i] /= sum;
+        reals_out(a->out)[out_at(a, n, h) + i] /= sum;
     a->lse[(b * a->heads + h) * a->sequence + t] = max + (op_acc)log((double)sum);
 }
 
@@ -67,24 +67,24 @@ static void attention(struct op_context *context, const struct op_attention *a)
 static void attend_backward(const struct op_attention *a, size_t b, size_t t, size_t h)
 {
     size_t first = b * a->sequence, n = first + t;
-    const op_real *dout = a->dout + out_at(a, n, h);
+    const real *dout = reals(a->dout) + out_at(a, n, h);
     op_acc inner = 0;
     for (size_t i = 0; i < a->v; i++)
-        inner += dout[i] * a->out[out_at(a, n, h) + i];
+        inner += dout[i] * reals_out(a->out)[out_at(a, n, h) + i];
     for (size_t m = first; m <= n; m++) {
         op_acc p = (op_acc)exp((double)(score(a, n, m, h) - a->lse[(b * a->heads + h) * a->sequence + t])), dp = 0;
         for (size_t i = 0; i < a->v; i++) {
-            dp += dout[i] * a->kv[value_at(a, m, h) + i];
-            a->dkv[value_at(a, m, h) + i] += p * dout[i];
+            dp += dout[i] * reals(a->kv)[value_at(a, m, h) + i];
+            reals_out(a->dkv)[value_at(a, m, h) + i] += p * dout[i];
         }
         op_acc ds = p * (dp - inner) * a->scale;
         for (size_t i = 0; i < a->nope; i++) {
-            a->dq[query_at(a, n, h) + i] += ds * a->kv[key_at(a, m, h) + i];
-            a->dkv[key_at(a, m, h) + i] += ds * a->q[query_at(a, n, h) + i];
+            reals_out(a->dq)[query_at(a, n, h) + i] += ds * reals(a->kv)[key_at(a, m, h) + i];
+            reals_out(a->dkv)[key_at(a, m, h) + i] += ds * reals(a->q)[query_at(a, n, h) + i];
         }
         for (size_t i = 0; i < a->rope; i++) {
-            a->dq[query_at(a, n, h) + a->nope + i] += ds * a->k_rope[m * a->k_rope_stride + i];
-            a->dk_rope[m * a->dk_rope_stride + i] += ds * a->q[query_at(a, n, h) + a->nope + i];
+            reals_out(a->dq)[query_at(a, n, h) + a->nope + i] += ds * reals(a->k_rope)[m * a->k_rope_stride + i];
+            reals_out(a->dk_rope)[m * a->dk_rope_stride + i] += ds * reals(a->q)[query_at(a, n, h) + a->nope + i];
         }
     }
 }
@@ -94,12 +94,12 @@ static void attention_backward(struct op_context *context, const struct op_atten
     (void)context;
     size_t tokens = a->batch * a->sequence;
     for (size_t i = 0; i < tokens * a->heads * (a->nope + a->rope); i++)
-        a->dq[i] = 0;
+        reals_out(a->dq)[i] = 0;
     for (size_t i = 0; i < tokens * a->heads * (a->nope + a->v); i++)
-        a->dkv[i] = 0;
+        reals_out(a->dkv)[i] = 0;
     for (size_t n = 0; n < tokens; n++)
         for (size_t i = 0; i < a->rope; i++)
-            a->dk_rope[n * a->dk_rope_stride + i] = 0;
+            reals_out(a->dk_rope)[n * a->dk_rope_stride + i] = 0;
     for (size_t b = 0; b < a->batch; b++)
         for (size_t h = 0; h < a->heads; h++)
             for (size_t t = 0; t < a->sequence; t++)

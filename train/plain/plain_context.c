@@ -92,7 +92,7 @@ void plain_context(struct op_table *table)
 
 void plain_table(struct op_table *table)
 {
-    *table = (struct op_table){.name = "plain"};
+    *table = (struct op_table){.name = "plain", .real_bytes = sizeof(real)};
     plain_context(table);
     plain_dense(table);
     plain_attention(table);

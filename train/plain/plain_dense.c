@@ -9,7 +9,7 @@ static void embed(struct op_context *context, op_real *out, const op_real *table
     (void)context;
     for (size_t i = 0; i < tokens; i++)
         for (size_t j = 0; j < hidden; j++)
-            out[i * hidden + j] = table[(size_t)ids[i] * hidden + j];
+            reals_out(out)[i * hidden + j] = reals(table)[(size_t)ids[i] * hidden + j];
 }
 
 static void embed_backward(struct op_context *context, op_acc *dtable, const op_real *dout, const int32_t *ids,
@@ -19,38 +19,38 @@ static void embed_backward(struct op_context *context, op_acc *dtable, const op_
     (void)vocabulary;
     for (size_t i = 0; i < tokens; i++)
         for (size_t j = 0; j < hidden; j++)
-            dtable[(size_t)ids[i] * hidden + j] += dout[i * hidden + j];
+            dtable[(size_t)ids[i] * hidden + j] += reals(dout)[i * hidden + j];
 }
 
 static void rmsnorm(struct op_context *context, op_real *out, op_acc *rstd, op_real *sum, const op_real *x,
-                    size_t x_stride, const op_real *delta, const op_real *weight, size_t rows, size_t width,
+                    size_t x_stride, const op_real *delta, const op_acc *weight, size_t rows, size_t width,
                     double epsilon)
 {
     (void)context;
     for (size_t row = 0; row < rows; row++) {
-        const op_real *in = x + row * x_stride;
+        const real *in = reals(x) + row * x_stride;
         if (delta) {
             for (size_t i = 0; i < width; i++)
-                sum[row * width + i] = in[i] + delta[row * width + i];
-            in = sum + row * width;
+                reals_out(sum)[row * width + i] = in[i] + reals(delta)[row * width + i];
+            in = reals(sum) + row * width;
         }
         double squares = 0;
         for (size_t i = 0; i < width; i++)
             squares += (double)in[i] * (double)in[i];
         rstd[row] = (op_acc)(1.0 / sqrt(squares / (double)width + epsilon));
         for (size_t i = 0; i < width; i++)
-            out[row * width + i] = in[i] * rstd[row] * weight[i];
+            reals_out(out)[row * width + i] = in[i] * rstd[row] * weight[i];
     }
 }
 
 /* out_i = x_i r w_i with r = (mean x^2 + eps)^-1/2, dr/dx_j = -r^3 x_j / width. */
 static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
                              op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
-                             const op_acc *rstd, const op_real *weight, size_t rows, size_t width)
+                             const op_acc *rstd, const op_acc *weight, size_t rows, size_t width)
 {
     (void)context;
     for (size_t row = 0; row < rows; row++) {
-        const op_real *in = x + row * x_stride, *d = dout + row * width;
+        const real *in = reals(x) + row * x_stride, *d = reals(dout) + row * width;
         op_acc r = rstd[row], along = 0;
         for (size_t i = 0; i < width; i++) {
             along += d[i] * weight[i] * in[i];
@@ -58,25 +58,26 @@ static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_
         }
         for (size_t i = 0; i < width; i++) {
             op_acc value = d[i] * weight[i] * r - in[i] * r * r * r * along / (op_acc)width;
-            op_real *to = dx + row * dx_stride + i;
+            real *to = reals_out(dx) + row * dx_stride + i;
             *to = accumulate ? *to + value : value;
         }
     }
 }
 
-/* Element (i, p) of A and (p, j) of B for each kind. */
+/* Element (i, p) of A and (p, j) of B for each kind. Wide or not is one here. */
 static void matmul(struct op_context *context, const struct op_matmul *p)
 {
     (void)context;
+    const real *left = p->a, *right = reals(p->b);
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < p->n; j++) {
             op_acc sum = 0;
             for (size_t k = 0; k < p->k; k++) {
-                op_acc a = p->kind == OP_TN ? p->a[k * p->a_stride + i] : p->a[i * p->a_stride + k];
-                op_acc b = p->kind == OP_NT ? p->b[j * p->b_stride + k] : p->b[k * p->b_stride + j];
+                op_acc a = p->kind == OP_TN ? left[k * p->a_stride + i] : left[i * p->a_stride + k];
+                op_acc b = p->kind == OP_NT ? right[j * p->b_stride + k] : right[k * p->b_stride + j];
                 sum += a * b;
             }
-            op_acc *c = p->c + i * p->c_stride + j;
+            op_acc *c = (op_acc *)p->c + i * p->c_stride + j;
             *c = p->accumulate ? *c + sum : sum;
         }
 }
@@ -86,15 +87,16 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
     for (size_t e = 0; e < p->experts; e++) {
         size_t first = (size_t)p->offsets[e], rows = (size_t)p->offsets[e + 1] - first;
         bool weights = p->kind == OP_TN;
+        const real *b = reals(p->b) + (weights ? first * p->n : e * p->expert_stride);
         struct op_matmul product = {.kind = p->kind,
                                     .m = weights ? p->m : rows,
                                     .n = p->n,
                                     .k = weights ? rows : p->k,
-                                    .a = p->a + first * (weights ? p->m : p->k),
+                                    .a = reals(p->a) + first * (weights ? p->m : p->k),
                                     .a_stride = weights ? p->m : p->k,
-                                    .b = weights ? p->b + first * p->n : p->b + e * p->expert_stride,
+                                    .b = (const op_real *)(const void *)b,
                                     .b_stride = p->kind == OP_NT ? p->k : p->n,
-                                    .c = weights ? p->c + e * p->expert_stride : p->c + first * p->n,
+                                    .c = (real *)p->c + (weights ? e * p->expert_stride : first * p->n),
                                     .c_stride = p->n,
                                     .accumulate = p->accumulate};
         matmul(context, &product);
@@ -107,7 +109,7 @@ static void rope(struct op_context *context, const struct op_rope *r)
     for (size_t row = 0; row < r->rows; row++)
         for (size_t g = 0; g < r->groups; g++)
             for (size_t i = 0; i < r->rope; i += 2) {
-                op_real *x = r->x + row * r->stride + g * r->group_stride + i;
+                real *x = reals_out(r->x) + row * r->stride + g * r->group_stride + i;
                 op_acc cosine = r->table[row % r->sequence * r->rope + i],
                        sine = r->table[row % r->sequence * r->rope + i + 1];
                 op_acc a = x[0], b = x[1];
@@ -127,8 +129,8 @@ static void swiglu(struct op_context *context, op_real *out, const op_real *gate
     (void)context;
     for (size_t row = 0; row < rows; row++)
         for (size_t i = 0; i < inner; i++) {
-            op_acc gate = gate_up[row * 2 * inner + i], up = gate_up[row * 2 * inner + inner + i];
-            out[row * inner + i] = gate * sigmoid(gate) * up;
+            op_acc gate = reals(gate_up)[row * 2 * inner + i], up = reals(gate_up)[row * 2 * inner + inner + i];
+            reals_out(out)[row * inner + i] = gate * sigmoid(gate) * up;
         }
 }
 
@@ -138,11 +140,11 @@ static void swiglu_backward(struct op_context *context, op_real *dgate_up, const
     (void)context;
     for (size_t row = 0; row < rows; row++)
         for (size_t i = 0; i < inner; i++) {
-            op_acc gate = gate_up[row * 2 * inner + i], up = gate_up[row * 2 * inner + inner + i],
-                   d = dout[row * inner + i];
+            op_acc gate = reals(gate_up)[row * 2 * inner + i], up = reals(gate_up)[row * 2 * inner + inner + i],
+                   d = reals(dout)[row * inner + i];
             op_acc s = sigmoid(gate);
-            dgate_up[row * 2 * inner + i] = d * up * (s + gate * s * (1 - s));
-            dgate_up[row * 2 * inner + inner + i] = d * gate * s;
+            reals_out(dgate_up)[row * 2 * inner + i] = d * up * (s + gate * s * (1 - s));
+            reals_out(dgate_up)[row * 2 * inner + inner + i] = d * gate * s;
         }
 }
 
@@ -151,7 +153,7 @@ static op_acc logit(const struct op_cross_entropy *l, size_t i, size_t v)
 {
     op_acc sum = 0;
     for (size_t j = 0; j < l->hidden; j++)
-        sum += l->x[i * l->hidden + j] * l->weight[v * l->hidden + j];
+        sum += reals(l->x)[i * l->hidden + j] * reals(l->weight)[v * l->hidden + j];
     return sum;
 }
 
@@ -160,7 +162,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
     (void)context;
     for (size_t i = 0; i < l->tokens; i++) {
         for (size_t j = 0; l->dx && j < l->hidden; j++)
-            l->dx[i * l->hidden + j] = 0;
+            reals_out(l->dx)[i * l->hidden + j] = 0;
         l->losses[i] = 0;
         if (l->log_z)
             l->log_z[i] = 0;
@@ -179,8 +181,8 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
             op_acc p = (op_acc)exp((double)(logit(l, i, v) - max)) / sum;
             op_acc d = p * factor - (v == (size_t)l->targets[i] ? 1 : 0);
             for (size_t j = 0; j < l->hidden; j++) {
-                l->dx[i * l->hidden + j] += l->grad_scale * d * l->weight[v * l->hidden + j];
-                l->dweight[v * l->hidden + j] += l->grad_scale * d * l->x[i * l->hidden + j];
+                reals_out(l->dx)[i * l->hidden + j] += l->grad_scale * d * reals(l->weight)[v * l->hidden + j];
+                l->dweight[v * l->hidden + j] += l->grad_scale * d * reals(l->x)[i * l->hidden + j];
             }
         }
     }

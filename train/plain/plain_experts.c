@@ -2,6 +2,7 @@
 #include "train/plain/plain_ops.h"
 
 #include <math.h>
+#include <string.h>
 
 /* How many of the values come before value i in falling order, the lower index first where two are equal. */
 static size_t rank_of(const op_acc *values, size_t count, size_t i)
@@ -163,13 +164,12 @@ static void route(struct op_context *context, const struct op_route *r)
     r->offsets[r->experts] = row;
 }
 
-static void gather(struct op_context *context, op_real *out, const op_real *x, const int32_t *source, size_t slots,
-                   size_t hidden)
+static void gather(struct op_context *context, void *out, const void *x, const int32_t *source, size_t slots,
+                   size_t row_bytes)
 {
     (void)context;
     for (size_t i = 0; i < slots; i++)
-        for (size_t j = 0; j < hidden; j++)
-            out[i * hidden + j] = x[(size_t)source[i] * hidden + j];
+        memcpy((char *)out + i * row_bytes, (const char *)x + (size_t)source[i] * row_bytes, row_bytes);
 }
 
 static void gather_backward(struct op_context *context, op_real *dx, const op_real *dout, const int32_t *position,
@@ -178,7 +178,7 @@ static void gather_backward(struct op_context *context, op_real *dx, const op_re
     (void)context;
     for (size_t slot = 0; slot < tokens * top_k; slot++)
         for (size_t j = 0; j < hidden; j++)
-            dx[slot / top_k * hidden + j] += dout[(size_t)position[slot] * hidden + j];
+            reals_out(dx)[slot / top_k * hidden + j] += reals(dout)[(size_t)position[slot] * hidden + j];
 }
 
 static void combine(struct op_context *context, op_real *out, const op_real *base, const op_real *y,
@@ -187,10 +187,10 @@ static void combine(struct op_context *context, op_real *out, const op_real *bas
     (void)context;
     for (size_t i = 0; i < tokens; i++)
         for (size_t j = 0; j < hidden; j++) {
-            op_acc sum = base ? base[i * hidden + j] : 0;
+            op_acc sum = base ? reals(base)[i * hidden + j] : 0;
             for (size_t k = 0; k < top_k; k++)
-                sum += weights[i * top_k + k] * y[(size_t)position[i * top_k + k] * hidden + j];
-            out[i * hidden + j] = sum;
+                sum += weights[i * top_k + k] * reals(y)[(size_t)position[i * top_k + k] * hidden + j];
+            reals_out(out)[i * hidden + j] = sum;
         }
 }
 
@@ -202,9 +202,9 @@ static void combine_backward(struct op_context *context, op_acc *dweights, op_re
         dweights[slot] = 0;
         for (size_t j = 0; j < width; j++) {
             size_t at = (size_t)position[slot] * width + j;
-            dweights[slot] += dinner[at] * inner[at];
-            dinner[at] *= weights[slot];
-            inner[at] *= weights[slot];
+            dweights[slot] += reals(dinner)[at] * reals(inner)[at];
+            reals_out(dinner)[at] *= weights[slot];
+            reals_out(inner)[at] *= weights[slot];
         }
     }
 }

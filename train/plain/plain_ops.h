@@ -5,6 +5,19 @@
 
 #include "train/ops.h"
 
+/* What op_real is here: the same as op_acc. */
+typedef OP_FLOAT real;
+
+static inline const real *reals(const op_real *x)
+{
+    return (const real *)(const void *)x;
+}
+
+static inline real *reals_out(op_real *x)
+{
+    return (real *)(void *)x;
+}
+
 /* The whole table; the context needs no pool. */
 void plain_table(struct op_table *table);
 

@@ -1,4 +1,4 @@
-/* sum_squares, adamw and average. */
+/* sum_squares, adamw, average and narrow. */
 #include "train/bfloat16.h"
 #include "train/plain/plain_ops.h"
 
@@ -49,9 +49,17 @@ static void average(struct op_context *context, op_acc *mean, const op_acc *x, s
         mean[i] += (op_acc)(share * ((double)x[i] - (double)mean[i]));
 }
 
+static void narrow(struct op_context *context, op_real *out, const op_acc *x, size_t count)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++)
+        reals_out(out)[i] = x[i];
+}
+
 void plain_optimizer(struct op_table *table)
 {
     table->sum_squares = sum_squares;
     table->adamw = adamw;
     table->average = average;
+    table->narrow = narrow;
 }
