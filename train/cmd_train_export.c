@@ -100,7 +100,7 @@ q_status train_export(void *given, const char *const *arguments, size_t count)
     Q_TRY(model_config_read(arguments[0], &config));
     if (!options->mtp)
         config.num_nextn_predict_layers = 0;
-    Q_TRY(model_outline(&config, op_table_cpu(), &shape, 1, &outline));
+    Q_TRY(model_outline(&config, op_table_cpu(OP_FP32), &shape, 1, &outline));
     q_status status = export_model(options, arguments[0], type, outline);
     model_release(outline);
     return status;

@@ -24,7 +24,7 @@ struct rig {
 
 static void rig_create(struct rig *rig, const struct optimizer_settings *settings)
 {
-    const struct op_table *ops = op_table_cpu();
+    const struct op_table *ops = op_table_cpu(OP_FP32);
     const struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     const struct model_config small = small_model(32);
     assert_ok(q_pool_create(2, &rig->pool));
@@ -40,7 +40,7 @@ static void rig_release(struct rig *rig)
 {
     optimizer_release(rig->optimizer);
     model_release(rig->model);
-    op_table_cpu()->release(rig->context);
+    op_table_cpu(OP_FP32)->release(rig->context);
     q_pool_release(rig->pool);
 }
 
