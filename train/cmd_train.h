@@ -35,7 +35,7 @@ q_status train_verify(void *options, const char *const *arguments, size_t count)
 
 struct train_bench_options {
     struct q_common common;
-    const char *model, *recompute;
+    const char *model, *recompute, *precision;
     uint64_t batch, sequence, steps;
     bool by_operation;
 };

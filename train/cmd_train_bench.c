@@ -22,6 +22,8 @@ const struct q_option train_bench_table[] = {
      "steps to time, behind one that is not (5)"},
     {"recompute", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, recompute), "WHAT",
      "none, norms or projections, as train.recompute (none)"},
+    {"precision", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, precision), "WHAT",
+     "fp32 or bf16, as train.precision (fp32)"},
     {"by-operation", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, by_operation), NULL,
      "also where the time goes, beside the measured peak of the matrix product"},
     {0}};
@@ -29,7 +31,7 @@ const struct q_option train_bench_table[] = {
 struct bench {
     struct q_arena arena;
     struct q_pool *pool;
-    const struct op_table *ops;
+    const struct op_table *table, *ops; /* ops: the table, or what times it */
     struct op_context *context;
     struct model *model;
     struct optimizer *optimizer;
@@ -64,6 +66,16 @@ static q_status recompute_of(const char *name, enum model_recompute *out)
     return q_fail(Q_ERR_USAGE, "there is no --recompute '%s'; it is none, norms or projections", name);
 }
 
+static q_status table_of(const char *precision, const struct op_table **out)
+{
+    for (int i = 0; op_precision_names[i]; i++)
+        if (!precision || strcmp(precision, op_precision_names[i]) == 0) {
+            *out = op_table_cpu((enum op_precision)i);
+            return Q_OK;
+        }
+    return q_fail(Q_ERR_USAGE, "there is no --precision '%s'; it is fp32 or bf16", precision);
+}
+
 static q_status set_up(struct bench *bench, const struct train_bench_options *options)
 {
     struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
@@ -71,10 +83,9 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
         return q_fail(Q_ERR_USAGE, "which model? give --model NAME");
     Q_TRY(model_config_named(options->model, NULL, &bench->arena, &bench->config));
     bench->config.num_nextn_predict_layers = 0; /* docs/cli.md: what is compared with others' trainers */
-    bench->ops = op_table_cpu(OP_FP32);
-    Q_TRY(op_table_check(bench->ops));
-    if (options->by_operation)
-        bench->ops = op_timing_begin(bench->ops);
+    Q_TRY(table_of(options->precision, &bench->table));
+    Q_TRY(op_table_check(bench->table));
+    bench->ops = options->by_operation ? op_timing_begin(bench->table) : bench->table;
     Q_TRY(q_pool_create((unsigned)options->common.threads, &bench->pool));
     Q_TRY(bench->ops->create(bench->pool, &bench->context));
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
@@ -186,7 +197,7 @@ static q_status bench_in(struct bench *bench, const struct train_bench_options *
     Q_TRY(set_up(bench, options));
     Q_TRY(step(bench));
     if (options->by_operation)
-        (void)op_timing_begin(op_table_cpu(OP_FP32)); /* the first step does not count */
+        (void)op_timing_begin(bench->table); /* the first step does not count */
     const double started = q_seconds();
     for (uint64_t i = 0; i < result.steps; i++)
         Q_TRY(step(bench));
@@ -195,7 +206,7 @@ static q_status bench_in(struct bench *bench, const struct train_bench_options *
     result.flop_per_s = result.tokens_per_s * model_config_flop_per_token(&bench->config, bench->batch.sequence);
     if (options->by_operation) {
         result.row_count = op_timing_read(result.rows);
-        Q_TRY(op_peak(op_table_cpu(OP_FP32), bench->pool, 1.0, &result.peak));
+        Q_TRY(op_peak(bench->table, bench->pool, 1.0, &result.peak));
     }
     return print(bench, options, &result);
 }

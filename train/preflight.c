@@ -46,7 +46,7 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
     const uint64_t moment_bytes = settings->optimizer.moments == MOMENTS_BF16 ? sizeof(uint16_t) : sizeof(op_acc);
     const bool ema = settings->ema.decay > 0;
     uint64_t steps, tokens;
-    Q_TRY(model_outline(config, op_table_cpu(OP_FP32), &shape, threads, &outline));
+    Q_TRY(model_outline(config, op_table_cpu((enum op_precision)settings->precision), &shape, threads, &outline));
     model_memory(outline, bytes);
     const size_t shared = model_shared_elements(outline), experts = model_parameter_elements(outline) - shared;
     const uint64_t whole = plus(times(shared, sizeof(op_acc)), times(times(experts, expert_ranks), sizeof(op_acc)));

@@ -377,6 +377,16 @@ static const struct q_setting rows[] = {
      .meaning =
          "the sources' weights as a function of tokens: pieces, each up to where the next one begins; before the "
          "first one `inputs[].weight`. What a run has been shown cannot be changed any more"},
+    {.name = "precision",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = AT(precision),
+     .standard = "fp32",
+     .choices = op_precision_names,
+     .meaning =
+         "of activations and of the weights that products and embeddings read; sums, statistics, router, losses, "
+         "gradients of weights, optimizer and checkpoints are FP32 either way, so that a run may go on in the "
+         "other. bf16: half of the activations' memory; the processor's instructions for it are not used yet"},
     {.name = "recompute",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_OPERATIONAL,

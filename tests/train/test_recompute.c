@@ -61,7 +61,7 @@ static void check(const struct model_config *config, const struct op_table *ops)
 static void bits_are_the_same_and_memory_is_less(void **state)
 {
     (void)state;
-    static const char *const names[] = {"cpu-generic", "cpu-avx2", "cpu-avx512"};
+    static const char *const names[] = {"cpu-generic", "cpu-avx2", "cpu-avx512", "cpu-bf16"};
     for (size_t i = 0; i < Q_COUNT_OF(names); i++) {
         const struct op_table *ops;
         if (op_table_find(names[i], &ops) == Q_OK)
