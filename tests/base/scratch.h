@@ -8,6 +8,8 @@
  * bare. */
 int scratch_enter(void **state);
 int scratch_leave(void **state);
+/* The same in memory, where the machine has such a folder for us and TMPDIR names no other: for hundreds of writes with their fsyncs. */
+int scratch_enter_memory(void **state);
 
 /* The file holds exactly these bytes; not by publish.h, so no fsync and no fault. */
 void scratch_write(const char *path, const void *bytes, size_t count);
