@@ -368,6 +368,41 @@ static q_status read_state(const char *folder, struct model *model, struct optim
                    : Q_OK;
 }
 
+/* The newest checkpoint before `step` that is whole and of this run; NULL where there is none. What fails here is not what is to be told. */
+static const char *find_earlier(const char *run_folder, uint64_t step, q_hash run, struct q_arena *arena)
+{
+    const char *checkpoints, **names, *path;
+    size_t count;
+    uint64_t at;
+    if (q_fs_join(arena, run_folder, "checkpoints", &checkpoints) || q_fs_list(checkpoints, arena, &names, &count))
+        return NULL;
+    for (size_t i = count; i-- > 0;) { /* by bytes: of steps below 10^8 the newest comes last */
+        struct train_position position;
+        q_hash seen;
+        if (!checkpoint_step_of(names[i], &at) || at >= step || q_fs_join(arena, checkpoints, names[i], &path))
+            continue;
+        if (checkpoint_verify(path, &position, &seen) == Q_OK && q_hash_equal(seen, run))
+            return names[i];
+    }
+    return NULL;
+}
+
+/* Appends to the text of a failure to read the checkpoint of this step: the one before it, and how to go on from it. Returns `status`. */
+static q_status offer_earlier(q_status status, const char *run_folder, uint64_t step, q_hash run)
+{
+    struct q_arena arena = {0};
+    struct q_error told;
+    q_error_take(&told, status);
+    const char *earlier = find_earlier(run_folder, step, run, &arena);
+    if (earlier)
+        status = q_fail(status, "%s; '%s' before it is whole: write that name into '%s/latest' to go on from there",
+                        told.text, earlier, run_folder);
+    else
+        status = q_fail(status, "%s; no checkpoint before it is whole, so train anew in another folder", told.text);
+    q_arena_release(&arena);
+    return status;
+}
+
 static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,
                         q_hash run, struct train_position *position, struct guard_window *window)
 {
@@ -383,7 +418,7 @@ static q_status read_in(struct q_arena *arena, const char *run_folder, struct mo
         status = read_state(folder, model, optimizer, position, &facts);
     if (status != Q_ERR_INPUT || !checkpoint_step_of(q_fs_base_name(folder), &step))
         return status;
-    return checkpoint_offer_earlier(status, run_folder, step, run);
+    return offer_earlier(status, run_folder, step, run);
 }
 
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,

@@ -1,7 +1,6 @@
 #include "train/checkpoint_damage.h"
 
 #include "base/fs.h"
-#include "train/checkpoint.h"
 #include "train/safetensors.h"
 
 #include <inttypes.h>
@@ -89,38 +88,4 @@ q_status checkpoint_check_file(const char *folder, const json_t *entry, struct q
     if (seen_bytes != bytes || !q_hash_equal(seen_hash, hash))
         return tell_damage(path, tensors);
     return Q_OK;
-}
-
-/* The newest checkpoint before `step` that is whole and of this run; NULL where there is none. What fails here is not what is to be told. */
-static const char *find_earlier(const char *run_folder, uint64_t step, q_hash run, struct q_arena *arena)
-{
-    const char *checkpoints, **names, *path;
-    size_t count;
-    uint64_t at;
-    if (q_fs_join(arena, run_folder, "checkpoints", &checkpoints) || q_fs_list(checkpoints, arena, &names, &count))
-        return NULL;
-    for (size_t i = count; i-- > 0;) { /* by bytes: of steps below 10^8 the newest comes last */
-        struct train_position position;
-        q_hash seen;
-        if (!checkpoint_step_of(names[i], &at) || at >= step || q_fs_join(arena, checkpoints, names[i], &path))
-            continue;
-        if (checkpoint_verify(path, &position, &seen) == Q_OK && q_hash_equal(seen, run))
-            return names[i];
-    }
-    return NULL;
-}
-
-q_status checkpoint_offer_earlier(q_status status, const char *run_folder, uint64_t step, q_hash run)
-{
-    struct q_arena arena = {0};
-    struct q_error told;
-    q_error_take(&told, status);
-    const char *earlier = find_earlier(run_folder, step, run, &arena);
-    if (earlier)
-        status = q_fail(status, "%s; '%s' before it is whole: write that name into '%s/latest' to go on from there",
-                        told.text, earlier, run_folder);
-    else
-        status = q_fail(status, "%s; no checkpoint before it is whole, so train anew in another folder", told.text);
-    q_arena_release(&arena);
-    return status;
 }

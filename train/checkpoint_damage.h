@@ -1,4 +1,4 @@
-/* Damage to a checkpoint, told by the names of tensors; and the checkpoint that a run can go on from instead. For checkpoint.c. */
+/* Damage to a checkpoint's files, told by the names of tensors. For checkpoint.c. */
 #ifndef QUERN_TRAIN_CHECKPOINT_DAMAGE_H
 #define QUERN_TRAIN_CHECKPOINT_DAMAGE_H
 
@@ -11,9 +11,5 @@ q_status checkpoint_tensors_json(const struct model_file_tensors *tensors, json_
 
 /* One entry of trainer.json's list of files: there, of its size, and of its hash. Q_ERR_INPUT says which tensor was damaged, or is missing. */
 q_status checkpoint_check_file(const char *folder, const json_t *entry, struct q_arena *arena) Q_MUST_USE;
-
-/* Appends to the text of a failure to read the checkpoint of this step: the newest one before it that is whole and of this run, and how to
- * go on from it. Returns `status`. */
-q_status checkpoint_offer_earlier(q_status status, const char *run_folder, uint64_t step, q_hash run) Q_MUST_USE;
 
 #endif

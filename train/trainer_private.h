@@ -1,4 +1,5 @@
-/* Inside the trainer: the run as trainer.c makes it and goes on with it, and trainer_step.c takes its steps. For these two files only. */
+/* Inside the trainer: the run as trainer.c makes it and goes on with it, trainer_step.c takes its steps, and trainer_place.c writes down where it stands. For
+ * these three files only. */
 #ifndef QUERN_TRAIN_TRAINER_PRIVATE_H
 #define QUERN_TRAIN_TRAINER_PRIVATE_H
 
@@ -55,23 +56,34 @@ struct trainer {
     double *step_losses;         /* [steps_total - first.step]: all that this process takes */
 };
 
-/* --- trainer.c -------------------------------------------------------------------------------------------------------------------- */
+/* --- trainer_place.c: where the run stands, outside of this process ------------------------------------------------------------------ */
 
-/* A failure of one rank is one of all, told alike; and what rank 0 says, on all of them. */
+/* A failure of one rank is one of all, told alike. */
 q_status trainer_agree(const struct trainer *trainer, q_status status) Q_MUST_USE;
-q_status trainer_follow(const struct trainer *trainer, bool *what) Q_MUST_USE;
 
 /* {"step", "samples", "tokens"}: a place, for the journal; new reference. */
 q_status trainer_place_json(const struct train_position *at, json_t **out) Q_MUST_USE;
 /* All lines of the journal go through here: those of the rank that leads are written. Takes the fields. */
 q_status trainer_journal_line(struct trainer *trainer, const char *event, json_t *fields) Q_MUST_USE;
+/* A line with the present place; with the hashes of the state there. */
+q_status trainer_note(struct trainer *trainer, const char *event) Q_MUST_USE;
+q_status trainer_note_hashes(struct trainer *trainer) Q_MUST_USE;
 
-/* To the newest checkpoint, or to the beginning; then the watch anew, which cuts off what is written of the steps behind. */
-q_status trainer_read_latest(struct trainer *trainer) Q_MUST_USE;
-q_status trainer_begin_fresh(struct trainer *trainer) Q_MUST_USE;
+/* Fresh parameters by the seed, or the latest checkpoint of this run; opens the journal and says so there. */
+q_status trainer_begin(struct trainer *trainer) Q_MUST_USE;
+/* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
+q_status trainer_go_back(struct trainer *trainer) Q_MUST_USE;
+/* The watch anew: what is written of the steps behind the present place is cut off. */
 q_status trainer_create_watch(struct trainer *trainer) Q_MUST_USE;
-/* What became of a checkpoint under way, into the journal; with `wait` it waits for its end. */
+
+/* The thread that writes checkpoints and the copy it writes them from, on the rank that leads and where the memory is there. */
+q_status trainer_create_writer(struct trainer *trainer) Q_MUST_USE;
+/* Begins to save the present place; the step before which it is done collects it. */
+q_status trainer_save(struct trainer *trainer) Q_MUST_USE;
+/* What became of a checkpoint under way: only what is known to be whole goes into the journal. With `wait` none is under way behind it. */
 q_status trainer_collect_checkpoint(struct trainer *trainer, bool wait) Q_MUST_USE;
+/* Saves the present place and has it saved behind Q_OK: at the end and on a stop. Over ranks the moments come together in the writer's copy. */
+q_status trainer_save_now(struct trainer *trainer) Q_MUST_USE;
 
 /* --- trainer_step.c --------------------------------------------------------------------------------------------------------------- */
 

@@ -137,7 +137,6 @@ static q_status sum_ranks(struct trainer *trainer, struct step_result *result)
     return Q_OK;
 }
 
-/* One attempt at the step that the run stands before: gradients and counts are there, parameters, moments and biases are as before. */
 q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_point *point, unsigned attempt,
                               struct step_result *result)
 {
@@ -223,20 +222,6 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
     return skips_add(&trainer->skips, from, to);
 }
 
-/* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
-static q_status go_back(struct trainer *trainer)
-{
-    bool found = false;
-    q_status status = trainer_collect_checkpoint(trainer, true);
-    if (!status && trainer->leads)
-        status = checkpoint_find(trainer->setup.run_folder, &found);
-    Q_TRY(trainer_agree(trainer, status));
-    Q_TRY(trainer_follow(trainer, &found));
-    Q_TRY(trainer_agree(trainer, found ? trainer_read_latest(trainer) : trainer_begin_fresh(trainer)));
-    q_check(trainer->position.step >= trainer->first.step);
-    return trainer_create_watch(trainer);
-}
-
 /* The step came out wrong twice: what the recipe says. Behind Q_OK the run stands at a place to go on from. */
 static q_status follow_rule(struct trainer *trainer, const char *reason, const struct step_result *result)
 {
@@ -254,14 +239,13 @@ static q_status follow_rule(struct trainer *trainer, const char *reason, const s
                       " times already; look at the run, then raise 'train.guard.skips_max' to go on",
                       reason, step, result->loss, result->norm, trainer->skips.decisions);
     if (guard->rule == GUARD_BACK)
-        Q_TRY(go_back(trainer));
+        Q_TRY(trainer_go_back(trainer));
     q_log_warning("%s at step %" PRIu64 ", twice: samples %" PRIu64 " to %" PRIu64
                   " are skipped, the run goes on at step %" PRIu64,
                   reason, step, trainer->position.samples, result->samples, trainer->position.step + 1);
     return skip(trainer, rules[guard->rule], reason, result->samples);
 }
 
-/* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now. */
 q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,
                          bool *taken)
 {
