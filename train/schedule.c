@@ -62,19 +62,27 @@ struct schedule_point schedule_at(const struct train_settings *settings, uint64_
     return point;
 }
 
+/* Where the ramp's steps of `batch` sequences end. */
+static uint64_t batch_until(const struct train_settings *settings, uint64_t batch)
+{
+    const uint64_t grown = settings->batch.sequences - settings->batch.from, ramp = settings->batch.ramp;
+    const uint64_t above = batch - settings->batch.from + 1; /* reached where grown * tokens / ramp is */
+    if (above > grown)
+        return ramp;
+    return (uint64_t)(((unsigned __int128)above * ramp + grown - 1) / grown);
+}
+
 void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t from,
                      uint64_t *out_steps, uint64_t *out_tokens)
 {
     uint64_t steps = 0, tokens = from;
-    while (tokens < settings->tokens && settings->batch.from > 0 && tokens < settings->batch.ramp) {
-        tokens += schedule_batch(settings, tokens) * sequence_tokens;
-        steps++;
-    }
-    if (tokens < settings->tokens) {
-        uint64_t step_tokens = settings->batch.sequences * sequence_tokens;
-        uint64_t rest = q_ceil_div(settings->tokens - tokens, step_tokens);
-        steps += rest;
-        tokens += rest * step_tokens;
+    while (tokens < settings->tokens) {
+        const bool grows = settings->batch.from > 0 && tokens < settings->batch.ramp;
+        const uint64_t batch = schedule_batch(settings, tokens), step_tokens = batch * sequence_tokens;
+        const uint64_t until = grows ? Q_MIN(batch_until(settings, batch), settings->tokens) : settings->tokens;
+        const uint64_t same = q_ceil_div(until - tokens, step_tokens);
+        steps += same;
+        tokens += same * step_tokens;
     }
     *out_steps = steps;
     *out_tokens = tokens - from;

@@ -28,7 +28,7 @@ double schedule_rate(const struct train_settings *settings, uint64_t step, uint6
 uint64_t schedule_batch(const struct train_settings *settings, uint64_t tokens);
 
 /* Steps and tokens that are still to come for a run that stands at `from` tokens (0: all of it): steps are taken until settings->tokens are reached. Counted
- * from where it stands, since what lies behind it may have been taken under another schedule. O(steps of the ramp). */
+ * from where it stands, since what lies behind it may have been taken under another schedule. O(sequences that the batch grows by). */
 void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t from,
                      uint64_t *out_steps, uint64_t *out_tokens);
 

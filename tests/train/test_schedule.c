@@ -135,8 +135,9 @@ static void test_length_is_that_of_the_steps(void **state)
     (void)state;
     const struct {
         uint64_t tokens, from, to, ramp;
-    } cases[] = {{1000, 0, 4, 0},     {1001, 0, 4, 0},    {1, 0, 4, 0},
-                 {99999, 2, 7, 5000}, {3000, 2, 7, 5000}, {5000, 1, 1, 5000}};
+    } cases[] = {{1000, 0, 4, 0},      {1001, 0, 4, 0},    {1, 0, 4, 0},        {99999, 2, 7, 5000},
+                 {3000, 2, 7, 5000},   {5000, 1, 1, 5000}, {9999, 3, 997, 700}, {7000, 1, 2, 6999},
+                 {100, 1, 3, 1000000}, {5003, 1, 40, 4999}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct train_settings run = {.tokens = cases[i].tokens};
         run.batch.sequences = cases[i].to;
@@ -151,6 +152,20 @@ static void test_length_is_that_of_the_steps(void **state)
             assert_int_equal(counted_tokens, tokens - from);
         }
     }
+}
+
+/* A ramp of more steps than could be counted one by one. */
+static void test_length_of_a_long_ramp(void **state)
+{
+    (void)state;
+    struct train_settings run = {.tokens = 1000000 * T};
+    run.batch.sequences = 2;
+    run.batch.from = 1;
+    run.batch.ramp = 1000000 * T;
+    uint64_t steps, tokens;
+    schedule_length(&run, 64, 0, &steps, &tokens);
+    assert_int_equal(tokens, 1000000 * T);
+    assert_int_equal(steps, 1000000 * T / 64);
 }
 
 static void test_settings_that_make_no_sense_are_refused(void **state)
@@ -187,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_gamma_ends),
         cmocka_unit_test(test_lambda_changes),
         cmocka_unit_test(test_length_is_that_of_the_steps),
+        cmocka_unit_test(test_length_of_a_long_ramp),
         cmocka_unit_test(test_settings_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
