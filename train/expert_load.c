@@ -89,7 +89,6 @@ void expert_load_end_step(struct expert_load *load, const int64_t *counts, uint6
     newest->tokens += tokens;
     for (size_t i = 0; i < load->shape.sources * load->cells; i++)
         load->map[i] += load->step[i];
-    expert_load_begin_step(load);
 }
 
 const int64_t *expert_load_map(const struct expert_load *load)

@@ -169,6 +169,19 @@ static inline float vec_sum(vec x)
     return lanes[0];
 }
 
+/* sum over i < n of a[i] * b[i]: lanes first, the rest behind them. */
+static inline float vec_dot(const float *a, const float *b, size_t n)
+{
+    vec total = vec_zero();
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        total = vec_fma(vec_load(a + i), vec_load(b + i), total);
+    float rest = 0;
+    for (; i < n; i++)
+        rest += a[i] * b[i];
+    return vec_sum(total) + rest;
+}
+
 static inline float vec_max(vec x)
 {
     float lanes[VEC_LANES];

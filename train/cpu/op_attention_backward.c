@@ -42,18 +42,6 @@ static void carve(struct room *room, const struct attention_head *h, float **flo
     room->dvalue = attention_take(floats, CPU_KEYS * h->v);
 }
 
-static float inner_product(const float *x, const float *y, size_t n)
-{
-    vec sum = vec_zero();
-    size_t i = 0;
-    for (; i + VEC_LANES <= n; i += VEC_LANES)
-        sum = vec_fma(vec_load(x + i), vec_load(y + i), sum);
-    float rest = 0;
-    for (; i < n; i++)
-        rest += x[i] * y[i];
-    return vec_sum(sum) + rest;
-}
-
 static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room, float **floats)
 {
     const struct cpu_floats dout = attention_floats(a->dout, h->out_start, h->out_stride, h->length, h->v, floats),
@@ -66,7 +54,7 @@ static void prepare(const struct op_attention *a, const struct attention_head *h
                              attention_take_widened(floats, h->length * h->key));
     for (size_t t = 0; t < h->length; t++) {
         memset(room->dq.data + t * room->dq.stride, 0, h->key * sizeof(float));
-        room->inner[t] = inner_product(out.data + t * out.stride, dout.data + t * dout.stride, h->v);
+        room->inner[t] = vec_dot(out.data + t * out.stride, dout.data + t * dout.stride, h->v);
         room->lse[t] = a->lse[h->lse_start + t];
     }
     for (size_t t = h->length; t < cpu_round_up(h->length, GEMM_COLUMNS);

@@ -15,19 +15,6 @@ struct job {
     bool accumulate;
 };
 
-/* sum over i of a[i] * b[i], lanes first, the rest behind them. */
-static float dot(const float *a, const float *b, size_t n)
-{
-    vec total = vec_zero();
-    size_t i = 0;
-    for (; i + VEC_LANES <= n; i += VEC_LANES)
-        total = vec_fma(vec_load(a + i), vec_load(b + i), total);
-    float rest = 0;
-    for (; i < n; i++)
-        rest += a[i] * b[i];
-    return vec_sum(total) + rest;
-}
-
 static void norm_rows(void *context, unsigned worker, size_t block)
 {
     const struct job *job = context;
@@ -42,7 +29,7 @@ static void norm_rows(void *context, unsigned worker, size_t block)
             from = sum;
         }
         const float *x = cpu_floats(from, width, 1, width, cpu_scratch(job->context, worker)).data;
-        float rstd = (float)(1.0 / sqrt((double)dot(x, x, width) / (double)width + job->epsilon));
+        float rstd = (float)(1.0 / sqrt((double)vec_dot(x, x, width) / (double)width + job->epsilon));
         job->rstd[row] = rstd;
         real *out = job->out + row * width;
         for (size_t i = 0; i < width; i++)
@@ -86,7 +73,7 @@ static void backward_rows(void *context, unsigned worker, size_t block)
             partial[i] += dout[i] * x[i] * rstd;
             g[i] = dout[i] * job->weight[i];
         }
-        float factor = dot(g, x, width) * rstd * rstd / (float)width;
+        float factor = vec_dot(g, x, width) * rstd * rstd / (float)width;
         if (job->accumulate)
             for (size_t i = 0; i < width; i++)
                 dx[i] += rstd * (g[i] - x[i] * factor);
