@@ -37,6 +37,7 @@ by_operation() {
     note
 }
 note '`torch-peer` is `bench/peers/torch_peer.py` with the Python of `tests/peers/environment`.'; note
+note "Runs of an hour, their losses, bits per byte by language and the experts' loads: docs/ablations.md, made by \`recipes/ablations/run\`."; note
 note '## Where the time goes'; note
 note 'Share of a step, and the rate of what multiplies matrices beside that of one large product (the peak). What is computed twice (scores of attention in its backward) counts once.'; note
 by_operation nano
