@@ -28,35 +28,31 @@ struct course {
     size_t count;
 };
 
-/* The piece of the rate's course that a place lies in. */
-static size_t piece_at(const struct train_settings *settings, uint64_t tokens)
+/* Where the piece of the rate's course ends that a place lies in. */
+static uint64_t piece_end(const struct train_settings *settings, uint64_t tokens)
 {
     const struct rate_segment *segments = settings->rate.segments.items;
-    size_t piece = 0;
-    while (piece < settings->rate.segments.count && tokens >= segments[piece].until)
-        piece++;
-    return piece;
+    for (size_t i = 0; i < settings->rate.segments.count; i++)
+        if (tokens < segments[i].until)
+            return segments[i].until;
+    return UINT64_MAX;
 }
 
-/* Walks the run step by step and keeps about `wanted` rows evenly over its tokens, and one where each piece of the rate begins: at most wanted + ROWS_BEYOND
- * and the pieces. Sequences of the shards' length are not known without shards: the table counts in sequences of `length`. */
+/* About `wanted` rows evenly over the run's tokens, one where each piece of the rate begins, and its last step: at most wanted + ROWS_BEYOND and the pieces.
+ * Sequences of the shards' length are not known without shards: the table counts in sequences of `length`. */
 static size_t collect(const struct train_settings *settings, uint64_t length, size_t wanted, struct row *rows)
 {
-    uint64_t step = 0, tokens = 0, next = 0;
-    size_t count = 0, piece = 0;
-    while (tokens < settings->tokens) {
-        struct schedule_point point = schedule_at(settings, length, step, tokens);
-        bool last = tokens + point.sequences * length >= settings->tokens;
-        if (tokens >= next || last || (step > 0 && step == settings->rate.warmup_steps) ||
-            piece_at(settings, tokens) != piece) {
-            piece = piece_at(settings, tokens);
-            rows[count++] = (struct row){step, tokens, point};
-            next = tokens + settings->tokens / wanted;
-        }
-        step++;
-        tokens += point.sequences * length;
+    uint64_t step = 0, tokens = 0, steps, total;
+    size_t count = 0;
+    schedule_length(settings, length, 0, &steps, &total);
+    for (;;) {
+        rows[count++] = (struct row){step, tokens, schedule_at(settings, length, step, tokens)};
+        if (step + 1 >= steps)
+            return count;
+        const uint64_t next = tokens + Q_MAX(settings->tokens / wanted, 1), warm = settings->rate.warmup_steps;
+        schedule_advance(settings, length, Q_MIN(next, piece_end(settings, tokens)),
+                         step < warm ? Q_MIN(warm, steps - 1) : steps - 1, &step, &tokens);
     }
-    return count;
 }
 
 /* Whether any piece of the mixture gives the input another weight than its own. */

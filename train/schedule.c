@@ -72,18 +72,24 @@ static uint64_t batch_until(const struct train_settings *settings, uint64_t batc
     return (uint64_t)(((unsigned __int128)above * ramp + grown - 1) / grown);
 }
 
+void schedule_advance(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t until,
+                      uint64_t steps_end, uint64_t *step, uint64_t *tokens)
+{
+    while (*tokens < until && *step < steps_end) {
+        const bool grows = settings->batch.from > 0 && *tokens < settings->batch.ramp;
+        const uint64_t batch = schedule_batch(settings, *tokens), step_tokens = batch * sequence_tokens;
+        const uint64_t end = grows ? Q_MIN(batch_until(settings, batch), until) : until;
+        const uint64_t same = Q_MIN(q_ceil_div(end - *tokens, step_tokens), steps_end - *step);
+        *step += same;
+        *tokens += same * step_tokens;
+    }
+}
+
 void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t from,
                      uint64_t *out_steps, uint64_t *out_tokens)
 {
     uint64_t steps = 0, tokens = from;
-    while (tokens < settings->tokens) {
-        const bool grows = settings->batch.from > 0 && tokens < settings->batch.ramp;
-        const uint64_t batch = schedule_batch(settings, tokens), step_tokens = batch * sequence_tokens;
-        const uint64_t until = grows ? Q_MIN(batch_until(settings, batch), settings->tokens) : settings->tokens;
-        const uint64_t same = q_ceil_div(until - tokens, step_tokens);
-        steps += same;
-        tokens += same * step_tokens;
-    }
+    schedule_advance(settings, sequence_tokens, settings->tokens, UINT64_MAX, &steps, &tokens);
     *out_steps = steps;
     *out_tokens = tokens - from;
 }

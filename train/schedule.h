@@ -27,8 +27,12 @@ double schedule_rate(const struct train_settings *settings, uint64_t step, uint6
 /* Sequences in the step that begins at `tokens`: linear from `from` to `sequences` over `ramp` tokens, rounded down. */
 uint64_t schedule_batch(const struct train_settings *settings, uint64_t tokens);
 
+/* Takes steps from a place until *tokens >= until or *step = steps_end: O(sizes of the batch on the way), however many steps that are. */
+void schedule_advance(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t until,
+                      uint64_t steps_end, uint64_t *step, uint64_t *tokens);
+
 /* Steps and tokens that are still to come for a run that stands at `from` tokens (0: all of it): steps are taken until settings->tokens are reached. Counted
- * from where it stands, since what lies behind it may have been taken under another schedule. O(sequences that the batch grows by). */
+ * from where it stands, since what lies behind it may have been taken under another schedule. */
 void schedule_length(const struct train_settings *settings, uint64_t sequence_tokens, uint64_t from,
                      uint64_t *out_steps, uint64_t *out_tokens);
 

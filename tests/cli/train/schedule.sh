@@ -6,3 +6,5 @@ quern-train schedule --recipe "$QUERN_SOURCE/recipes/demo.yaml" --set train.toke
 quern-train schedule --recipe "$QUERN_SOURCE/recipes/deepseek-v3.yaml" -o page.html
 grep -c '<svg' page.html
 grep -o '<figcaption[^>]*>[^<]*' page.html | sed 's/<[^>]*>//'
+# A batch that grows over more steps than anyone could walk.
+quern-train schedule --recipe "$QUERN_SOURCE/recipes/demo.yaml" --set train.tokens=1000000T --set 'train.batch={from: 1, sequences: 3, ramp: 1000000T}' | sed -n '1,3p;$p'
