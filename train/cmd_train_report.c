@@ -173,12 +173,25 @@ static void put_course(struct page *page)
     plot_one(page, "flop_share", "Speed as a share of the measured peak of the matrix product", "share", false);
 }
 
+/* MoE layers of the run, MTP's too: the lines have a number for each. */
+static size_t count_routers(const struct page *page)
+{
+    char name[64];
+    for (size_t router = 0;; router++) {
+        snprintf(name, sizeof name, "violation_by_layer/%zu", router);
+        if (!column(page, name))
+            return router;
+    }
+}
+
+/* Which layer a router is in stands in experts.jsonl alone; a run may have none. */
 static const char *layer_label(struct page *page, size_t router)
 {
     const char *label = "";
-    if (q_arena_printf(&page->arena, &label, "layer %d", page->experts.layers[router]) != Q_OK)
-        return "layer";
-    return label;
+    const q_status status = router < page->experts.routers
+                                ? q_arena_printf(&page->arena, &label, "layer %d", page->experts.layers[router])
+                                : q_arena_printf(&page->arena, &label, "MoE layer %zu", router + 1);
+    return status ? "layer" : label;
 }
 
 static void put_violation(struct page *page)
@@ -194,8 +207,7 @@ static void put_violation(struct page *page)
 /* Router by router over the run, as many rows as there are MoE layers. */
 static q_status plot_violation_by_layer(struct page *page)
 {
-    const struct run_experts *experts = &page->experts;
-    const size_t points = Q_MIN(run_curves_points(page->curves), (size_t)STRETCHES), routers = experts->routers;
+    const size_t points = Q_MIN(run_curves_points(page->curves), (size_t)STRETCHES), routers = count_routers(page);
     const char **rows, **columns;
     double *values, *tokens, *one;
     Q_TRY(q_arena_alloc(&page->arena, routers * points, sizeof(double), &values));
@@ -205,8 +217,6 @@ static q_status plot_violation_by_layer(struct page *page)
     for (size_t router = 0; router < routers; router++) {
         char name[64];
         snprintf(name, sizeof name, "violation_by_layer/%zu", router);
-        if (!column(page, name))
-            return Q_OK;
         Q_TRY(coarse(page, name, points, &one));
         memcpy(values + router * points, one, points * sizeof(double));
         rows[router] = layer_label(page, router);
@@ -231,7 +241,7 @@ static q_status plot_violation_by_layer(struct page *page)
 static q_status plot_by_layer(struct page *page, const char *name, const char *title, const char *unit)
 {
     struct lines lines = {0};
-    const size_t routers = page->experts.routers;
+    const size_t routers = count_routers(page);
     for (size_t router = 0; routers <= LINES_MAX && router < routers; router++) {
         const char *key;
         Q_TRY(q_arena_printf(&page->arena, &key, "%s_by_layer/%zu", name, router));
@@ -349,13 +359,12 @@ static q_status put_experts(struct page *page)
         return Q_OK;
     q_report_heading(page->report, "Experts");
     put_violation(page);
-    if (page->experts.routers == 0)
-        return Q_OK;
+    const bool mapped = page->experts.routers > 0;
     Q_TRY(plot_violation_by_layer(page));
-    Q_TRY(plot_load(page));
+    Q_TRY(mapped ? plot_load(page) : Q_OK);
     Q_TRY(plot_by_layer(page, "router_entropy", "Entropy of a token's scores in the router", "nats"));
     Q_TRY(plot_by_layer(page, "bias_norm", "Norm of the routing biases", "norm"));
-    return put_specialisation(page);
+    return mapped ? put_specialisation(page) : Q_OK;
 }
 
 static q_status fill(struct page *page)

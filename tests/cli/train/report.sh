@@ -20,6 +20,11 @@ grep -aoE 'layer 3, [01]: [0-9.]*' run/report.html
 cp run/report.html before
 page >/dev/null
 cmp before run/report.html && echo "the same bytes"
+echo "-- with train.watch.experts_every: 0 there is no experts.jsonl, and the lines of the layers are still shown"
+mv run/experts.jsonl kept
+page
+grep -aoE 'MoE layer [0-9]+' run/report.html | sort -u
+mv kept run/experts.jsonl
 echo "-- several runs"
 mkdir other empty
 sed 's/"mtp_loss":9,//; s/"loss":\([0-9]\)/"loss":1\1/' run/metrics.jsonl >other/metrics.jsonl
