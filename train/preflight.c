@@ -36,7 +36,7 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
                         uint64_t sequence_tokens, unsigned threads, unsigned ranks, struct preflight *out)
 {
     const unsigned expert_ranks = (unsigned)settings->expert_parallel;
-    const struct model_shape shape = {.batch = (size_t)settings->micro_batch,
+    const struct model_shape shape = {.batch = train_micro_batch(settings),
                                       .sequence = (size_t)sequence_tokens,
                                       .training = true,
                                       .recompute = (enum model_recompute)settings->recompute,
@@ -112,7 +112,7 @@ q_status preflight_check_memory(const struct preflight *plan, int background, ui
         text_of(t[5], plan->activations), text_of(t[6], plan->workspace),
         *in_background ? ", copy for checkpoints " : "",
         *in_background ? q_format_bytes((char[32]){0}, (double)plan->snapshot) : "", text_of(t[7], plan->rest),
-        *in_background ? ", or 'train.checkpoint.background: no'" : "");
+        *in_background && beside == 0 ? ", or 'train.checkpoint.background: no'" : "");
 }
 
 q_status preflight_check_disk(const struct preflight *plan, uint64_t checkpoints_there, uint64_t free_bytes,
@@ -183,7 +183,10 @@ q_status preflight_check(const struct preflight *plan, const struct train_settin
     const bool leads = !comm || comm_rank(comm) == 0, alone = !comm || comm_ranks(comm) == 1;
     int wanted = settings->checkpoint.background;
     uint64_t beside = 0;
-    if (!alone) { /* rank 0 has the copy, whatever is wished */
+    if (!alone && wanted == CHECKPOINT_NO)
+        return q_fail(Q_ERR_USAGE, "'train.checkpoint.background' is no: over ranks the first one writes from a copy, "
+                                   "in which the moments come together; set it to auto");
+    if (!alone) { /* rank 0 has the copy */
         wanted = leads ? CHECKPOINT_YES : CHECKPOINT_NO;
         Q_TRY(count_beside(comm, preflight_memory(plan, leads), &beside));
     }

@@ -1,5 +1,6 @@
 #include "train/train_settings.h"
 
+#include "base/check.h"
 #include "shards/mixture.h"
 
 #include <stddef.h>
@@ -266,7 +267,7 @@ static const struct q_setting checkpoint_rows[] = {
      .standard = "auto",
      .choices = background_choices,
      .meaning = "whether they are written while training goes on, from a copy of parameters and moments in memory; "
-                "auto: where there is room for it"},
+                "auto: where there is room for it; over ranks always"},
     {0}};
 static const struct q_settings_table checkpoint_table = {"checkpoint", checkpoint_rows,
                                                          sizeof(((struct train_settings *)0)->checkpoint)};
@@ -438,9 +439,7 @@ static const struct q_setting rows[] = {
      .offset = AT(from),
      .meaning =
          "model folder whose weights the run begins with, relative to the recipe (F32, BF16, F16, or FP8 with scales; "
-         "the config.json of which says the same as `model`); none: random ones. Its bytes are in the identity, not "
-         "its "
-         "path"},
+         "of the shape of `model`); none: random ones. Its bytes are in the identity, not its path"},
     {.name = "hash_every",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_OPERATIONAL,
@@ -507,4 +506,9 @@ q_status train_settings_check(const struct train_settings *settings, const char 
     if (settings->ema.result && settings->ema.decay <= 0)
         return q_fail(Q_ERR_USAGE, "%s: 'train.ema.result' wants an average; give 'train.ema.decay'", recipe);
     return Q_OK;
+}
+
+size_t train_micro_batch(const struct train_settings *settings)
+{
+    return (size_t)Q_MIN((uint64_t)settings->micro_batch, (uint64_t)settings->batch.sequences);
 }

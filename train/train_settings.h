@@ -27,7 +27,7 @@ enum checkpoint_background { CHECKPOINT_AUTO, CHECKPOINT_YES, CHECKPOINT_NO };
 
 struct train_settings {
     uint64_t tokens;     /* targets to train on, rounded up to whole steps */
-    int64_t micro_batch; /* sequences in one forward and backward */
+    int64_t micro_batch; /* sequences in one forward and backward, at most */
 
     struct {
         double peak;
@@ -95,5 +95,8 @@ extern const struct q_settings_table train_settings_table;
 /* What the table cannot say: segments ascend, the ramp is consistent, betas below 1 and such as BF16 can follow, decay of the EMA below 1.
  * Q_ERR_USAGE with the recipe's name before the key. */
 q_status train_settings_check(const struct train_settings *settings, const char *recipe) Q_MUST_USE;
+
+/* Sequences in the largest forward and backward of a run: `micro_batch`, or a whole step's where these are fewer. */
+size_t train_micro_batch(const struct train_settings *settings);
 
 #endif

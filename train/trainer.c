@@ -29,7 +29,7 @@ static q_status check_fit(const struct trainer *trainer)
 
 static q_status create_buffers(struct trainer *trainer)
 {
-    size_t batch = (size_t)trainer->setup.settings->micro_batch, length = trainer->shards->sequence_tokens;
+    size_t batch = train_micro_batch(trainer->setup.settings), length = trainer->shards->sequence_tokens;
     struct q_arena *arena = &trainer->arena;
     Q_TRY(q_arena_alloc(arena, batch * length, sizeof(int32_t), &trainer->ids));
     Q_TRY(q_arena_alloc(arena, batch * length, sizeof(int32_t), &trainer->targets));
@@ -61,7 +61,7 @@ static q_status create_model(struct trainer *trainer)
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
     Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));
-    struct model_shape shape = {.batch = (size_t)settings->micro_batch,
+    struct model_shape shape = {.batch = train_micro_batch(settings),
                                 .sequence = trainer->shards->sequence_tokens,
                                 .training = true,
                                 .recompute = (enum model_recompute)settings->recompute,

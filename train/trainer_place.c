@@ -182,7 +182,7 @@ q_status trainer_create_watch(struct trainer *trainer)
                                 .pool = trainer->pool,
                                 .comm = trainer->setup.comm,
                                 .source_count = shards->source_count,
-                                .micro_batch = (size_t)trainer->setup.settings->micro_batch,
+                                .micro_batch = train_micro_batch(trainer->setup.settings),
                                 .sequence = shards->sequence_tokens,
                                 .position = trainer->position,
                                 .steps_total = trainer->steps_total};

@@ -53,7 +53,7 @@ static void pass_samples(const struct trainer *trainer, uint64_t count, uint64_t
 static uint64_t micro_batches(const struct trainer *trainer, const struct schedule_point *point, uint64_t share)
 {
     const uint64_t most = q_ceil_div(point->sequences, trainer->ranks);
-    return q_ceil_div(trainer->groups.experts ? most : share, (uint64_t)trainer->setup.settings->micro_batch);
+    return q_ceil_div(trainer->groups.experts ? most : share, train_micro_batch(trainer->setup.settings));
 }
 
 /* The next `count` samples. Where others would wait for this rank in the model, its failure is theirs at once. */
@@ -69,7 +69,7 @@ static q_status read_batch(struct trainer *trainer, size_t count, uint64_t *posi
 /* Forward and backward of this rank's share of a step's batch, micro-batch by micro-batch. */
 static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, struct step_result *result)
 {
-    size_t length = trainer->shards->sequence_tokens, micro = (size_t)trainer->setup.settings->micro_batch;
+    size_t length = trainer->shards->sequence_tokens, micro = train_micro_batch(trainer->setup.settings);
     struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
                                 .balance_alpha = point->alpha,
                                 .balance = 1.0 / (double)point->sequences,
