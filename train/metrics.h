@@ -38,7 +38,7 @@ struct metrics_step {
     const struct metrics_source *sources;
     size_t source_count;
 
-    size_t routers;                            /* MoE layers in order, MTP's behind them */
+    size_t routers;                            /* MoE layers in order, MTP's behind them unless they rest */
     const double *violations;                  /* [routers], of this step */
     const double *entropies;                   /* [routers], nats: expert_load_entropy */
     const double *bias_norms;                  /* [routers]: Euclidean norm of the routing biases behind this step */

@@ -32,8 +32,8 @@ struct watch {
     size_t routers, experts_count, top_k;
     const struct model_parameter **biases; /* [routers] */
     int *layers;                           /* [routers] */
-    double flop_per_token, peak;
-    double peak_at; /* when the peak was last measured */
+    double flop_per_token, resting_flop_per_token; /* with the MTP modules; while they rest */
+    double peak, peak_at;                          /* peak_at: when it was last measured */
 
     bool logged;          /* the present step has a line */
     bool entropies_known; /* of the present step */
@@ -44,7 +44,7 @@ struct watch {
     uint64_t *source_tokens;
     double *shares;                                                  /* [E] */
     double *violations, *window_violations, *entropies, *bias_norms; /* [routers]; of entropies one more */
-    double seconds_since;                                            /* of the steps since the last line */
+    double seconds_since, flop_since;                                /* of the steps since the last line */
     uint64_t tokens_since;
 };
 
@@ -127,7 +127,10 @@ static q_status create_all(struct watch *watch)
     watch->routers = model_routers(setup->model);
     watch->experts_count = (size_t)config->n_routed_experts;
     watch->top_k = (size_t)config->num_experts_per_tok;
+    struct model_config resting = *config;
+    resting.num_nextn_predict_layers = 0;
     watch->flop_per_token = model_config_flop_per_token(config, setup->sequence);
+    watch->resting_flop_per_token = model_config_flop_per_token(&resting, setup->sequence);
     watch->view.steps_total = setup->steps_total;
     watch->peak = setup->settings->watch.peak_flop_per_s;
     if (watch->peak <= 0) /* first, for it is done by all ranks together */
@@ -192,17 +195,33 @@ void watch_micro_batch(struct watch *watch, const uint32_t *sources, size_t sequ
     watch->entropies_known = watch->entropies_known || entropies;
 }
 
+/* MTP modules that weigh nothing are not run. */
+static bool modules_rest(const struct schedule_point *point)
+{
+    return point->lambda == 0.0;
+}
+
+/* The routers that saw the step: those of MTP modules are the last. */
+static size_t routers_run(const struct watch *watch, const struct schedule_point *point)
+{
+    const int layers = (int)model_get_config(watch->setup.model)->num_hidden_layers;
+    size_t count = watch->routers;
+    while (count > 0 && modules_rest(point) && watch->layers[count - 1] >= layers)
+        count--;
+    return count;
+}
+
 /* What is known of the routers behind the step. */
 static void fill_routers(struct watch *watch, struct metrics_step *step, const int64_t *counts)
 {
-    const size_t experts = watch->experts_count;
-    step->routers = watch->routers;
+    const size_t experts = watch->experts_count, routers = routers_run(watch, &step->point);
+    step->routers = routers;
     step->violations = watch->violations;
     step->entropies = watch->entropies;
     step->bias_norms = watch->bias_norms;
     if (watch->load)
         expert_load_window(watch->load, watch->window, &step->window_tokens);
-    for (size_t router = 0; router < watch->routers; router++) {
+    for (size_t router = 0; router < routers; router++) {
         double squares = 0;
         model_get(watch->setup.model, watch->biases[router], watch->bias);
         for (size_t e = 0; e < experts; e++)
@@ -211,8 +230,8 @@ static void fill_routers(struct watch *watch, struct metrics_step *step, const i
         watch->violations[router] = expert_load_violation(counts + router * experts, experts);
         watch->window_violations[router] = expert_load_violation(watch->window + router * experts, experts);
     }
-    step->violation = metrics_violation_of(watch->violations, watch->layers, watch->routers);
-    step->window_violation = metrics_violation_of(watch->window_violations, watch->layers, watch->routers);
+    step->violation = metrics_violation_of(watch->violations, watch->layers, routers);
+    step->window_violation = metrics_violation_of(watch->window_violations, watch->layers, routers);
 }
 
 /* Rank 0 says when the peak is measured again. */
@@ -242,9 +261,9 @@ static q_status sum_entropies(struct watch *watch)
 static void fill_speed(struct watch *watch, struct metrics_step *step)
 {
     step->tokens_per_s = watch->seconds_since > 0 ? (double)watch->tokens_since / watch->seconds_since : (double)NAN;
-    step->flop_per_s = step->tokens_per_s * watch->flop_per_token;
+    step->flop_per_s = watch->seconds_since > 0 ? watch->flop_since / watch->seconds_since : (double)NAN;
     step->flop_share = step->flop_per_s / watch->peak;
-    watch->seconds_since = 0;
+    watch->seconds_since = watch->flop_since = 0;
     watch->tokens_since = 0;
 }
 
@@ -341,6 +360,8 @@ q_status watch_end_step(struct watch *watch, const struct metrics_step *step, co
     const bool map = maps_wanted(watch) && (number % every == 0 || number == watch->setup.steps_total);
     uint64_t tokens = step->point.sequences * watch->setup.sequence;
     watch->seconds_since += step->seconds;
+    watch->flop_since +=
+        (double)tokens * (modules_rest(&step->point) ? watch->resting_flop_per_token : watch->flop_per_token);
     watch->tokens_since += tokens;
     train_view_add_loss(&watch->view, step->loss);
     if (watch->load)
