@@ -145,6 +145,19 @@ static q_status is_latest(const char *run_folder, const char *folder, struct q_a
     return status == Q_ERR_INPUT ? Q_OK : status;
 }
 
+/* Nothing can be gone on with from such a state; a good checkpoint would make way for it. */
+static q_status check_finite(const struct state_hashes *hashes)
+{
+    return hashes->not_finite
+               ? q_fail(
+                     Q_ERR_INPUT,
+                     "not written, for '%s' (itself, a moment or its average) holds a number that is not finite; run "
+                     "again: it goes on from the checkpoint before; where this comes again, lower 'train.rate.peak' or "
+                     "set 'train.guard.rule: back'",
+                     hashes->not_finite)
+               : Q_OK;
+}
+
 static q_status write_in(struct q_arena *arena, const char *run_folder, const struct checkpoint_state *state,
                          const struct checkpoint_keep *keep, struct checkpoint_written *written)
 {
@@ -158,6 +171,7 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     bool same;
     Q_TRY(is_latest(run_folder, folder, arena, &same));
     Q_TRY(state_hash(state->model, state->optimizer, &written->hashes));
+    Q_TRY(check_finite(&written->hashes));
     if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
         Q_TRY(write_files(partial, state, arena, written));

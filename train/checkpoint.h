@@ -47,12 +47,13 @@ struct checkpoint_keep {
 
 /* What checkpoint_write has done. */
 struct checkpoint_written {
-    uint64_t bytes; /* of the files that it wrote; 0 where the state was there already */
-    struct state_hashes hashes;
+    uint64_t bytes;             /* of the files that it wrote; 0 where the state was there already */
+    struct state_hashes hashes; /* behind a refusal too: their not_finite says whether it was for that */
 };
 
 /* Writes the checkpoint of this state and moves `latest` to it, then removes those that need not be kept. Where `latest` names a whole
- * checkpoint of the same step already, nothing is written; any other one of that step is replaced. *written may be NULL. */
+ * checkpoint of the same step already, nothing is written; any other one of that step is replaced. A state that holds a number that is not finite is
+ * Q_ERR_INPUT: nothing is written or removed. *written may be NULL. */
 q_status checkpoint_write(const char *run_folder, const struct checkpoint_state *state,
                           const struct checkpoint_keep *keep, struct checkpoint_written *written) Q_MUST_USE;
 

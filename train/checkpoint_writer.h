@@ -26,7 +26,7 @@ q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct 
                                  const struct guard_window *window, const struct checkpoint_keep *keep) Q_MUST_USE;
 
 /* What became of the checkpoint under way: *finished is true once for each that was started, when it is done, with its place and what was written; a failure of
- * writing it is this call's. With `wait` it waits for the end. Nothing under way: *finished is false. */
+ * writing it is this call's, with place and hashes all the same. With `wait` it waits for the end. Nothing under way: *finished is false. */
 q_status checkpoint_writer_poll(struct checkpoint_writer *writer, bool wait, bool *finished,
                                 struct train_position *position, struct checkpoint_written *written) Q_MUST_USE;
 

@@ -7,7 +7,8 @@
  *
  *     stop   the run ends with Q_ERR_INPUT; the last checkpoint stands
  *     skip   the step's samples are left out (train/skips.h), and the step is taken with those behind them
- *     back   the run goes back to its last checkpoint and leaves out all samples from there up to behind the spike
+ *     back   the run goes back to its last checkpoint and leaves out all samples from there up to behind the spike; so it does where the state that a
+ *            checkpoint would hold is not finite (checkpoint_write)
  *
  * Going back past a spike and leaving out the batches around it is what was done for PaLM (Chowdhery et al., arXiv 2204.02311, section 5.1); to leave
  * out a step whose loss or gradient norm lies more than 6 standard deviations above the mean of the last 128 is OLMo-core's SkipStepOptimizer

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "train/tensor_set.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,9 +41,17 @@ static void release_hashers(struct q_hasher *hashers[MEMBERS])
         q_hasher_release(hashers[i]);
 }
 
-/* What the optimizer has of a parameter. */
+static bool all_finite(const op_acc *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite((float)values[i])) /* as it would be stored */
+            return false;
+    return true;
+}
+
+/* What the optimizer has of a parameter. *finite becomes false where a number of it is not. */
 static q_status add_arenas(const struct optimizer *optimizer, const struct model_parameter *parameter, op_acc *buffer,
-                           struct q_hasher *hashers[MEMBERS])
+                           struct q_hasher *hashers[MEMBERS], bool *finite)
 {
     static const int member[] = {[OPTIMIZER_M] = MOMENTS, [OPTIMIZER_V] = MOMENTS, [OPTIMIZER_EMA] = AVERAGE};
     for (int i = 0; i < OPTIMIZER_ARENAS; i++) {
@@ -51,6 +60,7 @@ static q_status add_arenas(const struct optimizer *optimizer, const struct model
             continue;
         Q_TRY(optimizer_get(optimizer, arena, parameter, buffer));
         add_floats(hashers[member[arena]], buffer, parameter->count);
+        *finite = *finite && all_finite(buffer, parameter->count);
     }
     return Q_OK;
 }
@@ -61,19 +71,23 @@ q_status state_hash(const struct model *model, const struct optimizer *optimizer
     struct q_hasher *hashers[MEMBERS];
     const struct model_parameter *parameters = model_parameters(model, &count);
     op_acc *buffer = NULL;
+    const char *not_finite = NULL;
     q_status status = create_hashers(hashers);
     if (!status)
         status = q_alloc(model_largest_parameter(model), sizeof *buffer, &buffer);
     for (size_t i = 0; i < count && !status; i++) {
         status = optimizer_get_weight(optimizer, &parameters[i], buffer);
         add_floats(hashers[PARAMETERS], buffer, status ? 0 : parameters[i].count);
+        bool finite = status || all_finite(buffer, parameters[i].count);
         if (!status && parameters[i].kind != MODEL_BIAS)
-            status = add_arenas(optimizer, &parameters[i], buffer, hashers);
+            status = add_arenas(optimizer, &parameters[i], buffer, hashers, &finite);
+        if (!finite && !not_finite)
+            not_finite = parameters[i].name;
     }
     if (!status)
         *out = (struct state_hashes){q_hasher_digest(hashers[PARAMETERS]), q_hasher_digest(hashers[MOMENTS]),
                                      q_hasher_digest(hashers[AVERAGE]),
-                                     optimizer_element_bytes(optimizer, OPTIMIZER_EMA) > 0};
+                                     optimizer_element_bytes(optimizer, OPTIMIZER_EMA) > 0, not_finite};
     release_hashers(hashers);
     q_release(buffer);
     return status;
@@ -139,6 +153,7 @@ static q_status hash_files(const char *folder, int member, const struct model *o
 q_status state_hash_files(const char *folder, const struct model *outline, struct state_hashes *out)
 {
     bool there;
+    out->not_finite = NULL;
     Q_TRY(hash_files(folder, PARAMETERS, outline, &out->parameters, &there));
     Q_TRY(hash_files(folder, MOMENTS, outline, &out->moments, &there));
     return hash_files(folder, AVERAGE, outline, &out->ema, &out->has_ema);
@@ -163,6 +178,7 @@ q_status state_hashes_read(const json_t *object, const char *name, struct state_
 {
     *found = json_object_get(object, "parameters") && json_object_get(object, "moments");
     out->has_ema = *found && json_object_get(object, "ema");
+    out->not_finite = NULL;
     if (!*found)
         return Q_OK;
     Q_TRY(read_hash(object, name, "parameters", &out->parameters));

@@ -15,6 +15,9 @@
 struct state_hashes {
     q_hash parameters, moments, ema;
     bool has_ema;
+    const char *
+        not_finite; /* of memory: the first tensor that has, itself, in its moments or in its average, a number that is not finite; its name is the
+                             * model's. NULL: none */
 };
 
 /* Of memory. Needs room for the largest tensor (Q_ERR_MEMORY). Over several ranks all of them call it, and what rank 0 gets is the hash. */

@@ -115,8 +115,9 @@ static const struct q_setting optimizer_rows[] = {
      .tag = Q_TAG_IDENTITY,
      .offset = IN(optimizer, epsilon),
      .standard = "1e-8",
+     .min = 1e-30,
      .max = 1,
-     .meaning = "AdamW: added to the root"},
+     .meaning = "AdamW: added to the root, so that nothing is divided by 0"},
     {.name = "weight_decay",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,
@@ -283,7 +284,8 @@ static const struct q_setting guard_rows[] = {
      .choices = guard_rules,
      .meaning = "after a loss or gradient that is no number, or a spike, which a second try repeats: `stop` the run; "
                 "`skip` the step's samples; go `back` to "
-                "the last checkpoint and skip the samples from there up to behind it"},
+                "the last checkpoint and skip the samples from there up to behind it, which it does as well where the "
+                "parameters or moments at a checkpoint are not finite"},
     {.name = "deviations",
      .type = Q_SETTING_DOUBLE,
      .tag = Q_TAG_SCHEDULE,

@@ -130,6 +130,7 @@ q_status trainer_create(const struct trainer_setup *setup, struct trainer **out)
     struct trainer *trainer;
     Q_TRY(q_alloc_zero(1, sizeof *trainer, &trainer));
     trainer->setup = *setup;
+    trainer->refused_at = UINT64_MAX;
     q_status status = create_all(trainer);
     trainer->failed = status != Q_OK;
     if (status)
@@ -207,24 +208,35 @@ static q_status stop_wanted(const struct trainer *trainer, bool *wanted)
     return Q_OK;
 }
 
+/* A step and, where it is time, its checkpoint. Behind the last one: *ended, and all is saved. */
+static q_status advance(struct trainer *trainer, bool *ended)
+{
+    bool stop;
+    Q_TRY(trainer_agree_written(trainer, trainer_collect_checkpoint(trainer, false)));
+    *ended = trainer->position.tokens >= trainer->setup.settings->tokens;
+    if (*ended)
+        return trainer_save_now(trainer);
+    Q_TRY(stop_wanted(trainer, &stop));
+    if (stop) {
+        Q_TRY(trainer_save_now(trainer));
+        Q_TRY(trainer_note(trainer, "stopped"));
+        return q_fail(Q_STOPPED, "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
+                      trainer->position.step, trainer->steps_total);
+    }
+    Q_TRY(step_once(trainer));
+    return trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0
+               ? trainer_save(trainer)
+               : Q_OK;
+}
+
 static q_status run_steps(struct trainer *trainer)
 {
-    while (trainer->position.tokens < trainer->setup.settings->tokens) {
-        bool stop;
-        Q_TRY(trainer_agree(trainer, trainer_collect_checkpoint(trainer, false)));
-        Q_TRY(stop_wanted(trainer, &stop));
-        if (stop) {
-            Q_TRY(trainer_save_now(trainer));
-            Q_TRY(trainer_note(trainer, "stopped"));
-            return q_fail(Q_STOPPED,
-                          "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
-                          trainer->position.step, trainer->steps_total);
-        }
-        Q_TRY(step_once(trainer));
-        if (trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0)
-            Q_TRY(trainer_save(trainer));
+    bool ended = false;
+    while (!ended) {
+        const q_status status = advance(trainer, &ended);
+        Q_TRY(trainer_leave_refused(trainer, status));
+        ended = ended && !status;
     }
-    Q_TRY(trainer_save_now(trainer));
     return trainer_note(trainer, "finished");
 }
 

@@ -214,25 +214,48 @@ q_status trainer_create_writer(struct trainer *trainer)
                : Q_OK;
 }
 
+/* What writing a checkpoint of this place came to: into the journal, or into refused_at. */
+static q_status take_written(struct trainer *trainer, q_status status, const struct train_position *at,
+                             const struct checkpoint_written *written, double stall)
+{
+    trainer->refused_at = status && written->hashes.not_finite ? at->samples : UINT64_MAX;
+    Q_TRY(status);
+    trainer->saved_step = at->step;
+    return note_state(trainer, "checkpoint", at, &written->hashes, stall);
+}
+
+q_status trainer_agree_written(struct trainer *trainer, q_status status)
+{
+    status = trainer_agree(trainer, status);
+    if (!status || !trainer->setup.comm || trainer->setup.settings->guard.rule != GUARD_BACK)
+        return status;
+    struct q_error error;
+    q_error_take(&error, status);
+    Q_TRY(comm_broadcast(trainer->setup.comm, &trainer->refused_at, sizeof trainer->refused_at, 0));
+    return q_error_put(&error);
+}
+
 q_status trainer_collect_checkpoint(struct trainer *trainer, bool wait)
 {
     struct train_position at;
-    struct checkpoint_written written;
+    struct checkpoint_written written = {0};
     bool finished = false;
+    q_status status = Q_OK;
     if (trainer->writer)
-        Q_TRY(checkpoint_writer_poll(trainer->writer, wait, &finished, &at, &written));
-    if (!finished)
-        return Q_OK;
-    trainer->saved_step = at.step;
-    return note_state(trainer, "checkpoint", &at, &written.hashes, trainer->stall_seconds);
+        status = checkpoint_writer_poll(trainer->writer, wait, &finished, &at, &written);
+    return finished ? take_written(trainer, status, &at, &written, trainer->stall_seconds) : status;
 }
 
-q_status trainer_go_back(struct trainer *trainer)
+q_status trainer_go_back(struct trainer *trainer, uint64_t *to)
 {
     bool found = false;
-    q_status status = trainer_collect_checkpoint(trainer, true);
-    if (!status && trainer->leads)
-        status = checkpoint_find(trainer->setup.run_folder, &found);
+    q_status status = trainer_agree_written(trainer, trainer_collect_checkpoint(trainer, true));
+    if (status && trainer->refused_at == UINT64_MAX)
+        return status;
+    if (status)
+        *to = trainer->refused_at;
+    trainer->refused_at = UINT64_MAX;
+    status = trainer->leads ? checkpoint_find(trainer->setup.run_folder, &found) : Q_OK;
     Q_TRY(trainer_agree(trainer, status));
     Q_TRY(follow(trainer, &found));
     Q_TRY(trainer_agree(trainer, found ? read_latest(trainer) : begin_fresh(trainer)));
@@ -251,9 +274,8 @@ static q_status write_now(struct trainer *trainer)
     const struct checkpoint_state state = state_of(trainer);
     struct checkpoint_written written;
     const double started = q_seconds();
-    Q_TRY(checkpoint_write(trainer->setup.run_folder, &state, &keep, &written));
-    trainer->saved_step = trainer->position.step;
-    return note_state(trainer, "checkpoint", &trainer->position, &written.hashes, q_seconds() - started);
+    const q_status status = checkpoint_write(trainer->setup.run_folder, &state, &keep, &written);
+    return take_written(trainer, status, &trainer->position, &written, q_seconds() - started);
 }
 
 /* A rank that does not lead gives its moments to the one that does. */
@@ -272,7 +294,7 @@ q_status trainer_save(struct trainer *trainer)
     if (!trainer->background)
         return write_now(trainer);
     const double started = q_seconds();
-    Q_TRY(trainer_agree(trainer, trainer_collect_checkpoint(trainer, true)));
+    Q_TRY(trainer_agree_written(trainer, trainer_collect_checkpoint(trainer, true)));
     if (trainer->saved_step == trainer->position.step)
         return Q_OK;
     Q_TRY(trainer_agree(trainer, start_writing(trainer)));
@@ -285,5 +307,5 @@ q_status trainer_save_now(struct trainer *trainer)
     if (trainer->ranks == 1)
         return write_now(trainer);
     Q_TRY(trainer_save(trainer));
-    return trainer_agree(trainer, trainer_collect_checkpoint(trainer, true));
+    return trainer_agree_written(trainer, trainer_collect_checkpoint(trainer, true));
 }

@@ -40,6 +40,8 @@ struct trainer {
     uint64_t steps_total,
         tokens_total;    /* where the run ends: the present position and what the schedule asks for from there */
     uint64_t saved_step; /* of the newest checkpoint */
+    uint64_t
+        refused_at; /* samples at the place whose state was not finite and so became no checkpoint; UINT64_MAX: none */
 
     /* One micro-batch: B sequences of T. */
     int32_t *ids, *targets; /* [B, T] */
@@ -71,8 +73,9 @@ q_status trainer_note_hashes(struct trainer *trainer) Q_MUST_USE;
 
 /* Fresh parameters by the seed, or the latest checkpoint of this run; opens the journal and says so there. */
 q_status trainer_begin(struct trainer *trainer) Q_MUST_USE;
-/* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. */
-q_status trainer_go_back(struct trainer *trainer) Q_MUST_USE;
+/* Back to the last checkpoint, or to the beginning where there is none yet; metrics behind it go. *to: the samples up to which the trouble reaches; where
+ * the checkpoint under way turns out to be refused, those of that place, so that it does not matter when that was noticed. */
+q_status trainer_go_back(struct trainer *trainer, uint64_t *to) Q_MUST_USE;
 /* The watch anew: what is written of the steps behind the present place is cut off. */
 q_status trainer_create_watch(struct trainer *trainer) Q_MUST_USE;
 
@@ -82,6 +85,8 @@ q_status trainer_create_writer(struct trainer *trainer) Q_MUST_USE;
 q_status trainer_save(struct trainer *trainer) Q_MUST_USE;
 /* What became of a checkpoint under way: only what is known to be whole goes into the journal. With `wait` none is under way behind it. */
 q_status trainer_collect_checkpoint(struct trainer *trainer, bool wait) Q_MUST_USE;
+/* As trainer_agree, of what writing a checkpoint came to: refused_at too is the same on all ranks behind it, where the rule is back. */
+q_status trainer_agree_written(struct trainer *trainer, q_status status) Q_MUST_USE;
 /* Saves the present place and has it saved behind Q_OK: at the end and on a stop. Over ranks the moments come together in the writer's copy. */
 q_status trainer_save_now(struct trainer *trainer) Q_MUST_USE;
 
@@ -104,5 +109,7 @@ q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_poi
 /* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now. */
 q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,
                          bool *taken) Q_MUST_USE;
+/* Behind a failure `status`: where the state was not finite at a checkpoint and the rule is back, the run goes back, and Q_OK. Else `status`. */
+q_status trainer_leave_refused(struct trainer *trainer, q_status status) Q_MUST_USE;
 
 #endif

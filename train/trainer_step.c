@@ -238,12 +238,27 @@ static q_status follow_rule(struct trainer *trainer, const char *reason, const s
                       "%s at step %" PRIu64 ", twice (loss %g, norm %g), and samples were skipped %" PRIu64
                       " times already; look at the run, then raise 'train.guard.skips_max' to go on",
                       reason, step, result->loss, result->norm, trainer->skips.decisions);
+    uint64_t to = result->samples;
     if (guard->rule == GUARD_BACK)
-        Q_TRY(trainer_go_back(trainer));
+        Q_TRY(trainer_go_back(trainer, &to));
     q_log_warning("%s at step %" PRIu64 ", twice: samples %" PRIu64 " to %" PRIu64
                   " are skipped, the run goes on at step %" PRIu64,
-                  reason, step, trainer->position.samples, result->samples, trainer->position.step + 1);
-    return skip(trainer, rules[guard->rule], reason, result->samples);
+                  reason, step, trainer->position.samples, to, trainer->position.step + 1);
+    return skip(trainer, rules[guard->rule], reason, to);
+}
+
+q_status trainer_leave_refused(struct trainer *trainer, q_status status)
+{
+    const struct guard_settings *guard = &trainer->setup.settings->guard;
+    uint64_t to = trainer->refused_at;
+    if (!status || to == UINT64_MAX || guard->rule != GUARD_BACK || trainer->skips.decisions >= guard->skips_max)
+        return status;
+    q_log_warning("%s", q_error_text());
+    Q_TRY(trainer_go_back(trainer, &to));
+    q_log_warning("the state was not finite: samples %" PRIu64 " to %" PRIu64
+                  " are skipped, the run goes on at step %" PRIu64,
+                  trainer->position.samples, to, trainer->position.step + 1);
+    return skip(trainer, "back", "the state was not finite at a checkpoint", to);
 }
 
 q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,

@@ -297,6 +297,39 @@ static void test_set_back(void **state)
     rig_release(&scratch);
 }
 
+/* A number that is not finite: nothing is written, `latest` stays, and the good one is not pruned for it. */
+static void test_not_finite_is_refused(void **state)
+{
+    (void)state;
+    struct rig rig = {0}, scratch = {0};
+    struct train_position position;
+    struct checkpoint_written written;
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    const struct checkpoint_keep last = {.last = 1};
+    rig_create_as(&rig, true);
+    rig_create_as(&scratch, true);
+    fresh_run();
+    rig_fill(&rig, 1);
+    const q_hash good = rig_hash(&rig);
+    assert_ok(write_state(&rig, at_step(1), &last));
+    for (size_t i = 0; i < 3; i++) {
+        const struct model_parameter *parameter =
+            model_find_parameter(rig.model, "model.layers.1.mlp.experts.2.up_proj.weight");
+        model_parameter_arena(rig.model)[parameter->offset + parameter->count - 1] = bad[i];
+        const struct checkpoint_state bad_state = {
+            .model = rig.model, .optimizer = rig.optimizer, .position = at_step(2), .run = data};
+        assert_fails(checkpoint_write("run", &bad_state, &last, &written), Q_ERR_INPUT,
+                     "checkpoint of step 2: not written, for 'model.layers.1.mlp.experts.2.up_proj.weight'");
+        assert_string_equal(written.hashes.not_finite, parameter->name);
+        assert_false(q_fs_is_directory("run/checkpoints/step-00000002"));
+        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
+        assert_int_equal(position.step, 1);
+        assert_true(q_hash_equal(rig_hash(&scratch), good));
+    }
+    rig_release(&rig);
+    rig_release(&scratch);
+}
+
 /* A kill between the new checkpoint and the removal of the oldest leaves one too many; the run that goes on takes it away. */
 static void test_a_left_over_one_goes(void **state)
 {
@@ -761,12 +794,13 @@ static void test_damage_with_right_hashes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_is_read_back),     cmocka_unit_test(test_old_ones_go),
-        cmocka_unit_test(test_a_left_over_one_goes),     cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_killed_at_every_call),     cmocka_unit_test(test_every_call_fails_once),
-        cmocka_unit_test(test_damage_is_found),          cmocka_unit_test(test_flipped_bits_have_a_name),
-        cmocka_unit_test(test_damage_with_right_hashes), cmocka_unit_test(test_aside_is_the_same),
-        cmocka_unit_test(test_average_comes_and_goes),   cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_written_is_read_back),        cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_a_left_over_one_goes),        cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_not_finite_is_refused),       cmocka_unit_test(test_killed_at_every_call),
+        cmocka_unit_test(test_every_call_fails_once),       cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_flipped_bits_have_a_name),    cmocka_unit_test(test_damage_with_right_hashes),
+        cmocka_unit_test(test_aside_is_the_same),           cmocka_unit_test(test_average_comes_and_goes),
+        cmocka_unit_test(test_every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, scratch_enter_memory, scratch_leave);
 }

@@ -111,7 +111,8 @@ static void test_ranges_join(void **state)
 struct trouble {
     uint64_t from, to;  /* of the samples that begin a step */
     unsigned attempts;  /* 1: the second attempt is fine; 2: both are wrong */
-    double loss_factor; /* of the loss; 0: a NaN in the gradients instead */
+    double loss_factor; /* of the loss; 0: a number in the gradients instead: */
+    float gradient;     /* 0: a NaN */
     uint64_t die_at;    /* the process ends when it comes to this step; 0: never */
 };
 
@@ -126,7 +127,7 @@ static void make_trouble(void *context, struct model *model, uint64_t step, uint
     if (trouble->loss_factor > 0)
         *loss *= trouble->loss_factor;
     else
-        model_gradient_arena(model)[7] = NAN;
+        model_gradient_arena(model)[7] = trouble->gradient > 0 ? trouble->gradient : NAN;
 }
 
 static q_status train_in_trouble(struct trouble *trouble, const struct fixture_run *run, struct fixture_end *end)
@@ -138,8 +139,9 @@ static q_status train_in_trouble(struct trouble *trouble, const struct fixture_r
     return status;
 }
 
-/* A run that was told by its journal to leave out samples from .. to - 1, and saw no trouble. */
-static void train_clean(const char *folder, uint64_t from, uint64_t to, struct fixture_end *end)
+/* A run that was told by its journal to leave out samples from .. to - 1, and saw no trouble; with a setting (NULL: none). */
+static void train_clean_with(const char *setting, const char *folder, uint64_t from, uint64_t to,
+                             struct fixture_end *end)
 {
     struct q_arena arena = {0};
     struct q_journal *journal;
@@ -156,8 +158,13 @@ static void train_clean(const char *folder, uint64_t from, uint64_t to, struct f
     assert_ok(q_journal_append(
         journal, "skipped", json_pack("{s:s,s:i,s:i}", "run", "00000000000000000000000000000000", "from", 0, "to", 9)));
     q_journal_close(journal);
-    assert_ok(fixture_train(&(struct fixture_run){.folder = folder}, end));
+    assert_ok(fixture_train(&(struct fixture_run){.folder = folder, .set = {setting}}, end));
     q_arena_release(&arena);
+}
+
+static void train_clean(const char *folder, uint64_t from, uint64_t to, struct fixture_end *end)
+{
+    train_clean_with(NULL, folder, from, to, end);
 }
 
 /* The losses of metrics.jsonl, line by line, as text; and that each step is there once. */
@@ -347,6 +354,48 @@ static void test_stop_and_bound(void **state)
     assert_int_equal(fixture_events("bounded", "skipped", NULL), 3);
 }
 
+/* A gradient of 1e30 at step 7, unclipped: its square is infinite, and with it a moment, while losses stay fine. The checkpoint of step 10 is refused, whether
+ * it is written at once or aside. What was saved stands: without the trouble the run goes on from there, and by the rule it goes back by itself. */
+static void test_a_state_that_is_not_finite(void **state)
+{
+    (void)state;
+    static const char unclipped[] = "train.optimizer.clip=0";
+    static const char *const ways[] = {"train.checkpoint.background=no", "train.checkpoint.background=yes"};
+    static const char *const stop_folders[] = {"refused-now", "refused-aside"};
+    static const char *const back_folders[] = {"back-now", "back-aside"};
+    struct trouble large = {.from = 24, .to = 28, .attempts = 1, .gradient = 1e30F};
+    struct fixture_end clean, clean_back, end;
+    json_t *line;
+    train_clean_with(unclipped, "clean-refused", 0, 0, &clean);
+    train_clean_with(unclipped, "clean-refused-back", 20, 40, &clean_back);
+    for (int i = 0; i < 2; i++) {
+        struct fixture_run run = {.folder = stop_folders[i],
+                                  .set = {unclipped, ways[i], "train.checkpoint.keep_last=1"}};
+        assert_fails(train_in_trouble(&large, &run, NULL), Q_ERR_INPUT, "checkpoint of step 10: not written, for '");
+        assert_ok(fixture_train(&run, &end));
+        assert_int_equal(fixture_events(run.folder, "resumed", &line), 1);
+        assert_int_equal(json_integer_value(json_object_get(line, "step")), 5);
+        json_decref(line);
+        assert_same_end(&clean, &end);
+
+        run = (struct fixture_run){.folder = back_folders[i], .set = {unclipped, ways[i], "train.guard.rule=back"}};
+        assert_ok(train_in_trouble(&large, &run, &end));
+        assert_same_end(&clean_back, &end);
+        assert_same_losses("clean-refused-back", run.folder);
+        assert_int_equal(fixture_events(run.folder, "skipped", &line), 1);
+        assert_int_equal(json_integer_value(json_object_get(line, "from")), 20);
+        assert_int_equal(json_integer_value(json_object_get(line, "to")), 40);
+        json_decref(line);
+    }
+    /* The loss is no number a step later, while the checkpoint may still be under way: the decision is the same. A checkpoint every step, or every third. */
+    struct trouble twice = {.from = 24, .to = UINT64_MAX, .attempts = 2, .gradient = 1e30F};
+    const struct fixture_run bounded = {
+        .folder = "back-bounded",
+        .set = {unclipped, "train.guard.rule=back", "train.guard.skips_max=2", "train.checkpoint.every=1"}};
+    assert_fails(train_in_trouble(&twice, &bounded, NULL), Q_ERR_INPUT, "checkpoint of step 7: not written, for '");
+    assert_int_equal(fixture_events("back-bounded", "skipped", NULL), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_decisions_are_kept),
         cmocka_unit_test(test_window_is_kept),
         cmocka_unit_test(test_stop_and_bound),
+        cmocka_unit_test(test_a_state_that_is_not_finite),
     };
     return cmocka_run_group_tests(tests, trainer_fixture_enter, trainer_fixture_leave);
 }

@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/train/trainer_fixture.h"
+#include "train/guard.h"
+#include "train/model/model.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -34,6 +36,8 @@ static void *run_rank(void *argument)
     return NULL;
 }
 
+static const char *extra[3]; /* settings beside those of `train` */
+
 /* A run, or the part of it up to so many tokens (0: to its end), in a folder. The worst status of a rank; error (may be NULL): rank 0's. */
 static q_status train(const char *folder, struct layout layout, unsigned tokens, uint64_t fail_at,
                       struct q_error *error)
@@ -51,7 +55,9 @@ static q_status train(const char *folder, struct layout layout, unsigned tokens,
     (void)q_memory_fail_at(fail_at, 0);
     for (unsigned r = 0; r < layout.ranks; r++) {
         ranks[r] = (struct rank){
-            .run = {.folder = folder, .set = {share, until, "train.checkpoint.every=10"}, .comm = comms[r]}};
+            .run = {.folder = folder,
+                    .set = {share, until, "train.checkpoint.every=10", extra[0], extra[1], extra[2]},
+                    .comm = comms[r]}};
         assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &ranks[r]), 0);
     }
     for (unsigned r = 0; r < layout.ranks; r++) {
@@ -140,9 +146,39 @@ static void test_refused(void **state)
     assert_non_null(strstr(error.text, "3 ranks cannot share the 4 experts of a layer evenly"));
 }
 
+/* A gradient at step 7 whose square is infinite, on every rank: losses stay fine. */
+static void make_trouble(void *context, struct model *model, uint64_t step, uint64_t samples, unsigned attempt,
+                         double *loss)
+{
+    (void)context, (void)attempt, (void)loss;
+    if (step == 6 && samples < 10 * FIXTURE_BATCH)
+        model_gradient_arena(model)[7] = 1e30F;
+}
+
+/* Rank 0 alone writes, and so finds that the state is not finite: all ranks end, or go back, for the same reason and from the same place. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    const struct guard_fault fault = {NULL, make_trouble};
+    struct q_error error;
+    json_t *line;
+    guard_fault_replace(&fault);
+    extra[0] = "train.optimizer.clip=0";
+    assert_int_equal(train("poisoned", (struct layout){2, 2}, 0, 0, &error), Q_ERR_INPUT);
+    assert_non_null(strstr(error.text, "checkpoint of step 10: not written, for '"));
+    extra[1] = "train.guard.rule=back";
+    assert_ok(train("poisoned-back", (struct layout){2, 2}, 0, 0, NULL));
+    assert_int_equal(fixture_events("poisoned-back", "skipped", &line), 1);
+    assert_int_equal(json_integer_value(json_object_get(line, "to")), 10 * FIXTURE_BATCH);
+    json_decref(line);
+    extra[0] = extra[1] = NULL;
+    guard_fault_replace(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_from_any),
-                                       cmocka_unit_test(test_failed_and_gone_on_with), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_failed_and_gone_on_with), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_not_finite)};
     return cmocka_run_group_tests(tests, trainer_fixture_enter, trainer_fixture_leave);
 }

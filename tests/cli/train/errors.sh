@@ -13,6 +13,7 @@ try quern-train plan --recipe r.yaml --set train.rate.peek= --json
 sed -i 's/peek: 1e-3/peak: 2/' r.yaml
 try quern-train plan --recipe r.yaml --json
 sed -i 's/peak: 2/peak: 1e-3/' r.yaml
+try quern-train plan --recipe r.yaml --set train.optimizer.epsilon=0 --json
 try quern-train plan --recipe r.yaml --set 'train.rate.segments=[{until: 10}, {until: 10, kind: cosine}]' --json
 try quern-train plan --recipe r.yaml --set model=nanno --json
 try quern-train run --recipe r.yaml -o x
