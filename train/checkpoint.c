@@ -209,11 +209,10 @@ q_status checkpoint_write(const char *run_folder, const struct checkpoint_state 
 }
 
 /* Throws away what a kill left half-written. */
-static q_status clear_partial(const char *run_folder, struct q_arena *arena)
+static q_status clear_partial(const char *checkpoints, struct q_arena *arena)
 {
-    const char *checkpoints, **names, *path;
+    const char **names, *path;
     size_t count;
-    Q_TRY(q_fs_join(arena, run_folder, "checkpoints", &checkpoints));
     if (!q_fs_is_directory(checkpoints))
         return Q_OK;
     Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
@@ -224,36 +223,6 @@ static q_status clear_partial(const char *run_folder, struct q_arena *arena)
         Q_TRY(q_fs_remove_tree(path));
     }
     return Q_OK;
-}
-
-q_status checkpoint_find(const char *run_folder, bool *found)
-{
-    struct q_arena arena = {0};
-    const char *latest;
-    q_status status = clear_partial(run_folder, &arena);
-    if (!status)
-        status = q_fs_join(&arena, run_folder, "latest", &latest);
-    if (!status)
-        status = q_fs_look(latest, found, NULL);
-    q_arena_release(&arena);
-    return status;
-}
-
-q_status checkpoint_remove_all(const char *run_folder)
-{
-    struct q_arena arena = {0};
-    const char *latest, *checkpoints;
-    q_status status = q_fs_join(&arena, run_folder, "latest", &latest);
-    if (!status)
-        status = q_fs_join(&arena, run_folder, "checkpoints", &checkpoints);
-    if (!status)
-        status = q_fs_unlink(latest); /* first, so that it never names what is half removed */
-    if (!status)
-        status = q_fs_sync_directory(run_folder);
-    if (!status)
-        status = q_fs_remove_tree(checkpoints);
-    q_arena_release(&arena);
-    return status;
 }
 
 /* What a checkpoint says beside its position. */
@@ -277,11 +246,8 @@ static q_status verify_position(const char *folder, json_t *json)
     return Q_OK;
 }
 
-static q_status verify_list(const char *folder, json_t *json, struct q_arena *arena, struct train_position *position,
-                            q_hash *out_run, struct checkpoint_facts *facts)
+static q_status check_head(const char *folder, json_t *json, q_hash *run)
 {
-    json_t *files, *entry;
-    size_t i;
     uint64_t version;
     q_string format, hex;
     Q_TRY(q_json_get_string(json, folder, "format", &format));
@@ -290,6 +256,31 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
         return q_fail(Q_ERR_INPUT, "'%s/trainer.json' is of version %" PRIu64 "; this program reads version %d", folder,
                       version, CHECKPOINT_VERSION);
     Q_TRY(verify_position(folder, json));
+    Q_TRY(q_json_get_string(json, folder, "run", &hex));
+    return q_hash_parse(hex, run);
+}
+
+/* The file that vouches for itself; new reference. */
+static q_status read_trainer_json(const char *folder, struct q_arena *arena, json_t **out, q_hash *run)
+{
+    const char *path;
+    json_t *json;
+    Q_TRY(q_fs_join(arena, folder, "trainer.json", &path));
+    Q_TRY(q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json));
+    q_status status = check_head(folder, json, run);
+    if (status)
+        json_decref(json);
+    else
+        *out = json;
+    return status;
+}
+
+static q_status verify_list(const char *folder, const json_t *json, struct q_arena *arena,
+                            struct train_position *position, struct checkpoint_facts *facts)
+{
+    json_t *files, *entry;
+    size_t i;
+    q_string hex;
     Q_TRY(q_json_get_u64(json, folder, "step", &position->step));
     Q_TRY(q_json_get_u64(json, folder, "samples", &position->samples));
     Q_TRY(q_json_get_u64(json, folder, "tokens", &position->tokens));
@@ -298,9 +289,6 @@ static q_status verify_list(const char *folder, json_t *json, struct q_arena *ar
         Q_TRY(q_json_get_string(json, folder, "mixture", &hex));
         Q_TRY(q_hash_parse(hex, &position->shown));
     }
-    Q_TRY(q_json_get_string(json, folder, "run", &hex));
-    if (out_run)
-        Q_TRY(q_hash_parse(hex, out_run));
     Q_TRY(q_json_get_array(json, folder, "files", &files));
     json_array_foreach(files, i, entry) Q_TRY(checkpoint_check_file(folder, entry, arena));
     Q_TRY(facts->window ? guard_window_read(json_object_get(json, "guard"), folder, facts->window) : Q_OK);
@@ -312,12 +300,12 @@ static q_status verify(const char *folder, struct train_position *position, q_ha
 {
     struct q_arena arena = {0};
     json_t *json = NULL;
-    const char *path;
-    q_status status = q_fs_join(&arena, folder, "trainer.json", &path);
+    q_hash run;
+    q_status status = read_trainer_json(folder, &arena, &json, &run);
+    if (!status && out_run)
+        *out_run = run;
     if (!status)
-        status = q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json);
-    if (!status)
-        status = verify_list(folder, json, &arena, position, out_run, facts);
+        status = verify_list(folder, json, &arena, position, facts);
     json_decref(json);
     q_arena_release(&arena);
     return status;
@@ -339,27 +327,125 @@ q_status checkpoint_hashes(const char *folder, struct train_position *position, 
     return Q_OK;
 }
 
-static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash run, bool *own)
+/* The newest checkpoint before `step` (UINT64_MAX: of all) that is whole and of this run; NULL where there is none. What fails here is not what is to be
+ * told. */
+static const char *find_whole(const char *run_folder, uint64_t step, q_hash run, struct q_arena *arena)
 {
-    const char *folder, *path;
-    json_t *json;
-    q_string hex;
-    q_hash seen;
-    Q_TRY(checkpoint_latest(run_folder, arena, &folder));
-    Q_TRY(q_fs_join(arena, folder, "trainer.json", &path));
-    Q_TRY(q_json_read_file(path, TRAINER_JSON_BYTES_MAX, &json));
-    q_status status = q_json_get_string(json, path, "run", &hex);
-    if (!status)
-        status = q_hash_parse(hex, &seen);
-    json_decref(json);
-    *own = !status && q_hash_equal(seen, run);
+    const char *checkpoints, **names, *path;
+    size_t count;
+    uint64_t at;
+    if (q_fs_join(arena, run_folder, "checkpoints", &checkpoints) || q_fs_list(checkpoints, arena, &names, &count))
+        return NULL;
+    for (size_t i = count; i-- > 0;) { /* by bytes: of steps below 10^8 the newest comes last */
+        struct train_position position;
+        q_hash seen;
+        if (!checkpoint_step_of(names[i], &at) || at >= step || q_fs_join(arena, checkpoints, names[i], &path))
+            continue;
+        if (checkpoint_verify(path, &position, &seen) == Q_OK && q_hash_equal(seen, run))
+            return names[i];
+    }
+    return NULL;
+}
+
+/* Appends to the text of a failure to read the checkpoint of this step (UINT64_MAX: none is named) the one before it, and how to go on from it. Returns
+ * `status`. */
+static q_status offer_earlier(q_status status, const char *run_folder, uint64_t step, q_hash run)
+{
+    struct q_arena arena = {0};
+    struct q_error told;
+    q_error_take(&told, status);
+    const char *before = step == UINT64_MAX ? "" : " before it", *earlier = find_whole(run_folder, step, run, &arena);
+    if (earlier)
+        status = q_fail(status, "%s; '%s'%s is whole: write that name into '%s/latest' to go on from there", told.text,
+                        earlier, before, run_folder);
+    else
+        status = q_fail(status, "%s; no checkpoint%s is whole, so train anew in another folder", told.text, before);
+    q_arena_release(&arena);
     return status;
 }
 
-q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own)
+/* Whether the checkpoint that `latest` names is of this run. */
+static q_status belongs(struct q_arena *arena, const char *run_folder, q_hash run, bool *own)
+{
+    const char *folder;
+    json_t *json = NULL;
+    q_hash seen;
+    uint64_t step = UINT64_MAX;
+    q_status status = checkpoint_latest(run_folder, arena, &folder);
+    if (!status) {
+        (void)checkpoint_step_of(q_fs_base_name(folder), &step);
+        status = read_trainer_json(folder, arena, &json, &seen);
+    }
+    json_decref(json);
+    *own = !status && q_hash_equal(seen, run);
+    return status == Q_ERR_INPUT ? offer_earlier(status, run_folder, step, run) : status;
+}
+
+/* Of this folder, `latest` first, so that it never names what is half removed. */
+static q_status remove_all(const char *run_folder, const char *latest, const char *checkpoints)
+{
+    Q_TRY(q_fs_unlink(latest));
+    Q_TRY(q_fs_sync_directory(run_folder));
+    return q_fs_remove_tree(checkpoints);
+}
+
+/* There is no `latest`. A kill may have come before it named the run's first checkpoint: then that one is whole, and the only one. More of them, and somebody
+ * has removed it: which course they belong to is not known, and to begin at step 0 would write over them. */
+static q_status find_unnamed(struct q_arena *arena, const char *run_folder, const char *latest, const char *checkpoints,
+                             q_hash run, bool anew, bool *found)
+{
+    const char **names;
+    size_t count, steps = 0;
+    uint64_t step;
+    *found = false;
+    if (!q_fs_is_directory(checkpoints))
+        return Q_OK;
+    Q_TRY(q_fs_list(checkpoints, arena, &names, &count));
+    for (size_t i = 0; i < count; i++)
+        steps += checkpoint_step_of(names[i], &step);
+    if (steps == 0)
+        return Q_OK;
+    if (anew)
+        return remove_all(run_folder, latest, checkpoints);
+    const char *whole = find_whole(run_folder, UINT64_MAX, run, arena);
+    if (!whole)
+        return q_fail(
+            Q_ERR_INPUT,
+            "'%s' is missing, and no checkpoint in '%s' is a whole one of this run; choose another folder, or "
+            "give --force to remove them and begin anew",
+            latest, checkpoints);
+    if (steps > 1)
+        return q_fail(Q_ERR_INPUT,
+                      "'%s' is missing; the newest whole checkpoint is '%s': write that name into it to go on from "
+                      "there, or give --force to remove all of them and begin anew",
+                      latest, whole);
+    *found = true;
+    return q_publish_bytes(latest, whole, strlen(whole), NULL);
+}
+
+static q_status find_in(struct q_arena *arena, const char *run_folder, q_hash run, bool anew, bool *found)
+{
+    const char *latest, *checkpoints;
+    bool named;
+    Q_TRY(q_fs_join(arena, run_folder, "latest", &latest));
+    Q_TRY(q_fs_join(arena, run_folder, "checkpoints", &checkpoints));
+    Q_TRY(clear_partial(checkpoints, arena));
+    Q_TRY(q_fs_look(latest, &named, NULL));
+    if (!named)
+        return find_unnamed(arena, run_folder, latest, checkpoints, run, anew, found);
+    Q_TRY(belongs(arena, run_folder, run, found));
+    if (*found)
+        return Q_OK;
+    if (!anew)
+        return q_fail(Q_ERR_INPUT, "'%s' holds checkpoints of another run; choose another folder or give --force",
+                      run_folder);
+    return remove_all(run_folder, latest, checkpoints);
+}
+
+q_status checkpoint_find(const char *run_folder, q_hash run, bool anew, bool *found)
 {
     struct q_arena arena = {0};
-    q_status status = belongs(&arena, run_folder, run, own);
+    q_status status = find_in(&arena, run_folder, run, anew, found);
     q_arena_release(&arena);
     return status;
 }
@@ -380,41 +466,6 @@ static q_status read_state(const char *folder, struct model *model, struct optim
                             "is this machine's memory sound?",
                             folder, differs)
                    : Q_OK;
-}
-
-/* The newest checkpoint before `step` that is whole and of this run; NULL where there is none. What fails here is not what is to be told. */
-static const char *find_earlier(const char *run_folder, uint64_t step, q_hash run, struct q_arena *arena)
-{
-    const char *checkpoints, **names, *path;
-    size_t count;
-    uint64_t at;
-    if (q_fs_join(arena, run_folder, "checkpoints", &checkpoints) || q_fs_list(checkpoints, arena, &names, &count))
-        return NULL;
-    for (size_t i = count; i-- > 0;) { /* by bytes: of steps below 10^8 the newest comes last */
-        struct train_position position;
-        q_hash seen;
-        if (!checkpoint_step_of(names[i], &at) || at >= step || q_fs_join(arena, checkpoints, names[i], &path))
-            continue;
-        if (checkpoint_verify(path, &position, &seen) == Q_OK && q_hash_equal(seen, run))
-            return names[i];
-    }
-    return NULL;
-}
-
-/* Appends to the text of a failure to read the checkpoint of this step: the one before it, and how to go on from it. Returns `status`. */
-static q_status offer_earlier(q_status status, const char *run_folder, uint64_t step, q_hash run)
-{
-    struct q_arena arena = {0};
-    struct q_error told;
-    q_error_take(&told, status);
-    const char *earlier = find_earlier(run_folder, step, run, &arena);
-    if (earlier)
-        status = q_fail(status, "%s; '%s' before it is whole: write that name into '%s/latest' to go on from there",
-                        told.text, earlier, run_folder);
-    else
-        status = q_fail(status, "%s; no checkpoint before it is whole, so train anew in another folder", told.text);
-    q_arena_release(&arena);
-    return status;
 }
 
 static q_status read_in(struct q_arena *arena, const char *run_folder, struct model *model, struct optimizer *optimizer,

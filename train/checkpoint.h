@@ -63,12 +63,11 @@ q_status checkpoint_prune(const char *run_folder, uint64_t present, const struct
 
 /* The folder of the checkpoint that `latest` names. */
 q_status checkpoint_latest(const char *run_folder, struct q_arena *arena, const char **out) Q_MUST_USE;
-/* Whether the run has a checkpoint to go on from; also clears away what a kill left behind. */
-q_status checkpoint_find(const char *run_folder, bool *found) Q_MUST_USE;
-/* Whether `latest` is of this run; nothing but its trainer.json is read. */
-q_status checkpoint_belongs(const char *run_folder, q_hash run, bool *own) Q_MUST_USE;
-/* Removes `latest` and all checkpoints. */
-q_status checkpoint_remove_all(const char *run_folder) Q_MUST_USE;
+/* Whether the run has a checkpoint to go on from; of the one that `latest` names, only trainer.json is read. Also clears away what a kill left behind, and
+ * where that was killed before it named the run's first checkpoint, names it. Q_ERR_INPUT, with what is whole and how to go on from it, where there are
+ * checkpoints, but `latest` is missing or names none, or its trainer.json is missing or damaged; or where it is of another run. anew: without a `latest`,
+ * or of another run, they are removed instead, and there is none. */
+q_status checkpoint_find(const char *run_folder, q_hash run, bool anew, bool *found) Q_MUST_USE;
 /* Reads `latest` into model, optimizer and window (NULL: left out): every file's hash is compared first. One of another run is Q_ERR_INPUT. */
 q_status checkpoint_read(const char *run_folder, struct model *model, struct optimizer *optimizer, q_hash run,
                          struct train_position *position, struct guard_window *window) Q_MUST_USE;

@@ -84,21 +84,6 @@ q_status trainer_note_hashes(struct trainer *trainer)
     return note_state(trainer, "hash", &trainer->position, &hashes, (double)NAN);
 }
 
-/* A checkpoint of another run in the folder: --force has put this run in its place, or somebody has put it there by hand. */
-static q_status drop_foreign(struct trainer *trainer, bool *found)
-{
-    const char *folder = trainer->setup.run_folder;
-    bool own;
-    Q_TRY(checkpoint_belongs(folder, trainer->setup.run, &own));
-    if (own)
-        return Q_OK;
-    if (!trainer->setup.force)
-        return q_fail(Q_ERR_INPUT, "'%s' holds checkpoints of another run; choose another folder or give --force",
-                      folder);
-    *found = false;
-    return checkpoint_remove_all(folder);
-}
-
 static struct checkpoint_keep keep_of(const struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
@@ -152,8 +137,7 @@ static q_status look_for_checkpoint(struct trainer *trainer, const char *journal
     if (!trainer->leads)
         return Q_OK;
     Q_TRY(q_journal_open(journal, &trainer->journal));
-    Q_TRY(checkpoint_find(trainer->setup.run_folder, found));
-    return *found ? drop_foreign(trainer, found) : Q_OK;
+    return checkpoint_find(trainer->setup.run_folder, trainer->setup.run, trainer->setup.force, found);
 }
 
 q_status trainer_begin(struct trainer *trainer)
@@ -255,7 +239,7 @@ q_status trainer_go_back(struct trainer *trainer, uint64_t *to)
     if (status)
         *to = trainer->refused_at;
     trainer->refused_at = UINT64_MAX;
-    status = trainer->leads ? checkpoint_find(trainer->setup.run_folder, &found) : Q_OK;
+    status = trainer->leads ? checkpoint_find(trainer->setup.run_folder, trainer->setup.run, false, &found) : Q_OK;
     Q_TRY(trainer_agree(trainer, status));
     Q_TRY(follow(trainer, &found));
     Q_TRY(trainer_agree(trainer, found ? read_latest(trainer) : begin_fresh(trainer)));

@@ -1,4 +1,4 @@
-# A bit of the newest checkpoint flipped: the run says in which tensor and which checkpoint is whole; set back as it says, it ends with the bytes of the run that was left alone.
+# `latest` gone, a bit of the newest checkpoint flipped: the run says in which tensor and which checkpoint is whole; set back as it says, it ends with the bytes of the run that was left alone.
 . "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
 tiny_setup .
 quern-corpus build --recipe recipe.yaml -o corpus -q >out 2>&1 && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q >out 2>&1 &&
@@ -12,6 +12,15 @@ train whole --set train.tokens=8K
 train damaged --set train.tokens=4K
 latest=$(cat damaged/latest)
 echo "$latest"
+# What names it or tells of it gone: nothing begins anew by itself, and the way on is told.
+rm damaged/latest
+train damaged --set train.tokens=8K
+echo step-00000030 >damaged/latest
+train damaged --set train.tokens=8K
+echo "$latest" >damaged/latest
+mv "damaged/checkpoints/$latest/trainer.json" kept.json
+train damaged --set train.tokens=8K
+mv kept.json "damaged/checkpoints/$latest/trainer.json"
 model=damaged/checkpoints/$latest/model-00001-of-00001.safetensors
 printf '\1' | dd of="$model" bs=1 seek=$(($(stat -c %s "$model") - 9)) conv=notrunc 2>out
 quern-train verify "damaged/checkpoints/$latest" 2>&1 | sed 's/^.*quern-train verify: //'
