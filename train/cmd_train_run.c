@@ -204,7 +204,7 @@ static q_status is_through(const struct run *run, bool *through)
     return status;
 }
 
-/* A run that is to go further is no finished result any more: its manifest goes first, so that a kill leaves it unfinished. */
+/* A run that goes further is no finished result any more: its manifest goes first, so that a kill leaves it unfinished. */
 static q_status unfinish(struct run *run)
 {
     const char *manifest, *record;
@@ -279,7 +279,12 @@ static q_status train_model(struct run *run)
     struct trainer *trainer;
     Q_TRY(q_step_hash(&run->step, &setup.run));
     Q_TRY(trainer_create(&setup, &trainer));
-    q_status status = trainer_run(trainer);
+    /* Not before it is known that the run can go on. */
+    q_status status = run->leads && run->step.done ? unfinish(run) : Q_OK;
+    if (run->comm)
+        status = comm_agree(run->comm, status);
+    if (!status)
+        status = trainer_run(trainer);
     if (!status && run->leads)
         status = finish(run, trainer);
     if (run->comm)
@@ -302,7 +307,7 @@ static q_status begin_ranks(struct run *run)
     return Q_OK;
 }
 
-/* Opens the folder. *through: it holds the finished result, and nothing is to be done. */
+/* Opens the folder. *through: it holds the finished result, and nothing is to be done. One that is to go further stays finished for now. */
 static q_status open_folder(struct run *run, bool *through)
 {
     const struct q_common *common = &run->options->common;
@@ -310,9 +315,8 @@ static q_status open_folder(struct run *run, bool *through)
     if (!run->step.done)
         return Q_OK;
     Q_TRY(is_through(run, through));
-    if (!*through)
-        return unfinish(run);
-    q_log_info("already trained: %s", common->out);
+    if (*through)
+        q_log_info("already trained: %s", common->out);
     return Q_OK;
 }
 

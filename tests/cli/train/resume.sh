@@ -41,6 +41,10 @@ train short $constant --set train.tokens=20K
 train short $constant --set train.tokens=40K
 train long $constant --set train.tokens=40K
 cmp short/model-00001-of-00001.safetensors long/model-00001-of-00001.safetensors && echo "made longer: the same bytes"
+# Further than the disk can hold: refused, and the finished result is one as before.
+train short $constant --set train.tokens=100T
+echo "exit $?"; grep -o 'the run needs .* is free' short.out | sed -E 's/[0-9.]+ [kMGTPE]?B/N B/g'
+ls short/manifest.json short/part-00000.json
 train short $constant --set train.tokens=40K && sed 's/.*quern-train: //' short.out
 
 # Another schedule cannot act on what is done: refused where nothing is left to train, taken from here on where something is. A batch that grows on the way
