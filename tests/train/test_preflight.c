@@ -132,6 +132,9 @@ static void test_disk(void **state)
     assert_int_equal(preflight_disk(&plan, 2), 2 * plan.checkpoint + plan.metrics + plan.model);
     assert_int_equal(preflight_disk(&plan, 9),
                      plan.checkpoint + plan.metrics + plan.model); /* one is always written beside */
+    /* What stands beside the tensors of a small model is small. */
+    assert_in_range(plan.model - plan.parameters, 1, 160 << 10);
+    assert_in_range(plan.checkpoint - 3 * plan.parameters, 1, 300 << 10);
     settings.checkpoint.keep_every = 20;
     assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &plan));
     assert_int_equal(plan.checkpoints_kept, 8);

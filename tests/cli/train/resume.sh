@@ -15,6 +15,11 @@ train whole -j 1 || cat whole.out
 train two-threads -j 2
 same two-threads
 
+# What the plan says of a checkpoint is what it takes, to a quarter more.
+planned=$(quern-train plan $recipe --json | sed 's/.*"checkpoint":\([0-9]*\).*/\1/')
+taken=$(du -sk --apparent-size whole/checkpoints/step-00000080 | cut -f 1)
+[ $((planned / 1024)) -ge "$taken" ] && [ $((planned / 1024)) -le $((taken * 5 / 4)) ] || echo "planned $planned bytes for a checkpoint, taken $taken KiB"
+
 # Interrupted by a signal as soon as some steps are taken, then again at later ones, then left to end.
 interrupted() { # FOLDER SIGNAL OPTIONS
     folder=$1
