@@ -157,6 +157,83 @@ static void config_json_there_and_back(void **state)
     assert_same(&config, &back);
 }
 
+static void write_positions(const struct model_config *config, json_t *scaling, json_t *parameters)
+{
+    json_t *json;
+    assert_int_equal(model_config_json(config, &json), Q_OK);
+    assert_int_equal(json_object_del(json, "rope_theta") | json_object_del(json, "rope_scaling"), 0);
+    assert_int_equal(scaling ? json_object_set_new(json, "rope_scaling", scaling) : 0, 0);
+    assert_int_equal(json_object_set_new(json, "rope_parameters", parameters), 0);
+    char *text = json_dumps(json, 0);
+    assert_non_null(text);
+    scratch_write("config.json", text, strlen(text));
+    free(text);
+    json_decref(json);
+}
+
+/* transformers 5 writes positions as rope_parameters, the base of the frequencies among them. */
+static void both_spellings_of_positions_are_read(void **state)
+{
+    (void)state;
+    struct model_config config, back;
+    load("nano", &config);
+    config.rope_theta = 50000;
+    write_positions(&config, NULL, json_pack("{s:s,s:f}", "rope_type", "default", "rope_theta", 5e4));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+    write_positions(&config, NULL, json_pack("{s:f}", "rope_theta", 5e4));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+
+    config.rope_scaling =
+        (struct model_rope_scaling){MODEL_ROPE_YARN, 8, config.max_position_embeddings, 16, 1, 0.5, 0.25};
+    static const char format[] = "{s:s,s:f,s:i,s:i,s:f,s:f,s:n}";
+#define POSITIONS(kind, theta)                                                                                         \
+    json_pack(format, kind, "yarn", "rope_theta", theta, "factor", 8, "beta_fast", 16, "mscale", 0.5,                  \
+              "mscale_all_dim", 0.25, "attention_factor")
+    write_positions(&config, NULL, POSITIONS("rope_type", 5e4));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+    write_positions(&config, POSITIONS("type", 5e4), POSITIONS("rope_type", 5e4));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+    write_positions(&config, POSITIONS("type", 5e4), POSITIONS("rope_type", 6e4));
+    assert_int_equal(model_config_read(".", &back), Q_ERR_INPUT);
+    assert_non_null(strstr(q_error_text(), "'rope_scaling' and 'rope_parameters' disagree"));
+#undef POSITIONS
+}
+
+static void positions_not_computed_are_refused(void **state)
+{
+    (void)state;
+    struct model_config config, back;
+    load("nano", &config);
+    const struct {
+        const char *key;
+        json_t *value;
+        const char *said;
+    } cases[] = {
+        {"rope_scaling", json_pack("{s:s, s:s, s:i}", "type", "default", "rope_type", "yarn", "factor", 4), "neither"},
+        {"rope_scaling", json_pack("{s:s, s:i}", "type", "default", "mscale_all_dim", 1), "mscale_all_dim"},
+        {"rope_parameters", json_pack("{s:s}", "rope_type", "llama3"), "neither"},
+        {"rope_parameters", json_pack("{s:{s:s}}", "full_attention", "rope_type", "default"), "full_attention"},
+        {"rope_parameters", json_pack("{s:s, s:i}", "rope_type", "default", "rope_theta", 50000), "beside"},
+        {"rope_parameters", json_pack("{s:s, s:i, s:f}", "rope_type", "yarn", "factor", 4, "attention_factor", 1.5),
+         "attention_factor"},
+        {"rope_parameters", json_pack("{s:s, s:i, s:b}", "rope_type", "yarn", "factor", 4, "truncate", 0), "truncate"},
+        {"rope_parameters", json_pack("{s:s, s:f}", "rope_type", "default", "partial_rotary_factor", 0.5),
+         "partial_rotary_factor"},
+        {"rope_parameters", json_pack("{s:s}", "rope_type", "yarn"), "factor"},
+        {"rope_parameters", json_integer(1), "neither"},
+    };
+    for (size_t i = 0; i < Q_COUNT_OF(cases); i++) {
+        assert_non_null(cases[i].value);
+        write_config(&config, cases[i].key, cases[i].value);
+        if (model_config_read(".", &back) != Q_ERR_INPUT || !strstr(q_error_text(), cases[i].said))
+            fail_msg("case %zu: %s", i, q_error_text());
+    }
+}
+
 /* Published weights: how they are quantised is the readers' business, and the shape is what it is without. */
 static void published_quantization_is_taken(void **state)
 {
@@ -191,6 +268,8 @@ static void what_is_not_computed_is_refused(void **state)
         {"quantization_config", json_pack("{s:s,s:[i,i]}", "quant_method", "fp8", "weight_block_size", 64, 128)},
         {"quantization_config", json_pack("{s:s,s:[i,i]}", "quant_method", "awq", "weight_block_size", 128, 128)},
         {"rope_scaling", json_pack("{s:s}", "type", "linear")},
+        {"moe_layer_freq", json_integer(2)},
+        {"num_key_value_heads", json_integer(1)},
         {"hidden_size", json_null()},
         {"hidden_size", json_string("128")},
         {"hidden_size", json_integer(0)},
@@ -310,7 +389,8 @@ int main(void)
         cmocka_unit_test(config_json_there_and_back),         cmocka_unit_test(published_quantization_is_taken),
         cmocka_unit_test(what_is_not_computed_is_refused),    cmocka_unit_test(sizes_out_of_range_are_told),
         cmocka_unit_test(names_that_do_not_exist_are_told),   cmocka_unit_test(the_page_is_current),
-        cmocka_unit_test(a_shape_may_stand_over_a_named_one),
+        cmocka_unit_test(a_shape_may_stand_over_a_named_one), cmocka_unit_test(both_spellings_of_positions_are_read),
+        cmocka_unit_test(positions_not_computed_are_refused),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

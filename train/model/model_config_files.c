@@ -3,6 +3,8 @@
 #include "base/fs.h"
 #include "train/model/model_config.h"
 
+#include <inttypes.h>
+
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
 static q_status load_tree(const struct q_node *node, struct q_arena *arena, struct model_config *out)
@@ -138,24 +140,124 @@ static q_status check_quantization(const json_t *config, const char *name)
                      name);
 }
 
-static q_status read_rope_scaling(const json_t *config, const char *name, struct model_rope_scaling *out)
+/* The type that an object of positions names, "default" where it names none; NULL: two at once, or not a text. */
+static const char *rope_type(const json_t *rope)
 {
-    const json_t *scaling = json_object_get(config, "rope_scaling");
-    if (!scaling || json_is_null(scaling))
-        return Q_OK;
-    const json_t *type = json_object_get(scaling, "rope_type") ? json_object_get(scaling, "rope_type")
-                                                               : json_object_get(scaling, "type");
-    if (json_is_string(type) && strcmp(json_string_value(type), "default") == 0)
-        return Q_OK;
-    if (!json_is_string(type) || strcmp(json_string_value(type), "yarn") != 0)
-        return q_fail(Q_ERR_INPUT, "%s: 'rope_scaling' is neither null nor 'yarn'", name);
-    out->type = MODEL_ROPE_YARN;
-    out->mscale = out->mscale_all_dim = 0; /* transformers: absent means not applied */
+    const json_t *type = json_object_get(rope, "rope_type"), *older = json_object_get(rope, "type");
+    if (type && older && !json_equal(type, older))
+        return NULL;
+    type = type ? type : older;
+    return type ? json_string_value(type) : "default";
+}
+
+/* Members that every object of positions may have; those of the table are YaRN's. */
+static bool is_rope_member(const char *member, const json_t *value, bool yarn)
+{
+    static const char *const always[] = {"type", "rope_type", "rope_theta"};
+    for (size_t i = 0; i < Q_COUNT_OF(always); i++)
+        if (strcmp(member, always[i]) == 0)
+            return true;
+    if (strcmp(member, "partial_rotary_factor") == 0)
+        return json_is_number(value) && json_number_value(value) == 1;
+    if (strcmp(member, "truncate") == 0)
+        return json_is_true(value);
+    for (const struct q_setting *row = model_config_table.rows; yarn && row->type != Q_SETTING_END; row++)
+        for (const struct q_setting *inner = row->table ? row->table->rows : NULL;
+             inner && inner->type != Q_SETTING_END; inner++)
+            if (strcmp(member, inner->name) == 0)
+                return true;
+    return false;
+}
+
+static q_status read_yarn(const json_t *rope, const char *name, struct model_config *out)
+{
+    const json_t *factor = json_object_get(rope, "factor");
+    if (!factor || json_is_null(factor))
+        return q_fail(Q_ERR_INPUT, "%s: positions by 'yarn' lack their 'factor'", name);
+    out->rope_scaling.type = MODEL_ROPE_YARN;
+    /* transformers: absent means not applied, and the length is the model's */
+    out->rope_scaling.mscale = out->rope_scaling.mscale_all_dim = 0;
+    out->rope_scaling.original_max_position_embeddings = out->max_position_embeddings;
     for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
         for (const struct q_setting *inner = row->table ? row->table->rows : NULL;
              inner && inner->type != Q_SETTING_END; inner++)
             if (inner->type != Q_SETTING_CHOICE)
-                Q_TRY(read_member(inner, scaling, name, out));
+                Q_TRY(read_member(inner, rope, name, &out->rope_scaling));
+    return Q_OK;
+}
+
+/* The base of the frequencies may stand in the object (transformers 5), beside it, or in both places alike. */
+static q_status read_inner_theta(const json_t *config, const json_t *rope, const char *key, const char *name,
+                                 struct model_config *out)
+{
+    const json_t *inner = json_object_get(rope, "rope_theta"), *outer = json_object_get(config, "rope_theta");
+    if (!inner || json_is_null(inner))
+        return Q_OK;
+    if (outer && !json_is_null(outer) && json_number_value(outer) != json_number_value(inner))
+        return q_fail(Q_ERR_INPUT, "%s: 'rope_theta' is another in '%s' than beside it", name, key);
+    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
+        if (row->offset == offsetof(struct model_config, rope_theta))
+            Q_TRY(read_member(row, rope, name, out));
+    return Q_OK;
+}
+
+/* `key` is rope_scaling, of transformers before 5, or rope_parameters. *given: it is there. */
+static q_status read_rope(const json_t *config, const char *key, const char *name, struct model_config *out,
+                          bool *given)
+{
+    json_t *rope = json_object_get(config, key), *value;
+    const char *member;
+    *given = rope && !json_is_null(rope);
+    if (!*given)
+        return Q_OK;
+    const char *type = json_is_object(rope) ? rope_type(rope) : NULL;
+    const bool yarn = type && strcmp(type, "yarn") == 0;
+    if (!type || (!yarn && strcmp(type, "default") != 0))
+        return q_fail(Q_ERR_INPUT, "%s: '%s' is neither null nor 'default' nor 'yarn'", name, key);
+    json_object_foreach(rope, member, value)
+    {
+        if (!json_is_null(value) && !is_rope_member(member, value, yarn))
+            return q_fail(Q_ERR_INPUT, "%s: '%s' asks by '%s' for what quern does not compute", name, key, member);
+    }
+    Q_TRY(read_inner_theta(config, rope, key, name, out));
+    return yarn ? read_yarn(rope, name, out) : Q_OK;
+}
+
+static bool same_positions(const struct model_config *a, const struct model_config *b)
+{
+    const struct model_rope_scaling *x = &a->rope_scaling, *y = &b->rope_scaling;
+    return a->rope_theta == b->rope_theta && x->type == y->type && x->factor == y->factor &&
+           x->original_max_position_embeddings == y->original_max_position_embeddings && x->beta_fast == y->beta_fast &&
+           x->beta_slow == y->beta_slow && x->mscale == y->mscale && x->mscale_all_dim == y->mscale_all_dim;
+}
+
+static q_status read_positions(const json_t *config, const char *name, struct model_config *out)
+{
+    struct model_config newer = *out;
+    bool given, newer_given;
+    Q_TRY(read_rope(config, "rope_scaling", name, out, &given));
+    Q_TRY(read_rope(config, "rope_parameters", name, &newer, &newer_given));
+    if (given && newer_given && !same_positions(out, &newer))
+        return q_fail(Q_ERR_INPUT, "%s: 'rope_scaling' and 'rope_parameters' disagree", name);
+    if (newer_given)
+        *out = newer;
+    return Q_OK;
+}
+
+/* What other models of the family have and this one has not: fewer heads of keys than of queries, dense layers between the others. */
+static q_status check_alike(const json_t *config, const char *name, const struct model_config *c)
+{
+    const struct {
+        const char *key;
+        uint64_t wanted;
+    } members[] = {{"num_key_value_heads", c->num_attention_heads}, {"moe_layer_freq", 1}};
+    for (size_t i = 0; i < Q_COUNT_OF(members); i++) {
+        const json_t *value = json_object_get(config, members[i].key);
+        if (value && !json_is_null(value) &&
+            !(json_is_integer(value) && json_integer_value(value) == (json_int_t)members[i].wanted))
+            return q_fail(Q_ERR_INPUT, "%s: '%s' asks for what quern does not compute; it must be %" PRIu64, name,
+                          members[i].key, members[i].wanted);
+    }
     return Q_OK;
 }
 
@@ -166,7 +268,8 @@ static q_status from_json(const json_t *config, const char *name, struct model_c
     for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
         if (row->type != Q_SETTING_SECTION)
             Q_TRY(read_member(row, config, name, out));
-    Q_TRY(read_rope_scaling(config, name, &out->rope_scaling));
+    Q_TRY(read_positions(config, name, out));
+    Q_TRY(check_alike(config, name, out));
     if (model_config_check(out) != Q_OK) /* here the file is wrong, not the caller */
         return q_context(Q_ERR_INPUT, "%s", name);
     return Q_OK;
