@@ -60,7 +60,7 @@ static const struct q_verb verbs[] = {
      .details = "Measures the trained model, the same model before its training, and a model that knows only how often "
                 "each token comes, on the "
                 "held-out sequences of the shards.",
-     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK | Q_TAKES_JSON,
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK,
      .options = eval_run_table,
      .options_size = sizeof(struct eval_options),
      .run = eval_run},

@@ -279,6 +279,7 @@ static q_status publish(struct evaluation *evaluation)
 static q_status run_in(struct evaluation *evaluation)
 {
     const struct q_common *common = &evaluation->options->common;
+    Q_TRY(step_check_whole(common));
     Q_TRY(load_recipe(evaluation));
     if (!has_inputs(evaluation->options) || !common->out)
         return q_fail(

@@ -16,7 +16,7 @@ static const struct q_verb verbs[] = {
          "with 75; run again, it goes on to the same bit. When it is through, DIR is a Hugging Face model folder.\n\n"
          "  quern-train run --recipe recipes/demo.yaml --shards run/shards/KEY -t run/tokenizer/KEY -o model\n"
          "  quern-train run --recipe r.yaml --shards S -t T -o model --set train.tokens=10M    (goes on further)",
-     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK | Q_TAKES_JSON,
+     .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK,
      .options = train_run_table,
      .options_size = sizeof(struct train_run_options),
      .run = train_run},

@@ -325,6 +325,7 @@ static q_status run_in(struct run *run)
     const struct q_common *common = &run->options->common;
     bool through = false;
     Q_TRY(begin_ranks(run));
+    Q_TRY(step_check_whole(common));
     Q_TRY(load_recipe(run));
     if (!run->options->shards || !run->options->tokenizer || !common->out)
         return q_fail(Q_ERR_USAGE,

@@ -58,3 +58,14 @@ q_status step_add_weights(struct q_step *step, const char *model_folder)
     Q_TRY(status);
     return q_step_add_input(step, "from", hash);
 }
+
+q_status step_check_whole(const struct q_common *common)
+{
+    if (common->step && strcmp(common->step, "run") != 0)
+        return q_fail(Q_ERR_USAGE, "there is no step '%s'; the only one is 'run'", common->step);
+    if (common->task.count > 1)
+        return q_fail(Q_ERR_USAGE,
+                      "'--task %" PRIu64 "/%" PRIu64 "': this step is one task, not cut into parts; leave it out",
+                      common->task.index, common->task.count);
+    return Q_OK;
+}

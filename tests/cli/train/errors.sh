@@ -21,6 +21,8 @@ try quern-train run --recipe r.yaml -o x --shards none -t none
 try quern-train run --recipe none.yaml -o x
 try quern-train verify none
 try quern-train runn
+try quern-train run --recipe r.yaml -o x --step group
+try quern-train run --recipe r.yaml -o x --task 1/4
 try quern-train run --shard x
 # Memory depends on the processor's threads alone here; its numbers are those of tests/train/test_preflight.c.
 try quern-train plan --recipe r.yaml --json | sed -E '/^\{/s/:[0-9]+/:N/g'
