@@ -129,7 +129,7 @@ static q_status seal_step(struct run *run)
     Q_TRY(q_step_begin(&run->step, "train", "run", TRAIN_OUTPUT_VERSION, run->recipe.seed, settings));
     Q_TRY(step_add_data(&run->step, &run->shards, run->options->tokenizer));
     if (run->from_folder)
-        Q_TRY(q_context(step_add_weights(&run->step, run->from_folder), "'train.from'"));
+        Q_TRY(q_context(step_add_weights(&run->step, &run->config, run->from_folder), "'train.from'"));
     return q_step_seal(&run->step);
 }
 

@@ -31,9 +31,9 @@ struct model_file_list {
  * model is written under their names too, since readers of released weights look for it there (model_copies). */
 q_status model_files_write(const struct model *model, const char *folder, struct q_arena *arena,
                            struct model_file_list *list) Q_MUST_USE;
-/* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). Tensors of
- * layers behind the last one (MTP modules) are left alone where the model has none. A second name of a shared tensor may be missing; where it is there, it
- * must hold the same numbers: this trainer has no others. */
+/* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). What FOLDER's
+ * own config.json calls MTP modules is left alone where the model has none; a tensor of any other layer is none of the model's. A second name of a
+ * shared tensor may be missing; where it is there, it must hold the same numbers: this trainer has no others. */
 q_status model_files_read(struct model *model, const char *folder) Q_MUST_USE;
 
 /* A folder as another, tensor by tensor: one of them at a time is in memory. Of `outline` (model_outline will do) only the table is read. The set is "model",

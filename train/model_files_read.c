@@ -17,6 +17,7 @@ struct loading {
     struct model *weights;       /* WEIGHTS: the same, to be filled */
     struct optimizer *optimizer; /* MOMENTS, EMA */
     const char *folder;
+    struct model_config source; /* what the folder says of itself */
     struct q_arena arena;
     bool *seen; /* one per parameter, per kind of tensor (mean, square) */
     size_t kinds;
@@ -42,17 +43,20 @@ static const struct model_parameter *parameter_of(const struct loading *loading,
     return model_find_parameter(loading->model, stem);
 }
 
-/* Tensors of layers behind the last one belong to MTP modules that this model does not have. */
-static bool is_of_a_later_layer(const struct loading *loading, const char *name)
+/* Layers behind the model's own, which the folder calls MTP modules and this model does not have. Any other layer is one of a deeper model, and cutting that
+ * would be another model. */
+static bool is_of_a_module_left_out(const struct loading *loading, const char *name)
 {
     static const char prefix[] = "model.layers.";
     uint64_t layer;
     if (strncmp(name, prefix, sizeof prefix - 1) != 0)
         return false;
-    const struct model_config *config = model_get_config(loading->model);
+    const struct model_config *config = model_get_config(loading->model), *source = &loading->source;
     const char *digits = name + sizeof prefix - 1;
     q_string number = {digits, strspn(digits, "0123456789")};
-    return q_parse_u64(number, &layer) == Q_OK && layer >= config->num_hidden_layers + config->num_nextn_predict_layers;
+    return q_parse_u64(number, &layer) == Q_OK &&
+           layer >= config->num_hidden_layers + config->num_nextn_predict_layers &&
+           layer >= source->num_hidden_layers && layer < source->num_hidden_layers + source->num_nextn_predict_layers;
 }
 
 /* The shared tensor that this is a second name of, and its place in model_copies; NULL where it is none. */
@@ -120,7 +124,7 @@ static q_status load_tensor(struct loading *loading, const struct tensor_set_ent
     const struct model_parameter *copy = parameter ? NULL : copy_of(loading, tensor->name, &place);
     if (copy)
         return load_copy(loading, entry, copy, place);
-    if (!parameter && (is_of_a_later_layer(loading, tensor->name) || tensor->count == 0))
+    if (!parameter && (is_of_a_module_left_out(loading, tensor->name) || tensor->count == 0))
         return Q_OK; /* without shared experts transformers stores matrices without elements for them */
     if (!parameter)
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is none of this model's; is config.json that of another?",
@@ -185,6 +189,7 @@ static q_status check_all_seen(const struct loading *loading)
 static q_status load_set(struct loading *loading, const struct tensor_set *set)
 {
     size_t count, copy_count;
+    Q_TRY(model_config_read(loading->folder, &loading->source));
     (void)model_parameters(loading->model, &count);
     Q_TRY(q_arena_alloc(&loading->arena, count * loading->kinds, sizeof *loading->seen, &loading->seen));
     (void)model_copies(loading->model, &copy_count);

@@ -44,7 +44,14 @@ static q_status hash_files(const struct tensor_set *set, q_hash *out)
     return status;
 }
 
-q_status step_add_weights(struct q_step *step, const char *model_folder)
+static q_status check_shape(const struct model_config *config, const char *folder)
+{
+    struct model_config source;
+    Q_TRY(model_config_read(folder, &source));
+    return q_context(model_config_check_source(config, &source), "'%s'", folder);
+}
+
+q_status step_add_weights(struct q_step *step, const struct model_config *config, const char *model_folder)
 {
     struct tensor_set set;
     q_hash hash;
@@ -52,6 +59,8 @@ q_status step_add_weights(struct q_step *step, const char *model_folder)
     q_status status = tensor_set_open(model_folder, "model", &set);
     if (!status && set.count == 0)
         status = q_fail(Q_ERR_INPUT, "'%s' holds no weights: there is no model*.safetensors", model_folder);
+    if (!status)
+        status = check_shape(config, model_folder);
     if (!status)
         status = hash_files(&set, &hash);
     tensor_set_close(&set);

@@ -3,6 +3,9 @@
 
 #include "base/check.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static const char *const rope_types[] = {"plain", "yarn", NULL};
 
 #define SCALING(member) offsetof(struct model_rope_scaling, member)
@@ -250,6 +253,60 @@ q_status model_config_check(const struct model_config *c)
     if (!(c->rms_norm_eps >= 0) || !(c->initializer_range >= 0) || !(c->rope_theta >= 1))
         return q_fail(Q_ERR_USAGE, "model: 'rms_norm_eps', 'initializer_range' or 'rope_theta' is out of range");
     return check_size(c);
+}
+
+enum { VALUE_BYTES = 32 };
+
+static void write_value(const struct q_setting *row, const void *place, char text[VALUE_BYTES])
+{
+    if (row->type == Q_SETTING_U64)
+        snprintf(text, VALUE_BYTES, "%" PRIu64, *(const uint64_t *)place);
+    else if (row->type == Q_SETTING_DOUBLE)
+        snprintf(text, VALUE_BYTES, "%.15g", *(const double *)place);
+    else if (row->type == Q_SETTING_BOOL)
+        snprintf(text, VALUE_BYTES, "%s", *(const bool *)place ? "true" : "false");
+    else
+        snprintf(text, VALUE_BYTES, "%s", row->choices[*(const int *)place]);
+}
+
+static q_status check_same(const struct q_setting *row, const char *section, const void *config, const void *source)
+{
+    char ours[VALUE_BYTES], theirs[VALUE_BYTES];
+    write_value(row, (const char *)config + row->offset, ours);
+    write_value(row, (const char *)source + row->offset, theirs);
+    if (strcmp(ours, theirs) == 0)
+        return Q_OK;
+    return q_fail(
+        Q_ERR_USAGE,
+        "'%s%s' is %s in its config.json and %s in 'model'; make them the same, or let 'model' name the folder",
+        section, row->name, theirs, ours);
+}
+
+/* Without a word on padding in the source, rows behind the model's ids are taken for it, as in published weights. */
+static bool same_vocabulary(const struct model_config *config, const struct model_config *source)
+{
+    return model_config_ids(config) == model_config_ids(source) ||
+           (source->unpadded_vocab_size == 0 && source->vocab_size == config->vocab_size);
+}
+
+q_status model_config_check_source(const struct model_config *config, const struct model_config *source)
+{
+    const bool modules = config->num_nextn_predict_layers <= source->num_nextn_predict_layers;
+    const bool ids = same_vocabulary(config, source);
+    for (const struct q_setting *row = rows; row->type != Q_SETTING_END; row++) {
+        const size_t at = row->offset;
+        const bool padding = at == AT(vocab_size) || at == AT(unpadded_vocab_size);
+        const bool free = at == AT(max_position_embeddings) || at == AT(initializer_range) || at == AT(bos_token_id) ||
+                          at == AT(eos_token_id) || row->type == Q_SETTING_SECTION;
+        if (free || (padding && ids) || (at == AT(num_nextn_predict_layers) && modules))
+            continue;
+        Q_TRY(check_same(row, "", config, source));
+    }
+    if (source->rope_scaling.type == MODEL_ROPE_PLAIN)
+        return Q_OK;
+    for (const struct q_setting *row = rope_rows; row->type != Q_SETTING_END; row++)
+        Q_TRY(check_same(row, "rope_scaling.", &config->rope_scaling, &source->rope_scaling));
+    return Q_OK;
 }
 
 /* Elements of attention's matrices in one layer. */

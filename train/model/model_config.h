@@ -52,6 +52,11 @@ extern const struct q_settings_table model_config_table;
 /* Every relation between the numbers that the code relies on, sizes bounded so that products fit; Q_ERR_USAGE names key and value. */
 q_status model_config_check(const struct model_config *config) Q_MUST_USE;
 
+/* Whether weights trained in a model of `source` are the same function in one of `config`: Q_ERR_USAGE names the first member that says otherwise, with both
+ * values. May differ: what is only of a start or for readers (initializer_range, ids of begin and end), the longest sequence, fewer MTP modules, rows of
+ * padding, and a rope_scaling where the source has none, which stretches what was trained. */
+q_status model_config_check_source(const struct model_config *config, const struct model_config *source) Q_MUST_USE;
+
 /* From the recipe's `model:` (a name, a mapping, or a folder). A mapping with a `name` is that one's shape but for what it says itself. A name is looked
  * for as FOLDER/models/NAME.yaml beside the recipe, then beside the program (build tree and installation); one with a slash that is a folder, seen from the
  * recipe, is a model's, and its config.json says the shape. `node` NULL is Q_ERR_USAGE. Checked. */

@@ -36,8 +36,19 @@ run x --set train.from=none
 run x --set model=./corpus | sed 's/^.*corpus/corpus/'
 run x --set model=./none
 run x --set train.from=corpus
-run y --set train.from=half --set model.moe_intermediate_size=8
-run z --set train.from=half --set model.n_shared_experts=0 | sed 's/experts\.[a-z]*_proj/experts.*/'
-run w --set train.from=half --set model.num_nextn_predict_layers=1
+# Weights mean what they were trained to mean in their own model alone: a deeper one is not cut, and no number that changes the computation may be another.
+for setting in num_hidden_layers=1 moe_intermediate_size=8 n_shared_experts=0 num_nextn_predict_layers=1 vocab_size=704 tie_word_embeddings=true \
+    routed_scaling_factor=1 num_experts_per_tok=1 n_group=1 norm_topk_prob=false rms_norm_eps=1e-5 rope_theta=5e4; do
+    run x --set train.from=half --set model.$setting
+done
+ls -d x 2>&1
+# Longer sequences, and positions stretched for them, are a way to go on; a stretched model without it is not.
+yarn='--set model.rope_scaling.type=yarn --set model.rope_scaling.original_max_position_embeddings=32'
+run longer --set train.from=half --set model.max_position_embeddings=128 $yarn --set model.rope_scaling.factor=4 && ls -d longer/manifest.json
+run x --set train.from=longer
+run x --set train.from=longer $yarn
+# What a folder does not call its own layers or modules is none of its model.
+mkdir cut && cp half/* cut && sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 1/' cut/config.json
+run w --set train.from=cut --set model.num_hidden_layers=1 | sed 's/layers\.1\..*weight/layers.1.*.weight/'
 printf '\1' | dd of=moved/model-00001-of-00001.safetensors bs=1 seek=20000 conv=notrunc 2>out
 run v --set train.from=moved 2>&1 | sed 's/its hash is.*says.*;/its hash is another;/'
