@@ -4,7 +4,7 @@
 
 #include "base/options.h"
 
-enum { TRAIN_OUTPUT_VERSION = 2 };
+enum { TRAIN_OUTPUT_VERSION = 3 };
 
 struct train_run_options {
     struct q_common common;

@@ -59,6 +59,7 @@ static q_status write_set(const struct train_export_options *options, const char
                           const struct model *outline, const struct tensor_set *set, struct q_arena *arena)
 {
     struct model_file_list list = {0};
+    const struct model_config config = model_config_unpadded(model_get_config(outline));
     uint64_t bytes = 0;
     char parameters[32], size[32];
     Q_TRY(prepare(options->common.out, options->common.force, arena));
@@ -67,8 +68,8 @@ static q_status write_set(const struct train_export_options *options, const char
     for (size_t i = 0; i < list.count; i++)
         bytes += list.files[i].identity.bytes;
     q_log_info("%s parameters as %s, %zu files, %s: %s",
-               q_format_count(parameters, (double)model_config_parameters(model_get_config(outline))),
-               safetensors_type_name(type), list.count, q_format_bytes(size, (double)bytes), options->common.out);
+               q_format_count(parameters, (double)model_config_parameters(&config)), safetensors_type_name(type),
+               list.count, q_format_bytes(size, (double)bytes), options->common.out);
     return Q_OK;
 }
 

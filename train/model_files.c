@@ -34,6 +34,7 @@ struct storing {
     size_t count;
     size_t file_count;
     enum safetensors_type type; /* of weights */
+    bool for_others;            /* without rows of padding, of which other readers know nothing */
     op_acc *buffer;
     json_t *weight_map; /* tensor -> file, for the index; NULL: the set has none */
 };
@@ -69,6 +70,14 @@ static bool is_stored(const struct storing *storing, const struct model_paramete
     return storing->set != &optimizer_set || parameter->kind != MODEL_BIAS;
 }
 
+/* Elements that are written of a parameter: padding lies behind the rows of ids. */
+static size_t stored_count(const struct storing *storing, const struct model_parameter *parameter)
+{
+    return storing->for_others && model_is_vocabulary(storing->model, parameter)
+               ? (size_t)model_config_ids(model_get_config(storing->model)) * parameter->shape[1]
+               : parameter->count;
+}
+
 /* One past the last parameter of the file that begins with parameter `first`. */
 static size_t file_end(const struct storing *storing, size_t first)
 {
@@ -76,7 +85,8 @@ static size_t file_end(const struct storing *storing, size_t first)
     size_t i = first;
     for (; i < storing->count && bytes < MODEL_FILE_BYTES; i++) {
         if (is_stored(storing, &storing->parameters[i]))
-            bytes += (uint64_t)storing->parameters[i].count * sizeof(float) * (storing->set == &optimizer_set ? 2 : 1);
+            bytes += (uint64_t)stored_count(storing, &storing->parameters[i]) * sizeof(float) *
+                     (storing->set == &optimizer_set ? 2 : 1);
     }
     return i;
 }
@@ -97,7 +107,7 @@ static q_status declare(const struct storing *storing, struct safetensors_writer
 {
     const char *name;
     Q_TRY(q_arena_printf(storing->arena, &name, "%s%s", parameter->name, stored_suffix[what]));
-    uint64_t shape[2] = {parameter->shape[0], parameter->shape[1]};
+    uint64_t shape[2] = {stored_count(storing, parameter) / parameter->shape[1], parameter->shape[1]};
     return safetensors_declare(writer, name, type_of(storing, parameter, what), parameter->rank, shape);
 }
 
@@ -124,7 +134,7 @@ static q_status write_values(const struct storing *storing, struct safetensors_w
         Q_TRY(get_weight(storing, parameter));
     else
         Q_TRY(optimizer_get(storing->optimizer, arenas[what], parameter, storing->buffer));
-    return safetensors_write_floats(writer, storing->buffer, parameter->count);
+    return safetensors_write_floats(writer, storing->buffer, stored_count(storing, parameter));
 }
 
 /* Does `act` for every tensor of parameters first .. end - 1, in the order of the file. */
@@ -221,7 +231,7 @@ static q_status write_index(struct storing *storing)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < storing->count; i++)
-        bytes += storing->parameters[i].count *
+        bytes += stored_count(storing, &storing->parameters[i]) *
                  safetensors_type_bytes(type_of(storing, &storing->parameters[i], STORED_WEIGHT));
     json_t *index =
         json_pack("{s:{s:I},s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", storing->weight_map);
@@ -230,31 +240,31 @@ static q_status write_index(struct storing *storing)
     return publish_json(storing->folder, "model.safetensors.index.json", index, storing->arena, storing->list);
 }
 
-static q_status write_configs(const struct model *model, enum safetensors_type type, const char *folder,
-                              struct q_arena *arena, struct model_file_list *list)
+static q_status write_configs(const struct storing *storing)
 {
-    const struct model_config *config = model_get_config(model);
+    const struct model_config *own = model_get_config(storing->model);
+    const struct model_config config = storing->for_others ? model_config_unpadded(own) : *own;
     json_t *json;
-    Q_TRY(model_config_json(config, &json));
-    if (type == SAFETENSORS_BF16) {
+    Q_TRY(model_config_json(&config, &json));
+    if (storing->type == SAFETENSORS_BF16) {
         q_status status = q_json_set(json, "torch_dtype", json_string("bfloat16"));
         if (status) {
             json_decref(json);
             return status;
         }
     }
-    Q_TRY(publish_json(folder, "config.json", json, arena, list));
+    Q_TRY(publish_json(storing->folder, "config.json", json, storing->arena, storing->list));
     json_t *generation = json_object();
     q_status status = generation ? Q_OK : q_fail(Q_ERR_MEMORY, "no memory for generation_config.json");
-    if (!status && config->bos_token_id >= 0)
-        status = q_json_set(generation, "bos_token_id", json_integer(config->bos_token_id));
-    if (!status && config->eos_token_id >= 0)
-        status = q_json_set(generation, "eos_token_id", json_integer(config->eos_token_id));
+    if (!status && config.bos_token_id >= 0)
+        status = q_json_set(generation, "bos_token_id", json_integer(config.bos_token_id));
+    if (!status && config.eos_token_id >= 0)
+        status = q_json_set(generation, "eos_token_id", json_integer(config.eos_token_id));
     if (status) {
         json_decref(generation);
         return status;
     }
-    return publish_json(folder, "generation_config.json", generation, arena, list);
+    return publish_json(storing->folder, "generation_config.json", generation, storing->arena, storing->list);
 }
 
 /* The model's tensors and, behind them, second names in MTP modules; that of a tied head no reader needs. */
@@ -281,7 +291,7 @@ static q_status write_model(struct storing *storing)
         return q_fail(Q_ERR_MEMORY, "no memory for the index of '%s'", storing->folder);
     q_status status = gather_with_copies(storing);
     if (!status)
-        status = write_configs(storing->model, storing->type, storing->folder, storing->arena, storing->list);
+        status = write_configs(storing);
     if (!status)
         status = write_files(storing);
     if (!status)
@@ -300,8 +310,14 @@ q_status model_files_write(const struct model *model, const char *folder, struct
 q_status model_files_copy(const struct model *outline, const struct tensor_set *set, enum safetensors_type type,
                           const char *folder, struct q_arena *arena, struct model_file_list *list)
 {
-    struct storing storing = {
-        .set = &model_set, .model = outline, .from = set, .folder = folder, .arena = arena, .list = list, .type = type};
+    struct storing storing = {.set = &model_set,
+                              .model = outline,
+                              .from = set,
+                              .folder = folder,
+                              .arena = arena,
+                              .list = list,
+                              .type = type,
+                              .for_others = true};
     return write_model(&storing);
 }
 

@@ -33,11 +33,13 @@ q_status model_files_write(const struct model *model, const char *folder, struct
                            struct model_file_list *list) Q_MUST_USE;
 /* The tensors of FOLDER into a model of the same shape: every parameter must be there once, with its shape, and finite (Q_ERR_INPUT). What FOLDER's
  * own config.json calls MTP modules is left alone where the model has none; a tensor of any other layer is none of the model's. A second name of a
- * shared tensor may be missing; where it is there, it must hold the same numbers: this trainer has no others. */
+ * shared tensor may be missing; where it is there, it must hold the same numbers: this trainer has no others. Of as many ids, FOLDER may have more or
+ * fewer rows of padding, or none; those it has are left alone then, and the model's are zero. */
 q_status model_files_read(struct model *model, const char *folder) Q_MUST_USE;
 
 /* A folder as another, tensor by tensor: one of them at a time is in memory. Of `outline` (model_outline will do) only the table is read. The set is "model",
  * or "ema" for the average that a checkpoint may hold (Q_ERR_USAGE where it has none), and is checked as model_files_read does before anything is written.
+ * For other readers: without rows of padding, with vocab_size the number of ids, since they would take every row for a token.
  * Tensors come out as `type` (F32 or BF16, rounded to the nearest); routing biases stay F32, as their readers want them. Close the set also after a failure. */
 q_status model_files_open(const struct model *outline, const char *folder, const char *stem,
                           struct tensor_set *set) Q_MUST_USE;

@@ -76,6 +76,15 @@ static bool same_shape(const struct model_parameter *parameter, const struct saf
            tensor->shape[0] == parameter->shape[0];
 }
 
+/* Embedding or head of as many ids with other padding: its rows of ids are what there is of it. */
+static bool is_padded_otherwise(const struct loading *loading, const struct model_parameter *parameter,
+                                const struct safetensors_tensor *tensor)
+{
+    return loading->purpose == WEIGHTS && model_is_vocabulary(loading->model, parameter) && tensor->rank == 2 &&
+           model_config_ids(&loading->source) == model_config_ids(model_get_config(loading->model)) &&
+           tensor->shape[0] == loading->source.vocab_size && tensor->shape[1] == parameter->shape[1];
+}
+
 static q_status refuse_shape(const struct safetensors *file, const struct safetensors_tensor *tensor,
                              const struct model_parameter *parameter)
 {
@@ -87,10 +96,10 @@ static q_status refuse_shape(const struct safetensors *file, const struct safete
 static q_status load_copy(struct loading *loading, const struct tensor_set_entry *entry,
                           const struct model_parameter *parameter, size_t place)
 {
-    if (!same_shape(parameter, entry->tensor))
+    if (!same_shape(parameter, entry->tensor) && !is_padded_otherwise(loading, parameter, entry->tensor))
         return refuse_shape(entry->file, entry->tensor, parameter);
     Q_TRY(tensor_set_read(entry, loading->buffer));
-    loading->copies[place] = q_hash_bytes(loading->buffer, parameter->count * sizeof(float));
+    loading->copies[place] = q_hash_bytes(loading->buffer, entry->tensor->count * sizeof(float));
     loading->copies_seen[place] = true;
     return Q_OK;
 }
@@ -129,7 +138,8 @@ static q_status load_tensor(struct loading *loading, const struct tensor_set_ent
     if (!parameter)
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is none of this model's; is config.json that of another?",
                       file->path, tensor->name);
-    if (!same_shape(parameter, tensor))
+    const bool padded = !same_shape(parameter, tensor) && is_padded_otherwise(loading, parameter, tensor);
+    if (!padded && !same_shape(parameter, tensor))
         return refuse_shape(file, tensor, parameter);
     size_t count;
     size_t index = (size_t)(parameter - model_parameters(loading->model, &count)) * loading->kinds + kind;
@@ -137,6 +147,9 @@ static q_status load_tensor(struct loading *loading, const struct tensor_set_ent
         return q_fail(Q_ERR_INPUT, "'%s': tensor '%s' is there twice", file->path, tensor->name);
     loading->seen[index] = true;
     Q_TRY(tensor_set_read(entry, loading->buffer));
+    const size_t ids = (size_t)model_config_ids(&loading->source) * parameter->shape[1];
+    if (padded && ids < parameter->count)
+        memset(loading->buffer + ids, 0, (parameter->count - ids) * sizeof *loading->buffer);
     return q_context(take(loading, parameter, kind), "'%s': tensor '%s'", file->path, tensor->name);
 }
 
@@ -148,8 +161,10 @@ static q_status check_copies(const struct loading *loading, const struct tensor_
     for (size_t i = 0; i < count; i++) {
         if (!loading->copies_seen[i])
             continue;
-        Q_TRY(tensor_set_read(tensor_set_find(set, model_original(loading->model, &copies[i])->name), loading->buffer));
-        if (!q_hash_equal(q_hash_bytes(loading->buffer, copies[i].count * sizeof(float)), loading->copies[i]))
+        const struct tensor_set_entry *original =
+            tensor_set_find(set, model_original(loading->model, &copies[i])->name);
+        Q_TRY(tensor_set_read(original, loading->buffer));
+        if (!q_hash_equal(q_hash_bytes(loading->buffer, original->tensor->count * sizeof(float)), loading->copies[i]))
             return q_fail(Q_ERR_INPUT,
                           "'%s': tensor '%s' differs from the model's own that it shares; set %s in config.json",
                           loading->folder, copies[i].name,
@@ -185,6 +200,18 @@ static q_status check_all_seen(const struct loading *loading)
     return Q_OK;
 }
 
+/* Elements of the largest tensor of model and folder: the folder's padding may be more. */
+static size_t largest_tensor(const struct loading *loading, const struct tensor_set *set)
+{
+    size_t largest = model_largest_parameter(loading->model);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct safetensors_tensor *tensor = set->entries[i].tensor;
+        if (tensor->rank == 2 && tensor->shape[0] == loading->source.vocab_size)
+            largest = Q_MAX(largest, (size_t)tensor->count);
+    }
+    return largest;
+}
+
 /* Loads all tensors of a set. */
 static q_status load_set(struct loading *loading, const struct tensor_set *set)
 {
@@ -195,7 +222,7 @@ static q_status load_set(struct loading *loading, const struct tensor_set *set)
     (void)model_copies(loading->model, &copy_count);
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies, &loading->copies));
     Q_TRY(q_arena_alloc(&loading->arena, copy_count, sizeof *loading->copies_seen, &loading->copies_seen));
-    Q_TRY(q_alloc(model_largest_parameter(loading->model), sizeof *loading->buffer, &loading->buffer));
+    Q_TRY(q_alloc(largest_tensor(loading, set), sizeof *loading->buffer, &loading->buffer));
     for (size_t i = 0; i < set->count; i++)
         if (!set->entries[i].is_scale)
             Q_TRY(load_tensor(loading, &set->entries[i]));

@@ -165,8 +165,12 @@ void model_release(struct model *model)
     if (!model)
         return;
     expert_sharing_release(model);
-    void *memory[] = {model->parameter_arena, model->gradient_arena, model->biases,
-                      model->counts,          model->rope_table,     model->activation_memory,
+    void *memory[] = {model->parameter_arena,
+                      model->gradient_arena,
+                      model->biases,
+                      model->counts,
+                      model->rope_table,
+                      model->activation_memory,
                       has_copy(model) ? model->weight_arena : NULL};
     for (size_t i = 0; i < Q_COUNT_OF(memory); i++)
         model->ops->memory_release(model->context, memory[i]);
@@ -184,6 +188,12 @@ const struct model_parameter *model_parameters(const struct model *model, size_t
 {
     *count = model->parameter_count;
     return model->parameters;
+}
+
+bool model_is_vocabulary(const struct model *model, const struct model_parameter *parameter)
+{
+    const struct weights *w = &model->weights;
+    return parameter->kind == MODEL_MATRIX && (parameter->offset == w->embedding || parameter->offset == w->head);
 }
 
 size_t model_largest_parameter(const struct model *model)
@@ -271,9 +281,7 @@ static void init_matrix(struct model *model, const struct model_parameter *p, ui
 {
     q_hash hash = q_hash_string(q_string_of(p->name));
     q_random_key key = q_random_key_of(seed, "parameter", hash.high, hash.low);
-    const struct weights *w = &model->weights;
-    bool padded = p->offset == w->embedding || p->offset == w->head;
-    size_t drawn = padded ? model->sizes.vocabulary * p->shape[1] : p->count;
+    size_t drawn = model_is_vocabulary(model, p) ? model->sizes.vocabulary * p->shape[1] : p->count;
     for (size_t first = 0; first < p->count; first += MODEL_STAGING) {
         size_t count = Q_MIN((size_t)MODEL_STAGING, p->count - first);
         for (size_t i = 0; i < count; i++)

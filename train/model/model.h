@@ -98,6 +98,8 @@ bool model_holds(const struct model *model, const struct model_parameter *parame
 const struct model_parameter *model_copies(const struct model *model, size_t *count);
 /* The tensor of the table that a copy stands for. */
 const struct model_parameter *model_original(const struct model *model, const struct model_parameter *copy);
+/* Whether it has a row for each id of the vocabulary, and behind them those of padding: embedding, head, and their second names. */
+bool model_is_vocabulary(const struct model *model, const struct model_parameter *parameter);
 /* Elements of the largest tensor: room for any of them. */
 size_t model_largest_parameter(const struct model *model);
 /* Elements of the arena, padding (always zero) included. It begins with the matrices that are no expert's; from model_matrix_elements on there are norms, from

@@ -78,7 +78,8 @@ static const struct q_settings_table rope_table = {"rope_scaling", rope_rows, si
 static const struct q_setting rows[] = {
     SIZE(vocab_size, 2, 1 << 24, "rows of embedding and head; at least the tokenizer's ids"),
     SIZE_OR(unpadded_vocab_size, "0", 0, 1 << 24,
-            "ids that there are; the rows behind them are padding, zero and never predicted; 0: no padding"),
+            "ids that there are; the rows behind them are padding, zero, never predicted and in checkpoints alone; 0: "
+            "no padding"),
     {.name = "tie_word_embeddings",
      .type = Q_SETTING_BOOL,
      .offset = AT(tie_word_embeddings),

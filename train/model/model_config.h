@@ -91,6 +91,15 @@ static inline uint64_t model_config_ids(const struct model_config *config)
     return config->unpadded_vocab_size ? config->unpadded_vocab_size : config->vocab_size;
 }
 
+/* The same model without rows of padding: what readers that know nothing of them are given. */
+static inline struct model_config model_config_unpadded(const struct model_config *config)
+{
+    struct model_config plain = *config;
+    plain.vocab_size = model_config_ids(config);
+    plain.unpadded_vocab_size = 0;
+    return plain;
+}
+
 static inline uint64_t model_config_moe_layers(const struct model_config *config)
 {
     return config->num_hidden_layers - config->first_k_dense_replace;
