@@ -127,9 +127,7 @@ q_status checkpoint_latest(const char *run_folder, struct q_arena *arena, const 
     q_buffer_release(&text);
     Q_TRY(status);
     if (!checkpoint_step_of(name, &step))
-        return q_fail(Q_ERR_INPUT,
-                      "'%s' does not name a checkpoint; write the name of one of the folder 'checkpoints' into it",
-                      latest);
+        return q_fail(Q_ERR_INPUT, "'%s' does not name a checkpoint", latest);
     return q_arena_printf(arena, out, "%s/checkpoints/%s", run_folder, name);
 }
 
