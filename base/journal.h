@@ -16,7 +16,7 @@
 
 struct q_journal;
 
-/* Opens or makes the journal and checks its chain. Q_ERR_INPUT where a line is damaged (path and line are named), Q_ERR_SYSTEM where another
+/* Opens or makes the journal and checks its chain. Q_ERR_INPUT where a line is damaged (path, line and what can be kept are named), Q_ERR_SYSTEM where another
  * process has it open. */
 q_status q_journal_open(const char *path, struct q_journal **out) Q_MUST_USE;
 void q_journal_close(struct q_journal *journal);

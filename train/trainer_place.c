@@ -131,12 +131,26 @@ static q_status read_skips(struct trainer *trainer, const char *journal)
     return status;
 }
 
+/* Skips behind the last checkpoint are all that the training takes out of the journal: the same samples come by again, and are judged again. */
+static q_status open_journal(const char *path, struct q_journal **out)
+{
+    struct q_error damage;
+    q_status status = q_journal_open(path, out);
+    if (status != Q_ERR_INPUT)
+        return status;
+    q_error_take(&damage, status);
+    return q_fail(status,
+                  "%s; move it away to go on from the last checkpoint with a new one: which samples behind that are "
+                  "skipped is then decided anew",
+                  damage.text);
+}
+
 /* Rank 0 looks whether there is a checkpoint of this run. The journal's lock keeps a second run away before anything is read or cleared. */
 static q_status look_for_checkpoint(struct trainer *trainer, const char *journal, bool *found)
 {
     if (!trainer->leads)
         return Q_OK;
-    Q_TRY(q_journal_open(journal, &trainer->journal));
+    Q_TRY(open_journal(journal, &trainer->journal));
     return checkpoint_find(trainer->setup.run_folder, trainer->setup.run, trainer->setup.force, found);
 }
 

@@ -28,5 +28,9 @@ said=$(train damaged --set train.tokens=8K)
 echo "$said"
 sed -n "s/.*; '\(step-[0-9]*\)' before it is whole: write that name.*/\1/p" <<<"$said" | tr -d '\n' >damaged/latest
 cat damaged/latest; echo
+# A byte of the journal changed: nothing goes on over it, and without it all does.
+sed -i '2s/step/pets/' damaged/journal
+train damaged --set train.tokens=8K
+mv damaged/journal moved
 train damaged --set train.tokens=8K
 cmp whole/model-00001-of-00001.safetensors damaged/model-00001-of-00001.safetensors && echo "the same bytes"
