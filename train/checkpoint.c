@@ -7,6 +7,7 @@
 #include "train/checkpoint_damage.h"
 #include "train/model_files.h"
 #include "train/state_hash.h"
+#include "train/step_log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -179,6 +180,9 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
             return q_fail_errno(errno, "cannot rename '%s'", partial);
         Q_TRY(q_fs_sync_directory(checkpoints));
     }
+    /* A run that goes on from here writes no line again of the steps before. */
+    Q_TRY(step_log_flush(run_folder, "metrics.jsonl"));
+    Q_TRY(step_log_flush(run_folder, "experts.jsonl"));
     Q_TRY(q_publish_bytes(latest, name, strlen(name), NULL));
     return prune(checkpoints, state->position.step, keep, arena);
 }

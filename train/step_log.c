@@ -95,6 +95,21 @@ void step_log_close(struct step_log *log)
     q_release(log);
 }
 
+q_status step_log_flush(const char *run_folder, const char *name)
+{
+    struct q_arena arena = {0};
+    const char *path;
+    int fd = -1;
+    q_status status = q_fs_join(&arena, run_folder, name, &path);
+    if (!status && (fd = q_fs()->open(path, O_WRONLY | O_CLOEXEC, 0)) < 0 && errno != ENOENT)
+        status = q_fail_errno(errno, "cannot open '%s'", path);
+    if (fd >= 0 && q_fs()->fsync(fd) != 0)
+        status = q_fail_errno(errno, "cannot flush '%s'", path);
+    q_fs_close(fd);
+    q_arena_release(&arena);
+    return status;
+}
+
 q_status step_log_append(struct step_log *log, const struct q_buffer *line)
 {
     return q_fs_write_all(log->fd, log->path, line->data, line->size);

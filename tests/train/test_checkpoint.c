@@ -328,6 +328,64 @@ static void test_not_finite_is_refused(void **state)
     rig_release(&scratch);
 }
 
+/* What the file system is asked for, in turn, of the metrics and of `latest`: 'm' the metrics are opened, 'f' they are flushed, 'l' a new `latest`. */
+static char asked[16];
+static size_t asked_count;
+static int metrics_fd;
+
+static void note(char what)
+{
+    if (asked_count + 1 < sizeof asked)
+        asked[asked_count++] = what;
+}
+
+static int noting_open(const char *path, int flags, mode_t mode)
+{
+    const int fd = q_fs_system.open(path, flags, mode);
+    if (strcmp(path, "run/metrics.jsonl") == 0) {
+        metrics_fd = fd;
+        note('m');
+    }
+    return fd;
+}
+
+static int noting_fsync(int fd)
+{
+    if (fd == metrics_fd)
+        note('f');
+    metrics_fd = -1;
+    return q_fs_system.fsync(fd);
+}
+
+static int noting_rename(const char *from, const char *to)
+{
+    if (strcmp(to, "run/latest") == 0)
+        note('l');
+    return q_fs_system.rename(from, to);
+}
+
+/* The lines of the steps before a checkpoint are on the disk before `latest` names it: they are not written again. */
+static void test_metrics_are_flushed_first(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct q_fs_calls calls = q_fs_system;
+    calls.open = noting_open;
+    calls.fsync = noting_fsync;
+    calls.rename = noting_rename;
+    fresh_run();
+    rig_create(&rig);
+    rig_fill(&rig, 1);
+    scratch_write("run/metrics.jsonl", "{}\n", 3);
+    metrics_fd = -1;
+    q_fs_replace(&calls);
+    const q_status status = write_step(&rig, 1);
+    q_fs_replace(NULL);
+    assert_int_equal(status, Q_OK);
+    assert_string_equal(asked, "mfl");
+    rig_release(&rig);
+}
+
 /* A kill between the new checkpoint and the removal of the oldest leaves one too many; the run that goes on takes it away. */
 static void test_a_left_over_one_goes(void **state)
 {
@@ -857,21 +915,14 @@ static void test_damage_with_right_hashes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written_is_read_back),
-        cmocka_unit_test(test_old_ones_go),
-        cmocka_unit_test(test_a_left_over_one_goes),
-        cmocka_unit_test(test_set_back),
-        cmocka_unit_test(test_latest_is_lost),
-        cmocka_unit_test(test_trainer_json_is_lost),
-        cmocka_unit_test(test_not_finite_is_refused),
-        cmocka_unit_test(test_killed_at_every_call),
-        cmocka_unit_test(test_every_call_fails_once),
-        cmocka_unit_test(test_damage_is_found),
-        cmocka_unit_test(test_flipped_bits_have_a_name),
-        cmocka_unit_test(test_damage_with_right_hashes),
-        cmocka_unit_test(test_aside_is_the_same),
-        cmocka_unit_test(test_average_comes_and_goes),
-        cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_written_is_read_back),     cmocka_unit_test(test_old_ones_go),
+        cmocka_unit_test(test_a_left_over_one_goes),     cmocka_unit_test(test_set_back),
+        cmocka_unit_test(test_latest_is_lost),           cmocka_unit_test(test_metrics_are_flushed_first),
+        cmocka_unit_test(test_trainer_json_is_lost),     cmocka_unit_test(test_not_finite_is_refused),
+        cmocka_unit_test(test_killed_at_every_call),     cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_damage_is_found),          cmocka_unit_test(test_flipped_bits_have_a_name),
+        cmocka_unit_test(test_damage_with_right_hashes), cmocka_unit_test(test_aside_is_the_same),
+        cmocka_unit_test(test_average_comes_and_goes),   cmocka_unit_test(test_every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, scratch_enter_memory, scratch_leave);
 }
