@@ -307,6 +307,19 @@ static q_status begin_ranks(struct run *run)
     return Q_OK;
 }
 
+/* What is to go further without a checkpoint would begin anew, and its result take the finished one's place: only where that is wanted. */
+static q_status check_can_go_on(struct run *run)
+{
+    const char *checkpoints;
+    Q_TRY(q_fs_join(&run->step.arena, run->step.folder, "checkpoints", &checkpoints));
+    if (run->options->common.force || q_fs_is_directory(checkpoints))
+        return Q_OK;
+    return q_fail(Q_ERR_USAGE,
+                  "'%s' is finished, and '%s' to go on from is gone; bring it back, train in another folder, or give "
+                  "--force to begin anew in the place of what is there",
+                  run->step.folder, checkpoints);
+}
+
 /* Opens the folder. *through: it holds the finished result, and nothing is to be done. One that is to go further stays finished for now. */
 static q_status open_folder(struct run *run, bool *through)
 {
@@ -315,8 +328,9 @@ static q_status open_folder(struct run *run, bool *through)
     if (!run->step.done)
         return Q_OK;
     Q_TRY(is_through(run, through));
-    if (*through)
-        q_log_info("already trained: %s", common->out);
+    if (!*through)
+        return check_can_go_on(run);
+    q_log_info("already trained: %s", common->out);
     return Q_OK;
 }
 

@@ -49,6 +49,10 @@ cmp short/model-00001-of-00001.safetensors long/model-00001-of-00001.safetensors
 # Further than the disk can hold: refused, and the finished result is one as before.
 train short $constant --set train.tokens=100T
 echo "exit $?"; grep -o 'the run needs .* is free' short.out | sed -E 's/[0-9.]+ [kMGTPE]?B/N B/g'
+mv short/checkpoints kept
+train short $constant --set train.tokens=80K
+echo "exit $?"; sed 's/.*quern-train run: //' short.out
+mv kept short/checkpoints
 ls short/manifest.json short/part-00000.json
 train short $constant --set train.tokens=40K && sed 's/.*quern-train: //' short.out
 
