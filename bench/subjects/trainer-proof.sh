@@ -1,0 +1,59 @@
+# What shows that the trainer is right: its numbers beside transformers' in PyTorch, kills at random moments, and how long a checkpoint holds the training up. QUERN_DATA brings the two
+# reference models (train/golden-*), QUERN_PEER_SCRIPTS (train_golden.py) and the environment of `trainer-cpu` fourteen more. QUERN_KILLS: how many kills, 50 where it is not set.
+export QUERN_SOURCE=$source_folder QUERN_BUILD=$build
+kills=${QUERN_KILLS:-50}
+[ ! "$quick" ] || kills=2
+describe "The trainer's proofs" 'reference models of transformers, and a run on made-up texts'
+
+# Each line is what a comparison said; relative differences in the norm.
+golden() { # FOLDER...
+    local folder
+    note '## Beside transformers'; note
+    note 'Relative differences, in the norm of each tensor, between this trainer and DeepseekV3ForCausalLM of transformers with AdamW of PyTorch, both in FP32: the worst logits; the worst gradient of one tensor, and whose it is; losses and norms of the gradient over the steps (`first`: of the first step); the worst parameter behind ten steps. By `tests/golden_compare FOLDER`. Wanted: logits and gradients within 1e-5, losses 2e-6, parameters 1e-3, tokens per expert equal.'; note
+    for folder; do
+        [ -d "$folder" ] || { note "    ${folder##*/}: not here"; continue; }
+        note "    $("$build/tests/golden_compare" "$folder" | sed 's|^.*/||')"
+    done
+    note
+}
+configurations() {
+    local said
+    note 'Fourteen more shapes (no latent of queries, one group, two shared experts, odd sizes ...), made and compared by `tests/peers/train.sh`; the second implementation is `tests/train/golden/reference.py`:'; note
+    said=$(PATH="$build/bin:$PATH" bash "$source_folder/tests/peers/train.sh" 2>&1) || true
+    printf '%s\n\n' "${said//$'\n'/$'\n'    }" | sed '1s/^/    /' >>notes
+}
+# MODEL: how long training stood still for each of its checkpoints: written by a thread of their own from a copy, and by the training itself.
+stalls() {
+    local background folder
+    for background in yes no; do
+        folder=stalls-$1-$background
+        quern-train run --recipe recipe.yaml --set "model=$1" --set train.tokens=4K --set train.micro_batch=4 --set 'train.batch={sequences: 4}' --set train.checkpoint.every=4 \
+            --set "train.checkpoint.background=$background" --shards shards -t tokenizer -o "$folder" -q 2>/dev/null || { note "- $1: failed"; return 0; }
+        note "| $1 | $(du -sm "$folder/checkpoints/$(cat "$folder/latest")" | cut -f1) MB | $([ $background = yes ] && echo 'a copy, in the background' || echo 'the training itself') | $(grep -o '"stall_seconds":[0-9.e-]*' "$folder/journal" | sed 's/.*://' | sort -g | awk '{ s[NR] = $1 } END { printf "%.3f s | %.3f s", s[int((NR + 1) / 2)], s[NR] }') |"
+        rm -rf "$folder"
+    done
+}
+checkpoints() {
+    note '## Checkpoints'; note
+    note 'How long training stood still for a checkpoint (parameters and both moments in FP32; hashed, fsynced):'; note
+    note '| model | on disk | written by | median | longest |'
+    note '|---|---|---|---|---|'
+    stalls nano
+    stalls mini
+    note
+}
+
+(
+    # shellcheck source=/dev/null
+    . "$source_folder/tests/tiny/pipeline-lib.sh"
+    tiny_setup .
+    mkdir -p models && cp "$source_folder"/recipes/models/{nano,mini}.yaml models/
+    quern-corpus build --recipe recipe.yaml -o corpus -q && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q &&
+        quern-shards build corpus -t tokenizer --recipe recipe.yaml -o shards -q
+) >made 2>&1 || cat made >&2
+golden "${QUERN_DATA:-}/train/golden-v3" "${QUERN_DATA:-}/train/golden-yarn"
+[ "$quick" ] || configurations
+checkpoints
+mkdir -p kills
+figure proof.kills 'SIGKILL at random moments, started again with other threads: the same bits as a run left alone (tests/long/kill-trainer.sh)' kills --runs 1 --amount "$kills" -- \
+    env -C "$PWD/kills" QUERN_SOURCE="$source_folder" QUERN_KILLS="$kills" bash "$source_folder/tests/long/kill-trainer.sh"
