@@ -441,7 +441,8 @@ static const struct q_setting rows[] = {
      .offset = AT(from),
      .meaning =
          "model folder whose weights the run begins with, relative to the recipe (F32, BF16, F16, or FP8 with scales; "
-         "of the shape of `model`); none: random ones. Its bytes are in the identity, not its path"},
+         "the config.json of which says the same as `model`); none: random ones. Its bytes are in the identity, not "
+         "its path"},
     {.name = "hash_every",
      .type = Q_SETTING_COUNT,
      .tag = Q_TAG_OPERATIONAL,
