@@ -4,7 +4,7 @@
 
 #include "base/options.h"
 
-enum { EVAL_OUTPUT_VERSION = 1, EVAL_BATCH = 8 };
+enum { EVAL_OUTPUT_VERSION = 2, EVAL_BATCH = 8 };
 
 struct eval_options {
     struct q_common common;

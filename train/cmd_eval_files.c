@@ -162,8 +162,10 @@ static q_status fill(struct q_report *report, json_t *results, struct q_arena *a
     q_report_heading(report, "Evaluation");
     snprintf(figure, sizeof figure, "%.3f", bits_of(heldout, "final"));
     q_report_figure(report, figure, "bits per byte on held-out text");
-    snprintf(figure, sizeof figure, "%.3f", bits_of(heldout, "initial"));
-    q_report_figure(report, figure, "before training");
+    if (json_object_get(heldout, "initial")) {
+        snprintf(figure, sizeof figure, "%.3f", bits_of(heldout, "initial"));
+        q_report_figure(report, figure, "before training");
+    }
     snprintf(figure, sizeof figure, "%.3f", bits_of(heldout, "unigram"));
     q_report_figure(report, figure, "a unigram model over the same tokens");
     Q_TRY(q_arena_alloc(arena, rows * Q_COUNT_OF(header), sizeof *cells, &cells));
@@ -172,7 +174,10 @@ static q_status fill(struct q_report *report, json_t *results, struct q_arena *a
         cells[i++] = name;
         Q_TRY(q_arena_printf(arena, &cells[i++], "%" PRId64,
                              (int64_t)json_integer_value(json_object_get(row, "tokens"))));
-        Q_TRY(q_arena_printf(arena, &cells[i++], "%.3f", bits_of(row, "initial")));
+        if (json_object_get(row, "initial"))
+            Q_TRY(q_arena_printf(arena, &cells[i++], "%.3f", bits_of(row, "initial")));
+        else
+            cells[i++] = "";
         Q_TRY(q_arena_printf(arena, &cells[i++], "%.3f", bits_of(row, "final")));
         Q_TRY(q_arena_printf(arena, &cells[i++], "%.3f", bits_of(row, "unigram")));
     }

@@ -12,6 +12,7 @@
 #include "train/eval_bits.h"
 #include "train/eval_generate.h"
 #include "train/eval_settings.h"
+#include "train/model_files.h"
 #include "train/step_inputs.h"
 
 #include <inttypes.h>
@@ -32,6 +33,8 @@ struct evaluation {
     struct eval_settings settings;
     struct q_manifest trained, sharded;
     struct q_step step;
+    const char *from_folder; /* of the weights that the run began with; NULL: those of its seed, or not at hand */
+    bool knows_initial;      /* the model before its training can be made again */
     /* What is measured with. */
     struct shards *heldout, *train;
     struct tokenizer *tokenizer;
@@ -90,6 +93,61 @@ static q_status check_trained_on(const struct evaluation *evaluation)
                          folder, evaluation->options->shards);
 }
 
+/* The hash of the weights that the run began with; empty: those of its seed. */
+static q_status recorded_weights(const struct evaluation *evaluation, q_string *out)
+{
+    const char *folder = evaluation->options->model;
+    json_t *identity, *inputs, *input;
+    size_t i;
+    *out = (q_string){0};
+    Q_TRY(q_json_get_object(evaluation->trained.json, folder, "identity", &identity));
+    Q_TRY(q_json_get_array(identity, folder, "inputs", &inputs));
+    json_array_foreach(inputs, i, input)
+    {
+        q_string name;
+        Q_TRY(q_json_get_string(input, folder, "name", &name));
+        if (q_string_is(name, "from"))
+            Q_TRY(q_json_get_string(input, folder, "hash", out));
+    }
+    return Q_OK;
+}
+
+/* 'train.from' of the recipe, which says where the weights lie that the run began with; they must be those. */
+static q_status add_weights(struct evaluation *evaluation, q_string recorded)
+{
+    char hex[Q_HASH_HEX];
+    q_hash hash;
+    const struct q_node *section = q_recipe_section(&evaluation->recipe, "train");
+    const struct q_node *from = section ? q_node_child(section, "from") : NULL;
+    const char *path, **folder = &evaluation->from_folder;
+    evaluation->knows_initial = from && from->kind == Q_NODE_SCALAR && from->text.size > 0;
+    if (!evaluation->knows_initial)
+        return Q_OK;
+    Q_TRY(q_arena_cstring(&evaluation->recipe.arena, from->text, &path));
+    Q_TRY(q_fs_join(&evaluation->recipe.arena, evaluation->recipe.folder, path, folder));
+    if (!q_fs_is_directory(*folder))
+        return q_fail(Q_ERR_USAGE,
+                      "'train.from': there is no folder '%s'; give --set train.from= to evaluate without what the "
+                      "model was before its training",
+                      *folder);
+    Q_TRY(q_context(step_weights_hash(*folder, &hash), "'train.from'"));
+    if (!q_string_is(recorded, q_hash_hex(hash, hex)))
+        return q_fail(Q_ERR_INPUT,
+                      "'train.from': '%s' does not hold the weights that the run in '%s' began with; give --set "
+                      "train.from= to evaluate without them",
+                      *folder, evaluation->options->model);
+    return q_step_add_input(&evaluation->step, "from", hash);
+}
+
+/* How the model was before its training is in the identity: with the folder of the weights that it began with, or without. */
+static q_status add_beginning(struct evaluation *evaluation)
+{
+    q_string recorded;
+    Q_TRY(recorded_weights(evaluation, &recorded));
+    evaluation->knows_initial = recorded.size == 0;
+    return evaluation->knows_initial ? Q_OK : add_weights(evaluation, recorded);
+}
+
 static q_status seal_step(struct evaluation *evaluation)
 {
     json_t *settings;
@@ -101,6 +159,7 @@ static q_status seal_step(struct evaluation *evaluation)
     Q_TRY(q_step_begin(step, "eval", "run", EVAL_OUTPUT_VERSION, evaluation->recipe.seed, settings));
     Q_TRY(q_step_add_input(step, "train", evaluation->trained.hash));
     Q_TRY(step_add_data(step, &evaluation->sharded, evaluation->options->tokenizer));
+    Q_TRY(add_beginning(evaluation));
     return q_step_seal(step);
 }
 
@@ -176,15 +235,35 @@ static q_status continue_prompts(struct evaluation *evaluation)
     return Q_OK;
 }
 
+/* Weights of a folder that does not say which of its rows are padding may have more of them than the trained model has ids. */
+static q_status read_beginning(struct evaluation *evaluation)
+{
+    struct opened_model *opened = &evaluation->model;
+    struct model_config source, config = opened->config;
+    Q_TRY(model_config_read(evaluation->from_folder, &source));
+    if (source.unpadded_vocab_size == 0 && source.vocab_size > config.vocab_size) {
+        config.unpadded_vocab_size = model_config_ids(&config);
+        config.vocab_size = source.vocab_size;
+        model_release(opened->model);
+        opened->model = NULL;
+        Q_TRY(model_create(&config, opened->ops, opened->context, &opened->shape, &opened->model));
+    }
+    return q_context(model_files_read(opened->model, evaluation->from_folder), "'train.from'");
+}
+
 /* The trained model, its continuations, the unigram model, and last the model as it was before training: it takes the trained one's place. */
 static q_status measure(struct evaluation *evaluation)
 {
     struct eval_selection selection = eval_select(evaluation->heldout, evaluation->settings.sequences_max);
-    q_progress_start("eval", "tokens", 2 * selection.count * evaluation->heldout->sequence_tokens);
+    q_progress_start("eval", "tokens",
+                     (evaluation->knows_initial ? 2 : 1) * selection.count * evaluation->heldout->sequence_tokens);
     Q_TRY(eval_bits_of_model(&selection, &evaluation->model, evaluation->token_bytes, evaluation->final));
     Q_TRY(continue_prompts(evaluation));
     Q_TRY(eval_bits_of_unigram(&selection, evaluation->counts, evaluation->token_bytes, evaluation->unigram));
-    Q_TRY(model_init(evaluation->model.model, evaluation->trained.seed));
+    if (!evaluation->knows_initial)
+        return Q_OK;
+    Q_TRY(evaluation->from_folder ? read_beginning(evaluation)
+                                  : model_init(evaluation->model.model, evaluation->trained.seed));
     return eval_bits_of_model(&selection, &evaluation->model, evaluation->token_bytes, evaluation->initial);
 }
 
@@ -194,11 +273,12 @@ static json_t *bits_json(const struct eval_bits *bits)
                      bits->targets ? bits->nats / (double)bits->targets : 0);
 }
 
-/* One row: of a source, or of all of them together. */
+/* One row: of a source, or of all of them together. `initial` NULL: not known. */
 static json_t *row_json(const struct eval_bits *initial, const struct eval_bits *final, const struct eval_bits *unigram)
 {
-    return json_pack("{s:I,s:I,s:o,s:o,s:o}", "tokens", (json_int_t) final->targets, "bytes", (json_int_t) final->bytes,
-                     "initial", bits_json(initial), "final", bits_json(final), "unigram", bits_json(unigram));
+    return json_pack("{s:I,s:I,s:o*,s:o,s:o}", "tokens", (json_int_t) final->targets, "bytes",
+                     (json_int_t) final->bytes, "initial", initial ? bits_json(initial) : NULL, "final",
+                     bits_json(final), "unigram", bits_json(unigram));
 }
 
 static q_status results_json(const struct evaluation *evaluation, json_t **out)
@@ -208,16 +288,17 @@ static q_status results_json(const struct evaluation *evaluation, json_t **out)
                      final = eval_bits_sum(evaluation->final, count),
                      unigram = eval_bits_sum(evaluation->unigram, count);
     json_t *sources = json_object();
-    json_t *results =
-        json_pack("{s:s,s:i,s:o,s:o,s:O}", "format", "quern-evaluation", "version", 1, "heldout",
-                  row_json(&initial, &final, &unigram), "sources", sources, "continuations", evaluation->continuations);
+    json_t *results = json_pack("{s:s,s:i,s:o,s:o,s:O}", "format", "quern-evaluation", "version", 1, "heldout",
+                                row_json(evaluation->knows_initial ? &initial : NULL, &final, &unigram), "sources",
+                                sources, "continuations", evaluation->continuations);
     if (!results)
         return q_fail(Q_ERR_MEMORY, "no memory for the results");
     q_status status = Q_OK;
     for (size_t i = 0; i < count && !status; i++) {
         if (evaluation->final[i].targets)
             status = q_json_set(sources, evaluation->heldout->sources[i].name,
-                                row_json(&evaluation->initial[i], &evaluation->final[i], &evaluation->unigram[i]));
+                                row_json(evaluation->knows_initial ? &evaluation->initial[i] : NULL,
+                                         &evaluation->final[i], &evaluation->unigram[i]));
     }
     if (status)
         json_decref(results);
@@ -243,12 +324,14 @@ static void print_summary(const struct evaluation *evaluation)
                      final = eval_bits_sum(evaluation->final, count),
                      unigram = eval_bits_sum(evaluation->unigram, count);
     double after = eval_bits_per_byte(&final), floor = eval_bits_per_byte(&unigram);
+    char before[64] = "";
     json_t *entry;
+    if (evaluation->knows_initial)
+        snprintf(before, sizeof before, "%.3f bits per byte before training, ", eval_bits_per_byte(&initial));
     fprintf(stderr,
             "eval: %" PRIu64 " held-out tokens, %" PRIu64
-            " bytes: %.3f bits per byte before training, %.3f after; a unigram model has %.3f "
-            "(%.1f%% %s it)\n",
-            final.targets, final.bytes, eval_bits_per_byte(&initial), after, floor,
+            " bytes: %s%.3f%s after; a unigram model has %.3f (%.1f%% %s it)\n",
+            final.targets, final.bytes, before, after, before[0] ? "" : " bits per byte", floor,
             100 * (after < floor ? 1 - after / floor : after / floor - 1), after < floor ? "below" : "above");
     json_array_foreach(evaluation->continuations, i, entry) print_continuation(entry);
 }

@@ -51,20 +51,24 @@ static q_status check_shape(const struct model_config *config, const char *folde
     return q_context(model_config_check_source(config, &source), "'%s'", folder);
 }
 
-q_status step_add_weights(struct q_step *step, const struct model_config *config, const char *model_folder)
+q_status step_weights_hash(const char *model_folder, q_hash *out)
 {
     struct tensor_set set;
-    q_hash hash;
     Q_TRY(opened_model_verify(model_folder));
     q_status status = tensor_set_open(model_folder, "model", &set);
     if (!status && set.count == 0)
         status = q_fail(Q_ERR_INPUT, "'%s' holds no weights: there is no model*.safetensors", model_folder);
     if (!status)
-        status = check_shape(config, model_folder);
-    if (!status)
-        status = hash_files(&set, &hash);
+        status = hash_files(&set, out);
     tensor_set_close(&set);
-    Q_TRY(status);
+    return status;
+}
+
+q_status step_add_weights(struct q_step *step, const struct model_config *config, const char *model_folder)
+{
+    q_hash hash;
+    Q_TRY(check_shape(config, model_folder));
+    Q_TRY(step_weights_hash(model_folder, &hash));
     return q_step_add_input(step, "from", hash);
 }
 

@@ -32,6 +32,31 @@ cmp halved/model-00001-of-00001.safetensors halved-again/model-00001-of-00001.sa
 run still --set train.from=moved --set train.rate.peak=0 --set train.rate.segments=[] --set train.balance.rate=0
 cmp still/model-00001-of-00001.safetensors moved/model-00001-of-00001.safetensors && echo "nothing learned: the same weights"
 
+# Before its training it was what it began with, whose last figure is its first.
+evaluate() { # FOLDER MODEL OPTIONS
+    local folder=$1 model=$2
+    shift 2
+    quern-eval run $recipe --model "$model" --shards shards -t tokenizer -o "$folder" -q "$@" 2>&1 | grep -v '^eval: "' | sed -E 's/^([0-9]+:[0-9]+:[0-9]+ )?quern-eval( run)?: //; s/[0-9]+\.[0-9]+/N/g'
+}
+evaluate eval-moved moved
+evaluate eval-second second --set train.from=moved
+tr -d '\n ' <eval-moved/results.json >moved.json && tr -d '\n ' <eval-second/results.json >second.json
+row() { grep -oE "\"heldout\":.*" "$1.json" | grep -oE "\"$2\":\{[^}]*\}" | head -n 1 | cut -d: -f2-; }
+[ "$(row second initial)" = "$(row moved final)" ] && [ "$(row second initial)" != "$(row moved initial)" ] && echo "evaluated: it began as the other ended"
+evaluate eval-still still --set train.from=moved | head -n 1
+tr -d '\n ' <eval-still/results.json >still.json && [ "$(row still initial)" = "$(row still final)" ] && echo "nothing learned: the same before and after"
+evaluate eval-unknown second
+grep -c initial eval-unknown/results.json
+quern-eval report eval-unknown -o page.html -q >out 2>&1 && grep -c 'before training' page.html || cat out
+evaluate eval-second second
+evaluate x second --set train.from=gone
+evaluate x second --set train.from=half
+# Rows that only the run's own recipe calls padding.
+run wide --set model.vocab_size=768
+run narrow --set model.vocab_size=768 --set model.unpadded_vocab_size=640 --set train.from=wide --set train.rate.peak=0 --set train.rate.segments=[] --set train.balance.rate=0
+evaluate eval-narrow narrow --set train.from=wide
+tr -d '\n ' <eval-narrow/results.json >narrow.json && [ "$(row narrow initial)" = "$(row narrow final)" ] && echo "padding: the same before and after"
+
 run x --set train.from=none
 run x --set model=./corpus | sed 's/^.*corpus/corpus/'
 run x --set model=./none
