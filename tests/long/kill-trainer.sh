@@ -1,21 +1,15 @@
 # Kills a training run (nano, on tiny shards) at random moments, SIGKILL, and starts it again with another number of threads, until it is through: the model's
 # folder, the last checkpoint and the hashes in the journal are those of a run that was left alone. Rounds go on until QUERN_KILLS kills, 50 where it is not set.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
 kills_wanted=${QUERN_KILLS-50}
-tiny_setup .
 mkdir models && cp "$QUERN_SOURCE/recipes/models/nano.yaml" models/
-recipe="--recipe recipe.yaml --set model=nano --set train.tokens=60K --set train.checkpoint.every=7 --set train.hash_every=5 --set train.ema.decay=0.99"
-recipe="$recipe --set train.rate.peak=0.003 --set train.guard.rule=skip --set train.guard.deviations=6 --set train.guard.window=16"
-{ quern-corpus build $recipe -o corpus -q && quern-tokenizer train corpus $recipe -o tokenizer -q && quern-shards build corpus -t tokenizer $recipe -o shards -q; } >out 2>&1 ||
-    { cat out; exit 1; }
-train() { # FOLDER THREADS
-    exec quern-train run $recipe --shards shards -t tokenizer -o "$1" -q -j "$2" >"$1.out" 2>&1
-}
+tiny_train_setup --set model=nano --set train.tokens=60K --set train.checkpoint.every=7 --set train.hash_every=5 --set train.ema.decay=0.99 --set train.rate.peak=0.003 \
+    --set train.guard.rule=skip --set train.guard.deviations=6 --set train.guard.window=16
 # The finished model, the last checkpoint and the manifest; not the journal and what is only for looking at.
 fingerprint() { # FOLDER
     (cd "$1" && cat latest && find . checkpoints/"$(cat latest)" -maxdepth 1 -type f \( -name '*.safetensors' -o -name '*.json' \) ! -name provenance.json | sort | xargs sha256sum)
 }
-(train whole 2) || { cat whole.out; exit 1; }
+tiny_train whole -j 2 || exit 1
 fingerprint whole >whole.fingerprint
 kills=0
 round=0
@@ -26,7 +20,7 @@ while [ $kills -lt "$kills_wanted" ]; do
     while :; do
         attempts=$((attempts + 1))
         [ $attempts -le $((kills_wanted * 20)) ] || { echo "$attempts starts and only $kills kills"; exit 1; }
-        train killed $((attempts % 3 + 1)) &
+        tiny_train_exec killed -j $((attempts % 3 + 1)) &
         pid=$!
         # 20 ms to 4 s: while it starts, reads, trains, writes a checkpoint, finishes.
         sleep "$(awk -v r="$round" -v a="$attempts" 'BEGIN {srand(r * 1000 + a); printf "%.3f", 0.02 + rand() * rand() * 4}')"

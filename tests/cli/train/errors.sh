@@ -27,9 +27,7 @@ try quern-train run --shard x
 # Memory depends on the processor's threads alone here; its numbers are those of tests/train/test_preflight.c.
 try quern-train plan --recipe r.yaml --json | sed -E '/^\{/s/:[0-9]+/:N/g'
 # A model that fits no machine: told by kind, before anything is taken.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup .
-{ quern-corpus build --recipe recipe.yaml -o corpus -q && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q &&
-    quern-shards build corpus -t tokenizer --recipe recipe.yaml -o shards -q; } >out 2>&1 || cat out
-try quern-train run --recipe recipe.yaml --set model=deepseek-v3 --shards shards -t tokenizer -o huge -q | sed -E 's/ [0-9.]+ [kMGTP]?B/ N B/g'
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
+tiny_train_setup
+try quern-train run $recipe --set model=deepseek-v3 --shards shards -t tokenizer -o huge -q | sed -E 's/ [0-9.]+ [kMGTP]?B/ N B/g'
 ls huge

@@ -1,11 +1,9 @@
 # A checkpoint's model as a folder for others, and what inspect says of both; what is refused.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
 golden=$QUERN_SOURCE/tests/train/golden/plain
 said() { "$@" 2>&1 | sed -E "s/^[0-9]+:[0-9]+:[0-9]+ //; s|$golden|golden|"; }
-tiny_setup .
-recipe="--recipe recipe.yaml"
-quern-corpus build $recipe -o corpus -q >out 2>&1 && quern-tokenizer train corpus $recipe -o tokenizer -q >out 2>&1 &&
-    quern-shards build corpus -t tokenizer $recipe -o shards -q >out 2>&1 && quern-train run $recipe --shards shards -t tokenizer -o run -q --set train.tokens=4K >out 2>&1 || cat out
+tiny_train_setup
+tiny_train run --set train.tokens=4K
 checkpoint=run/checkpoints/$(cat run/latest)
 
 said quern-train inspect "$checkpoint"
@@ -15,7 +13,7 @@ said quern-train inspect "$golden/model" --json | sed -E 's/"config":\{[^}]*\},/
 # The finished run's folder, its last checkpoint, and what is exported of either are one model.
 said quern-train export "$checkpoint" -o model
 ls model
-for file in config.json generation_config.json tokenizer.json model-00001-of-00001.safetensors model.safetensors.index.json; do cmp "model/$file" "run/$file" && cmp "model/$file" "$checkpoint/$file"; done
+for file in config.json generation_config.json tokenizer.json $weights model.safetensors.index.json; do cmp "model/$file" "run/$file" && cmp "model/$file" "$checkpoint/$file"; done
 said quern-train export run -o again -q && diff -r model again && echo "the run's folder: the same bytes"
 said quern-train export model -o half --dtype bf16
 grep dtype half/config.json
@@ -29,6 +27,6 @@ said quern-train export model -o half --force -q && diff -r model half && echo "
 said quern-train export model -o x --dtype f8
 said quern-train export model
 said quern-train export none -o x
-printf '\1' | dd of="$checkpoint/model-00001-of-00001.safetensors" bs=1 seek=20000 conv=notrunc 2>out
+printf '\1' | dd of="$checkpoint/$weights" bs=1 seek=20000 conv=notrunc 2>out
 said quern-train export "$checkpoint" -o x
 ls -d x 2>&1

@@ -1,20 +1,16 @@
 # A run that begins with the weights of another one, or with published ones: its first loss is theirs; the folder's bytes and not its path make it another run; weights that do not fit are refused.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup .
-recipe="--recipe recipe.yaml --set train.balance.loss=0"
-quern-corpus build --recipe recipe.yaml -o corpus -q >out 2>&1 && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q >out 2>&1 &&
-    quern-shards build corpus -t tokenizer --recipe recipe.yaml -o shards -q >out 2>&1 || cat out
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
+tiny_train_setup --set train.balance.loss=0
 run() { # FOLDER OPTIONS
-    local folder=$1
-    shift
-    quern-train run $recipe --shards shards -t tokenizer -o "$folder" --set train.tokens=4K -q "$@" 2>&1 | sed -E 's/^([0-9]+:[0-9]+:[0-9]+ )?quern-train( run)?: //; /^train: /d'
+    tiny_train_run "$1" --set train.tokens=4K "${@:2}"
+    tiny_train_said "$1"
 }
-loss() { sed -n "$2p" "$1/metrics.jsonl" | grep -oE '"loss":[0-9.]+' | cut -d: -f2; }
+loss() { tiny_losses "$1" | sed -n 1p; }
 below() { awk -v a="$1" -v b="$2" 'BEGIN {print a < b ? "below" : "not below"}'; }
 
 run first
 run second --set train.from=first
-echo "first loss of the second run: $(below "$(loss second 1)" "$(awk -v l="$(loss first 1)" 'BEGIN {print l - 0.3}')") the first run's by 0.3"
+echo "first loss of the second run: $(below "$(loss second)" "$(awk -v l="$(loss first)" 'BEGIN {print l - 0.3}')") the first run's by 0.3"
 grep -o '"from"' second/step.json
 
 # Moved, it is the same run; in another type, another one. Going on does not look for the weights again but for their hash.
@@ -25,12 +21,12 @@ quern-train export moved -o half --dtype bf16 -q
 run second --set train.from=half
 run halved --set train.from=half -j 1
 run halved-again --set train.from=half -j 2
-cmp halved/model-00001-of-00001.safetensors halved-again/model-00001-of-00001.safetensors && echo "two threads: the same bytes"
-[ "$(loss halved 1)" != "$(loss second 1)" ] && echo "rounded weights: another loss"
+tiny_same_weights halved halved-again && echo "two threads: the same bytes"
+[ "$(loss halved)" != "$(loss second)" ] && echo "rounded weights: another loss"
 
 # A run of no rate is its beginning: what is read is what was written.
 run still --set train.from=moved --set train.rate.peak=0 --set train.rate.segments=[] --set train.balance.rate=0
-cmp still/model-00001-of-00001.safetensors moved/model-00001-of-00001.safetensors && echo "nothing learned: the same weights"
+tiny_same_weights still moved && echo "nothing learned: the same weights"
 
 # Before its training it was what it began with, whose last figure is its first.
 evaluate() { # FOLDER MODEL OPTIONS
@@ -75,5 +71,5 @@ run x --set train.from=longer $yarn
 # What a folder does not call its own layers or modules is none of its model.
 mkdir cut && cp half/* cut && sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 1/' cut/config.json
 run w --set train.from=cut --set model.num_hidden_layers=1 | sed 's/layers\.1\..*weight/layers.1.*.weight/'
-printf '\1' | dd of=moved/model-00001-of-00001.safetensors bs=1 seek=20000 conv=notrunc 2>out
+printf '\1' | dd of=moved/$weights bs=1 seek=20000 conv=notrunc 2>out
 run v --set train.from=moved 2>&1 | sed 's/its hash is.*says.*;/its hash is another;/'

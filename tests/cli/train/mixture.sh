@@ -1,32 +1,28 @@
 # The sources' weights over tokens: what the schedule and the order of the shards say of them, that a run stopped at any place goes on with the same samples, and that what comes
 # later may be decided under way, but nothing of what was shown.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup .
-quern-corpus build --recipe recipe.yaml -o corpus -q >out 2>&1 && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q >out 2>&1 &&
-    quern-shards build corpus -t tokenizer --recipe recipe.yaml -o shards -q >out 2>&1 || cat out
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
+tiny_train_setup
 pieces='train.mixture=[{from: 15K, weights: {lines: 0, texts: 3}}, {from: 25K, weights: {pages: 0.5}}]'
 train() { # FOLDER OPTIONS
-    folder=$1
-    shift
-    quern-train run --recipe recipe.yaml --shards shards -t tokenizer -o "$folder" -q "$@" >"$folder.out" 2>&1
-    echo "$folder: exit $?"
-    grep -v '^train:' "$folder.out"
+    tiny_train_run "$@"
+    echo "$1: exit $?"
+    grep -v '^train:' "$1.out"
 }
 model() { cat "$1"/model*.safetensors "$1"/checkpoints/"$(cat "$1/latest")"/optimizer*.safetensors | sha256sum; }
 
 echo '--- schedule'
-quern-train schedule --recipe recipe.yaml --set "$pieces" | tail -n 4
-quern-train schedule --recipe recipe.yaml --set "$pieces" --json | grep -o '"mixture":.*}}\]'
-quern-train schedule --recipe recipe.yaml --set "$pieces" -o page.html
+quern-train schedule $recipe --set "$pieces" | tail -n 4
+quern-train schedule $recipe --set "$pieces" --json | grep -o '"mixture":.*}}\]'
+quern-train schedule $recipe --set "$pieces" -o page.html
 grep -o '<figcaption[^>]*>Weights[^<]*' page.html | sed 's/<[^>]*>//'
 
 echo '--- order: sources among 256 samples of each piece'
 for from in 0 520 850; do
-    quern-shards order shards --recipe recipe.yaml --set "$pieces" --from $from --count 256 | cut -f 3 | sort | uniq -c | tr '\n' ' '
+    quern-shards order shards $recipe --set "$pieces" --from $from --count 256 | cut -f 3 | sort | uniq -c | tr '\n' ' '
     echo
 done
-quern-shards order shards --recipe recipe.yaml --count 468 >still
-quern-shards order shards --recipe recipe.yaml --set "$pieces" --count 468 | cmp - still && echo 'as before up to 15K tokens'
+quern-shards order shards $recipe --count 468 >still
+quern-shards order shards $recipe --set "$pieces" --count 468 | cmp - still && echo 'as before up to 15K tokens'
 
 echo '--- one go, in pieces, and with the later piece decided under way'
 train whole -j 2 --set "$pieces"

@@ -1,10 +1,7 @@
 # On a terminal a run shows its lines above the bar, and takes them away at its end; elsewhere there is not one byte of them.
 command -v script >/dev/null || { echo "SKIP: there is no script(1) to make a terminal"; exit 0; }
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup .
-recipe="--recipe recipe.yaml --set train.tokens=200K"
-quern-corpus build $recipe -o corpus -q >out 2>&1 && quern-tokenizer train corpus $recipe -o tokenizer -q >out 2>&1 &&
-    quern-shards build corpus -t tokenizer $recipe -o shards -q >out 2>&1 || cat out
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
+tiny_train_setup --set train.tokens=200K
 TERM=xterm LC_ALL=C.UTF-8 script -qec "stty rows 24 columns 100; quern-train run $recipe --shards shards -t tokenizer -o model -j 1" /dev/null </dev/null >seen
 lines=$(tr '\r' '\n' <seen)
 for part in '^step [0-9]* of [0-9]*   loss [0-9.]*  [▁▂▃▄▅▆▇█]*$' '^rate [0-9.e-]*   batch 16   gradient norm [0-9.]*   balance loss ' ' tokens/s   [0-9.]* GFLOP/s, [0-9]*% of the measured peak$' \
