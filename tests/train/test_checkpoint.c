@@ -1,14 +1,10 @@
 /* Checkpoints: what is written is read back to the bit; killed or failed at any file call there is the old one or the new one; damage is found. */
-#include "base/fs.h"
-#include "base/random.h"
-#include "base/threads.h"
-#include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
+#include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_writer.h"
-#include "train/model_files.h"
 #include "train/safetensors.h"
 
 #include <math.h>
@@ -21,25 +17,18 @@ static const struct checkpoint_keep keep_two = {.last = 2};
 
 /* A model and its optimizer. */
 struct rig {
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
+    struct fixture f;
     uint64_t seed; /* that it was filled by */
 };
 
 /* `full`: with all that an optimizer may have: moments in BF16 and an EMA. */
 static void rig_create_as(struct rig *rig, bool full)
 {
-    const struct op_table *ops = op_table_cpu(OP_FP32);
     struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     struct optimizer_settings adamw = {
         .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1, .bf16_moments = full, .ema_decay = full ? 0.9 : 0};
-    assert_ok(q_pool_create(1, &rig->pool));
-    assert_ok(ops->create(rig->pool, &rig->context));
     const struct model_config small = small_model(32);
-    assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
-    assert_ok(optimizer_create(rig->model, &adamw, NULL, &rig->optimizer));
+    set_up_model(&rig->f, &small, &shape, op_table_cpu(OP_FP32), 1, &adamw);
 }
 
 static void rig_create(struct rig *rig)
@@ -49,33 +38,30 @@ static void rig_create(struct rig *rig)
 
 static void rig_release(struct rig *rig)
 {
-    optimizer_release(rig->optimizer);
-    model_release(rig->model);
-    op_table_cpu(OP_FP32)->release(rig->context);
-    q_pool_release(rig->pool);
+    tear_down(&rig->f);
 }
 
 /* Every tensor of the rig filled by a seed. */
 static void rig_fill(struct rig *rig, uint64_t seed)
 {
     size_t count;
-    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const struct model_parameter *parameters = model_parameters(rig->f.model, &count);
     rig->seed = seed;
     for (size_t i = 0; i < count; i++) {
         float values[1024];
         assert_true(parameters[i].count <= 1024);
         q_random_normals(q_random_key_of(seed, "weight", i, 0), 0, 1, values, parameters[i].count);
-        assert_ok(model_put(rig->model, &parameters[i], values));
+        assert_ok(model_put(rig->f.model, &parameters[i], values));
         if (parameters[i].kind == MODEL_BIAS)
             continue;
         q_random_normals(q_random_key_of(seed, "mean", i, 0), 0, 1, values, parameters[i].count);
-        assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_M, &parameters[i], values));
+        assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_M, &parameters[i], values));
         for (size_t j = 0; j < parameters[i].count; j++)
             values[j] = values[j] * values[j];
-        assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_V, &parameters[i], values));
+        assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_V, &parameters[i], values));
         q_random_normals(q_random_key_of(seed, "average", i, 0), 0, 1, values, parameters[i].count);
-        if (optimizer_element_bytes(rig->optimizer, OPTIMIZER_EMA))
-            assert_ok(optimizer_put(rig->optimizer, OPTIMIZER_EMA, &parameters[i], values));
+        if (optimizer_element_bytes(rig->f.optimizer, OPTIMIZER_EMA))
+            assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_EMA, &parameters[i], values));
     }
 }
 
@@ -84,16 +70,16 @@ static q_hash rig_hash(const struct rig *rig)
 {
     size_t count;
     struct q_hasher *hasher;
-    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const struct model_parameter *parameters = model_parameters(rig->f.model, &count);
     assert_ok(q_hasher_create(&hasher));
     for (size_t i = 0; i < count; i++) {
         float values[1024];
-        model_get(rig->model, &parameters[i], values);
+        model_get(rig->f.model, &parameters[i], values);
         q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         for (int m = 0; m < OPTIMIZER_ARENAS && parameters[i].kind != MODEL_BIAS; m++) {
-            if (!optimizer_element_bytes(rig->optimizer, (enum optimizer_arena)m))
+            if (!optimizer_element_bytes(rig->f.optimizer, (enum optimizer_arena)m))
                 continue;
-            assert_int_equal(optimizer_get(rig->optimizer, (enum optimizer_arena)m, &parameters[i], values), Q_OK);
+            assert_int_equal(optimizer_get(rig->f.optimizer, (enum optimizer_arena)m, &parameters[i], values), Q_OK);
             q_hasher_add(hasher, values, parameters[i].count * sizeof(float));
         }
     }
@@ -110,7 +96,7 @@ static struct train_position at_step(uint64_t step)
 static q_status write_state(const struct rig *rig, struct train_position position, const struct checkpoint_keep *keep)
 {
     const struct checkpoint_state state = {
-        .model = rig->model, .optimizer = rig->optimizer, .position = position, .run = data};
+        .model = rig->f.model, .optimizer = rig->f.optimizer, .position = position, .run = data};
     return checkpoint_write("run", &state, keep, NULL);
 }
 
@@ -124,7 +110,7 @@ static q_status write_step_aside(struct rig *rig, uint64_t step)
 {
     const uint64_t seed = rig->seed;
     static struct guard_window window;
-    const struct checkpoint_state state = {.model = rig->model, .optimizer = rig->optimizer, .run = data};
+    const struct checkpoint_state state = {.model = rig->f.model, .optimizer = rig->f.optimizer, .run = data};
     const struct train_position position = at_step(step);
     struct train_position seen;
     struct checkpoint_writer *writer;
@@ -170,13 +156,13 @@ static void written_is_read_back(bool full)
     assert_ok(checkpoint_find("run", data, false, &found));
     assert_true(found);
     struct train_position position;
-    assert_ok(checkpoint_read("run", two.model, two.optimizer, data, &position, NULL));
+    assert_ok(checkpoint_read("run", two.f.model, two.f.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 7);
     assert_int_equal(position.samples, 21);
     assert_int_equal(position.tokens, 168);
-    assert_int_equal(optimizer_steps(two.optimizer), 7);
+    assert_int_equal(optimizer_steps(two.f.optimizer), 7);
     assert_true(q_hash_equal(rig_hash(&one), rig_hash(&two)));
-    assert_fails(checkpoint_read("run", two.model, two.optimizer, (q_hash){9, 9}, &position, NULL), Q_ERR_INPUT,
+    assert_fails(checkpoint_read("run", two.f.model, two.f.optimizer, (q_hash){9, 9}, &position, NULL), Q_ERR_INPUT,
                  "another run");
     rig_release(&one);
     rig_release(&two);
@@ -203,8 +189,8 @@ static void test_average_comes_and_goes(void **state)
     const struct optimizer_settings adamw = {
         .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .clip = 1, .ema_decay = 0.99};
     rig_create(&with);
-    optimizer_release(with.optimizer);
-    assert_ok(optimizer_create(with.model, &adamw, NULL, &with.optimizer));
+    optimizer_release(with.f.optimizer);
+    assert_ok(optimizer_create(with.f.model, &adamw, NULL, &with.f.optimizer));
 
     fresh_run();
     rig_fill(&without, 1);
@@ -212,20 +198,20 @@ static void test_average_comes_and_goes(void **state)
     assert_ok(write_step(&without, 4));
     assert_ok(checkpoint_hashes("run/checkpoints/step-00000004", &position, &written, &hashed));
     assert_true(hashed && !written.has_ema);
-    assert_ok(checkpoint_read("run", with.model, with.optimizer, data, &position, NULL));
-    parameter = model_find_parameter(with.model, "model.layers.1.mlp.experts.2.up_proj.weight");
-    model_get(with.model, parameter, values);
-    assert_ok(optimizer_get(with.optimizer, OPTIMIZER_EMA, parameter, average));
+    assert_ok(checkpoint_read("run", with.f.model, with.f.optimizer, data, &position, NULL));
+    parameter = model_find_parameter(with.f.model, "model.layers.1.mlp.experts.2.up_proj.weight");
+    model_get(with.f.model, parameter, values);
+    assert_ok(optimizer_get(with.f.optimizer, OPTIMIZER_EMA, parameter, average));
     assert_memory_equal(values, average, parameter->count * sizeof *values);
 
     rig_fill(&with, 2);
     assert_ok(write_step(&with, 5));
     assert_ok(checkpoint_hashes("run/checkpoints/step-00000005", &position, &written, &hashed));
     assert_true(hashed && written.has_ema);
-    assert_ok(state_hash_files("run/checkpoints/step-00000005", with.model, &read));
+    assert_ok(state_hash_files("run/checkpoints/step-00000005", with.f.model, &read));
     assert_true(read.has_ema && !state_hashes_differ(&written, &read));
-    assert_ok(checkpoint_read("run", without.model, without.optimizer, data, &position, NULL));
-    assert_ok(state_hash(without.model, without.optimizer, &read));
+    assert_ok(checkpoint_read("run", without.f.model, without.f.optimizer, data, &position, NULL));
+    assert_ok(state_hash(without.f.model, without.f.optimizer, &read));
     assert_true(!read.has_ema && !state_hashes_differ(&written, &read));
     rig_release(&with);
     rig_release(&without);
@@ -255,44 +241,62 @@ static void test_old_ones_go(void **state)
     rig_release(&rig);
 }
 
+/* Two states, and a rig to read into. */
+struct trio {
+    struct rig one, two, scratch;
+    q_hash first, second; /* of one and two */
+};
+
+static void trio_create(struct trio *trio, bool full)
+{
+    rig_create_as(&trio->one, full);
+    rig_create_as(&trio->two, full);
+    rig_create_as(&trio->scratch, full);
+    rig_fill(&trio->one, 1);
+    rig_fill(&trio->two, 2);
+    trio->first = rig_hash(&trio->one);
+    trio->second = rig_hash(&trio->two);
+}
+
+static void trio_release(struct trio *trio)
+{
+    rig_release(&trio->one);
+    rig_release(&trio->two);
+    rig_release(&trio->scratch);
+}
+
 /* `latest` set back by hand: the course that was given up is neither taken for the new one nor counted among the newest. */
 static void test_set_back(void **state)
 {
     (void)state;
-    struct rig one = {0}, two = {0}, scratch = {0};
+    struct trio trio;
     bool found;
     struct train_position position;
     fresh_run();
-    rig_create(&one);
-    rig_create(&two);
-    rig_create(&scratch);
-    rig_fill(&one, 1);
-    rig_fill(&two, 2);
+    trio_create(&trio, false);
     struct checkpoint_keep all = {.last = 9}, last = {.last = 1};
     for (uint64_t step = 10; step <= 40; step += 10) {
         position = at_step(step);
-        assert_ok(write_state(&one, position, &all));
+        assert_ok(write_state(&trio.one, position, &all));
     }
     scratch_write("run/latest", "step-00000010", 13);
     position = at_step(15);
-    assert_ok(write_state(&two, position, &last));
+    assert_ok(write_state(&trio.two, position, &last));
     assert_true(q_fs_is_directory("run/checkpoints/step-00000015"));
     assert_false(q_fs_is_directory("run/checkpoints/step-00000010"));
     assert_true(q_fs_is_directory("run/checkpoints/step-00000020"));
     position = at_step(20);
-    assert_ok(write_state(&two, position, &last));
-    assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
+    assert_ok(write_state(&trio.two, position, &last));
+    assert_ok(checkpoint_read("run", trio.scratch.f.model, trio.scratch.f.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 20);
-    assert_true(q_hash_equal(rig_hash(&scratch), rig_hash(&two)));
+    assert_true(q_hash_equal(rig_hash(&trio.scratch), trio.second));
     assert_ok(checkpoint_find("run", data, true, &found));
     assert_true(found);
     assert_fails(checkpoint_find("run", (q_hash){9, 9}, false, &found), Q_ERR_INPUT, "checkpoints of another run");
     assert_ok(checkpoint_find("run", (q_hash){9, 9}, true, &found));
     assert_false(found);
     assert_false(q_fs_is_directory("run/checkpoints"));
-    rig_release(&one);
-    rig_release(&two);
-    rig_release(&scratch);
+    trio_release(&trio);
 }
 
 /* A number that is not finite: nothing is written, `latest` stays, and the good one is not pruned for it. */
@@ -312,15 +316,15 @@ static void test_not_finite_is_refused(void **state)
     assert_ok(write_state(&rig, at_step(1), &last));
     for (size_t i = 0; i < 3; i++) {
         const struct model_parameter *parameter =
-            model_find_parameter(rig.model, "model.layers.1.mlp.experts.2.up_proj.weight");
-        model_parameter_arena(rig.model)[parameter->offset + parameter->count - 1] = bad[i];
+            model_find_parameter(rig.f.model, "model.layers.1.mlp.experts.2.up_proj.weight");
+        model_parameter_arena(rig.f.model)[parameter->offset + parameter->count - 1] = bad[i];
         const struct checkpoint_state bad_state = {
-            .model = rig.model, .optimizer = rig.optimizer, .position = at_step(2), .run = data};
+            .model = rig.f.model, .optimizer = rig.f.optimizer, .position = at_step(2), .run = data};
         assert_fails(checkpoint_write("run", &bad_state, &last, &written), Q_ERR_INPUT,
                      "checkpoint of step 2: not written, for 'model.layers.1.mlp.experts.2.up_proj.weight'");
         assert_string_equal(written.hashes.not_finite, parameter->name);
         assert_false(q_fs_is_directory("run/checkpoints/step-00000002"));
-        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
+        assert_ok(checkpoint_read("run", scratch.f.model, scratch.f.optimizer, data, &position, NULL));
         assert_int_equal(position.step, 1);
         assert_true(q_hash_equal(rig_hash(&scratch), good));
     }
@@ -417,7 +421,7 @@ static void assert_one_of_two(struct rig *scratch, q_hash first, q_hash second)
     struct train_position position;
     assert_ok(checkpoint_find("run", data, false, &found));
     assert_true(found);
-    assert_ok(checkpoint_read("run", scratch->model, scratch->optimizer, data, &position, NULL));
+    assert_ok(checkpoint_read("run", scratch->f.model, scratch->f.optimizer, data, &position, NULL));
     assert_true(position.step == 1 || position.step == 2);
     assert_true(q_hash_equal(rig_hash(scratch), position.step == 1 ? first : second));
 }
@@ -436,23 +440,18 @@ static int write_in_child(void *context)
 
 static void killed_at_every_call(write_function *write, bool full)
 {
-    struct rig one = {0}, two = {0}, scratch = {0};
-    rig_create_as(&one, full);
-    rig_create_as(&two, full);
-    rig_create_as(&scratch, full);
-    rig_fill(&one, 1);
-    rig_fill(&two, 2);
-    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    struct trio trio;
+    trio_create(&trio, full);
     for (uint64_t k = 1;; k++) {
         int code;
         fresh_run();
-        assert_ok(write_step(&one, 1));
-        bool killed = fault_fs_killed(k, write_in_child, &(struct writing){&two, 2, write}, &code);
-        assert_one_of_two(&scratch, first, second);
+        assert_ok(write_step(&trio.one, 1));
+        bool killed = fault_fs_killed(k, write_in_child, &(struct writing){&trio.two, 2, write}, &code);
+        assert_one_of_two(&trio.scratch, trio.first, trio.second);
         /* And the run goes on: the same step comes again. */
-        assert_ok(write_step(&two, 2));
+        assert_ok(write_step(&trio.two, 2));
         struct train_position position;
-        assert_ok(checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL));
+        assert_ok(checkpoint_read("run", trio.scratch.f.model, trio.scratch.f.optimizer, data, &position, NULL));
         assert_int_equal(position.step, 2);
         if (!killed) {
             assert_int_equal(code, 0);
@@ -460,38 +459,29 @@ static void killed_at_every_call(write_function *write, bool full)
             break;
         }
     }
-    rig_release(&one);
-    rig_release(&two);
-    rig_release(&scratch);
+    trio_release(&trio);
 }
 
 static void every_call_fails_once(write_function *write, bool full)
 {
     static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_DISK_FULL};
-    struct rig one = {0}, two = {0}, scratch = {0};
-    rig_create_as(&one, full);
-    rig_create_as(&two, full);
-    rig_create_as(&scratch, full);
-    rig_fill(&one, 1);
-    rig_fill(&two, 2);
-    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    struct trio trio;
+    trio_create(&trio, full);
     for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
         for (uint64_t k = 1;; k++) {
             fresh_run();
-            assert_ok(write_step(&one, 1));
+            assert_ok(write_step(&trio.one, 1));
             fault_fs_start(kinds[kind], k);
-            q_status status = write(&two, 2);
+            q_status status = write(&trio.two, 2);
             bool reached = fault_fs_stop();
-            assert_one_of_two(&scratch, first, second);
+            assert_one_of_two(&trio.scratch, trio.first, trio.second);
             if (!reached) {
                 assert_int_equal(status, Q_OK);
                 break;
             }
         }
     }
-    rig_release(&one);
-    rig_release(&two);
-    rig_release(&scratch);
+    trio_release(&trio);
 }
 
 static void test_killed_at_every_call(void **state)
@@ -512,37 +502,31 @@ static void test_every_call_fails_once(void **state)
 static void test_every_allocation_fails_once(void **state)
 {
     (void)state;
-    struct rig one = {0}, two = {0}, scratch = {0};
-    rig_create_as(&one, true);
-    rig_create_as(&two, true);
-    rig_create_as(&scratch, true);
-    rig_fill(&one, 1);
-    rig_fill(&two, 2);
-    q_hash first = rig_hash(&one), second = rig_hash(&two);
+    struct trio trio;
+    trio_create(&trio, true);
     fresh_run();
-    assert_ok(write_step(&one, 1));
+    assert_ok(write_step(&trio.one, 1));
     bool reached = true;
     for (uint64_t k = 1; reached; k++) {
         scratch_write("run/latest", "step-00000001", 13); /* or a whole step 2 would be left as it is */
         (void)q_memory_fail_at(k, 0);
-        const q_status status = write_step(&two, 2);
+        const q_status status = write_step(&trio.two, 2);
         reached = q_memory_fail_at(0, 0) >= k;
         assert_true(status == Q_OK || status == Q_ERR_MEMORY);
         assert_true(reached || status == Q_OK);
-        assert_one_of_two(&scratch, first, second);
+        assert_one_of_two(&trio.scratch, trio.first, trio.second);
     }
     reached = true;
     for (uint64_t k = 1; reached; k++) {
         struct train_position position;
         (void)q_memory_fail_at(k, 0);
-        const q_status status = checkpoint_read("run", scratch.model, scratch.optimizer, data, &position, NULL);
+        const q_status status =
+            checkpoint_read("run", trio.scratch.f.model, trio.scratch.f.optimizer, data, &position, NULL);
         reached = q_memory_fail_at(0, 0) >= k;
         assert_int_equal(status, reached ? Q_ERR_MEMORY : Q_OK);
     }
-    assert_true(q_hash_equal(rig_hash(&scratch), second));
-    rig_release(&one);
-    rig_release(&two);
-    rig_release(&scratch);
+    assert_true(q_hash_equal(rig_hash(&trio.scratch), trio.second));
+    trio_release(&trio);
 }
 
 /* Every file of the checkpoint of a step, one hash. */
@@ -612,7 +596,7 @@ static void test_damage_is_found(void **state)
         for (size_t at = 0; at < bytes.size; at += 1 + bytes.size / 50) {
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
             scratch_write(path, bytes.data, bytes.size);
-            assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
+            assert_fails(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL), Q_ERR_INPUT,
                          itself ? "no checkpoint before it is whole" : "damaged");
             bytes.data[at] = (char)(bytes.data[at] ^ 16);
         }
@@ -625,9 +609,9 @@ static void test_damage_is_found(void **state)
     }
     assert_ok(checkpoint_verify(folder, &position, NULL));
     scratch_write("run/latest", "step-00000004", 13);
-    assert_int_equal(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT);
+    assert_int_equal(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL), Q_ERR_INPUT);
     scratch_write("run/latest", "../../../etc", 12);
-    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
+    assert_fails(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL), Q_ERR_INPUT,
                  "does not name a checkpoint");
     q_buffer_release(&bytes);
     q_arena_release(&arena);
@@ -649,7 +633,7 @@ static void assert_refused(struct rig *rig, const char *about)
     static const char offer[] =
         "; 'step-00000002' before it is whole: write that name into 'run/latest' to go on from there";
     struct train_position position;
-    assert_fails(checkpoint_read("run", rig->model, rig->optimizer, data, &position, NULL), Q_ERR_INPUT, about);
+    assert_fails(checkpoint_read("run", rig->f.model, rig->f.optimizer, data, &position, NULL), Q_ERR_INPUT, about);
     if (!strstr(q_error_text(), offer))
         fail_msg("no offer: %s", q_error_text());
 }
@@ -691,7 +675,7 @@ static void test_flipped_bits_have_a_name(void **state)
     flip_bit(latest_model, 12); /* a name in the header */
     assert_refused(&rig, "is damaged");
     flip_bit(latest_model, 12);
-    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    assert_ok(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 3);
 
     struct q_buffer bytes = {0};
@@ -706,11 +690,11 @@ static void test_flipped_bits_have_a_name(void **state)
     /* Gone back, as the offer says; nothing to offer where the one before is damaged too. */
     flip_bit(latest_model, 5000);
     scratch_write("run/latest", "step-00000002", 13);
-    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    assert_ok(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL));
     assert_int_equal(position.step, 2);
     scratch_write("run/latest", "step-00000003", 13);
     flip_bit("run/checkpoints/step-00000002/model-00001-of-00001.safetensors", 5000);
-    assert_fails(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL), Q_ERR_INPUT,
+    assert_fails(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL), Q_ERR_INPUT,
                  "; no checkpoint before it is whole, so train anew in another folder");
     rig_release(&rig);
 }
@@ -894,15 +878,15 @@ static void test_damage_with_right_hashes(void **state)
     /* What an index would have told, in folders that have none. */
     assert_int_equal(unlink("run/checkpoints/step-00000003/model.safetensors.index.json"), 0);
     forge(latest_model, &model, "\"model.norm.weight\"", "\"model.norm.waits\"", 0);
-    assert_fails(model_files_read(rig.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
+    assert_fails(model_files_read(rig.f.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
                  "tensor 'model.norm.waits' is none of this model's");
     forge(latest_model, &model, "\"model.norm.weight\"", "\"model.layers.7.norm.weight\"", 0);
-    assert_fails(model_files_read(rig.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
+    assert_fails(model_files_read(rig.f.model, "run/checkpoints/step-00000003"), Q_ERR_INPUT,
                  "lacks the tensor 'model.norm.weight'");
     scratch_write("run/checkpoints/step-00000003/model.safetensors.index.json", index.data, index.size);
     /* And the same way back is whole, so that the tests above see what they are meant to see. */
     forge(latest_model, &model, "\"lm_head.weight\"", "\"lm_head.weight\"", 0);
-    assert_ok(checkpoint_read("run", rig.model, rig.optimizer, data, &position, NULL));
+    assert_ok(checkpoint_read("run", rig.f.model, rig.f.optimizer, data, &position, NULL));
     /* Numbers that are finite but not those that were trained: what the state's own hash is for. */
     poison(latest_model, "lm_head.weight", 0.25F);
     assert_refused(&rig, "the parameters are not those that were written");

@@ -1,82 +1,49 @@
 /* The head: rows of padding that nothing can predict, a head that is the embedding, the loss of the softmax's denominator. Gradients: test_gradients.c. */
 #include "base/check.h"
-#include "base/fs.h"
-#include "base/random.h"
-#include "base/threads.h"
 #include "tests/base/scratch.h"
-#include "train/model_files.h"
+#include "tests/train/model_fixture.h"
+#include "tests/train/small_model.h"
 #include "train/safetensors.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-#include <cmocka.h>
 
 enum { BATCH = 2, LENGTH = 30, TOKENS = BATCH * LENGTH, IDS = 90, ROWS = 96, HIDDEN = 16 };
 
-static const struct model_config plain = {.vocab_size = IDS,
-                                          .hidden_size = HIDDEN,
-                                          .num_hidden_layers = 1,
-                                          .first_k_dense_replace = 1,
-                                          .num_attention_heads = 2,
-                                          .kv_lora_rank = 8,
-                                          .qk_nope_head_dim = 6,
-                                          .qk_rope_head_dim = 4,
-                                          .v_head_dim = 10,
-                                          .intermediate_size = 30,
-                                          .n_group = 1,
-                                          .topk_group = 1,
-                                          .routed_scaling_factor = 2.5,
-                                          .norm_topk_prob = true,
-                                          .rms_norm_eps = 1e-6,
-                                          .rope_theta = 10000,
-                                          .max_position_embeddings = 128,
-                                          .initializer_range = 0.05,
-                                          .bos_token_id = -1,
-                                          .eos_token_id = -1};
+static struct model_config plain; /* dense, of one layer */
 
-struct fixture {
-    const struct op_table *ops;
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
-    int32_t ids[TOKENS + 1];
-    op_acc losses[TOKENS];
-};
+static int enter(void **state)
+{
+    plain = small_model(IDS);
+    plain.hidden_size = HIDDEN;
+    plain.num_hidden_layers = 1;
+    plain.q_lora_rank = 0;
+    plain.qk_nope_head_dim = 6;
+    plain.v_head_dim = 10;
+    plain.intermediate_size = 30;
+    plain.moe_intermediate_size = plain.n_routed_experts = plain.num_experts_per_tok = plain.n_shared_experts = 0;
+    plain.n_group = plain.topk_group = 1;
+    plain.max_position_embeddings = 128;
+    plain.initializer_range = 0.05;
+    plain.bos_token_id = plain.eos_token_id = -1;
+    return scratch_enter(state);
+}
 
+/* Any token behind any other. */
 static void set_up(struct fixture *f, const struct model_config *config)
 {
-    *f = (struct fixture){.ops = op_table_cpu(OP_FP32)};
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
-    const struct optimizer_settings settings = {
-        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
     const q_random_key key = q_random_key_of(9, "test", 0, 0);
-    assert_int_equal(q_pool_create(2, &f->pool), Q_OK);
-    assert_int_equal(f->ops->create(f->pool, &f->context), Q_OK);
-    if (model_create(config, f->ops, f->context, &shape, &f->model) != Q_OK)
-        fail_msg("%s", q_error_text());
-    assert_int_equal(model_init(f->model, 5), Q_OK);
-    assert_int_equal(optimizer_create(f->model, &settings, NULL, &f->optimizer), Q_OK);
+    set_up_model(f, config, &shape, op_table_cpu(OP_FP32), 2, &fixture_adamw);
     for (size_t i = 0; i <= TOKENS; i++)
         f->ids[i] = (int32_t)q_random_below(key, i, IDS);
 }
 
-static void tear_down(struct fixture *f)
-{
-    optimizer_release(f->optimizer);
-    model_release(f->model);
-    f->ops->release(f->context);
-    q_pool_release(f->pool);
-}
-
-static void step(struct fixture *f, double z_loss)
+static void step(struct fixture *f, double z_loss, op_acc *losses)
 {
     struct model_batch batch = {BATCH, LENGTH, f->ids, f->ids + 1};
     struct model_scale scale = {.loss = 1.0 / TOKENS, .z_loss = z_loss};
-    assert_int_equal(model_forward_backward(f->model, &batch, &scale, f->losses, NULL), Q_OK);
+    assert_int_equal(model_forward_backward(f->model, &batch, &scale, losses, NULL), Q_OK);
     assert_int_equal(optimizer_step(f->optimizer, 0.01, NULL), Q_OK);
 }
 
@@ -93,15 +60,16 @@ static void padding_changes_nothing(void **state)
     (void)state;
     static const char *const names[] = {"model.embed_tokens.weight", "lm_head.weight"};
     struct fixture a, b;
+    op_acc losses[2][TOKENS];
     struct model_config padded = plain;
     padded.vocab_size = ROWS;
     padded.unpadded_vocab_size = IDS;
     set_up(&a, &plain);
     set_up(&b, &padded);
     for (int i = 0; i < 5; i++) {
-        step(&a, 1e-3);
-        step(&b, 1e-3);
-        assert_memory_equal(a.losses, b.losses, sizeof a.losses);
+        step(&a, 1e-3, losses[0]);
+        step(&b, 1e-3, losses[1]);
+        assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
     }
     for (size_t i = 0; i < Q_COUNT_OF(names); i++) {
         op_acc x[ROWS * HIDDEN], y[ROWS * HIDDEN], zeros[(ROWS - IDS) * HIDDEN] = {0};
@@ -123,13 +91,13 @@ static void padding_is_never_predicted(void **state)
     padded.vocab_size = ROWS;
     padded.unpadded_vocab_size = IDS;
     set_up(&f, &padded);
-    op_acc head[ROWS * HIDDEN], logits[3 * ROWS];
+    op_acc head[ROWS * HIDDEN], logits[3 * ROWS], losses[TOKENS];
     struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
     get(&f, "lm_head.weight", head);
     for (size_t i = IDS * HIDDEN; i < ROWS * HIDDEN; i++)
         head[i] = 1e6F;
     assert_int_equal(model_put(f.model, model_find_parameter(f.model, "lm_head.weight"), head), Q_OK);
-    assert_int_equal(model_forward(f.model, &batch, f.losses), Q_OK);
+    assert_int_equal(model_forward(f.model, &batch, losses), Q_OK);
     assert_int_equal(model_logits(f.model, 20, 3, logits), Q_OK);
     for (size_t t = 0; t < 3; t++) {
         double sum = 0;
@@ -139,21 +107,12 @@ static void padding_is_never_predicted(void **state)
             sum += exp((double)logits[t * ROWS + v]);
         }
         double loss = log(sum) - (double)logits[t * ROWS + (size_t)f.ids[21 + t]];
-        assert_true(fabs(loss - (double)f.losses[20 + t]) < 1e-5);
+        assert_true(fabs(loss - (double)losses[20 + t]) < 1e-5);
     }
     f.ids[3] = IDS;
-    assert_int_equal(model_forward(f.model, &batch, f.losses), Q_ERR_INPUT);
+    assert_int_equal(model_forward(f.model, &batch, losses), Q_ERR_INPUT);
     assert_string_equal(q_error_text(), "target 90 is outside of the model's vocabulary of 90");
     tear_down(&f);
-}
-
-static void write_model(const struct model *model, const char *folder)
-{
-    struct q_arena arena = {0};
-    struct model_file_list list = {0};
-    assert_int_equal(q_fs_make_directories(folder), Q_OK);
-    assert_int_equal(model_files_write(model, folder, &arena, &list), Q_OK);
-    q_arena_release(&arena);
 }
 
 /* One tensor, one name on disk; a folder that has both is read where they agree. */
@@ -167,7 +126,7 @@ static void a_tied_head_is_the_embedding(void **state)
     set_up(&untied, &plain);
     assert_null(model_find_parameter(tied.model, "lm_head.weight"));
     assert_int_equal(model_config_parameters(&plain) - model_config_parameters(&config), IDS * HIDDEN);
-    step(&tied, 0);
+    step(&tied, 0, NULL);
     write_model(tied.model, "tied");
     assert_int_equal(model_config_read("tied", &back), Q_OK);
     assert_true(back.tie_word_embeddings);
@@ -200,7 +159,7 @@ static void the_denominator_comes_to_one(void **state)
     struct fixture f;
     set_up(&f, &plain);
     op_acc logits[IDS];
-    step(&f, 0); /* its losses and denominators are those before it */
+    step(&f, 0, NULL); /* its losses and denominators are those before it */
     double first = model_squared_log_z(f.model), by_hand = 0;
     assert_int_equal(model_init(f.model, 5), Q_OK);
     struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
@@ -214,7 +173,7 @@ static void the_denominator_comes_to_one(void **state)
     }
     assert_true(fabs(first - by_hand) < 1e-5 * by_hand);
     for (int i = 0; i < 60; i++)
-        step(&f, 1);
+        step(&f, 1, NULL);
     assert_true(model_squared_log_z(f.model) < first / 10);
     tear_down(&f);
 }
@@ -227,5 +186,5 @@ int main(void)
         cmocka_unit_test(a_tied_head_is_the_embedding),
         cmocka_unit_test(the_denominator_comes_to_one),
     };
-    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+    return cmocka_run_group_tests(tests, enter, scratch_leave);
 }

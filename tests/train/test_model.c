@@ -1,77 +1,27 @@
 /* The model as a whole: the same bits for any number of threads and for a model put together from another one's tensors; learning; counts and
  * biases; what is refused. */
 #include "base/check.h"
-#include "base/random.h"
-#include "base/threads.h"
-#include "train/model/model.h"
-#include "train/optimizer.h"
+#include "tests/train/model_fixture.h"
+#include "tests/train/small_model.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-#include <cmocka.h>
 
 enum { BATCH = 3, LENGTH = 70, TOKENS = BATCH * LENGTH, STEPS = 3 };
 
-static const struct model_config config = {.vocab_size = 301,
-                                           .hidden_size = 40,
-                                           .num_hidden_layers = 3,
-                                           .first_k_dense_replace = 1,
-                                           .num_attention_heads = 3,
-                                           .q_lora_rank = 20,
-                                           .kv_lora_rank = 12,
-                                           .qk_nope_head_dim = 10,
-                                           .qk_rope_head_dim = 6,
-                                           .v_head_dim = 14,
-                                           .intermediate_size = 70,
-                                           .moe_intermediate_size = 18,
-                                           .n_routed_experts = 8,
-                                           .num_experts_per_tok = 2,
-                                           .n_group = 4,
-                                           .topk_group = 2,
-                                           .n_shared_experts = 1,
-                                           .routed_scaling_factor = 2.5,
-                                           .norm_topk_prob = true,
-                                           .rms_norm_eps = 1e-6,
-                                           .rope_theta = 10000,
-                                           .max_position_embeddings = 128,
-                                           .initializer_range = 0.05,
-                                           .bos_token_id = -1,
-                                           .eos_token_id = -1};
+static struct model_config config;
 
-struct fixture {
-    const struct op_table *ops;
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
-    int32_t ids[TOKENS + 1];
-};
+static int set_up_config(void **state)
+{
+    (void)state;
+    config = odd_model(301);
+    return 0;
+}
 
 static void set_up(struct fixture *f, const struct op_table *ops, unsigned threads)
 {
-    *f = (struct fixture){.ops = ops};
-    struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
-    struct optimizer_settings settings = {0.9, 0.95, 1e-8, 0.1, false, 1.0, false, 0};
-    assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
-    assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
-    if (model_create(&config, ops, f->context, &shape, &f->model) != Q_OK)
-        fail_msg("%s", q_error_text());
-    assert_int_equal(model_init(f->model, 5), Q_OK);
-    assert_int_equal(optimizer_create(f->model, &settings, NULL, &f->optimizer), Q_OK);
-    q_random_key key = q_random_key_of(9, "test", 0, 0);
-    for (size_t i = 0; i <= TOKENS; i++) /* something to learn: a token tells the next one most of the time */
-        f->ids[i] = i > 0 && i % 7 ? (f->ids[i - 1] * 5 + 1) % 301 : (int32_t)q_random_below(key, i, 301);
-}
-
-static void tear_down(struct fixture *f)
-{
-    optimizer_release(f->optimizer);
-    model_release(f->model);
-    f->ops->release(f->context);
-    q_pool_release(f->pool);
+    const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
+    set_up_model(f, &config, &shape, ops, threads, &fixture_adamw);
 }
 
 static double train_step(struct fixture *f)
@@ -94,13 +44,11 @@ static void assert_equal_models(const struct fixture *a, const struct fixture *b
     size_t count;
     const struct model_parameter *parameters = model_parameters(a->model, &count);
     op_acc *x, *y;
+    assert_equal_parameters(a, b);
     assert_int_equal(q_alloc(301 * 70, sizeof(*x), &x), Q_OK);
     assert_int_equal(q_alloc(301 * 70, sizeof(*y), &y), Q_OK);
     for (size_t i = 0; i < count; i++) {
         const struct model_parameter *p = &parameters[i];
-        model_get(a->model, p, x);
-        model_get(b->model, p, y);
-        assert_memory_equal(x, y, p->count * sizeof(*x));
         for (int moment = 0; p->kind != MODEL_BIAS && moment < 2; moment++) {
             assert_int_equal(optimizer_get(a->optimizer, (enum optimizer_arena)moment, p, x), Q_OK);
             assert_int_equal(optimizer_get(b->optimizer, (enum optimizer_arena)moment, p, y), Q_OK);
@@ -375,5 +323,5 @@ int main(void)
         cmocka_unit_test(bad_input_is_refused),        cmocka_unit_test(a_broken_gradient_is_not_used),
         cmocka_unit_test(nan_is_seen_in_the_loss),     cmocka_unit_test(failed_allocations_leave_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_config, NULL);
 }

@@ -1,10 +1,8 @@
 /* MTP modules as parts of a model: bits, counts and biases of their own, rest, memory, tensors on disk. Their gradients: test_gradients.c; their numbers beside another
  * implementation: test_golden.c. */
 #include "base/check.h"
-#include "base/fs.h"
 #include "tests/base/scratch.h"
 #include "tests/train/two_modules.h"
-#include "train/model_files.h"
 #include "train/safetensors.h"
 
 #include <math.h>
@@ -36,18 +34,6 @@ static void step(struct fixture *f)
     assert_int_equal(optimizer_step(f->optimizer, 0.01, NULL), Q_OK);
 }
 
-static void assert_equal_models(const struct fixture *a, const struct fixture *b)
-{
-    size_t count;
-    const struct model_parameter *p = model_parameters(a->model, &count);
-    op_acc x[VOCABULARY * HIDDEN], y[VOCABULARY * HIDDEN];
-    for (size_t i = 0; i < count; i++) {
-        model_get(a->model, &p[i], x);
-        model_get(b->model, model_find_parameter(b->model, p[i].name), y);
-        assert_memory_equal(x, y, p[i].count * sizeof(*x));
-    }
-}
-
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
@@ -59,7 +45,7 @@ static void threads_do_not_change_a_bit(void **state)
         step(&three);
         assert_true(mtp_loss(&one, MODULES) == mtp_loss(&three, MODULES));
     }
-    assert_equal_models(&one, &three);
+    assert_equal_parameters(&one, &three);
     tear_down(&one);
     tear_down(&three);
 }
@@ -121,15 +107,20 @@ static void a_module_counts_what_it_sees(void **state)
     tear_down(&f);
 }
 
+static void set_up_pair(struct fixture *with, struct fixture *without)
+{
+    struct model_config config = two_modules;
+    config.num_nextn_predict_layers = 0;
+    set_up(with, &two_modules, op_table_cpu(OP_FP32), 1, false);
+    set_up(without, &config, op_table_cpu(OP_FP32), 1, false);
+}
+
 /* With lambda 0 the modules are not run: the model's gradients are those of a model without them, and nothing is counted of them. */
 static void modules_rest(void **state)
 {
     (void)state;
     struct fixture with, without;
-    struct model_config config = two_modules;
-    config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(OP_FP32), 1, false);
-    set_up(&without, &config, op_table_cpu(OP_FP32), 1, false);
+    set_up_pair(&with, &without);
     forward_backward(&with, BATCH, 0);
     forward_backward(&without, BATCH, 0.3);
     size_t count;
@@ -198,15 +189,6 @@ static void only_training_has_modules(void **state)
     tear_down(&f);
 }
 
-static void write_model(const struct model *model, const char *folder)
-{
-    struct q_arena arena = {0};
-    struct model_file_list list = {0};
-    assert_int_equal(q_fs_make_directories(folder), Q_OK);
-    assert_int_equal(model_files_write(model, folder, &arena, &list), Q_OK);
-    q_arena_release(&arena);
-}
-
 /* The modules' tensors there and back; those that are shared stand under both names, as in released weights. */
 static void folders_hold_the_modules(void **state)
 {
@@ -221,7 +203,7 @@ static void folders_hold_the_modules(void **state)
     assert_int_equal(model_config_read("there", &config), Q_OK);
     assert_int_equal(config.num_nextn_predict_layers, MODULES);
     assert_int_equal(model_files_read(b.model, "there"), Q_OK);
-    assert_equal_models(&a, &b);
+    assert_equal_parameters(&a, &b);
     assert_int_equal(safetensors_open("there/model-00001-of-00001.safetensors", &file), Q_OK);
     static const char *const pairs[][2] = {{"model.layers.2.embed_tokens.weight", "model.embed_tokens.weight"},
                                            {"model.layers.3.shared_head.head.weight", "lm_head.weight"}};
@@ -243,10 +225,7 @@ static void folders_and_models_that_do_not_fit(void **state)
 {
     (void)state;
     struct fixture with, without;
-    struct model_config config = two_modules;
-    config.num_nextn_predict_layers = 0;
-    set_up(&with, &two_modules, op_table_cpu(OP_FP32), 1, false);
-    set_up(&without, &config, op_table_cpu(OP_FP32), 1, false);
+    set_up_pair(&with, &without);
     write_model(without.model, "plain");
     assert_int_equal(model_files_read(with.model, "plain"), Q_ERR_INPUT);
     assert_string_equal(q_error_text(), "'plain' lacks the tensor 'model.layers.2.enorm.weight' of an MTP module; set "

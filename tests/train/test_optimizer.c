@@ -1,98 +1,75 @@
 /* What the optimizer keeps beside the parameters: moments in BF16 are the FP32 ones rounded behind each step, and the EMA is the mean of the parameters' history.
  * AdamW itself is compared with a second implementation in test_golden, the operations with plain loops in test_ops. */
-#include "base/random.h"
-#include "base/threads.h"
-#include "tests/base/cmocka_all.h"
+#include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
 #include "train/bfloat16.h"
-#include "train/optimizer.h"
 #include "train/train_settings.h"
 
 #include <math.h>
 #include <string.h>
 
-static const struct optimizer_settings plain = {
-    .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
-
-struct rig {
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
-    size_t elements;
-};
-
-static void rig_create(struct rig *rig, const struct optimizer_settings *settings)
+static void set_up(struct fixture *f, const struct optimizer_settings *settings)
 {
-    const struct op_table *ops = op_table_cpu(OP_FP32);
     const struct model_shape shape = {.batch = 1, .sequence = 8, .training = true};
     const struct model_config small = small_model(32);
-    assert_ok(q_pool_create(2, &rig->pool));
-    assert_ok(ops->create(rig->pool, &rig->context));
-    assert_ok(model_create(&small, ops, rig->context, &shape, &rig->model));
-    assert_ok(model_init(rig->model, 3));
-    assert_ok(optimizer_create(rig->model, settings, NULL, &rig->optimizer));
-    optimizer_clear(rig->optimizer);
-    rig->elements = model_parameter_elements(rig->model);
+    set_up_model(f, &small, &shape, op_table_cpu(OP_FP32), 2, settings);
+    optimizer_clear(f->optimizer);
 }
 
-static void rig_release(struct rig *rig)
+static size_t elements(const struct fixture *f)
 {
-    optimizer_release(rig->optimizer);
-    model_release(rig->model);
-    op_table_cpu(OP_FP32)->release(rig->context);
-    q_pool_release(rig->pool);
+    return model_parameter_elements(f->model);
 }
 
 /* A step with invented gradients: the same for the same step. */
-static void take_step(struct rig *rig, uint64_t step)
+static void take_step(struct fixture *f, uint64_t step)
 {
     size_t count;
-    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const struct model_parameter *parameters = model_parameters(f->model, &count);
     for (size_t i = 0; i < count; i++)
         if (parameters[i].kind != MODEL_BIAS)
             q_random_normals(q_random_key_of(step, "gradient", i, 0), 0, 1,
-                             model_gradient_arena(rig->model) + parameters[i].offset, parameters[i].count);
-    assert_ok(optimizer_step(rig->optimizer, 0.01, NULL));
+                             model_gradient_arena(f->model) + parameters[i].offset, parameters[i].count);
+    assert_ok(optimizer_step(f->optimizer, 0.01, NULL));
 }
 
 /* All trained tensors of one arena, or (OPTIMIZER_ARENAS) the parameters: new memory. */
-static float *take(const struct rig *rig, enum optimizer_arena arena)
+static float *take(const struct fixture *f, enum optimizer_arena arena)
 {
     size_t count;
-    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const struct model_parameter *parameters = model_parameters(f->model, &count);
     float *values;
-    assert_ok(q_alloc_zero(rig->elements, sizeof *values, &values));
+    assert_ok(q_alloc_zero(elements(f), sizeof *values, &values));
     for (size_t i = 0; i < count; i++) {
         if (parameters[i].kind == MODEL_BIAS)
             continue;
         if (arena == OPTIMIZER_ARENAS)
-            model_get(rig->model, &parameters[i], values + parameters[i].offset);
+            model_get(f->model, &parameters[i], values + parameters[i].offset);
         else
-            assert_ok(optimizer_get(rig->optimizer, arena, &parameters[i], values + parameters[i].offset));
+            assert_ok(optimizer_get(f->optimizer, arena, &parameters[i], values + parameters[i].offset));
     }
     return values;
 }
 
 /* Puts what take gave. */
-static void put(struct rig *rig, enum optimizer_arena arena, const float *values)
+static void put(struct fixture *f, enum optimizer_arena arena, const float *values)
 {
     size_t count;
-    const struct model_parameter *parameters = model_parameters(rig->model, &count);
+    const struct model_parameter *parameters = model_parameters(f->model, &count);
     for (size_t i = 0; i < count; i++)
         if (parameters[i].kind != MODEL_BIAS)
-            assert_ok(optimizer_put(rig->optimizer, arena, &parameters[i], values + parameters[i].offset));
+            assert_ok(optimizer_put(f->optimizer, arena, &parameters[i], values + parameters[i].offset));
 }
 
 /* FP32's step from the same moments: the same parameters to the bit, and its moments rounded are BF16's. */
 static void test_bf16_moments_are_rounded(void **state)
 {
     (void)state;
-    struct rig narrow = {0}, wide = {0};
-    struct optimizer_settings bf16 = plain;
+    struct fixture narrow = {0}, wide = {0};
+    struct optimizer_settings bf16 = fixture_adamw;
     bf16.bf16_moments = true;
-    rig_create(&narrow, &bf16);
-    rig_create(&wide, &plain);
+    set_up(&narrow, &bf16);
+    set_up(&wide, &fixture_adamw);
     for (uint64_t step = 0; step < 6; step++) {
         size_t inexact = 0;
         for (int m = OPTIMIZER_M; m <= OPTIMIZER_V; m++) {
@@ -103,23 +80,23 @@ static void test_bf16_moments_are_rounded(void **state)
         take_step(&narrow, step);
         take_step(&wide, step);
         float *a = take(&narrow, OPTIMIZER_ARENAS), *b = take(&wide, OPTIMIZER_ARENAS);
-        assert_memory_equal(a, b, narrow.elements * sizeof *a);
+        assert_memory_equal(a, b, elements(&narrow) * sizeof *a);
         q_release(a);
         q_release(b);
         for (int m = OPTIMIZER_M; m <= OPTIMIZER_V; m++) {
             a = take(&narrow, (enum optimizer_arena)m);
             b = take(&wide, (enum optimizer_arena)m);
-            for (size_t i = 0; i < narrow.elements; i++) {
+            for (size_t i = 0; i < elements(&narrow); i++) {
                 assert_true(a[i] == bfloat16_to_float(bfloat16_of_float(b[i])));
                 inexact += a[i] != b[i];
             }
             q_release(a);
             q_release(b);
         }
-        assert_true(inexact > narrow.elements);
+        assert_true(inexact > elements(&narrow));
     }
-    rig_release(&narrow);
-    rig_release(&wide);
+    tear_down(&narrow);
+    tear_down(&wide);
 }
 
 static void test_rounding(void **state)
@@ -203,31 +180,31 @@ static void test_ema_is_the_mean_of_the_history(void **state)
     enum { STEPS = 40 };
     static const double decays[] = {0.5, 0.9, 0.999};
     for (size_t d = 0; d < sizeof decays / sizeof *decays; d++) {
-        struct rig rig = {0};
-        struct optimizer_settings settings = plain;
+        struct fixture f = {0};
+        struct optimizer_settings settings = fixture_adamw;
         settings.ema_decay = decays[d];
-        rig_create(&rig, &settings);
+        set_up(&f, &settings);
         double *sum, weights = 0;
-        assert_ok(q_alloc_zero(rig.elements, sizeof *sum, &sum));
-        float *start = take(&rig, OPTIMIZER_ARENAS), *ema = take(&rig, OPTIMIZER_EMA);
-        assert_memory_equal(start, ema, rig.elements * sizeof *ema); /* before any step: the parameters */
+        assert_ok(q_alloc_zero(elements(&f), sizeof *sum, &sum));
+        float *start = take(&f, OPTIMIZER_ARENAS), *ema = take(&f, OPTIMIZER_EMA);
+        assert_memory_equal(start, ema, elements(&f) * sizeof *ema); /* before any step: the parameters */
         q_release(start);
         q_release(ema);
         for (uint64_t step = 0; step < STEPS; step++) {
-            take_step(&rig, step);
-            float *now = take(&rig, OPTIMIZER_ARENAS);
-            for (size_t i = 0; i < rig.elements; i++)
+            take_step(&f, step);
+            float *now = take(&f, OPTIMIZER_ARENAS);
+            for (size_t i = 0; i < elements(&f); i++)
                 sum[i] = decays[d] * sum[i] + (double)now[i];
             weights = decays[d] * weights + 1;
             q_release(now);
         }
-        for (size_t i = 0; i < rig.elements; i++)
+        for (size_t i = 0; i < elements(&f); i++)
             sum[i] /= weights;
-        ema = take(&rig, OPTIMIZER_EMA);
-        assert_true(distance(ema, sum, rig.elements) < 1e-6);
+        ema = take(&f, OPTIMIZER_EMA);
+        assert_true(distance(ema, sum, elements(&f)) < 1e-6);
         q_release(ema);
         q_release(sum);
-        rig_release(&rig);
+        tear_down(&f);
     }
 }
 
@@ -235,36 +212,36 @@ static void test_ema_is_the_mean_of_the_history(void **state)
 static void test_ema_begins_late(void **state)
 {
     (void)state;
-    struct rig rig = {0}, without = {0};
-    struct optimizer_settings settings = plain;
+    struct fixture f = {0}, without = {0};
+    struct optimizer_settings settings = fixture_adamw;
     settings.ema_decay = 0.9;
-    rig_create(&rig, &settings);
-    rig_create(&without, &plain);
-    assert_int_equal(optimizer_element_bytes(rig.optimizer, OPTIMIZER_EMA), sizeof(float));
+    set_up(&f, &settings);
+    set_up(&without, &fixture_adamw);
+    assert_int_equal(optimizer_element_bytes(f.optimizer, OPTIMIZER_EMA), sizeof(float));
     assert_int_equal(optimizer_element_bytes(without.optimizer, OPTIMIZER_EMA), 0);
     optimizer_begin_ema(without.optimizer); /* nothing to do */
     for (uint64_t step = 0; step < 5; step++) {
-        take_step(&rig, step);
+        take_step(&f, step);
         take_step(&without, step);
     }
-    optimizer_begin_ema(rig.optimizer);
-    float *before = take(&rig, OPTIMIZER_ARENAS), *ema = take(&rig, OPTIMIZER_EMA);
-    assert_memory_equal(before, ema, rig.elements * sizeof *ema);
+    optimizer_begin_ema(f.optimizer);
+    float *before = take(&f, OPTIMIZER_ARENAS), *ema = take(&f, OPTIMIZER_EMA);
+    assert_memory_equal(before, ema, elements(&f) * sizeof *ema);
     q_release(ema);
-    take_step(&rig, 5);
+    take_step(&f, 5);
     take_step(&without, 5);
-    float *after = take(&rig, OPTIMIZER_ARENAS), *same = take(&without, OPTIMIZER_ARENAS);
-    assert_memory_equal(after, same, rig.elements * sizeof *same);
-    ema = take(&rig, OPTIMIZER_EMA);
+    float *after = take(&f, OPTIMIZER_ARENAS), *same = take(&without, OPTIMIZER_ARENAS);
+    assert_memory_equal(after, same, elements(&f) * sizeof *same);
+    ema = take(&f, OPTIMIZER_EMA);
     const float share = (float)(0.1 / (1 - pow(0.9, 6)));
-    for (size_t i = 0; i < rig.elements; i++)
+    for (size_t i = 0; i < elements(&f); i++)
         assert_true(fabsf(ema[i] - (before[i] + share * (after[i] - before[i]))) <= 1e-6F * fabsf(after[i]));
     q_release(before);
     q_release(after);
     q_release(same);
     q_release(ema);
-    rig_release(&rig);
-    rig_release(&without);
+    tear_down(&f);
+    tear_down(&without);
 }
 
 int main(void)

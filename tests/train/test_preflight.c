@@ -2,36 +2,23 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
+#include "tests/train/small_model.h"
 #include "train/model/model.h"
 #include "train/preflight.h"
 
 #include <string.h>
 
-static const struct model_config small = {.vocab_size = 300,
-                                          .hidden_size = 64,
-                                          .num_hidden_layers = 3,
-                                          .first_k_dense_replace = 1,
-                                          .num_attention_heads = 2,
-                                          .q_lora_rank = 8,
-                                          .kv_lora_rank = 8,
-                                          .qk_nope_head_dim = 4,
-                                          .qk_rope_head_dim = 4,
-                                          .v_head_dim = 4,
-                                          .intermediate_size = 16,
-                                          .moe_intermediate_size = 8,
-                                          .n_routed_experts = 4,
-                                          .num_experts_per_tok = 2,
-                                          .n_group = 2,
-                                          .topk_group = 1,
-                                          .n_shared_experts = 1,
-                                          .routed_scaling_factor = 2.5,
-                                          .norm_topk_prob = true,
-                                          .rms_norm_eps = 1e-6,
-                                          .rope_theta = 10000,
-                                          .max_position_embeddings = 32,
-                                          .initializer_range = 0.02,
-                                          .bos_token_id = 0,
-                                          .eos_token_id = 1};
+static struct model_config small;
+
+static int set_up(void **state)
+{
+    (void)state;
+    small = small_model(300);
+    small.hidden_size = 64;
+    small.num_hidden_layers = 3;
+    small.max_position_embeddings = 32;
+    return 0;
+}
 
 static struct train_settings standard(void)
 {
@@ -202,5 +189,5 @@ int main(void)
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_ranks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "tests/train/small_model.h"
 #include "train/comm/comm.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
@@ -36,32 +37,18 @@ struct layout {
         skewed; /* all tokens choose experts of the first group: the ranks that hold the others have no rows, the first has more than it has room for */
 };
 
-static const struct model_config config = {.vocab_size = 211,
-                                           .hidden_size = 32,
-                                           .num_hidden_layers = 3,
-                                           .first_k_dense_replace = 1,
-                                           .num_attention_heads = 2,
-                                           .q_lora_rank = 20,
-                                           .kv_lora_rank = 12,
-                                           .qk_nope_head_dim = 10,
-                                           .qk_rope_head_dim = 6,
-                                           .v_head_dim = 14,
-                                           .intermediate_size = 50,
-                                           .moe_intermediate_size = 18,
-                                           .n_routed_experts = EXPERTS,
-                                           .num_experts_per_tok = 2,
-                                           .n_group = 4,
-                                           .topk_group = 2,
-                                           .n_shared_experts = 1,
-                                           .num_nextn_predict_layers = 1,
-                                           .routed_scaling_factor = 2.5,
-                                           .norm_topk_prob = true,
-                                           .rms_norm_eps = 1e-6,
-                                           .rope_theta = 10000,
-                                           .max_position_embeddings = 64,
-                                           .initializer_range = 0.05,
-                                           .bos_token_id = -1,
-                                           .eos_token_id = -1};
+static struct model_config config;
+
+static int set_up_config(void **state)
+{
+    (void)state;
+    config = odd_model(211);
+    config.hidden_size = 32;
+    config.num_attention_heads = 2;
+    config.intermediate_size = 50;
+    config.num_nextn_predict_layers = 1;
+    return 0;
+}
 
 /* What all ranks of a test train with. */
 static enum op_precision precision = OP_FP32;
@@ -450,5 +437,5 @@ int main(void)
                                        cmocka_unit_test(test_memory_is_divided),
                                        cmocka_unit_test(test_failures),
                                        cmocka_unit_test(test_refused)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_config, NULL);
 }

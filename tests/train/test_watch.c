@@ -1,9 +1,8 @@
 /* Watching a real model: what stands in the files is what the model did, and a restart leaves each step there once. */
 #include "base/json.h"
-#include "base/random.h"
-#include "base/threads.h"
-#include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
+#include "tests/train/model_fixture.h"
+#include "tests/train/small_model.h"
 #include "train/watch.h"
 
 #include <math.h>
@@ -19,38 +18,10 @@ enum {
     STEPS = 7
 };
 
-static const struct model_config config = {.vocab_size = 64,
-                                           .hidden_size = 16,
-                                           .num_hidden_layers = 3,
-                                           .first_k_dense_replace = 1,
-                                           .num_attention_heads = 2,
-                                           .q_lora_rank = 8,
-                                           .kv_lora_rank = 8,
-                                           .qk_nope_head_dim = 4,
-                                           .qk_rope_head_dim = 4,
-                                           .v_head_dim = 4,
-                                           .intermediate_size = 16,
-                                           .moe_intermediate_size = 8,
-                                           .n_routed_experts = EXPERTS,
-                                           .num_experts_per_tok = 2,
-                                           .n_group = 2,
-                                           .topk_group = 1,
-                                           .n_shared_experts = 1,
-                                           .routed_scaling_factor = 2.5,
-                                           .norm_topk_prob = true,
-                                           .rms_norm_eps = 1e-6,
-                                           .rope_theta = 10000,
-                                           .max_position_embeddings = 32,
-                                           .initializer_range = 0.1,
-                                           .bos_token_id = -1,
-                                           .eos_token_id = -1};
-
 static const char *const names[] = {"web", "code"};
 
 struct rig {
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
+    struct fixture trained;
     struct train_settings settings;
     struct watch_setup setup;
     int64_t total[ROUTERS * EXPERTS]; /* over all steps */
@@ -59,18 +30,19 @@ struct rig {
 
 static void rig_create(struct rig *rig)
 {
-    const struct op_table *ops = op_table_cpu(OP_FP32);
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
+    struct model_config config = small_model(64);
+    config.num_hidden_layers = ROUTERS + 1;
+    config.n_routed_experts = EXPERTS;
+    config.max_position_embeddings = 32;
+    config.initializer_range = 0.1;
     *rig = (struct rig){
         .settings = {.log_every = 2, .watch = {.experts_every = 3, .tensorboard = true, .peak_flop_per_s = 1e12}}};
-    assert_ok(q_pool_create(1, &rig->pool));
-    assert_ok(ops->create(rig->pool, &rig->context));
-    assert_ok(model_create(&config, ops, rig->context, &shape, &rig->model));
-    assert_ok(model_init(rig->model, 5));
+    set_up_model(&rig->trained, &config, &shape, op_table_cpu(OP_FP32), 1, &fixture_adamw);
     rig->setup = (struct watch_setup){.run_folder = ".",
                                       .settings = &rig->settings,
-                                      .model = rig->model,
-                                      .pool = rig->pool,
+                                      .model = rig->trained.model,
+                                      .pool = rig->trained.pool,
                                       .sources = names,
                                       .source_count = 2,
                                       .micro_batch = BATCH,
@@ -80,9 +52,7 @@ static void rig_create(struct rig *rig)
 
 static void rig_release(struct rig *rig)
 {
-    model_release(rig->model);
-    op_table_cpu(OP_FP32)->release(rig->context);
-    q_pool_release(rig->pool);
+    tear_down(&rig->trained);
 }
 
 /* Step number `step` (from 1); the first sequence of a micro-batch is web, of tokens below 8, the other one code. `again`: a guard takes it twice. */
@@ -100,7 +70,7 @@ static void take_step(struct rig *rig, struct watch *watch, uint64_t step, bool 
             for (size_t i = 0; i <= BATCH * LENGTH; i++)
                 ids[i] = (int32_t)q_random_below(key, i, i < LENGTH ? 8 : 64);
             const struct model_batch batch = {BATCH, LENGTH, ids, ids + 1};
-            assert_ok(model_forward_backward(rig->model, &batch, &scale, losses, NULL));
+            assert_ok(model_forward_backward(rig->trained.model, &batch, &scale, losses, NULL));
             watch_micro_batch(watch, sources, BATCH);
             for (size_t i = 0; turn == 1 && i < BATCH * LENGTH; i++) {
                 sums[i / LENGTH].loss += (double)losses[i];
@@ -108,10 +78,10 @@ static void take_step(struct rig *rig, struct watch *watch, uint64_t step, bool 
             }
         }
         if (turn == 0)
-            model_update_bias(rig->model, 0); /* forgets the counts */
+            model_update_bias(rig->trained.model, 0); /* forgets the counts */
     }
-    model_get_counts(rig->model, rig->counts);
-    model_update_bias(rig->model, 0.01);
+    model_get_counts(rig->trained.model, rig->counts);
+    model_update_bias(rig->trained.model, 0.01);
     for (size_t i = 0; i < ROUTERS * EXPERTS; i++)
         rig->total[i] += rig->counts[i];
     const struct metrics_step done = {.position = {step, step * BATCH * MICRO_BATCHES, step * TOKENS},
@@ -178,7 +148,7 @@ static void files_tell_what_the_model_did(void **state)
     assert_true(json_number_value(json_object_get(last, "tokens_per_s")) ==
                 TOKENS * 2); /* one step since the line before */
     assert_true(json_number_value(json_object_get(last, "flop_per_s")) ==
-                round(TOKENS * 2 * model_config_flop_per_token(&config, LENGTH)));
+                round(TOKENS * 2 * model_config_flop_per_token(model_get_config(rig.trained.model), LENGTH)));
     const json_t *norms = json_object_get(last, "bias_norm_by_layer"),
                  *entropies = json_object_get(last, "router_entropy_by_layer"),
                  *violations = json_object_get(last, "violation_by_layer");
@@ -190,7 +160,7 @@ static void files_tell_what_the_model_did(void **state)
         op_acc bias[EXPERTS];
         double squares = 0, most = 0;
         snprintf(name, sizeof name, "model.layers.%zu.mlp.gate.e_score_correction_bias", i + 1);
-        model_get(rig.model, model_find_parameter(rig.model, name), bias);
+        model_get(rig.trained.model, model_find_parameter(rig.trained.model, name), bias);
         for (size_t e = 0; e < EXPERTS; e++) {
             squares += (double)bias[e] * (double)bias[e];
             most = fmax(most, (double)rig.counts[i * EXPERTS + e]);

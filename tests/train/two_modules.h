@@ -2,11 +2,7 @@
 #ifndef QUERN_TESTS_TRAIN_TWO_MODULES_H
 #define QUERN_TESTS_TRAIN_TWO_MODULES_H
 
-#include "base/random.h"
-#include "base/threads.h"
-#include "tests/base/cmocka_all.h"
-#include "train/model/model.h"
-#include "train/optimizer.h"
+#include "tests/train/model_fixture.h"
 
 enum {
     BATCH = 3,
@@ -46,39 +42,11 @@ static const struct model_config two_modules = {.vocab_size = VOCABULARY,
                                                 .bos_token_id = -1,
                                                 .eos_token_id = -1};
 
-struct fixture {
-    const struct op_table *ops;
-    struct q_pool *pool;
-    struct op_context *context;
-    struct model *model;
-    struct optimizer *optimizer;
-    int32_t ids[TOKENS + 1];
-};
-
 static inline void set_up(struct fixture *f, const struct model_config *config, const struct op_table *ops,
                           unsigned threads, enum model_recompute recompute)
 {
-    *f = (struct fixture){.ops = ops};
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true, .recompute = recompute};
-    const struct optimizer_settings settings = {
-        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
-    const q_random_key key = q_random_key_of(9, "test", 0, 0);
-    assert_int_equal(q_pool_create(threads, &f->pool), Q_OK);
-    assert_int_equal(ops->create(f->pool, &f->context), Q_OK);
-    if (model_create(config, ops, f->context, &shape, &f->model) != Q_OK)
-        fail_msg("%s", q_error_text());
-    assert_int_equal(model_init(f->model, 5), Q_OK);
-    assert_int_equal(optimizer_create(f->model, &settings, NULL, &f->optimizer), Q_OK);
-    for (size_t i = 0; i <= TOKENS; i++)
-        f->ids[i] = i > 0 && i % 7 ? (f->ids[i - 1] * 5 + 1) % VOCABULARY : (int32_t)q_random_below(key, i, VOCABULARY);
-}
-
-static inline void tear_down(struct fixture *f)
-{
-    optimizer_release(f->optimizer);
-    model_release(f->model);
-    f->ops->release(f->context);
-    q_pool_release(f->pool);
+    set_up_model(f, config, &shape, ops, threads, &fixture_adamw);
 }
 
 #endif
