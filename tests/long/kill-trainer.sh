@@ -9,7 +9,9 @@ tiny_train_setup --set model=nano --set train.tokens=60K --set train.checkpoint.
 fingerprint() { # FOLDER
     (cd "$1" && cat latest && find . checkpoints/"$(cat latest)" -maxdepth 1 -type f \( -name '*.safetensors' -o -name '*.json' \) ! -name provenance.json | sort | xargs sha256sum)
 }
+began=$EPOCHREALTIME
 tiny_train whole -j 2 || exit 1
+seconds=$(awk -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN {print to - from}')
 fingerprint whole >whole.fingerprint
 kills=0
 round=0
@@ -22,8 +24,8 @@ while [ $kills -lt "$kills_wanted" ]; do
         [ $attempts -le $((kills_wanted * 20)) ] || { echo "$attempts starts and only $kills kills"; exit 1; }
         tiny_train_exec killed -j $((attempts % 3 + 1)) &
         pid=$!
-        # 20 ms to 4 s: while it starts, reads, trains, writes a checkpoint, finishes.
-        sleep "$(awk -v r="$round" -v a="$attempts" 'BEGIN {srand(r * 1000 + a); printf "%.3f", 0.02 + rand() * rand() * 4}')"
+        # From 20 ms on to what a whole run takes, seconds or, on a busy machine, minutes: while it starts, reads, trains, writes a checkpoint, finishes.
+        sleep "$(awk -v r="$round" -v a="$attempts" -v s="$seconds" 'BEGIN {srand(r * 1000 + a); printf "%.3f", 0.02 + rand() * rand() * s}')"
         kill -KILL $pid 2>/dev/null
         wait $pid 2>/dev/null
         code=$?
