@@ -24,15 +24,18 @@ struct rig {
     struct fixture trained;
     struct train_settings settings;
     struct watch_setup setup;
+    double lambda;                    /* of the modules, in the steps to come */
     int64_t total[ROUTERS * EXPERTS]; /* over all steps */
     int64_t counts[ROUTERS * EXPERTS];
 };
 
-static void rig_create(struct rig *rig)
+/* modules: how many of the ROUTERS are of MTP modules. */
+static void rig_create(struct rig *rig, uint64_t modules)
 {
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     struct model_config config = small_model(64);
-    config.num_hidden_layers = ROUTERS + 1;
+    config.num_hidden_layers = ROUTERS + 1 - modules;
+    config.num_nextn_predict_layers = modules;
     config.n_routed_experts = EXPERTS;
     config.max_position_embeddings = 32;
     config.initializer_range = 0.1;
@@ -58,7 +61,7 @@ static void rig_release(struct rig *rig)
 /* Step number `step` (from 1); the first sequence of a micro-batch is web, of tokens below 8, the other one code. `again`: a guard takes it twice. */
 static void take_step(struct rig *rig, struct watch *watch, uint64_t step, bool again)
 {
-    const struct model_scale scale = {.loss = 1.0 / TOKENS};
+    const struct model_scale scale = {.loss = 1.0 / TOKENS, .mtp = rig->lambda};
     const uint32_t sources[BATCH] = {0, 1};
     struct metrics_source sums[2] = {{"web", 0, 0}, {"code", 0, 0}};
     for (int turn = again ? 0 : 1; turn < 2; turn++) {
@@ -85,7 +88,7 @@ static void take_step(struct rig *rig, struct watch *watch, uint64_t step, bool 
     for (size_t i = 0; i < ROUTERS * EXPERTS; i++)
         rig->total[i] += rig->counts[i];
     const struct metrics_step done = {.position = {step, step * BATCH * MICRO_BATCHES, step * TOKENS},
-                                      .point = {.sequences = BATCH * MICRO_BATCHES},
+                                      .point = {.sequences = BATCH * MICRO_BATCHES, .lambda = rig->lambda},
                                       .loss = (sums[0].loss + sums[1].loss) / TOKENS,
                                       .mtp_loss = (double)NAN,
                                       .seconds = 0.5,
@@ -134,7 +137,7 @@ static void files_tell_what_the_model_did(void **state)
     (void)state;
     struct rig rig;
     struct watch *watch;
-    rig_create(&rig);
+    rig_create(&rig, 0);
     assert_ok(watch_create(&rig.setup, &watch));
     for (uint64_t step = 1; step <= STEPS; step++)
         take_step(&rig, watch, step, step == 3);
@@ -181,12 +184,51 @@ static void files_tell_what_the_model_did(void **state)
     rig_release(&rig);
 }
 
+static size_t numbers_in(const json_t *line, const char *name)
+{
+    return json_array_size(json_object_get(line, name));
+}
+
+static void modules_that_rest_are_not_counted(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct watch *watch;
+    rig_create(&rig, 1);
+    assert_ok(watch_create(&rig.setup, &watch));
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        rig.lambda = step <= 4 ? 0.3 : 0;
+        take_step(&rig, watch, step, false);
+    }
+    watch_release(watch);
+
+    json_t *lines = lines_of("metrics.jsonl");
+    const json_t *run = json_array_get(lines, 1), *rest = json_array_get(lines, 3);
+    struct model_config config = *model_get_config(rig.trained.model);
+    assert_int_equal(numbers_in(run, "violation_by_layer"), ROUTERS);
+    assert_true(json_number_value(json_object_get(run, "flop_per_s")) ==
+                round(TOKENS * 2 * model_config_flop_per_token(&config, LENGTH)));
+    config.num_nextn_predict_layers = 0;
+    assert_true(json_number_value(json_object_get(rest, "flop_per_s")) ==
+                round(TOKENS * 2 * model_config_flop_per_token(&config, LENGTH)));
+    static const char *const members[] = {"violation", "router_entropy", "bias_norm"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        char by_layer[64];
+        snprintf(by_layer, sizeof by_layer, "%s_by_layer", members[i]);
+        assert_int_equal(numbers_in(rest, by_layer), ROUTERS - 1);
+        assert_true(fabs(json_number_value(json_object_get(rest, members[i])) -
+                         json_number_value(json_array_get(json_object_get(rest, by_layer), 0))) < 1e-3);
+    }
+    json_decref(lines);
+    rig_release(&rig);
+}
+
 static void a_restart_leaves_each_step_once(void **state)
 {
     (void)state;
     struct rig rig;
     struct watch *watch;
-    rig_create(&rig);
+    rig_create(&rig, 0);
     rig.setup.position = (struct train_position){.step = 5, .samples = 5 * BATCH * MICRO_BATCHES, .tokens = 5 * TOKENS};
     assert_ok(watch_create(&rig.setup, &watch));
     for (uint64_t step = 6; step <= STEPS; step++)
@@ -209,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_tell_what_the_model_did),
+        cmocka_unit_test(modules_that_rest_are_not_counted),
         cmocka_unit_test(a_restart_leaves_each_step_once),
     };
     return cmocka_run_group_tests_name("watch", tests, scratch_enter, scratch_leave);
