@@ -27,11 +27,12 @@ tiny_train_run() { (tiny_train_exec "$@"); } # FOLDER OPTIONS: its exit code
 # What the last run in the folder said, but for its summary.
 tiny_train_said() { sed -E 's/^([0-9:]+ )?quern-train( run)?: //; /^train: /d' "$1.out"; } # FOLDER
 
-# A run that is to come to its end; where it does not, what it said and its exit code.
+# A run that is to come to its end without a word (mpirun has some of its own); where it does not, its exit code.
 tiny_train() { # FOLDER OPTIONS
     local code=0
     tiny_train_run "$@" || code=$?
-    [ $code -eq 0 ] || { tiny_train_said "$1"; echo "exit $code"; }
+    [ $code -eq 0 ] && [ -n "${launch-}" ] || tiny_train_said "$1"
+    [ $code -eq 0 ] || echo "exit $code"
     return $code
 }
 

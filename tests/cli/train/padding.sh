@@ -1,21 +1,13 @@
 # A padded vocabulary: rows that are never predicted stay in checkpoints, which go on to the bit; what is made for others has none, since they would take each for a token.
-. "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
-tiny_setup .
-recipe="--recipe recipe.yaml"
-quern-corpus build $recipe -o corpus -q >out 2>&1 && quern-tokenizer train corpus $recipe -o tokenizer -q >out 2>&1 &&
-    quern-shards build corpus -t tokenizer $recipe -o shards -q >out 2>&1 || cat out
+. "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
+tiny_train_setup --set train.tokens=4K --set train.z_loss=0.01 --set train.ema.decay=0.9
 padding="--set model.vocab_size=768 --set model.unpadded_vocab_size=640"
-run() { # FOLDER OPTIONS
-    local folder=$1
-    shift
-    quern-train run $recipe --shards shards -t tokenizer -o "$folder" -q --set train.tokens=4K --set train.z_loss=0.01 --set train.ema.decay=0.9 "$@" >out 2>&1 || cat out
-}
 rows() { quern-train inspect "$1" --tensors | grep -E 'embed_tokens|lm_head|shared_head.head' | sed 's/  */ /g'; }
-same() { cmp "$1/model-00001-of-00001.safetensors" "$2/model-00001-of-00001.safetensors" && echo "$2: the same bytes as $1"; }
+same() { tiny_same_weights "$1" "$2" && echo "$2: the same bytes as $1"; }
 checkpoint() { echo "$1/checkpoints/$(cat "$1/latest")"; }
 
-run plain
-run padded $padding
+tiny_train plain
+tiny_train padded $padding
 rows padded
 grep vocab_size padded/config.json
 grep vocab_size "$(checkpoint padded)/config.json"
@@ -27,22 +19,23 @@ quern-train export "$(checkpoint padded)" -o exported -q && quern-train export p
 quern-train export "$(checkpoint padded)" --ema -o average -q && quern-train export "$(checkpoint plain)" --ema -o plain-average -q && same plain-average average
 
 echo "== going on"
-run plain --set train.tokens=6K
-run padded $padding --set train.tokens=6K
+tiny_train plain --set train.tokens=6K
+tiny_train padded $padding --set train.tokens=6K
 same plain padded
-run from-plain --set train.from=plain
-run from-padded --set train.from=padded $padding
-run from-checkpoint --set "train.from=$(checkpoint padded)"
-run from-less --set "train.from=$(checkpoint padded)" --set model.vocab_size=648 --set model.unpadded_vocab_size=640
+tiny_train from-plain --set train.from=plain
+tiny_train from-padded --set train.from=padded $padding
+tiny_train from-checkpoint --set "train.from=$(checkpoint padded)"
+tiny_train from-less --set "train.from=$(checkpoint padded)" --set model.vocab_size=648 --set model.unpadded_vocab_size=640
 for folder in from-padded from-checkpoint from-less; do same from-plain $folder; done
-run x --set train.from=padded --set model.vocab_size=704
+tiny_train_run x --set train.from=padded --set model.vocab_size=704
+cat x.out
 
 echo "== modules"
 modules="--set model.num_nextn_predict_layers=1"
-run deep $modules $padding
+tiny_train deep $modules $padding
 rows deep
-run from-deep $modules --set train.from=deep
-run from-deep-padded $modules $padding --set train.from=deep
+tiny_train from-deep $modules --set train.from=deep
+tiny_train from-deep-padded $modules $padding --set train.from=deep
 same from-deep from-deep-padded
 
 echo "== evaluation"
