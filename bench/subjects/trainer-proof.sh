@@ -22,12 +22,13 @@ configurations() {
     said=$(PATH="$build/bin:$PATH" bash "$source_folder/tests/peers/train.sh" 2>&1) || true
     printf '%s\n\n' "${said//$'\n'/$'\n'    }" | sed '1s/^/    /' >>notes
 }
-# MODEL: how long training stood still for each of its checkpoints: written by a thread of their own from a copy, and by the training itself.
+# MODEL: how long training stood still for each of its checkpoints: written by a thread of their own from a copy, and by the training itself. They are so far apart that none waits for the
+# one before.
 stalls() {
     local background folder
     for background in yes no; do
         folder=stalls-$1-$background
-        quern-train run --recipe recipe.yaml --set "model=$1" --set train.tokens=4K --set train.micro_batch=4 --set 'train.batch={sequences: 4}' --set train.checkpoint.every=4 \
+        quern-train run --recipe recipe.yaml --set "model=$1" --set train.tokens=16K --set train.micro_batch=16 --set 'train.batch={sequences: 16}' --set train.checkpoint.every=6 \
             --set "train.checkpoint.background=$background" --shards shards -t tokenizer -o "$folder" -q 2>/dev/null || { note "- $1: failed"; return 0; }
         note "| $1 | $(du -sm "$folder/checkpoints/$(cat "$folder/latest")" | cut -f1) MB | $([ $background = yes ] && echo 'a copy, in the background' || echo 'the training itself') | $(grep -o '"stall_seconds":[0-9.e-]*' "$folder/journal" | sed 's/.*://' | sort -g | awk '{ s[NR] = $1 } END { printf "%.3f s | %.3f s", s[int((NR + 1) / 2)], s[NR] }') |"
         rm -rf "$folder"
