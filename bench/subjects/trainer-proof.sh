@@ -36,7 +36,7 @@ stalls() {
 }
 checkpoints() {
     note '## Checkpoints'; note
-    note 'How long training stood still for a checkpoint (parameters and both moments in FP32; hashed, fsynced):'; note
+    note 'How long training stood still for a checkpoint (parameters and both moments in FP32; hashed, fsynced). The longest in the background is the last of the run, which waits until it is written:'; note
     note '| model | on disk | written by | median | longest |'
     note '|---|---|---|---|---|'
     stalls nano
@@ -44,17 +44,14 @@ checkpoints() {
     note
 }
 
-(
-    # shellcheck source=/dev/null
-    . "$source_folder/tests/tiny/pipeline-lib.sh"
-    tiny_setup .
-    mkdir -p models && cp "$source_folder"/recipes/models/{nano,mini}.yaml models/
-    quern-corpus build --recipe recipe.yaml -o corpus -q && quern-tokenizer train corpus --recipe recipe.yaml -o tokenizer -q &&
-        quern-shards build corpus -t tokenizer --recipe recipe.yaml -o shards -q
-) >made 2>&1 || cat made >&2
+# shellcheck source=/dev/null
+(. "$source_folder/tests/tiny/trainer-lib.sh" && tiny_train_setup) >&2
+mkdir -p models bin kills && cp "$source_folder"/recipes/models/{nano,mini}.yaml models/
+printf '#!/bin/sh\ncd "%s" && QUERN_KILLS=$1 exec bash "%s/tests/long/kill-trainer.sh"\n' "$PWD/kills" "$source_folder" >bin/kill-trainer
+chmod +x bin/kill-trainer
+export PATH="$PWD/bin:$PATH"
 golden "${QUERN_DATA:-}/train/golden-v3" "${QUERN_DATA:-}/train/golden-yarn"
 [ "$quick" ] || configurations
 checkpoints
-mkdir -p kills
 figure proof.kills 'SIGKILL at random moments, started again with other threads: the same bits as a run left alone (tests/long/kill-trainer.sh)' kills --runs 1 --amount "$kills" -- \
-    env -C "$PWD/kills" QUERN_SOURCE="$source_folder" QUERN_KILLS="$kills" bash "$source_folder/tests/long/kill-trainer.sh"
+    kill-trainer "$kills"
