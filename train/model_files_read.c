@@ -4,7 +4,6 @@
 #include "train/tensor_set.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,14 +103,6 @@ static q_status load_copy(struct loading *loading, const struct tensor_set_entry
     return Q_OK;
 }
 
-static q_status check_finite(const struct model_parameter *parameter, const float *values)
-{
-    for (size_t i = 0; i < parameter->count; i++)
-        if (!isfinite(values[i]))
-            return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
-    return Q_OK;
-}
-
 /* The buffer holds what was read of a parameter. */
 static q_status take(const struct loading *loading, const struct model_parameter *parameter, size_t kind)
 {
@@ -121,7 +112,7 @@ static q_status take(const struct loading *loading, const struct model_parameter
         return optimizer_put(loading->optimizer, kind ? OPTIMIZER_V : OPTIMIZER_M, parameter, loading->buffer);
     if (loading->purpose == EMA && parameter->kind != MODEL_BIAS) /* biases are the model's */
         return optimizer_put(loading->optimizer, OPTIMIZER_EMA, parameter, loading->buffer);
-    return check_finite(parameter, loading->buffer);
+    return model_check_finite(parameter, loading->buffer);
 }
 
 static q_status load_tensor(struct loading *loading, const struct tensor_set_entry *entry)

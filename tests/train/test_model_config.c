@@ -116,17 +116,23 @@ static void operations_are_counted(void **state)
         fail_msg("%.3f", model_config_flop_per_token(&config, 4096) / 1e9);
 }
 
+/* Takes the reference. */
+static void write_json(json_t *json)
+{
+    char *text = json_dumps(json, 0);
+    assert_non_null(text);
+    scratch_write("config.json", text, strlen(text));
+    free(text);
+    json_decref(json);
+}
+
 static void write_config(const struct model_config *config, const char *key, json_t *value)
 {
     json_t *json;
     assert_int_equal(model_config_json(config, &json), Q_OK);
     if (key)
         assert_int_equal(json_object_set_new(json, key, value), 0);
-    char *text = json_dumps(json, 0);
-    assert_non_null(text);
-    scratch_write("config.json", text, strlen(text));
-    free(text);
-    json_decref(json);
+    write_json(json);
 }
 
 /* Every number of both (not the bytes: there is padding between them). */
@@ -164,11 +170,7 @@ static void write_positions(const struct model_config *config, json_t *scaling, 
     assert_int_equal(json_object_del(json, "rope_theta") | json_object_del(json, "rope_scaling"), 0);
     assert_int_equal(scaling ? json_object_set_new(json, "rope_scaling", scaling) : 0, 0);
     assert_int_equal(json_object_set_new(json, "rope_parameters", parameters), 0);
-    char *text = json_dumps(json, 0);
-    assert_non_null(text);
-    scratch_write("config.json", text, strlen(text));
-    free(text);
-    json_decref(json);
+    write_json(json);
 }
 
 /* transformers 5 writes positions as rope_parameters, the base of the frequencies among them. */

@@ -317,11 +317,17 @@ q_status model_init(struct model *model, uint64_t seed)
     return model->ops->synchronize(model->context);
 }
 
-q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values)
+q_status model_check_finite(const struct model_parameter *parameter, const op_acc *values)
 {
     for (size_t i = 0; i < parameter->count; i++)
         if (!isfinite(values[i]))
             return q_fail(Q_ERR_INPUT, "tensor '%s' holds a number that is not finite at %zu", parameter->name, i);
+    return Q_OK;
+}
+
+q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values)
+{
+    Q_TRY(model_check_finite(parameter, values));
     if (!model_holds(model, parameter))
         return Q_OK;
     model->ops->copy_in(model->context, place_of(model, parameter), values, parameter->count * sizeof(op_acc));

@@ -115,6 +115,8 @@ void model_memory(const struct model *model, size_t bytes[4]);
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
  * since they get no gradient. */
 q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
+/* Q_ERR_INPUT names the tensor and the first of its numbers that is not finite. */
+q_status model_check_finite(const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
 /* One tensor in and out of the host (FP32, whatever op_real is; count elements). Q_ERR_INPUT where a value put is not finite; one that another rank holds is
  * only looked at. */
 q_status model_put(struct model *model, const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;

@@ -150,7 +150,22 @@ static const char *rope_type(const json_t *rope)
     return type ? json_string_value(type) : "default";
 }
 
-/* Members that every object of positions may have; those of the table are YaRN's. */
+/* The row of a name that the table has. */
+static const struct q_setting *row_of(const char *name)
+{
+    const struct q_setting *row = model_config_table.rows;
+    while (strcmp(row->name, name) != 0)
+        row++;
+    return row;
+}
+
+/* The table's rows of rope_scaling: YaRN's members. */
+static const struct q_setting *yarn_rows(void)
+{
+    return row_of("rope_scaling")->table->rows;
+}
+
+/* Members that every object of positions may have, and YaRN's. */
 static bool is_rope_member(const char *member, const json_t *value, bool yarn)
 {
     static const char *const always[] = {"type", "rope_type", "rope_theta"};
@@ -161,11 +176,9 @@ static bool is_rope_member(const char *member, const json_t *value, bool yarn)
         return json_is_number(value) && json_number_value(value) == 1;
     if (strcmp(member, "truncate") == 0)
         return json_is_true(value);
-    for (const struct q_setting *row = model_config_table.rows; yarn && row->type != Q_SETTING_END; row++)
-        for (const struct q_setting *inner = row->table ? row->table->rows : NULL;
-             inner && inner->type != Q_SETTING_END; inner++)
-            if (strcmp(member, inner->name) == 0)
-                return true;
+    for (const struct q_setting *row = yarn_rows(); yarn && row->type != Q_SETTING_END; row++)
+        if (strcmp(member, row->name) == 0)
+            return true;
     return false;
 }
 
@@ -178,11 +191,9 @@ static q_status read_yarn(const json_t *rope, const char *name, struct model_con
     /* transformers: absent means not applied, and the length is the model's */
     out->rope_scaling.mscale = out->rope_scaling.mscale_all_dim = 0;
     out->rope_scaling.original_max_position_embeddings = out->max_position_embeddings;
-    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
-        for (const struct q_setting *inner = row->table ? row->table->rows : NULL;
-             inner && inner->type != Q_SETTING_END; inner++)
-            if (inner->type != Q_SETTING_CHOICE)
-                Q_TRY(read_member(inner, rope, name, &out->rope_scaling));
+    for (const struct q_setting *row = yarn_rows(); row->type != Q_SETTING_END; row++)
+        if (row->type != Q_SETTING_CHOICE)
+            Q_TRY(read_member(row, rope, name, &out->rope_scaling));
     return Q_OK;
 }
 
@@ -195,10 +206,7 @@ static q_status read_inner_theta(const json_t *config, const json_t *rope, const
         return Q_OK;
     if (outer && !json_is_null(outer) && json_number_value(outer) != json_number_value(inner))
         return q_fail(Q_ERR_INPUT, "%s: 'rope_theta' is another in '%s' than beside it", name, key);
-    for (const struct q_setting *row = model_config_table.rows; row->type != Q_SETTING_END; row++)
-        if (row->offset == offsetof(struct model_config, rope_theta))
-            Q_TRY(read_member(row, rope, name, out));
-    return Q_OK;
+    return read_member(row_of("rope_theta"), rope, name, out);
 }
 
 /* `key` is rope_scaling, of transformers before 5, or rope_parameters. *given: it is there. */
