@@ -18,7 +18,7 @@ golden() { # FOLDER...
 }
 configurations() {
     local said
-    note 'Fourteen more shapes (no latent of queries, one group, two shared experts, odd sizes ...), made and compared by `tests/peers/train.sh`; the second implementation is `tests/train/golden/reference.py`:'; note
+    note 'Fourteen more shapes (no latent of queries, one group, two shared experts, odd sizes ...), made and compared by `tests/peers/train.sh`. Both compute in single precision; `double` is the second implementation, `tests/train/golden/reference.py`, in double precision, and both are held to the bounds against it. Where ours and transformers are further apart than the bounds, it shows whose rounding that is:'; note
     said=$(PATH="$build/bin:$PATH" bash "$source_folder/tests/peers/train.sh" 2>&1) || true
     printf '%s\n\n' "${said//$'\n'/$'\n'    }" | sed '1s/^/    /' >>notes
 }

@@ -1,6 +1,7 @@
 """The model against transformers' DeepseekV3ForCausalLM in configurations that differ in every way that the shape allows: logits, loss, every gradient, ten AdamW steps, tokens per expert. A
-folder for each is made by train_golden.py, of $QUERN_PEER_SCRIPTS; then our model (golden_compare), the command line (quern-train forward) and the second implementation (golden/reference.py) are
-held against it.
+folder for each is made by train_golden.py, of $QUERN_PEER_SCRIPTS. Transformers computes in single precision, so the referee is the second implementation, in double (golden/reference.py):
+ours (golden_compare, and the command line, quern-train forward) and transformers are both held to the bounds against it, and ours against transformers is printed beside them. Over ten steps the
+rounding of transformers alone can reach the bound of the losses (all-dense: 1.9e-6 of 2e-6, where ours has 3e-7), so that line alone does not fail.
 
     train_configurations.py GOLDEN_COMPARE TRAIN_GOLDEN.PY [NAME...]"""
 import json
@@ -47,7 +48,7 @@ def run(*command, **options):
 
 def main(compare, script, *names):
     reference = os.path.join(os.environ["QUERN_SOURCE"], "tests/train/golden/reference.py")
-    failed = 0
+    failed = beyond = 0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name, settings in CONFIGURATIONS.items():
@@ -58,14 +59,18 @@ def main(compare, script, *names):
                 sys.exit(f"{name}: {script} failed\n{said}")
             if idle_experts(name):
                 sys.exit(f"{name}: an expert has no token in the first step, and AdamW in PyTorch then has steps of its own for it; give it another vocab_size")
+            again, _ = run(sys.executable, reference, "again", name, f"{name}-double")
             forward = ("quern-train", "forward", f"{name}/model", "--batch", f"{name}/batch.safetensors", "-o", f"{name}/out", "--gradients", "-q")
-            for who, command in (("quern", (compare, name)), ("quern-train forward", forward), ("quern-train forward", (compare, "--output", f"{name}/out", name)),
-                                 ("second implementation", (sys.executable, reference, "check", name))):
+            within, said = run(compare, name)
+            beyond += not within
+            print(f"quern | transformers  {said.strip()}{'' if within else '  <-- beyond the bounds'}", flush=True)
+            for who, command in (("quern | double", (compare, f"{name}-double")), ("transformers | double", (sys.executable, reference, "check", name)), ("quern-train forward", forward),
+                                 ("quern-train forward", (compare, "--output", f"{name}/out", f"{name}-double"))):
                 passed, said = run(*command)
-                failed += not passed
+                failed += not (again and passed)
                 if not passed or who != "quern-train forward":
                     print(f"{who:21} {said.strip()}{'' if passed else '  <-- FAILED'}", flush=True)
-    print(f"{len(names or CONFIGURATIONS)} configurations, {failed} comparisons out of bounds")
+    print(f"{len(names or CONFIGURATIONS)} configurations, {failed} comparisons with double precision out of bounds; ours and transformers', both single, are further apart than them in {beyond}")
     return failed
 
 

@@ -4,6 +4,7 @@ transformers' DeepseekV3ForCausalLM computes. It made the reference folders besi
     reference.py make FOLDER [KEY=VALUE...]   a tiny model with random weights (float32), a batch, and what they give, as FOLDER/model, batch.safetensors, expect.safetensors, expect.json
     reference.py check FOLDER...              the same computed again for folders that are there, made here or by another program, and the largest differences from what they hold; exit 1 where
                                               one is out of bounds
+    reference.py again FOLDER OUT             a folder as `make` writes it, of the model and the batch of FOLDER
 
 KEYs are those of config.json. The layout of a folder: `ids` and `targets` [steps, B, T]; `logits` [B, T, V] and `grad.NAME` of step 0; `after.NAME` behind all AdamW steps; losses, gradient
 norms before clipping and tokens per expert of step 0."""
@@ -332,6 +333,15 @@ def make_weights(c, random):
     return {name: draw(name, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
+def write_folder(folder, config, weights, ids, targets, expect, numbers):
+    os.makedirs(os.path.join(folder, "model"), exist_ok=True)
+    write_json(os.path.join(folder, "model", "config.json"), config)
+    write_tensors(os.path.join(folder, "model", "model.safetensors"), weights)
+    write_tensors(os.path.join(folder, "batch.safetensors"), {"ids": ids, "targets": targets})
+    write_tensors(os.path.join(folder, "expect.safetensors"), {name: t.astype(np.float32) for name, t in expect.items()})
+    write_json(os.path.join(folder, "expect.json"), dict({"optimizer": ADAM, "clip": CLIP, "weight_decay_on": "every parameter"}, **numbers))
+
+
 def make(folder, pairs, B=2, T=11, steps=10):
     config = dict(SHAPE, **{key: json.loads(value) for key, value in (pair.split("=", 1) for pair in pairs)})
     random = np.random.default_rng(5)
@@ -339,14 +349,9 @@ def make(folder, pairs, B=2, T=11, steps=10):
     batches = random.integers(2, config["vocab_size"], (steps, B, T + 1))
     ids, targets = np.ascontiguousarray(batches[:, :, :-1]), np.ascontiguousarray(batches[:, :, 1:])
     expect, numbers, gap = train(config, weights, ids, targets)
-    os.makedirs(os.path.join(folder, "model"), exist_ok=True)
     rest = {"architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "num_key_value_heads": config["num_attention_heads"], "tie_word_embeddings": False, "hidden_act": "silu",
             "attention_bias": False, "torch_dtype": "float32", "bos_token_id": 0, "eos_token_id": 1}
-    write_json(os.path.join(folder, "model", "config.json"), dict(rest, **config))
-    write_tensors(os.path.join(folder, "model", "model.safetensors"), weights)
-    write_tensors(os.path.join(folder, "batch.safetensors"), {"ids": ids, "targets": targets})
-    write_tensors(os.path.join(folder, "expect.safetensors"), {name: t.astype(np.float32) for name, t in expect.items()})
-    write_json(os.path.join(folder, "expect.json"), dict({"optimizer": ADAM, "clip": CLIP, "weight_decay_on": "every parameter"}, **numbers))
+    write_folder(folder, dict(rest, **config), weights, ids, targets, expect, numbers)
     print(f"{folder}: loss {numbers['losses'][0]:.6f} to {numbers['losses'][-1]:.6f}; no choice of experts nearer to another one than {gap:.2g}")
 
 
@@ -354,12 +359,23 @@ def make(folder, pairs, B=2, T=11, steps=10):
 BOUNDS = {"logits": 1e-5, "grad": 1e-5, "after": 1e-3, "losses": 2e-6, "gradient_norms": 1e-4}
 
 
+def read_model(folder):
+    """Its configuration, weights, ids and targets."""
+    with open(os.path.join(folder, "model", "config.json")) as file: config = json.load(file)
+    batch = read_tensors(os.path.join(folder, "batch.safetensors"))
+    return config, read_tensors(os.path.join(folder, "model", "model.safetensors")), batch["ids"], batch["targets"]
+
+
+def again(folder, out):
+    model = read_model(folder)
+    expect, numbers, _ = train(*model)
+    write_folder(out, *model, expect, numbers)
+
+
 def check(folder):
-    read = lambda *path: os.path.join(folder, *path)
-    with open(read("model", "config.json")) as file: config = json.load(file)
-    with open(read("expect.json")) as file: numbers = json.load(file)
-    batch, held = read_tensors(read("batch.safetensors")), read_tensors(read("expect.safetensors"))
-    expect, mine, gap = train(config, read_tensors(read("model", "model.safetensors")), batch["ids"], batch["targets"])
+    with open(os.path.join(folder, "expect.json")) as file: numbers = json.load(file)
+    held = read_tensors(os.path.join(folder, "expect.safetensors"))
+    expect, mine, gap = train(*read_model(folder))
     worst = dict.fromkeys(BOUNDS, 0.0)
     for name, value in held.items():
         kind = name.split(".")[0]
@@ -374,4 +390,5 @@ def check(folder):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["make"]: make(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1:2] == ["again"]: again(*sys.argv[2:4])
     else: sys.exit(0 if all([check(folder) for folder in sys.argv[2:]]) else 1)
