@@ -4,7 +4,7 @@
 
 #include "base/options.h"
 
-enum { TRAIN_OUTPUT_VERSION = 3 };
+enum { TRAIN_OUTPUT_VERSION = 4 };
 
 struct train_run_options {
     struct q_common common;

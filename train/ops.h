@@ -189,7 +189,8 @@ struct op_segment {
  * m^ = m / (1 - beta1^step), v^ = v / (1 - beta2^step). Gradients are read times grad_scale (clipping) and set to zero behind.
  *
  * Moments may be kept as BF16 (DeepSeek-V3's report, section 3.3.2): the step is taken with what they come to in op_acc, and what is stored of them is
- * rounded to the nearest, ties to even. */
+ * rounded to the nearest, ties to even. A moment between the smallest normal numbers of FP32 (2^-126) is stored as zero, so that parameters that no gradient
+ * reaches come to rest: processors are slow with smaller numbers. */
 struct op_adamw {
     op_acc *parameters, *gradients; /* arenas of the same layout, and the moments too */
     void *m, *v;                    /* op_acc; bf16: uint16_t */

@@ -244,12 +244,70 @@ static void test_ema_begins_late(void **state)
     tear_down(&without);
 }
 
+/* Every moment is zero or a normal number. How many are not zero. */
+static size_t at_work(const struct fixture *f)
+{
+    size_t count = 0;
+    for (int arena = OPTIMIZER_M; arena <= OPTIMIZER_V; arena++) {
+        float *values = take(f, (enum optimizer_arena)arena);
+        for (size_t i = 0; i < elements(f); i++) {
+            assert_true(values[i] == 0 || isnormal(values[i]));
+            count += values[i] != 0;
+        }
+        q_release(values);
+    }
+    return count;
+}
+
+/* Without gradients the moments fall, through all numbers of every tensor, and what is smaller than a normal number is zero. */
+static void test_idle_parameters_come_to_rest(void **state)
+{
+    (void)state;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        struct fixture f = {0};
+        struct optimizer_settings settings = fixture_adamw;
+        settings.bf16_moments = bf16;
+        set_up(&f, &settings);
+        float *values;
+        assert_ok(q_alloc(elements(&f), sizeof *values, &values));
+        for (size_t i = 0; i < elements(&f); i++)
+            values[i] = 1e-36F / (float)(1 + i % 40);
+        for (int arena = OPTIMIZER_M; arena <= OPTIMIZER_V; arena++)
+            put(&f, (enum optimizer_arena)arena, values);
+        for (int step = 0; step < 100 && at_work(&f); step++)
+            assert_ok(optimizer_step(f.optimizer, 0.01, NULL));
+        assert_int_equal(at_work(&f), 0);
+        q_release(values);
+        tear_down(&f);
+    }
+}
+
+/* A gradient that is not a number is seen in what is kept of it. */
+static void test_nan_stays(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    set_up(&f, &fixture_adamw);
+    for (size_t i = 0; i < elements(&f); i++)
+        model_gradient_arena(f.model)[i] = NAN;
+    assert_ok(optimizer_apply(f.optimizer, 0.01, 1));
+    float *m = take(&f, OPTIMIZER_M);
+    size_t count;
+    const struct model_parameter *parameters = model_parameters(f.model, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t at = 0; parameters[i].kind != MODEL_BIAS && at < parameters[i].count; at++)
+            assert_true(isnan(m[parameters[i].offset + at]));
+    q_release(m);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rounding),        cmocka_unit_test(test_bf16_moments_are_rounded),
         cmocka_unit_test(test_moments_fall),    cmocka_unit_test(test_ema_is_the_mean_of_the_history),
-        cmocka_unit_test(test_ema_begins_late),
+        cmocka_unit_test(test_ema_begins_late), cmocka_unit_test(test_idle_parameters_come_to_rest),
+        cmocka_unit_test(test_nan_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

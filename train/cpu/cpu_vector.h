@@ -7,6 +7,7 @@
 #ifndef QUERN_TRAIN_CPU_VECTOR_H
 #define QUERN_TRAIN_CPU_VECTOR_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -143,6 +144,13 @@ static inline vec vec_at_least(vec bound, vec x)
 static inline vec vec_at_most(vec bound, vec x)
 {
     return -vec_at_least(-bound, -x);
+}
+
+/* x, and zero for numbers between the smallest normal ones; NaN stays. */
+static inline vec vec_normal(vec x)
+{
+    const vec_bits small = (vec_bits)(x < vec_set(FLT_MIN)) & (vec_bits)(x > vec_set(-FLT_MIN));
+    return (vec)((vec_bits)x & ~small);
 }
 
 static inline vec vec_sqrt(vec x)

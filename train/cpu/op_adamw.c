@@ -1,8 +1,11 @@
-/* adamw: blocks of each segment in parallel, all four arenas in one pass. */
+/* adamw: blocks of each segment in parallel, all four arenas in one pass. It is step * (m / ...), not step * m / ...: m may be the smallest normal number, and
+ * a product below it would take the processor a hundred cycles. */
 #include "train/cpu/cpu_ops.h"
 
 #include "base/check.h"
 #include "train/bfloat16.h"
+
+#include <float.h>
 
 enum { BLOCK = 1 << 14 };
 
@@ -22,9 +25,9 @@ static inline vec load_moments(const void *moments, size_t i, bool bf16)
 static inline void store_moments(void *moments, size_t i, bool bf16, vec values)
 {
     if (bf16)
-        vec_store_bf16((uint16_t *)moments + i, values);
+        vec_store_bf16((uint16_t *)moments + i, vec_normal(values));
     else
-        vec_store((float *)moments + i, values);
+        vec_store((float *)moments + i, vec_normal(values));
 }
 
 static inline float load_moment(const void *moments, size_t i, bool bf16)
@@ -34,6 +37,7 @@ static inline float load_moment(const void *moments, size_t i, bool bf16)
 
 static inline void store_moment(void *moments, size_t i, bool bf16, float value)
 {
+    value = fabsf(value) < FLT_MIN ? 0 : value;
     if (bf16)
         ((uint16_t *)moments)[i] = bfloat16_of_float(value);
     else
@@ -46,7 +50,7 @@ static inline void update_one(const struct job *job, size_t i, bool bf16)
     const float gradient = a->gradients[i] * job->grad_scale;
     const float m = job->beta1 * load_moment(a->m, i, bf16) + job->rest1 * gradient;
     const float v = job->beta2 * load_moment(a->v, i, bf16) + job->rest2 * gradient * gradient;
-    a->parameters[i] = a->parameters[i] * job->keep - job->step * m / (sqrtf(v) * job->root + job->epsilon);
+    a->parameters[i] = a->parameters[i] * job->keep - job->step * (m / (sqrtf(v) * job->root + job->epsilon));
     store_moment(a->m, i, bf16, m);
     store_moment(a->v, i, bf16, v);
     a->gradients[i] = 0;
@@ -68,7 +72,7 @@ static inline void update_block(const struct job *job, size_t block, bool bf16)
         vec v = beta2 * load_moments(a->v, i, bf16) + rest2 * g * g;
         store_moments(a->m, i, bf16, m);
         store_moments(a->v, i, bf16, v);
-        vec_store(a->parameters + i, vec_load(a->parameters + i) * keep - step * m / (vec_sqrt(v) * root + epsilon));
+        vec_store(a->parameters + i, vec_load(a->parameters + i) * keep - step * (m / (vec_sqrt(v) * root + epsilon)));
         vec_store(a->gradients + i, vec_zero());
     }
     for (; i < end; i++)

@@ -2,6 +2,7 @@
 #include "train/bfloat16.h"
 #include "train/plain/plain_ops.h"
 
+#include <float.h>
 #include <math.h>
 
 static void sum_squares(struct op_context *context, double *out, const op_acc *x, size_t count)
@@ -19,6 +20,8 @@ static double moment_at(const void *moments, size_t i, bool bf16)
 
 static void put_moment(void *moments, size_t i, bool bf16, double value)
 {
+    if (fabs(value) < FLT_MIN)
+        value = 0;
     if (bf16)
         ((uint16_t *)moments)[i] = bfloat16_of_float((float)value);
     else

@@ -1,6 +1,6 @@
 # Moments in BF16: half of the memory and of the files, the same bits after a kill and for any number of threads, another run than one with FP32.
 . "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
-tiny_train_setup
+tiny_train_setup --set train.rate.peak=0.002 # as in precision.sh: its own rate would compare chance
 bf16="--set train.optimizer.moments=bf16"
 for type in fp32 bf16; do quern-train plan $recipe --set train.optimizer.moments=$type --json | grep -o '"moments":[0-9]*'; done | sed 's/.*://' | paste -s -d ' ' | awk '{ print $1 / $2 }'
 tiny_train fp32 -j 1
