@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define q_check(condition) ((condition) ? (void)0 : q_check_failed(#condition, __FILE__, __LINE__))
 
 /* The same, in debug builds only: for inner loops. */
@@ -19,7 +23,7 @@
 #define q_check_slow(condition) q_check(condition)
 #endif
 
-_Noreturn void q_check_failed(const char *condition, const char *file, int line);
+void q_check_failed(const char *condition, const char *file, int line) __attribute__((noreturn));
 
 /* Each returns false, and leaves *result alone, where the exact result does not fit its type. */
 static inline bool q_add_size(size_t a, size_t b, size_t *result)
@@ -55,5 +59,9 @@ static inline uint64_t q_ceil_div(uint64_t a, uint64_t b)
 #define Q_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define Q_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define Q_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum q_status {
     Q_OK = 0,
     Q_ERR_USAGE,  /* arguments or recipe, found before any work: exit 2 */
@@ -88,5 +92,9 @@ int q_exit_code(q_status status);
         if (status != Q_OK)                                                                                            \
             goto label;                                                                                                \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
