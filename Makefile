@@ -52,7 +52,7 @@ bench: setup
 
 ## make format       clang-format over the tree
 format:
-	@git ls-files -z '*.c' '*.h' '*.cc' | xargs -0 clang-format -i
+	@git ls-files -z '*.c' '*.h' '*.cc' '*.cu' '*.cuh' | xargs -0 clang-format -i
 
 ## make tidy         clang-tidy over the tree
 tidy: build

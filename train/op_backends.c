@@ -1,5 +1,6 @@
-/* The backends of this processor, by name. */
+/* The backends, by name: those of this processor, and the GPU's. */
 #include "train/cpu/cpu_table.h"
+#include "train/cuda/cuda_ops.h"
 #include "train/ops.h"
 
 #include "base/check.h"
@@ -54,12 +55,43 @@ static q_status fail_unknown(const char *name)
     for (size_t i = 0; i < set_count; i++)
         for (size_t p = 0; p < PRECISIONS; p++)
             used += (size_t)snprintf(names + used, sizeof names - used, ", '%s'", tables[i][p].name);
-    return q_fail(Q_ERR_USAGE, "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest)%s",
-                  name, names);
+    return q_fail(
+        Q_ERR_USAGE,
+        "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest), 'cuda' and 'cuda-bf16'%s",
+        name, names);
 }
+
+#ifdef QUERN_CUDA
+static struct op_table cuda_tables[PRECISIONS];
+
+static void fill_cuda(void)
+{
+    cuda_table_fp32(&cuda_tables[OP_FP32]);
+    cuda_table_bf16(&cuda_tables[OP_BF16]);
+}
+
+static q_status find_cuda(enum op_precision precision, const struct op_table **out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fill_cuda);
+    *out = &cuda_tables[precision];
+    return Q_OK;
+}
+#else
+static q_status find_cuda(enum op_precision precision, const struct op_table **out)
+{
+    (void)precision, (void)out;
+    return q_fail(Q_ERR_USAGE,
+                  "this quern was built without CUDA; build it where nvcc is, or choose the backend 'cpu'");
+}
+#endif
 
 q_status op_table_find(const char *name, const struct op_table **out)
 {
+    if (strcmp(name, "cuda") == 0)
+        return find_cuda(OP_FP32, out);
+    if (strcmp(name, "cuda-bf16") == 0)
+        return find_cuda(OP_BF16, out);
     *out = op_table_cpu(OP_FP32);
     if (strcmp(name, "cpu") == 0)
         return Q_OK;

@@ -2,7 +2,7 @@
  *
  *     train/plain/   loops one can read, compiled for float and for double: the oracle of the tests
  *     train/cpu/     vectors and threads: the default
- *     train/cuda/    (to come) the same table on a GPU
+ *     train/cuda/    the same table on a GPU
  *
  * The model (train/model/) is written once over this table and never looks behind it. A table with a hole in it is refused at start
  * (op_table_check). `op_context` is a backend's own: threads, workspace, streams.
@@ -36,6 +36,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #ifndef OP_FLOAT /* the plain twins and the model are compiled a second time with double, for finite differences */
 #define OP_FLOAT float
@@ -205,6 +209,9 @@ struct op_adamw {
 struct op_table {
     const char *name;  /* "cpu-avx2" */
     size_t real_bytes; /* of an op_real */
+    /* What an operation computes and multiplies again, probabilities of attention and gradients of logits, is rounded to op_real in between: matrix
+     * units take nothing wider. */
+    bool rounds_factors;
 
     /* A context over the pool (borrowed; backends of a device ignore it), and its workspace. reserve may be called again. */
     q_status (*create)(struct q_pool *pool, struct op_context **out);
@@ -290,8 +297,13 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
     return (op_real *)(void *)((char *)x + elements * table->real_bytes);
 }
 
-/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", each with "-bf16" too; Q_ERR_USAGE lists the names). */
+/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", "cuda", each with "-bf16" too; Q_ERR_USAGE lists the
+ * names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

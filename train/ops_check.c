@@ -21,7 +21,15 @@ struct plain_oracle {
     struct op_context *context;
 };
 
-/* A case being run: the numbers in double, and a copy for the backend between guard bands. */
+/* The backend under test with many threads and with one, and the oracle. */
+struct bench {
+    const struct op_table *table;
+    struct q_pool *pools[2];
+    struct op_context *contexts[2];
+    struct plain_oracle plain;
+};
+
+/* A case being run: the numbers in double, and a copy for the backend between guard bands, in its memory while it computes. */
 struct run {
     struct ops_case c;
     size_t real_bytes; /* of the backend */
@@ -29,6 +37,7 @@ struct run {
     void *expect[OPS_TENSORS_MAX]; /* double, int32_t or int64_t */
     char *memory[OPS_TENSORS_MAX]; /* guard, data, guard */
     void *data[OPS_TENSORS_MAX];   /* inside memory */
+    char *there[OPS_TENSORS_MAX];  /* the backend's memory, as `memory`; numbers of the host have none */
     char *before[OPS_TENSORS_MAX]; /* the data as given, to give it again and to see that inputs stay */
 };
 
@@ -120,9 +129,11 @@ static void fill_tensor(const struct ops_case *c, size_t index, void *to)
         }
 }
 
-static void run_release(struct run *run)
+static void run_release(struct run *run, const struct bench *bench)
 {
     for (size_t i = 0; i < run->c.tensor_count; i++) {
+        if (run->there[i])
+            bench->table->memory_release(bench->contexts[0], run->there[i]);
         q_release(run->expect[i]);
         q_release(run->memory[i]);
         q_release(run->before[i]);
@@ -150,9 +161,14 @@ static void round_tensor(struct run *run, size_t i)
         }
 }
 
-static q_status run_create(const struct ops_case *shape, const struct op_table *table, const struct plain_oracle *plain,
-                           struct run *run)
+static bool is_of_host(const struct run *run, size_t i)
 {
+    return run->c.tensors[i].type == OPS_DOUBLE;
+}
+
+static q_status run_create(const struct ops_case *shape, const struct bench *bench, struct run *run)
+{
+    const struct op_table *table = bench->table;
     *run = (struct run){.c = *shape, .real_bytes = table->real_bytes};
     ops_describe(&run->c, table->real_bytes);
     format_shape(run);
@@ -162,11 +178,13 @@ static q_status run_create(const struct ops_case *shape, const struct op_table *
         Q_TRY(q_alloc(t->count, sizeof(double), &run->expect[i]));
         Q_TRY(q_alloc_aligned(1, bytes + 2 * GUARD, &run->memory[i]));
         Q_TRY(q_alloc_aligned(1, bytes, &run->before[i]));
+        if (!is_of_host(run, i))
+            Q_TRY(table->memory_create(bench->contexts[0], bytes + 2 * GUARD, &run->there[i]));
         run->data[i] = run->memory[i] + GUARD;
         fill_tensor(&run->c, i, run->expect[i]);
         round_tensor(run, i);
     }
-    ops_derive_double(&run->c, plain->table, plain->context, run->expect);
+    ops_derive_double(&run->c, bench->plain.table, bench->plain.context, run->expect);
     for (size_t i = 0; i < run->c.tensor_count; i++)
         round_tensor(run, i);
     return Q_OK;
@@ -184,6 +202,39 @@ static void restore(struct run *run)
         else
             memcpy(run->data[i], run->before[i], bytes);
     }
+}
+
+/* All tensors, guards too, to the backend's memory, or back from it. */
+static void give(const struct run *run, const struct op_table *table, struct op_context *context)
+{
+    for (size_t i = 0; i < run->c.tensor_count; i++)
+        if (run->there[i])
+            table->copy_in(context, run->there[i], run->memory[i], tensor_bytes(run, i) + 2 * GUARD);
+}
+
+static void take_back(const struct run *run, const struct op_table *table, struct op_context *context)
+{
+    for (size_t i = 0; i < run->c.tensor_count; i++)
+        if (run->there[i])
+            table->copy_out(context, run->memory[i], run->there[i], tensor_bytes(run, i) + 2 * GUARD);
+}
+
+static void call(const struct run *run, const struct op_table *table, struct op_context *context)
+{
+    void *data[OPS_TENSORS_MAX];
+    for (size_t i = 0; i < run->c.tensor_count; i++)
+        data[i] = run->there[i] ? run->there[i] + GUARD : run->data[i];
+    ops_call_float(&run->c, table, context, data);
+}
+
+/* The inputs as they were given. */
+static q_status run_once(struct run *run, const struct op_table *table, struct op_context *context)
+{
+    restore(run);
+    give(run, table, context);
+    call(run, table, context);
+    take_back(run, table, context);
+    return table->synchronize(context);
 }
 
 static bool guards_stand(const struct run *run, size_t i)
@@ -254,7 +305,15 @@ static void fail_result(struct ops_result *result, const char *what, const char 
     result->tensor = tensor;
 }
 
-static void judge(const struct run *run, struct ops_result *result)
+/* What the tensors of a case may differ by: see rounds_factors. */
+static double difference_max(const struct run *run, const struct op_table *table)
+{
+    const enum ops_kind kind = run->c.kind;
+    const bool factors = kind == OPS_ATTENTION || kind == OPS_ATTENTION_BACKWARD || kind == OPS_CROSS_ENTROPY;
+    return table->rounds_factors && factors ? OPS_DIFFERENCE_ROUNDED_MAX : OPS_DIFFERENCE_MAX;
+}
+
+static void judge(const struct run *run, double allowed, struct ops_result *result)
 {
     for (size_t i = 0; i < run->c.tensor_count; i++) {
         const struct ops_tensor *t = &run->c.tensors[i];
@@ -269,7 +328,7 @@ static void judge(const struct run *run, struct ops_result *result)
             result->difference = difference;
             result->tensor = t->name;
         }
-        if (!(difference <= OPS_DIFFERENCE_MAX))
+        if (!(difference <= allowed))
             fail_result(result,
                         isfinite(difference) ? "differs from the plain operation"
                                              : "left a number unwritten, not finite or wrong",
@@ -288,9 +347,7 @@ static q_status judge_bits(struct run *run, const struct op_table *table, struct
         Q_TRY_GOTO(done, q_alloc(1, bytes, &kept[i]));
         memcpy(kept[i], run->data[i], bytes);
     }
-    restore(run);
-    ops_call_float(&run->c, table, other, run->data);
-    Q_TRY_GOTO(done, table->synchronize(other));
+    Q_TRY_GOTO(done, run_once(run, table, other));
     for (size_t i = 0; i < run->c.tensor_count; i++)
         if (memcmp(kept[i], run->data[i], tensor_bytes(run, i)) != 0)
             fail_result(result, "gives other bits with one thread", run->c.tensors[i].name);
@@ -313,14 +370,6 @@ static const struct op_limits limits = {.batch = 8,
                                         .top_k = 8,
                                         .width = 9000,
                                         .parameters = 3000000};
-
-/* The backend under test with many threads and with one, and the oracle. */
-struct bench {
-    const struct op_table *table;
-    struct q_pool *pools[2];
-    struct op_context *contexts[2];
-    struct plain_oracle plain;
-};
 
 static void bench_release(struct bench *bench)
 {
@@ -354,19 +403,17 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
 {
     struct run run;
     q_status status;
-    Q_TRY_GOTO(done, run_create(shape, bench->table, &bench->plain, &run));
+    Q_TRY_GOTO(done, run_create(shape, bench, &run));
     struct ops_result result = {
         .operation = run.c.operation, .shape = run.shape, .passed = true, .what = "", .tensor = ""};
-    restore(&run);
-    ops_call_float(&run.c, bench->table, bench->contexts[0], run.data);
-    Q_TRY_GOTO(done, bench->table->synchronize(bench->contexts[0]));
+    Q_TRY_GOTO(done, run_once(&run, bench->table, bench->contexts[0]));
     ops_call_double(&run.c, bench->plain.table, bench->plain.context, run.expect);
-    judge(&run, &result);
+    judge(&run, difference_max(&run, bench->table), &result);
     Q_TRY_GOTO(done, judge_bits(&run, bench->table, bench->contexts[1], &result));
     *failed += !result.passed;
     report(context, &result);
 done:
-    run_release(&run);
+    run_release(&run, bench);
     return status;
 }
 
@@ -394,13 +441,14 @@ static q_status time_case(struct bench *bench, const struct ops_case *shape, dou
     q_status status;
     double *times = NULL, end = q_seconds() + seconds;
     size_t calls = 0;
-    Q_TRY_GOTO(done, run_create(shape, bench->table, &bench->plain, &run));
+    Q_TRY_GOTO(done, run_create(shape, bench, &run));
     Q_TRY_GOTO(done, q_alloc(CALLS_MAX, sizeof(double), &times));
     restore(&run);
+    give(&run, bench->table, bench->contexts[0]);
     while (calls < 3 ||
            (q_seconds() < end && calls < CALLS_MAX)) { /* the first call, with cold caches, is one of many */
         double start = q_seconds();
-        ops_call_float(&run.c, bench->table, bench->contexts[0], run.data);
+        call(&run, bench->table, bench->contexts[0]);
         Q_TRY_GOTO(done, bench->table->synchronize(bench->contexts[0]));
         times[calls++] = q_seconds() - start;
     }
@@ -415,7 +463,7 @@ static q_status time_case(struct bench *bench, const struct ops_case *shape, dou
                                 .bytes = run.c.bytes};
     report(context, &result);
 done:
-    run_release(&run);
+    run_release(&run, bench);
     q_release(times);
     return status;
 }

@@ -25,6 +25,8 @@ typedef void ops_report(void *context, const struct ops_result *result);
 
 /* The largest difference that passes: float's rounding over sums of some hundred terms. */
 #define OPS_DIFFERENCE_MAX 1e-5
+/* And where factors are rounded to BF16 before they are multiplied (op_table.rounds_factors): half of the last of their 8 bits. */
+#define OPS_DIFFERENCE_ROUNDED_MAX 0x1p-8
 
 /* *failed: cases that did not pass. A status only where a case could not be run (memory). */
 q_status ops_check(const struct op_table *table, unsigned threads, ops_report *report, void *context,

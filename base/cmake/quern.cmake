@@ -4,10 +4,12 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 set(QUERN_WARNINGS -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wundef)
+set(QUERN_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
 set(QUERN_C_WARNINGS ${QUERN_WARNINGS} -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition)
 if(QUERN_WERROR)
   list(APPEND QUERN_WARNINGS -Werror)
   list(APPEND QUERN_C_WARNINGS -Werror)
+  list(APPEND QUERN_CUDA_WARNINGS -Werror=all-warnings -Xcompiler=-Werror)
 endif()
 
 function(quern_compile target)
@@ -16,10 +18,12 @@ function(quern_compile target)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:C>:${QUERN_C_WARNINGS};-include;${PROJECT_SOURCE_DIR}/base/banned.h>"
     "$<$<COMPILE_LANGUAGE:CXX>:${QUERN_WARNINGS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${QUERN_CUDA_WARNINGS}>"
     # The same bits from the same source: no contraction that depends on the compiler's mood, no reassociation.
-    -ffp-contract=off -fno-math-errno)
+    "$<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off;-fno-math-errno>")
   if(QUERN_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_compile_options(${target} PRIVATE
+      "$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${QUERN_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
     target_link_options(${target} PRIVATE -fsanitize=${QUERN_SANITIZE})
   endif()
 endfunction()

@@ -26,5 +26,5 @@ while IFS=: read -r file _ line; do
     # Evaluation alone may look into the tokenizer.
     [[ $folder == train && $other == tokenizer && $file != train/*eval* && $file != train/cmd_* ]] &&
         complain "$file: only evaluation and the programs of train/ may include the tokenizer"
-done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' -r base tokenizer corpus dedup shards train orchestrate slurm --include='*.c' --include='*.h' --include='*.cc')
+done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' -r base tokenizer corpus dedup shards train orchestrate slurm --include='*.c' --include='*.h' --include='*.cc' --include='*.cu' --include='*.cuh')
 exit $failed

@@ -2,7 +2,7 @@
 cd "$QUERN_SOURCE" || exit 4
 failed=0
 complain() { echo "$*"; failed=1; }
-sources() { find base tokenizer corpus dedup shards train orchestrate slurm -name '*.[ch]' -o -name '*.cc'; }
+sources() { find base tokenizer corpus dedup shards train orchestrate slurm -name '*.[ch]' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh'; }
 
 while read -r lines file; do
     [ "$file" = total ] || [ "$lines" -le 800 ] || complain "$file has $lines lines; at most 800"

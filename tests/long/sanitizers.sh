@@ -5,7 +5,7 @@ set -eu
 build() {
     local sanitizers=$1 folder=$2
     shift 2
-    cmake -G Ninja -S "$QUERN_SOURCE" -B "$folder" -DQUERN_SANITIZE="$sanitizers" -DCMAKE_BUILD_TYPE=RelWithDebInfo >log 2>&1 &&
+    cmake -G Ninja -S "$QUERN_SOURCE" -B "$folder" -DQUERN_SANITIZE="$sanitizers" -DQUERN_CUDA=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo >log 2>&1 &&
         ninja -C "$folder" "$@" >>log 2>&1 || { tail -n 40 log; exit 1; }
 }
 

@@ -1,0 +1,133 @@
+/* What CUDA adds to C++, on the processor (see cuda_runtime_api.h). Each thread of a block is a coroutine with a stack of its own; a barrier is a switch
+ * to the next one. Threads that have come to different barriers, or have ended where others wait, end the program with a line. Shared memory is static:
+ * one block runs at a time. */
+#ifndef QUERN_TESTS_CUDA_RUNTIME_H
+#define QUERN_TESTS_CUDA_RUNTIME_H
+
+#include "cuda_runtime_api.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __shared__                                                                                                     \
+    static __attribute__((                                                                                             \
+        section("emulated_shared"))) /* so that it is found, and filled with rubbish before each block */
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+#define __align__(bytes) alignas(bytes)
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
+    {
+    }
+};
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+
+extern dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+struct cudaLaunchConfig_t {
+    dim3 gridDim, blockDim;
+    size_t dynamicSmemBytes;
+    cudaStream_t stream;
+    void *attrs;
+    unsigned numAttrs;
+};
+
+extern "C" cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*body)(void *), void *argument);
+extern "C" void *emulated_shared(void); /* dynamic shared memory of the block */
+extern "C" void __syncthreads(void);
+extern "C" void __syncwarp(unsigned mask = 0xffffffffU);
+/* Every lane of the mask gives `bytes` and gets those of lane `from` (itself, where that is no lane). */
+extern "C" void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from);
+extern "C" unsigned emulated_lane(void);
+
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(Parameters...), Arguments... arguments)
+{
+    auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
+    return emulated_launch(
+        config, [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call);
+}
+
+template <class T> cudaError_t cudaFuncSetAttribute(T *, int, int)
+{
+    return cudaSuccess;
+}
+enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+template <class T> T __shfl_sync(unsigned mask, T value, int lane)
+{
+    emulated_exchange(mask, &value, sizeof value, static_cast<unsigned>(lane));
+    return value;
+}
+
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits)
+{
+    return __shfl_sync(mask, value, static_cast<int>(emulated_lane()) ^ bits);
+}
+
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned count)
+{
+    return __shfl_sync(mask, value,
+                       static_cast<int>(emulated_lane() >= count ? emulated_lane() - count : emulated_lane()));
+}
+
+inline unsigned __ballot_sync(unsigned mask, int predicate)
+{
+    unsigned bits = 0;
+    for (int lane = 0; lane < 32; lane++)
+        bits |= static_cast<unsigned>(__shfl_sync(mask, predicate != 0, lane)) << lane;
+    return bits;
+}
+
+template <class T> T atomicAdd(T *to, T value)
+{
+    T old = *to;
+    *to = old + value;
+    return old;
+}
+
+template <class T> T atomicMin(T *to, T value)
+{
+    T old = *to;
+    *to = value < old ? value : old;
+    return old;
+}
+
+inline int __popc(unsigned bits)
+{
+    return __builtin_popcount(bits);
+}
+inline int __ffs(int bits)
+{
+    return __builtin_ffs(bits);
+}
+inline unsigned __float_as_uint(float value)
+{
+    unsigned bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+inline float __uint_as_float(unsigned bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+inline float rsqrtf(float x)
+{
+    return 1.0F / sqrtf(x);
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* A GPU of the tests: the part of CUDA's runtime that train/cuda/ uses, on the processor, so that its kernels are checked where there is no GPU. This
+ * folder stands before CUDA's own headers when the backend is compiled a second time, as C++. Device memory is filled with rubbish, and can be touched
+ * by kernels and copies alone: what the host reads of it is a crash. Everything happens at once, in order. Names and meanings are CUDA's (CUDA Runtime
+ * API, version 13). */
+#ifndef QUERN_TESTS_CUDA_RUNTIME_API_H
+#define QUERN_TESTS_CUDA_RUNTIME_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cudaError {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorNoDevice = 100,
+    cudaErrorIllegalAddress = 700
+} cudaError_t;
+
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum { cudaStreamNonBlocking = 1 };
+
+typedef struct emulated_stream *cudaStream_t;
+
+struct cudaDeviceProp {
+    char name[256];
+    size_t totalGlobalMem, sharedMemPerBlockOptin;
+    int major, minor, multiProcessorCount, l2CacheSize;
+};
+
+cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaMalloc(void **memory, size_t bytes);
+cudaError_t cudaFree(void *memory);
+cudaError_t cudaMallocHost(void **memory, size_t bytes);
+cudaError_t cudaFreeHost(void *memory);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
+cudaError_t cudaGetLastError(void);
+const char *cudaGetErrorString(cudaError_t error);
+
+/* For the tests: no device is found; the k-th call from now fails with the error (0: none does). On every second stream that is made blocks and threads
+ * run from the last to the first: what depends on an order gives other bits there. */
+struct emulated_device {
+    bool absent;
+    unsigned fail_at;
+    cudaError_t fail_with;
+};
+extern struct emulated_device emulated_device;
+
+/* While the device works: its memory may be touched. */
+void emulated_begin(void);
+void emulated_end(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,382 @@
+#include "cuda_runtime.h"
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+/* All static shared memory of all kernels: the linker's names for the beginning and end of that section. */
+extern "C" char __start_emulated_shared[] __attribute__((weak)), __stop_emulated_shared[] __attribute__((weak));
+
+struct emulated_stream {
+    bool backwards;
+};
+
+dim3 threadIdx, blockIdx, blockDim, gridDim;
+struct emulated_device emulated_device;
+
+namespace
+{
+
+enum { WARP = 32, THREADS_MAX = 1024, STACK_BYTES = 128 << 10, VALUE_BYTES = 16, SHARED_BYTES_MAX = 232448 };
+constexpr size_t MEMORY_BYTES = static_cast<size_t>(4) << 30, RUBBISH_BYTES_MAX = 256 << 10;
+enum class Wait { NOTHING, BLOCK, LANES, ENDED };
+
+struct Thread {
+    ucontext_t first; /* until it runs for the first time; then `here` */
+    jmp_buf here;
+    bool begun;
+    char *stack;
+    Wait wait;
+    unsigned mask, from; /* the lanes waited for; the one whose value is wanted */
+    char given[VALUE_BYTES], taken[VALUE_BYTES];
+};
+
+Thread threads[THREADS_MAX];
+jmp_buf scheduler;
+bool backwards;
+emulated_stream streams[2] = {{false}, {true}};
+unsigned stream_count;
+unsigned current, thread_count;
+void (*body)(void *);
+void *body_argument;
+alignas(1024) char dynamic_shared[SHARED_BYTES_MAX];
+
+char *
+    memory; /* of the device: one region, given out from its beginning, all of it again when nothing is taken any more */
+size_t memory_used, memory_pieces;
+
+[[noreturn]] void die(const char *what)
+{
+    fprintf(stderr, "emulated GPU: block %u, thread %u: %s\n", blockIdx.x, current, what);
+    abort();
+}
+
+/* By setjmp: swapcontext asks the kernel each time. */
+void leave()
+{
+    if (_setjmp(threads[current].here) == 0)
+        _longjmp(scheduler, 1);
+}
+
+void enter()
+{
+    for (;;) {
+        body(body_argument);
+        threads[current].wait = Wait::ENDED;
+        leave();
+    }
+}
+
+void wait_for(Wait what, unsigned mask)
+{
+    threads[current].wait = what;
+    threads[current].mask = mask;
+    leave();
+}
+
+/* In a function of its own: getcontext returns twice, as far as the compiler knows. */
+bool take_context(ucontext_t *context)
+{
+    return getcontext(context) == 0;
+}
+
+void start(unsigned i)
+{
+    Thread &thread = threads[i];
+    thread.wait = Wait::NOTHING;
+    if (thread.stack)
+        return;
+    thread.stack = static_cast<char *>(malloc(STACK_BYTES));
+    if (!thread.stack || !take_context(&thread.first))
+        die("no memory for its stack");
+    thread.first.uc_stack.ss_sp = thread.stack;
+    thread.first.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&thread.first, enter, 0);
+}
+
+void resume(unsigned i)
+{
+    current = i;
+    threadIdx = dim3(i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y);
+    threads[i].wait = Wait::NOTHING;
+    if (_setjmp(scheduler) != 0)
+        return;
+    if (threads[i].begun)
+        _longjmp(threads[i].here, 1);
+    threads[i].begun = true;
+    setcontext(&threads[i].first);
+}
+
+/* Whether all of its lanes wait too, for the same ones. */
+bool lanes_have_come(unsigned i)
+{
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        const Thread &other = threads[i / WARP * WARP + lane];
+        if (threads[i].mask >> lane & 1 && (other.wait != Wait::LANES || other.mask != threads[i].mask))
+            return false;
+    }
+    return true;
+}
+
+/* Values change hands while all lanes stand still. */
+void exchange(unsigned first, unsigned mask)
+{
+    for (unsigned lane = 0; lane < WARP; lane++) {
+        Thread &thread = threads[first + lane];
+        const bool there = thread.from < WARP && mask >> thread.from & 1;
+        if (mask >> lane & 1)
+            memcpy(thread.taken, threads[there ? first + thread.from : first + lane].given, VALUE_BYTES);
+    }
+    for (unsigned lane = 0; lane < WARP; lane++)
+        if (mask >> lane & 1)
+            threads[first + lane].wait = Wait::NOTHING;
+}
+
+/* A warp whose lanes have all come goes on together. */
+bool release_lanes()
+{
+    bool any = false;
+    for (unsigned i = 0; i < thread_count; i++)
+        if (threads[i].wait == Wait::LANES && lanes_have_come(i)) {
+            exchange(i / WARP * WARP, threads[i].mask);
+            any = true;
+        }
+    return any;
+}
+
+bool release_block()
+{
+    for (unsigned i = 0; i < thread_count; i++)
+        if (threads[i].wait != Wait::BLOCK)
+            return false;
+    for (unsigned i = 0; i < thread_count; i++)
+        threads[i].wait = Wait::NOTHING;
+    return true;
+}
+
+bool all_ended()
+{
+    for (unsigned i = 0; i < thread_count; i++)
+        if (threads[i].wait != Wait::ENDED)
+            return false;
+    return true;
+}
+
+void run_block()
+{
+    for (unsigned i = 0; i < thread_count; i++)
+        start(i);
+    for (;;) {
+        for (unsigned n = 0; n < thread_count; n++) {
+            const unsigned i = backwards ? thread_count - 1 - n : n;
+            if (threads[i].wait == Wait::NOTHING)
+                resume(i);
+        }
+        if (all_ended())
+            return;
+        if (!release_lanes() && !release_block())
+            die("threads wait at different barriers, or for some that have ended");
+    }
+}
+
+cudaError_t next_call()
+{
+    if (emulated_device.fail_at && --emulated_device.fail_at == 0)
+        return emulated_device.fail_with;
+    return cudaSuccess;
+}
+
+cudaError_t last_error;
+
+cudaError_t note(cudaError_t error)
+{
+    if (error)
+        last_error = error;
+    return error;
+}
+
+} // namespace
+
+extern "C" {
+
+unsigned emulated_lane(void)
+{
+    return current % WARP;
+}
+
+void *emulated_shared(void)
+{
+    return dynamic_shared;
+}
+
+void emulated_begin(void)
+{
+    if (memory_used && mprotect(memory, memory_used, PROT_READ | PROT_WRITE) != 0)
+        die("its memory cannot be opened");
+}
+
+void emulated_end(void)
+{
+    if (memory_used && mprotect(memory, memory_used, PROT_NONE) != 0)
+        die("its memory cannot be closed");
+}
+
+void __syncthreads(void)
+{
+    wait_for(Wait::BLOCK, 0);
+}
+
+void __syncwarp(unsigned mask)
+{
+    wait_for(Wait::LANES, mask);
+}
+
+void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from)
+{
+    Thread &thread = threads[current];
+    if (bytes > VALUE_BYTES || !(mask >> emulated_lane() & 1))
+        die("an exchange between lanes that it is no part of");
+    memcpy(thread.given, value, bytes);
+    thread.from = from;
+    wait_for(Wait::LANES, mask);
+    memcpy(value, thread.taken, bytes);
+}
+
+cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*kernel)(void *), void *argument)
+{
+    const dim3 grid = config->gridDim, block = config->blockDim;
+    cudaError_t error = next_call();
+    if (error)
+        return note(error);
+    if (block.x * block.y * block.z > THREADS_MAX || block.x * block.y * block.z % WARP ||
+        config->dynamicSmemBytes > SHARED_BYTES_MAX || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535)
+        return note(cudaErrorInvalidValue);
+    backwards = config->stream->backwards;
+    gridDim = grid;
+    blockDim = block;
+    thread_count = block.x * block.y * block.z;
+    body = kernel;
+    body_argument = argument;
+    const unsigned blocks = grid.x * grid.y * grid.z;
+    emulated_begin();
+    for (unsigned n = 0; n < blocks; n++) {
+        const unsigned i = backwards ? blocks - 1 - n : n;
+        blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
+        memset(dynamic_shared, 0xff, config->dynamicSmemBytes); /* NaN: nothing may count on what was there */
+        memset(__start_emulated_shared, 0xff, static_cast<size_t>(__stop_emulated_shared - __start_emulated_shared));
+        run_block();
+    }
+    emulated_end();
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = emulated_device.absent ? 0 : 1;
+    return emulated_device.absent ? cudaErrorNoDevice : note(next_call());
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device)
+{
+    (void)device;
+    *properties = cudaDeviceProp{"an emulated GPU", static_cast<size_t>(1) << 34, SHARED_BYTES_MAX, 9, 0, 4, 1 << 20};
+    return note(next_call());
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
+{
+    (void)flags;
+    *stream = &streams[stream_count++ % 2];
+    return note(next_call());
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    (void)stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    (void)stream;
+    return note(next_call());
+}
+
+cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+    const size_t size = (bytes + 4095) / 4096 * 4096;
+    const cudaError_t error = next_call();
+    if (error)
+        return note(error);
+    if (!memory)
+        memory = static_cast<char *>(
+            mmap(nullptr, MEMORY_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (size > MEMORY_BYTES - memory_used)
+        return note(cudaErrorMemoryAllocation);
+    *out = memory + memory_used;
+    memory_used += size;
+    memory_pieces++;
+    emulated_begin();
+    memset(*out, 0xff,
+           bytes < RUBBISH_BYTES_MAX ? bytes : RUBBISH_BYTES_MAX); /* pages that were touched make mprotect slow */
+    emulated_end();
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *piece)
+{
+    if (piece && --memory_pieces == 0)
+        memory_used = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **out, size_t bytes)
+{
+    const cudaError_t error = next_call();
+    *out = error ? nullptr : malloc(bytes);
+    return note(error);
+}
+
+cudaError_t cudaFreeHost(void *pinned)
+{
+    free(pinned);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
+{
+    (void)kind;
+    (void)stream;
+    emulated_begin();
+    memmove(to, from, bytes);
+    emulated_end();
+    return note(next_call());
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
+{
+    (void)stream;
+    emulated_begin();
+    memset(to, value, bytes);
+    emulated_end();
+    return note(next_call());
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    const cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    return error == cudaSuccess                 ? "no error"
+           : error == cudaErrorMemoryAllocation ? "out of memory"
+           : error == cudaErrorNoDevice         ? "no CUDA-capable device is detected"
+                                                : "an emulated failure";
+}
+
+} // extern "C"

@@ -1,0 +1,99 @@
+/* Launches and workspace, counted by hand. */
+#include "train/cuda/cuda_plan.h"
+#include "train/cuda/cuda_workspace.h"
+
+#include "tests/base/cmocka_all.h"
+
+static void assert_plan(struct cuda_plan plan, unsigned grid_x, unsigned grid_y, unsigned threads_x, unsigned threads_y)
+{
+    assert_int_equal(plan.grid_x, grid_x);
+    assert_int_equal(plan.grid_y, grid_y);
+    assert_int_equal(plan.threads_x, threads_x);
+    assert_int_equal(plan.threads_y, threads_y);
+    assert_int_equal(plan.shared, 0);
+}
+
+static void items_are_shared_out(void **state)
+{
+    (void)state;
+    assert_plan(cuda_plan_items(0), 1, 1, 256, 1);
+    assert_plan(cuda_plan_items(1), 1, 1, 256, 1);
+    assert_plan(cuda_plan_items(257), 2, 1, 256, 1);
+    assert_plan(cuda_plan_items((size_t)1 << 33), 4096, 1, 256, 1);
+}
+
+/* A warp takes 4 packs a lane: 1,024 elements of BF16 by eights; V3's width of 7,168 needs 7 warps, so 8 of them. */
+static void rows_have_threads_enough(void **state)
+{
+    (void)state;
+    assert_plan(cuda_plan_rows(0, 64, 8), 0, 1, 32, 8);
+    assert_plan(cuda_plan_rows(17, 1024, 8), 3, 1, 32, 8);
+    assert_plan(cuda_plan_rows(17, 1025, 8), 17, 1, 64, 1);
+    assert_plan(cuda_plan_rows(4096, 7168, 8), 4096, 1, 256, 1);
+    assert_plan(cuda_plan_rows(4096, 129280, 1), 4096, 1, 1024, 1);
+    assert_plan(cuda_plan_warps(9), 2, 1, 32, 8);
+}
+
+static void columns_are_cut_by_rows_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(cuda_chunk_rows(1), 32);
+    assert_int_equal(cuda_chunk_rows(2048), 32);
+    assert_int_equal(cuda_chunk_rows(16384), 256);
+    assert_plan(cuda_plan_columns(33, 45), 2, 2, 32, 8);
+    assert_plan(cuda_plan_columns(16384, 7168), 224, 64, 32, 8);
+}
+
+/* V3: a row of logits is 129,280 of 4 bytes and of 2 beside it: 776 kB, and 256 MiB hold 346 of them. */
+static void logits_fit(void **state)
+{
+    (void)state;
+    assert_int_equal(cuda_logits_rows(16384, 129280, 2), 346);
+    assert_int_equal(cuda_logits_rows(100, 129280, 2), 100);
+    assert_int_equal(cuda_logits_rows(16384, 1 << 22, 2), 128);
+}
+
+static void moves_are_aligned(void **state)
+{
+    (void)state;
+    assert_true(cuda_is_packed((void *)64, 16, 24));
+    assert_false(cuda_is_packed((void *)68, 16, 24));
+    assert_false(cuda_is_packed((void *)64, 12, 24));
+    assert_false(cuda_is_packed((void *)64, 16, 20));
+    assert_true(cuda_is_packed(NULL, 16, 16));
+}
+
+static void the_workspace_is_that_of_the_largest(void **state)
+{
+    (void)state;
+    const struct op_limits v3 = {.batch = 4,
+                                 .sequence = 4096,
+                                 .hidden = 7168,
+                                 .vocabulary = 129280,
+                                 .heads = 128,
+                                 .nope = 128,
+                                 .rope = 64,
+                                 .v = 128,
+                                 .experts = 256,
+                                 .top_k = 8,
+                                 .width = 18432,
+                                 .parameters = 1000000};
+    assert_int_equal(cuda_workspace_piece(0, 4), 0);
+    assert_int_equal(cuda_workspace_piece(65, 4), 512);
+    assert_int_equal(cuda_route_chunks(16384 * 8), 256);
+    /* attention's: a number for each query of each head, and 64 for the shared key: 2,097,152 x 65 x 4 bytes */
+    assert_int_equal(cuda_workspace_bytes(&v3, 2), (size_t)2097152 * 65 * 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_are_shared_out),
+        cmocka_unit_test(rows_have_threads_enough),
+        cmocka_unit_test(columns_are_cut_by_rows_alone),
+        cmocka_unit_test(logits_fit),
+        cmocka_unit_test(moves_are_aligned),
+        cmocka_unit_test(the_workspace_is_that_of_the_largest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

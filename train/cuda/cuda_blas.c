@@ -1,0 +1,251 @@
+#include "train/cuda/cuda_blas.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "train/cuda/cuda_plan.h"
+
+#include <cublasLt.h>
+#include <dlfcn.h>
+#include <string.h>
+
+/* What is called of the library. */
+#define FUNCTIONS(F)                                                                                                   \
+    F(cublasLtCreate)                                                                                                  \
+    F(cublasLtDestroy)                                                                                                 \
+    F(cublasLtMatmul)                                                                                                  \
+    F(cublasLtMatmulAlgoGetHeuristic)                                                                                  \
+    F(cublasLtMatmulDescCreate)                                                                                        \
+    F(cublasLtMatmulDescDestroy)                                                                                       \
+    F(cublasLtMatmulDescSetAttribute)                                                                                  \
+    F(cublasLtMatmulPreferenceCreate)                                                                                  \
+    F(cublasLtMatmulPreferenceDestroy)                                                                                 \
+    F(cublasLtMatmulPreferenceSetAttribute)                                                                            \
+    F(cublasLtMatrixLayoutCreate)                                                                                      \
+    F(cublasLtMatrixLayoutDestroy)
+
+struct functions {
+#define MEMBER(name) __typeof__(&name) name;
+    FUNCTIONS(MEMBER)
+#undef MEMBER
+};
+
+/* A shape that was seen, as the library has it: its matrices are column-major, so that ours are theirs transposed, and C^T = B^T A^T. The first matrix
+ * is our B, the second our A. */
+struct shape {
+    struct cuda_product product; /* without addresses */
+    uint32_t alignment[3];       /* of b, a and c, in bytes */
+    cublasLtMatmulDesc_t operation;
+    cublasLtMatrixLayout_t layouts[3]; /* of b, a and c */
+    cublasLtMatmulAlgo_t algorithm;
+};
+
+enum { SHAPES_MAX = 1024 };
+
+struct cuda_blas {
+    void *library;
+    struct functions call;
+    cublasLtHandle_t handle;
+    struct shape *shapes[SHAPES_MAX]; /* by hash, the next free place behind */
+    size_t shape_count;
+};
+
+static q_status load_functions(struct cuda_blas *blas)
+{
+    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"};
+    for (size_t i = 0; i < Q_COUNT_OF(names) && !blas->library; i++)
+        blas->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!blas->library)
+        return q_fail(Q_ERR_SYSTEM,
+                      "there is no cuBLASLt (libcublasLt.so.13 or .12) to multiply matrices with; install cuBLAS, or "
+                      "add its folder to LD_LIBRARY_PATH");
+    const struct {
+        const char *name;
+        size_t offset;
+    } wanted[] = {
+#define WANTED(name) {#name, offsetof(struct functions, name)},
+        FUNCTIONS(WANTED)
+#undef WANTED
+    };
+    for (size_t i = 0; i < Q_COUNT_OF(wanted); i++) {
+        void *function = dlsym(blas->library, wanted[i].name);
+        if (!function)
+            return q_fail(Q_ERR_SYSTEM, "the cuBLASLt that is installed lacks '%s'; install version 12 or 13",
+                          wanted[i].name);
+        memcpy((char *)&blas->call + wanted[i].offset, &function, sizeof function);
+    }
+    return Q_OK;
+}
+
+q_status cuda_blas_create(struct cuda_blas **out)
+{
+    struct cuda_blas *blas;
+    Q_TRY(q_alloc_zero(1, sizeof *blas, &blas));
+    q_status status = load_functions(blas);
+    if (!status && blas->call.cublasLtCreate(&blas->handle) != CUBLAS_STATUS_SUCCESS) {
+        blas->handle = NULL;
+        status = q_fail(Q_ERR_SYSTEM, "cuBLASLt does not start on this GPU");
+    }
+    if (status)
+        cuda_blas_release(blas);
+    else
+        *out = blas;
+    return status;
+}
+
+static void shape_release(const struct cuda_blas *blas, struct shape *shape)
+{
+    if (shape->operation)
+        (void)blas->call.cublasLtMatmulDescDestroy(shape->operation);
+    for (size_t i = 0; i < Q_COUNT_OF(shape->layouts); i++)
+        if (shape->layouts[i])
+            (void)blas->call.cublasLtMatrixLayoutDestroy(shape->layouts[i]);
+    q_release(shape);
+}
+
+void cuda_blas_release(struct cuda_blas *blas)
+{
+    if (!blas)
+        return;
+    for (size_t i = 0; i < SHAPES_MAX; i++)
+        if (blas->shapes[i])
+            shape_release(blas, blas->shapes[i]);
+    if (blas->handle)
+        (void)blas->call.cublasLtDestroy(blas->handle);
+    if (blas->library)
+        (void)dlclose(blas->library);
+    q_release(blas);
+}
+
+/* The largest power of two up to 256 that divides the address and the row's bytes. */
+static uint32_t alignment_of(const void *address, size_t stride, bool narrow)
+{
+    const size_t both = (size_t)(uintptr_t)address | stride * (narrow ? 2 : 4) | 256;
+    return (uint32_t)(both & (~both + 1));
+}
+
+/* Everything that decides on the algorithm, without addresses; all bytes are set. */
+static void key_of(const struct cuda_product *product, struct shape *key)
+{
+    memset(key, 0, sizeof *key);
+    key->product.kind = product->kind;
+    key->product.m = product->m;
+    key->product.n = product->n;
+    key->product.k = product->k;
+    key->product.a_stride = product->a_stride;
+    key->product.b_stride = product->b_stride;
+    key->product.c_stride = product->c_stride;
+    key->product.narrow = product->narrow;
+    key->product.narrow_c = product->narrow_c;
+    key->product.accumulate = product->accumulate;
+    key->alignment[0] = alignment_of(product->b, product->b_stride, product->narrow);
+    key->alignment[1] = alignment_of(product->a, product->a_stride, product->narrow);
+    key->alignment[2] = alignment_of(product->c, product->c_stride, product->narrow_c);
+}
+
+enum { KEY_BYTES = offsetof(struct shape, operation) };
+
+static size_t hash_of(const struct shape *key)
+{
+    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+    for (size_t i = 0; i < KEY_BYTES; i++)
+        hash = (hash ^ ((const unsigned char *)key)[i]) * 0x100000001b3U;
+    return (size_t)(hash % SHAPES_MAX);
+}
+
+static bool describe_operation(const struct cuda_blas *blas, struct shape *shape)
+{
+    const struct cuda_product *p = &shape->product;
+    const cublasOperation_t b = p->kind == OP_NT ? CUBLAS_OP_T : CUBLAS_OP_N,
+                            a = p->kind == OP_TN ? CUBLAS_OP_T : CUBLAS_OP_N;
+    return blas->call.cublasLtMatmulDescCreate(&shape->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F) ==
+               CUBLAS_STATUS_SUCCESS &&
+           blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSA, &b, sizeof b) ==
+               CUBLAS_STATUS_SUCCESS &&
+           blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSB, &a, sizeof a) ==
+               CUBLAS_STATUS_SUCCESS;
+}
+
+static bool describe_matrices(const struct cuda_blas *blas, struct shape *shape)
+{
+    const struct cuda_product *p = &shape->product;
+    const cudaDataType_t type = p->narrow ? CUDA_R_16BF : CUDA_R_32F, type_c = p->narrow_c ? CUDA_R_16BF : CUDA_R_32F;
+    const bool b_turned = p->kind == OP_NT, a_turned = p->kind == OP_TN;
+    return blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[0], type, b_turned ? p->k : p->n,
+                                                 b_turned ? p->n : p->k,
+                                                 (int64_t)p->b_stride) == CUBLAS_STATUS_SUCCESS &&
+           blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[1], type, a_turned ? p->m : p->k,
+                                                 a_turned ? p->k : p->m,
+                                                 (int64_t)p->a_stride) == CUBLAS_STATUS_SUCCESS &&
+           blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[2], type_c, p->n, p->m, (int64_t)p->c_stride) ==
+               CUBLAS_STATUS_SUCCESS;
+}
+
+static bool prefer(const struct cuda_blas *blas, cublasLtMatmulPreference_t preference,
+                   cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t bytes)
+{
+    return blas->call.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, bytes) ==
+           CUBLAS_STATUS_SUCCESS;
+}
+
+/* The library's first choice that gives the same bits every time: none that adds parts in place, in whatever order they come. */
+static bool choose_algorithm(const struct cuda_blas *blas, struct shape *shape)
+{
+    const uint64_t workspace = CUDA_BLAS_WORKSPACE;
+    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_INPLACE;
+    cublasLtMatmulHeuristicResult_t found;
+    cublasLtMatmulPreference_t preference;
+    int count = 0;
+    if (blas->call.cublasLtMatmulPreferenceCreate(&preference) != CUBLAS_STATUS_SUCCESS)
+        return false;
+    const bool good =
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace) &&
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions) &&
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &shape->alignment[0], sizeof(uint32_t)) &&
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &shape->alignment[1], sizeof(uint32_t)) &&
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &shape->alignment[2], sizeof(uint32_t)) &&
+        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &shape->alignment[2], sizeof(uint32_t)) &&
+        blas->call.cublasLtMatmulAlgoGetHeuristic(blas->handle, shape->operation, shape->layouts[0], shape->layouts[1],
+                                                  shape->layouts[2], shape->layouts[2], preference, 1, &found,
+                                                  &count) == CUBLAS_STATUS_SUCCESS &&
+        count == 1;
+    (void)blas->call.cublasLtMatmulPreferenceDestroy(preference);
+    if (good)
+        shape->algorithm = found.algo;
+    return good;
+}
+
+/* The shape of the key: from the table, or new; NULL where the library refuses it. */
+static struct shape *find_shape(struct cuda_blas *blas, const struct shape *key)
+{
+    size_t at = hash_of(key);
+    for (; blas->shapes[at]; at = (at + 1) % SHAPES_MAX)
+        if (memcmp(blas->shapes[at], key, KEY_BYTES) == 0)
+            return blas->shapes[at];
+    struct shape *shape;
+    if (blas->shape_count == SHAPES_MAX - 1 || q_alloc_zero(1, sizeof *shape, &shape) != Q_OK)
+        return NULL;
+    memcpy(shape, key, KEY_BYTES);
+    if (!describe_operation(blas, shape) || !describe_matrices(blas, shape) || !choose_algorithm(blas, shape)) {
+        shape_release(blas, shape);
+        return NULL;
+    }
+    blas->shapes[at] = shape;
+    blas->shape_count++;
+    return shape;
+}
+
+cudaError_t cuda_blas_multiply(struct cuda_blas *blas, cudaStream_t stream, void *workspace,
+                               const struct cuda_product *product)
+{
+    const float one = 1.0F, before = product->accumulate ? 1.0F : 0.0F;
+    struct shape key;
+    key_of(product, &key);
+    const struct shape *shape = find_shape(blas, &key);
+    if (!shape)
+        return cudaErrorNotSupported;
+    const cublasStatus_t status =
+        blas->call.cublasLtMatmul(blas->handle, shape->operation, &one, product->b, shape->layouts[0], product->a,
+                                  shape->layouts[1], &before, product->c, shape->layouts[2], product->c,
+                                  shape->layouts[2], &shape->algorithm, workspace, CUDA_BLAS_WORKSPACE, stream);
+    return status == CUBLAS_STATUS_SUCCESS ? cudaSuccess : cudaErrorLaunchFailure;
+}

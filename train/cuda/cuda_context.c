@@ -1,0 +1,195 @@
+#include "train/cuda/cuda_context.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "train/cuda/cuda_blas.h"
+#include "train/cuda/cuda_workspace.h"
+
+#include <string.h>
+
+void cuda_note(struct op_context *context, cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess || context->error)
+        return;
+    context->error = error;
+    context->failed = what;
+}
+
+static q_status fail_cuda(cudaError_t error, const char *what)
+{
+    return q_fail(error == cudaErrorMemoryAllocation ? Q_ERR_MEMORY : Q_ERR_SYSTEM, "the GPU: %s: %s", what,
+                  cudaGetErrorString(error));
+}
+
+static q_status find_device(void)
+{
+    int count = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    if (error || count == 0)
+        return q_fail(Q_ERR_SYSTEM, "there is no GPU to train on: %s; choose the backend 'cpu'",
+                      cudaGetErrorString(error ? error : cudaErrorNoDevice));
+    return Q_OK;
+}
+
+static void context_release(struct op_context *context)
+{
+    if (!context)
+        return;
+    cuda_blas_release(context->blas);
+    (void)cudaFree(context->workspace);
+    (void)cudaFreeHost(context->host);
+    if (context->stream)
+        (void)cudaStreamDestroy(context->stream);
+    q_release(context);
+}
+
+static q_status open_device(struct op_context *context)
+{
+    void *host = NULL;
+    Q_TRY(find_device());
+    cudaError_t error = cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking);
+    if (error)
+        return fail_cuda(error, "a stream");
+    if ((error = cudaMallocHost(&host, sizeof *context->host)))
+        return fail_cuda(error, "pinned memory");
+    context->host = host;
+    return cuda_blas_create(&context->blas);
+}
+
+static q_status create(size_t real_bytes, struct op_context **out)
+{
+    struct op_context *context;
+    Q_TRY(q_alloc_zero(1, sizeof *context, &context));
+    context->real_bytes = real_bytes;
+    const q_status status = open_device(context);
+    if (status)
+        context_release(context);
+    else
+        *out = context;
+    return status;
+}
+
+static q_status create_fp32(struct q_pool *pool, struct op_context **out)
+{
+    (void)pool;
+    return create(sizeof(float), out);
+}
+
+static q_status create_bf16(struct q_pool *pool, struct op_context **out)
+{
+    (void)pool;
+    return create(sizeof(uint16_t), out);
+}
+
+static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
+{
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(float));
+}
+
+static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
+{
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(uint16_t));
+}
+
+static q_status reserve(struct op_context *context, const struct op_limits *limits)
+{
+    void *workspace = NULL;
+    const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes);
+    (void)cudaFree(context->workspace);
+    context->workspace = NULL;
+    context->workspace_size = 0;
+    const cudaError_t error = cudaMalloc(&workspace, bytes);
+    if (error) {
+        (void)cudaGetLastError(); /* it does not stick */
+        return q_fail(Q_ERR_MEMORY, "the GPU has no %zu MiB left for the workspace: %s", bytes >> 20,
+                      cudaGetErrorString(error));
+    }
+    context->workspace = workspace;
+    context->workspace_size = bytes;
+    context->limits = *limits;
+    return Q_OK;
+}
+
+static size_t workspace_bytes(const struct op_context *context)
+{
+    return context->workspace_size;
+}
+
+void *cuda_take(struct op_context *context, size_t *offset, size_t count, size_t element_bytes)
+{
+    const size_t first = *offset, bytes = cuda_workspace_piece(count, element_bytes);
+    q_check(bytes <= context->workspace_size && first <= context->workspace_size - bytes);
+    *offset = first + bytes;
+    return context->workspace + first;
+}
+
+static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
+{
+    void *memory = NULL;
+    cudaError_t error = cudaMalloc(&memory, Q_MAX(bytes, (size_t)1));
+    if (error) {
+        (void)cudaGetLastError();
+        return q_fail(Q_ERR_MEMORY, "the GPU has no %zu MiB left: %s", bytes >> 20, cudaGetErrorString(error));
+    }
+    error = cudaMemsetAsync(memory, 0, bytes, context->stream);
+    if (error) {
+        (void)cudaFree(memory);
+        return fail_cuda(error, "zeros");
+    }
+    memcpy(out_pointer, &memory, sizeof memory);
+    return Q_OK;
+}
+
+static void memory_release(struct op_context *context, void *memory)
+{
+    cuda_note(context, cudaFree(memory), "release of memory");
+}
+
+static void copy_in(struct op_context *context, void *to, const void *host, size_t bytes)
+{
+    if (context->error || bytes == 0)
+        return;
+    cuda_note(context, cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, context->stream), "copy to the GPU");
+    cuda_note(context, cudaStreamSynchronize(context->stream),
+              "copy to the GPU"); /* the caller may write to `host` now */
+}
+
+static void copy_out(struct op_context *context, void *host, const void *from, size_t bytes)
+{
+    if (context->error || bytes == 0)
+        return;
+    cuda_note(context, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, context->stream),
+              "copy from the GPU");
+    cuda_note(context, cudaStreamSynchronize(context->stream), "copy from the GPU");
+}
+
+static void zero(struct op_context *context, void *memory, size_t bytes)
+{
+    if (!context->error && bytes > 0)
+        cuda_note(context, cudaMemsetAsync(memory, 0, bytes, context->stream), "zeros");
+}
+
+static q_status synchronize(struct op_context *context)
+{
+    if (!context->error)
+        cuda_note(context, cudaStreamSynchronize(context->stream), "synchronize");
+    return context->error ? fail_cuda(context->error, context->failed) : Q_OK;
+}
+
+void cuda_context_install(struct op_table *table, size_t real_bytes)
+{
+    const bool narrow = real_bytes == sizeof(uint16_t);
+    table->create = narrow ? create_bf16 : create_fp32;
+    table->release = context_release;
+    table->reserve = reserve;
+    table->workspace_bytes = workspace_bytes;
+    table->workspace_plan = narrow ? plan_bf16 : plan_fp32;
+    table->memory_create = memory_create;
+    table->memory_release = memory_release;
+    table->copy_in = copy_in;
+    table->copy_out = copy_out;
+    table->zero = zero;
+    table->synchronize = synchronize;
+}

@@ -1,0 +1,41 @@
+/* A device, its stream and its workspace: what every operation of the CUDA backend begins with. */
+#ifndef QUERN_TRAIN_CUDA_CONTEXT_H
+#define QUERN_TRAIN_CUDA_CONTEXT_H
+
+#include "train/cuda/cuda_plan.h"
+#include "train/ops.h"
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cuda_blas;
+
+/* A failure sticks: what comes behind it does nothing, and synchronize says what the first one was. Device memory but for `host`. */
+struct op_context {
+    cudaStream_t stream;
+    struct cuda_blas *blas;
+    size_t real_bytes;
+    struct op_limits limits;
+    char *workspace; /* of one operation at a time */
+    size_t workspace_size;
+    double *host; /* pinned: numbers that come back */
+    cudaError_t error;
+    const char *failed; /* what had it: a kernel, a copy */
+};
+
+/* Keeps the first failure. */
+void cuda_note(struct op_context *context, cudaError_t error, const char *what);
+
+/* `count` elements of the workspace from *offset on, which moves behind them; aligned to 256 bytes. The operation's plan (cuda_workspace_bytes) has them. */
+void *cuda_take(struct op_context *context, size_t *offset, size_t count, size_t element_bytes);
+
+/* The first entries of a table: create to synchronize. */
+void cuda_context_install(struct op_table *table, size_t real_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

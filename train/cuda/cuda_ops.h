@@ -1,0 +1,39 @@
+/* The files of operations: each fills in its entries of a table. A name without a precision is joined with one (cuda_device.cuh). */
+#ifndef QUERN_TRAIN_CUDA_OPS_H
+#define QUERN_TRAIN_CUDA_OPS_H
+
+#include "train/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CUDA_OPS(precision)                                                                                            \
+    void op_adamw_##precision(struct op_table *table);                                                                 \
+    void op_attention_##precision(struct op_table *table);                                                             \
+    void op_attention_backward_##precision(struct op_table *table);                                                    \
+    void op_average_##precision(struct op_table *table);                                                               \
+    void op_balance_##precision(struct op_table *table);                                                               \
+    void op_cross_entropy_##precision(struct op_table *table);                                                         \
+    void op_embedding_##precision(struct op_table *table);                                                             \
+    void op_grouped_##precision(struct op_table *table);                                                               \
+    void op_matmul_##precision(struct op_table *table);                                                                \
+    void op_narrow_##precision(struct op_table *table);                                                                \
+    void op_permutation_##precision(struct op_table *table);                                                           \
+    void op_rmsnorm_##precision(struct op_table *table);                                                               \
+    void op_rope_##precision(struct op_table *table);                                                                  \
+    void op_router_##precision(struct op_table *table);                                                                \
+    void op_sum_squares_##precision(struct op_table *table);                                                           \
+    void op_swiglu_##precision(struct op_table *table);
+CUDA_OPS(fp32)
+CUDA_OPS(bf16)
+#undef CUDA_OPS
+
+/* The tables "cuda" and "cuda-bf16". */
+void cuda_table_fp32(struct op_table *table);
+void cuda_table_bf16(struct op_table *table);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

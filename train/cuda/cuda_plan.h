@@ -1,0 +1,60 @@
+/* How kernels are launched: pure functions of shapes, in C, so that they can be printed and tested where there is no GPU. Nothing here depends on the
+ * chip: a sum has the same order, and so the same bits, on every GPU of one architecture. */
+#ifndef QUERN_TRAIN_CUDA_PLAN_H
+#define QUERN_TRAIN_CUDA_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    CUDA_WARP = 32,
+    CUDA_PACK = 8,          /* elements that a thread moves at a time: 16 bytes of BF16, twice 16 of FP32 */
+    CUDA_THREADS = 256,     /* of a block, where nothing asks for another number */
+    CUDA_ITEM_BLOCKS = 4096 /* at most, where threads go round over items: some waves of the largest GPU */
+};
+
+struct cuda_plan {
+    unsigned grid_x, grid_y;       /* blocks */
+    unsigned threads_x, threads_y; /* of a block: a multiple of CUDA_WARP in all */
+    size_t shared;                 /* bytes of dynamic shared memory */
+};
+
+/* Threads go round over `items` in steps of the whole grid. */
+struct cuda_plan cuda_plan_items(size_t items);
+
+/* A row of `width` elements belongs to threads_x threads, each taking `pack` elements at a time (1 or CUDA_PACK): a warp where that is enough, with rows
+ * side by side in a block (threads_y), else up to a whole block. A row is blockIdx.x * threads_y + threadIdx.y. */
+struct cuda_plan cuda_plan_rows(size_t rows, size_t width, unsigned pack);
+
+/* A warp for each row. */
+struct cuda_plan cuda_plan_warps(size_t rows);
+
+/* Sums of columns over rows: blocks of 32 columns (x) by chunks of rows (y), 8 rows at a time in a block. Each chunk's sums are written for themselves
+ * and added in order behind. */
+enum { CUDA_CHUNKS_MAX = 64, CUDA_CHUNK_ROWS_MIN = 32, CUDA_CHUNK_THREADS = 8 };
+struct cuda_plan cuda_plan_columns(size_t rows, size_t width);
+size_t cuda_chunk_rows(size_t rows); /* of each chunk but the last */
+
+/* Blocks of a sum over all elements (sum_squares), each over CUDA_SUM_ITEMS of them. */
+enum { CUDA_SUM_ITEMS = 1 << 16 };
+
+/* Tokens whose logits are in the workspace together: as many as fit in CUDA_LOGITS_BYTES, at least CUDA_LOGITS_ROWS_MIN. */
+#define CUDA_LOGITS_BYTES ((size_t)256 << 20)
+enum { CUDA_LOGITS_ROWS_MIN = 128 };
+size_t cuda_logits_rows(size_t tokens, size_t vocabulary, size_t real_bytes);
+
+/* Bytes of workspace for cuBLASLt: what NVIDIA advises for Hopper. */
+enum { CUDA_BLAS_WORKSPACE = 32 << 20 };
+
+/* Whether rows of `width` elements, `stride` apart, of which one begins at `address`, can be moved CUDA_PACK elements at a time. */
+bool cuda_is_packed(const void *address, size_t width, size_t stride);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+/* The tables of the CUDA backend: every file's operations. */
+#include "train/cuda/cuda_context.h"
+#include "train/cuda/cuda_ops.h"
+
+#define CUDA_TABLE(precision, title, bytes)                                                                            \
+    void cuda_table_##precision(struct op_table *table)                                                                \
+    {                                                                                                                  \
+        *table = (struct op_table){.name = title, .real_bytes = bytes, .rounds_factors = bytes < sizeof(float)};       \
+        cuda_context_install(table, bytes);                                                                            \
+        op_adamw_##precision(table);                                                                                   \
+        op_attention_##precision(table);                                                                               \
+        op_attention_backward_##precision(table);                                                                      \
+        op_average_##precision(table);                                                                                 \
+        op_balance_##precision(table);                                                                                 \
+        op_cross_entropy_##precision(table);                                                                           \
+        op_embedding_##precision(table);                                                                               \
+        op_grouped_##precision(table);                                                                                 \
+        op_matmul_##precision(table);                                                                                  \
+        op_narrow_##precision(table);                                                                                  \
+        op_permutation_##precision(table);                                                                             \
+        op_rmsnorm_##precision(table);                                                                                 \
+        op_rope_##precision(table);                                                                                    \
+        op_router_##precision(table);                                                                                  \
+        op_sum_squares_##precision(table);                                                                             \
+        op_swiglu_##precision(table);                                                                                  \
+    }
+
+CUDA_TABLE(fp32, "cuda", sizeof(float))
+CUDA_TABLE(bf16, "cuda-bf16", sizeof(uint16_t))

@@ -1,0 +1,80 @@
+#include "train/cuda/cuda_workspace.h"
+
+#include "base/check.h"
+#include "train/cuda/cuda_plan.h"
+
+size_t cuda_workspace_piece(size_t count, size_t element_bytes)
+{
+    return (size_t)q_ceil_div(count * element_bytes, 256) * 256;
+}
+
+size_t cuda_route_chunks(size_t slots)
+{
+    return (size_t)q_ceil_div(slots, CUDA_ROUTE_SLOTS);
+}
+
+/* First place of each id (op_embedding). */
+static size_t embedding(const struct op_limits *l)
+{
+    return cuda_workspace_piece(l->vocabulary, sizeof(int32_t));
+}
+
+/* Sums of columns, by chunks of rows (op_rmsnorm). */
+static size_t rmsnorm(const struct op_limits *l)
+{
+    return cuda_workspace_piece(CUDA_CHUNKS_MAX * l->width, sizeof(float));
+}
+
+/* cuBLASLt's own, and a wide matrix as three of BF16 beside three times the other one (op_matmul). */
+static size_t matmul(const struct op_limits *l, size_t real_bytes)
+{
+    const size_t wide = real_bytes < sizeof(float) ? 3 * real_bytes * l->experts : 0;
+    return CUDA_BLAS_WORKSPACE + cuda_workspace_piece(l->batch * l->sequence, wide) +
+           cuda_workspace_piece(l->width, wide);
+}
+
+/* Along each query, and the heads' parts of the shared key (op_attention_backward). */
+static size_t attention(const struct op_limits *l)
+{
+    const size_t rows = l->batch * l->sequence * l->heads;
+    return cuda_workspace_piece(rows, sizeof(float)) + cuda_workspace_piece(rows * l->rope, sizeof(float));
+}
+
+/* Sums and counts of sequences and of tokens (op_balance). */
+static size_t balance(const struct op_limits *l)
+{
+    return cuda_workspace_piece(l->batch * l->experts, sizeof(float)) +
+           cuda_workspace_piece(l->batch * l->experts, sizeof(int32_t)) +
+           cuda_workspace_piece(l->batch * l->sequence, sizeof(float));
+}
+
+/* How often each piece of slots has each expert (op_permutation). */
+static size_t permutation(const struct op_limits *l)
+{
+    const size_t chunks = cuda_route_chunks(l->batch * l->sequence * l->top_k);
+    return cuda_workspace_piece(chunks * l->experts, sizeof(int32_t));
+}
+
+/* cuBLASLt's, logits as FP32, and their gradient as reals where that is another type (op_cross_entropy). */
+static size_t cross_entropy(const struct op_limits *l, size_t real_bytes)
+{
+    const size_t count = cuda_logits_rows(l->batch * l->sequence, l->vocabulary, real_bytes) * l->vocabulary;
+    return CUDA_BLAS_WORKSPACE + cuda_workspace_piece(count, sizeof(float)) +
+           (real_bytes < sizeof(float) ? cuda_workspace_piece(count, real_bytes) : 0);
+}
+
+static size_t sum_squares(const struct op_limits *l)
+{
+    return cuda_workspace_piece((size_t)q_ceil_div(l->parameters, CUDA_SUM_ITEMS) + 1, sizeof(double));
+}
+
+size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes)
+{
+    const size_t each[] = {
+        embedding(limits), rmsnorm(limits),     matmul(limits, real_bytes), attention(limits),
+        balance(limits),   permutation(limits), sum_squares(limits),        cross_entropy(limits, real_bytes)};
+    size_t bytes = 0;
+    for (size_t i = 0; i < Q_COUNT_OF(each); i++)
+        bytes = Q_MAX(bytes, each[i]);
+    return bytes;
+}

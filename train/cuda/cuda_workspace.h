@@ -1,0 +1,25 @@
+/* What each operation takes of the workspace, as a function of the largest shapes: an operation's file takes (cuda_take) what its function here has
+ * planned. Host code. */
+#ifndef QUERN_TRAIN_CUDA_WORKSPACE_H
+#define QUERN_TRAIN_CUDA_WORKSPACE_H
+
+#include "train/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes that a piece of the workspace takes: rounded up to 256. */
+size_t cuda_workspace_piece(size_t count, size_t element_bytes);
+
+/* The largest of all operations. */
+size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes);
+
+/* Tokens that `route` sorts as one piece, and how many pieces that makes. */
+enum { CUDA_ROUTE_SLOTS = 512 };
+size_t cuda_route_chunks(size_t slots);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,126 @@
+/* grouped: products over runs of slots, whose counts stay on the device. Blocks go round over the tiles of all experts; which expert a tile is of they
+ * find in the offsets.
+ *
+ * This is the plain kernel, in floats, for any shape; tiles of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH sums a thread. */
+#include "train/cuda/cuda_device.cuh"
+#include "train/cuda/cuda_ops.h"
+
+#include "base/check.h"
+
+enum { TILE = 64, DEPTH = 16, EACH = 4, SIDE = TILE / EACH, BLOCKS = 528 };
+
+struct tile {
+    float a[DEPTH][TILE + 4], b[DEPTH][TILE + 4]; /* + 4: columns of a warp in other banks */
+};
+
+/* C[TILE, TILE] of A(i, p) and B(p, j): sum[y][x] is that of row threadIdx.y + y SIDE and column threadIdx.x + x SIDE. What lies outside gives 0. All
+ * threads of the block come here. */
+template <class A, class B>
+static __device__ inline void multiply(float (&sum)[EACH][EACH], size_t depth, const A &a, const B &b)
+{
+    __shared__ struct tile tile;
+    const unsigned thread = threadIdx.y * SIDE + threadIdx.x;
+    for (size_t p0 = 0; p0 < depth; p0 += DEPTH) {
+        for (unsigned i = thread; i < DEPTH * TILE; i += SIDE * SIDE) {
+            tile.a[i % DEPTH][i / DEPTH] = p0 + i % DEPTH < depth ? a(i / DEPTH, p0 + i % DEPTH) : 0.0F;
+            tile.b[i / TILE][i % TILE] = p0 + i / TILE < depth ? b(p0 + i / TILE, i % TILE) : 0.0F;
+        }
+        __syncthreads();
+        for (int p = 0; p < DEPTH; p++)
+            for (int y = 0; y < EACH; y++)
+                for (int x = 0; x < EACH; x++)
+                    sum[y][x] += tile.a[p][threadIdx.y + y * SIDE] * tile.b[p][threadIdx.x + x * SIDE];
+        __syncthreads();
+    }
+}
+
+/* The product for the kernel: pointers of the types they have. */
+struct runs {
+    enum op_product kind;
+    size_t experts, m, n, k, expert_stride;
+    const int32_t *offsets;
+    const real *a, *b;
+    void *c;
+    bool accumulate;
+};
+
+/* Rows of expert e from its tile on, or -1 behind the last tile: *e, *first, *end. */
+static __device__ inline bool find_rows(const struct runs &g, size_t row_tile, size_t *e, size_t *first, size_t *end)
+{
+    size_t before = 0;
+    for (*e = 0; *e < g.experts; ++*e) {
+        const size_t start = (size_t)g.offsets[*e], rows = (size_t)g.offsets[*e + 1] - start;
+        const size_t tiles = (rows + TILE - 1) / TILE;
+        if (row_tile < before + tiles) {
+            *first = start + (row_tile - before) * TILE;
+            *end = least(*first + TILE, start + rows);
+            return true;
+        }
+        before += tiles;
+    }
+    return false;
+}
+
+/* NT and NN. */
+static __global__ void multiply_runs(struct runs g)
+{
+    const size_t columns = (g.n + TILE - 1) / TILE;
+    size_t e, first, end;
+    for (size_t at = blockIdx.x; find_rows(g, at / columns, &e, &first, &end); at += gridDim.x) {
+        const size_t column = at % columns * TILE;
+        const real *weights = g.b + e * g.expert_stride;
+        float sum[EACH][EACH] = {{0}};
+        multiply(
+            sum, g.k, [&](size_t i, size_t p) { return first + i < end ? widen(g.a[(first + i) * g.k + p]) : 0.0F; },
+            [&](size_t p, size_t j) {
+                return column + j >= g.n ? 0.0F
+                       : g.kind == OP_NT ? widen(weights[(column + j) * g.k + p])
+                                         : widen(weights[p * g.n + column + j]);
+            });
+        for (int y = 0; y < EACH; y++)
+            for (int x = 0; x < EACH; x++) {
+                const size_t i = first + threadIdx.y + y * SIDE, j = column + threadIdx.x + x * SIDE;
+                real *to = (real *)g.c + i * g.n + j;
+                if (i < end && j < g.n)
+                    narrow_to(to, g.accumulate ? widen(*to) + sum[y][x] : sum[y][x]);
+            }
+    }
+}
+
+/* TN: a block for each tile of each expert's gradient. */
+static __global__ void multiply_gradients(struct runs g)
+{
+    const size_t columns = (g.n + TILE - 1) / TILE, tiles = (g.m + TILE - 1) / TILE * columns;
+    const size_t e = blockIdx.x / tiles, at = blockIdx.x % tiles, row = at / columns * TILE,
+                 column = at % columns * TILE;
+    const size_t first = (size_t)g.offsets[e], depth = (size_t)g.offsets[e + 1] - first;
+    float sum[EACH][EACH] = {{0}};
+    if (depth == 0)
+        return;
+    multiply(
+        sum, depth, [&](size_t i, size_t p) { return row + i < g.m ? widen(g.a[(first + p) * g.m + row + i]) : 0.0F; },
+        [&](size_t p, size_t j) { return column + j < g.n ? widen(g.b[(first + p) * g.n + column + j]) : 0.0F; });
+    for (int y = 0; y < EACH; y++)
+        for (int x = 0; x < EACH; x++) {
+            const size_t i = row + threadIdx.y + y * SIDE, j = column + threadIdx.x + x * SIDE;
+            if (i < g.m && j < g.n)
+                ((float *)g.c)[e * g.expert_stride + i * g.n + j] += sum[y][x];
+        }
+}
+
+static void grouped(struct op_context *context, const struct op_grouped *p)
+{
+    const struct runs g = {p->kind,    p->experts,  p->m,        p->n, p->k,         p->expert_stride,
+                           p->offsets, reals(p->a), reals(p->b), p->c, p->accumulate};
+    const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
+    struct cuda_plan plan = {};
+    plan.grid_x = p->kind == OP_TN ? (unsigned)tiles : (unsigned)BLOCKS;
+    plan.grid_y = 1;
+    plan.threads_x = plan.threads_y = SIDE;
+    launch(context, "grouped", plan, p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
+}
+
+void CUDA_NAME(op_grouped)(struct op_table *table)
+{
+    table->grouped = grouped;
+}

@@ -1,0 +1,105 @@
+/* matmul: by cuBLASLt. A wide matrix beside one of BF16 becomes three of BF16 whose sum it is (8 bits of it in each), so that the matrix units compute
+ * it: side by side along k where it is the gradient of an input, one after the other where it is that of a weight. */
+#include "train/cuda/cuda_blas.h"
+#include "train/cuda/cuda_device.cuh"
+#include "train/cuda/cuda_ops.h"
+#include "train/cuda/cuda_workspace.h"
+
+enum { PARTS = 3 };
+
+static void multiply(struct op_context *context, void *room, const struct cuda_product &product)
+{
+    if (context->error || product.m == 0)
+        return;
+    cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "matmul");
+}
+
+static struct cuda_product plain_product(const struct op_matmul *p)
+{
+    struct cuda_product product = {};
+    product.kind = p->kind;
+    product.m = p->m;
+    product.n = p->n;
+    product.k = p->k;
+    product.a = p->a;
+    product.b = p->b;
+    product.c = p->c;
+    product.a_stride = p->a_stride;
+    product.b_stride = p->b_stride;
+    product.c_stride = p->c_stride;
+    product.narrow = CUDA_NARROW;
+    product.narrow_c = CUDA_NARROW && p->kind != OP_TN && !(p->wide && p->kind == OP_NT);
+    product.accumulate = p->accumulate;
+    return product;
+}
+
+/* parts[row][PARTS][width]: what of each number the parts before it leave. */
+static __global__ void split_rows(__nv_bfloat16 *parts, const float *x, size_t stride, size_t rows, size_t width)
+{
+    for (size_t i = item_index(); i < rows * width; i += item_step()) {
+        const size_t row = i / width, column = i % width;
+        float rest = x[row * stride + column];
+        for (size_t part = 0; part < PARTS; part++) {
+            __nv_bfloat16 *to = &parts[(row * PARTS + part) * width + column];
+            narrow_to(to, rest);
+            rest -= widen(*to);
+        }
+    }
+}
+
+/* The rows of b, PARTS times below each other. */
+static __global__ void repeat_rows(real *out, const real *b, size_t stride, size_t rows, size_t width)
+{
+    for (size_t i = item_index(); i < PARTS * rows * width; i += item_step())
+        out[i] = b[i / width % rows * stride + i % width];
+}
+
+/* A[m,k] B[k,n] = [A1 A2 A3] [B; B; B]. */
+static void wide_nn(struct op_context *context, struct cuda_product product, void *room, __nv_bfloat16 *parts,
+                    size_t used)
+{
+    real *repeated = (real *)cuda_take(context, &used, PARTS * product.k * product.n, sizeof(real));
+    launch(context, "matmul, repeat", cuda_plan_items(PARTS * product.k * product.n), repeat_rows, repeated,
+           (const real *)product.b, product.b_stride, product.k, product.n);
+    product.a = parts;
+    product.b = repeated;
+    product.k *= PARTS;
+    product.a_stride = product.k;
+    product.b_stride = product.n;
+    multiply(context, room, product);
+}
+
+/* A[k,m]^T B[k,n] = A1^T B + A2^T B + A3^T B. */
+static void wide_tn(struct op_context *context, struct cuda_product product, void *room, __nv_bfloat16 *parts)
+{
+    product.a_stride = PARTS * product.m;
+    for (size_t part = 0; part < PARTS; part++) {
+        product.a = parts + part * product.m;
+        multiply(context, room, product);
+        product.accumulate = true;
+    }
+}
+
+static void matmul(struct op_context *context, const struct op_matmul *p)
+{
+    const struct cuda_product product = plain_product(p);
+    size_t used = 0;
+    void *room = cuda_take(context, &used, CUDA_BLAS_WORKSPACE, 1);
+    if (!CUDA_NARROW || !p->wide || p->kind == OP_NT) {
+        multiply(context, room, product);
+        return;
+    }
+    const size_t rows = p->kind == OP_NN ? p->m : p->k, width = p->kind == OP_NN ? p->k : p->m;
+    __nv_bfloat16 *parts = (__nv_bfloat16 *)cuda_take(context, &used, PARTS * rows * width, sizeof *parts);
+    launch(context, "matmul, parts", cuda_plan_items(rows * width), split_rows, parts, (const float *)p->a, p->a_stride,
+           rows, width);
+    if (p->kind == OP_NN)
+        wide_nn(context, product, room, parts, used);
+    else
+        wide_tn(context, product, room, parts);
+}
+
+void CUDA_NAME(op_matmul)(struct op_table *table)
+{
+    table->matmul = matmul;
+}

@@ -1,0 +1,53 @@
+/* sum_squares: in double, blocks of CUDA_SUM_ITEMS, then their sums in order. */
+#include "train/cuda/cuda_device.cuh"
+#include "train/cuda/cuda_ops.h"
+
+#include "base/check.h"
+
+static __global__ void square_block(double *partial, const float *x, size_t count)
+{
+    const size_t first = (size_t)blockIdx.x * CUDA_SUM_ITEMS;
+    const size_t end = least(first + CUDA_SUM_ITEMS, count);
+    double sum = 0;
+    for (size_t i = first + threadIdx.x; i < end; i += blockDim.x)
+        sum += (double)x[i] * (double)x[i];
+    sum = row_sum(sum);
+    if (threadIdx.x == 0)
+        partial[blockIdx.x] = sum;
+}
+
+/* One block; thread t takes the partial sums t, t + 256 ... */
+static __global__ void add_blocks(double *out, const double *partial, size_t count)
+{
+    double sum = 0;
+    for (size_t i = threadIdx.x; i < count; i += blockDim.x)
+        sum += partial[i];
+    sum = row_sum(sum);
+    if (threadIdx.x == 0)
+        *out = sum;
+}
+
+static void sum_squares(struct op_context *context, double *out, const op_acc *x, size_t count)
+{
+    const size_t blocks = (size_t)q_ceil_div(count, CUDA_SUM_ITEMS);
+    size_t used = 0;
+    double *partial = (double *)cuda_take(context, &used, blocks + 1, sizeof(double));
+    struct cuda_plan plan = {};
+    plan.grid_x = (unsigned)blocks;
+    plan.grid_y = plan.threads_y = 1;
+    plan.threads_x = CUDA_THREADS;
+    launch(context, "sum of squares", plan, square_block, partial, x, count);
+    plan.grid_x = 1;
+    launch(context, "sum of squares, blocks", plan, add_blocks, partial + blocks, (const double *)partial, blocks);
+    *context->host = 0;
+    cuda_note(context,
+              cudaMemcpyAsync(context->host, partial + blocks, sizeof *out, cudaMemcpyDeviceToHost, context->stream),
+              "sum of squares");
+    cuda_note(context, cudaStreamSynchronize(context->stream), "sum of squares");
+    *out = *context->host;
+}
+
+void CUDA_NAME(op_sum_squares)(struct op_table *table)
+{
+    table->sum_squares = sum_squares;
+}
