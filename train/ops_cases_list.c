@@ -39,6 +39,10 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_GROUPED, 1, 4, 0, 140, 270, 50, 2, 0),
     CASE(OPS_GROUPED, 2, 6, 13, 21, 0, 5, 2, 1),
     CASE(OPS_GROUPED, 2, 2, 40, 130, 0, 400, 1, 1),
+    CASE(OPS_GROUPED, 0, 3, 0, 136, 72, 50, 2, 0), /* rows of whole packs, as matrix units want them */
+    CASE(OPS_GROUPED, 0, 2, 0, 24, 40, 150, 1, 1),
+    CASE(OPS_GROUPED, 1, 3, 0, 144, 88, 50, 2, 0),
+    CASE(OPS_GROUPED, 2, 3, 136, 152, 0, 80, 1, 1),
     CASE(OPS_ROPE, 2, 9, 3, 8, 13, 0),
     CASE(OPS_ROPE, 1, 70, 1, 2, 5, 1),
     CASE(OPS_ATTENTION, 1, 1, 1, 1, 2, 1, 2),

@@ -1,8 +1,9 @@
 /* grouped: products over runs of slots, whose counts stay on the device. Blocks go round over the tiles of all experts; which expert a tile is of they
  * find in the offsets.
  *
- * This is the plain kernel, in floats, for any shape; tiles of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH sums a thread. */
-#include "train/cuda/cuda_device.cuh"
+ * BF16 goes through the matrix units (cuda_mma.cuh) where rows can be moved 16 bytes at a time. Else by the plain kernel, in floats, for any shape: tiles
+ * of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH sums a thread. */
+#include "train/cuda/cuda_mma.cuh"
 #include "train/cuda/cuda_ops.h"
 
 #include "base/check.h"
@@ -44,16 +45,17 @@ struct runs {
     bool accumulate;
 };
 
-/* Rows of expert e from its tile on, or -1 behind the last tile: *e, *first, *end. */
-static __device__ inline bool find_rows(const struct runs &g, size_t row_tile, size_t *e, size_t *first, size_t *end)
+/* The expert and the rows of a tile of `height` rows: *e, *first to *end; false behind the last one. */
+static __device__ inline bool find_rows(const struct runs &g, size_t height, size_t row_tile, size_t *e, size_t *first,
+                                        size_t *end)
 {
     size_t before = 0;
     for (*e = 0; *e < g.experts; ++*e) {
         const size_t start = (size_t)g.offsets[*e], rows = (size_t)g.offsets[*e + 1] - start;
-        const size_t tiles = (rows + TILE - 1) / TILE;
+        const size_t tiles = (rows + height - 1) / height;
         if (row_tile < before + tiles) {
-            *first = start + (row_tile - before) * TILE;
-            *end = least(*first + TILE, start + rows);
+            *first = start + (row_tile - before) * height;
+            *end = least(*first + height, start + rows);
             return true;
         }
         before += tiles;
@@ -66,7 +68,7 @@ static __global__ void multiply_runs(struct runs g)
 {
     const size_t columns = (g.n + TILE - 1) / TILE;
     size_t e, first, end;
-    for (size_t at = blockIdx.x; find_rows(g, at / columns, &e, &first, &end); at += gridDim.x) {
+    for (size_t at = blockIdx.x; find_rows(g, TILE, at / columns, &e, &first, &end); at += gridDim.x) {
         const size_t column = at % columns * TILE;
         const real *weights = g.b + e * g.expert_stride;
         float sum[EACH][EACH] = {{0}};
@@ -108,10 +110,80 @@ static __global__ void multiply_gradients(struct runs g)
         }
 }
 
+#ifdef CUDA_BF16
+/* NT and NN by the matrix units. */
+static __global__ void __launch_bounds__(MMA_THREADS) multiply_runs_mma(struct runs g)
+{
+    const size_t columns = (g.n + MMA_TILE - 1) / MMA_TILE;
+    size_t e, first, end;
+    for (size_t at = blockIdx.x; find_rows(g, MMA_TILE, at / columns, &e, &first, &end); at += gridDim.x) {
+        const size_t column = at % columns * MMA_TILE;
+        const struct mma_operand a = {g.a + first * g.k, g.k, end - first, g.k, false};
+        const struct mma_operand b = {g.b + e * g.expert_stride, g.kind == OP_NT ? g.k : g.n, g.n, g.k,
+                                      g.kind == OP_NN};
+        struct mma_sums sums;
+        mma_tile(sums, a, b, 0, column, threadIdx.x);
+        mma_each(sums, threadIdx.x, [&](size_t i, size_t j, float x, float y) {
+            real *to = (real *)g.c + (first + i) * g.n + column + j;
+            if (first + i >= end || column + j >= g.n) /* n is even: both columns are there, or none */
+                return;
+            narrow_to(&to[0], g.accumulate ? widen(to[0]) + x : x);
+            narrow_to(&to[1], g.accumulate ? widen(to[1]) + y : y);
+        });
+    }
+}
+
+/* TN by the matrix units. */
+static __global__ void __launch_bounds__(MMA_THREADS) multiply_gradients_mma(struct runs g)
+{
+    const size_t columns = (g.n + MMA_TILE - 1) / MMA_TILE, tiles = (g.m + MMA_TILE - 1) / MMA_TILE * columns;
+    const size_t e = blockIdx.x / tiles, at = blockIdx.x % tiles, row = at / columns * MMA_TILE,
+                 column = at % columns * MMA_TILE;
+    const size_t first = (size_t)g.offsets[e], depth = (size_t)g.offsets[e + 1] - first;
+    if (depth == 0)
+        return;
+    const struct mma_operand a = {g.a + first * g.m, g.m, g.m, depth, true},
+                             b = {g.b + first * g.n, g.n, g.n, depth, true};
+    struct mma_sums sums;
+    mma_tile(sums, a, b, row, column, threadIdx.x);
+    mma_each(sums, threadIdx.x, [&](size_t i, size_t j, float x, float y) {
+        float *to = (float *)g.c + e * g.expert_stride + (row + i) * g.n + column + j;
+        if (row + i >= g.m || column + j >= g.n)
+            return;
+        to[0] += x;
+        to[1] += y;
+    });
+}
+
+/* Whether all rows can be moved by packs. */
+static bool suits_mma(const struct op_grouped *p)
+{
+    const size_t width = p->kind == OP_TN ? p->m : p->k;
+    return cuda_is_packed(p->a, width, width) && cuda_is_packed(p->b, p->n, p->expert_stride) &&
+           (p->kind == OP_NT || p->n % CUDA_PACK == 0);
+}
+
+static void grouped_mma(struct op_context *context, const struct op_grouped *p, const struct runs &g)
+{
+    const size_t tiles = (size_t)q_ceil_div(p->m, MMA_TILE) * (size_t)q_ceil_div(p->n, MMA_TILE) * p->experts;
+    struct cuda_plan plan = {};
+    plan.grid_x = p->kind == OP_TN ? (unsigned)tiles : (unsigned)BLOCKS;
+    plan.grid_y = plan.threads_y = 1;
+    plan.threads_x = MMA_THREADS;
+    launch(context, "grouped, mma", plan, p->kind == OP_TN ? multiply_gradients_mma : multiply_runs_mma, g);
+}
+#endif
+
 static void grouped(struct op_context *context, const struct op_grouped *p)
 {
     const struct runs g = {p->kind,    p->experts,  p->m,        p->n, p->k,         p->expert_stride,
                            p->offsets, reals(p->a), reals(p->b), p->c, p->accumulate};
+#ifdef CUDA_BF16
+    if (suits_mma(p)) {
+        grouped_mma(context, p, g);
+        return;
+    }
+#endif
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
     struct cuda_plan plan = {};
     plan.grid_x = p->kind == OP_TN ? (unsigned)tiles : (unsigned)BLOCKS;

@@ -51,6 +51,8 @@ extern "C" void __syncwarp(unsigned mask = 0xffffffffU);
 /* Every lane of the mask gives `bytes` and gets those of lane `from` (itself, where that is no lane). */
 extern "C" void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from);
 extern "C" unsigned emulated_lane(void);
+/* mma.m16n8k16 of BF16 (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"): all lanes of the warp give their fragments and add to their sums. */
+extern "C" void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2]);
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(Parameters...), Arguments... arguments)

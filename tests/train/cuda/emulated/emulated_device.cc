@@ -1,5 +1,7 @@
 #include "cuda_runtime.h"
 
+#include "train/bfloat16.h"
+
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +36,7 @@ struct Thread {
 };
 
 Thread threads[THREADS_MAX];
+uint32_t fragments[THREADS_MAX][6]; /* of mma: a, then b */
 jmp_buf scheduler;
 bool backwards;
 emulated_stream streams[2] = {{false}, {true}};
@@ -181,6 +184,23 @@ void run_block()
     }
 }
 
+/* Number `high` of a word of the fragments of a lane of the current warp. */
+float number_of(unsigned lane, unsigned word, unsigned high)
+{
+    return bfloat16_to_float(static_cast<uint16_t>(fragments[current / WARP * WARP + lane][word] >> 16 * high));
+}
+
+/* A[row][k]: which lane and word have it. */
+float a_at(unsigned row, unsigned k)
+{
+    return number_of(row % 8 * 4 + k % 8 / 2, row / 8 + k / 8 * 2, k % 2);
+}
+
+float b_at(unsigned k, unsigned column)
+{
+    return number_of(column * 4 + k % 8 / 2, 4 + k / 8, k % 2);
+}
+
 cudaError_t next_call()
 {
     if (emulated_device.fail_at && --emulated_device.fail_at == 0)
@@ -242,6 +262,18 @@ void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from)
     thread.from = from;
     wait_for(Wait::LANES, mask);
     memcpy(value, thread.taken, bytes);
+}
+
+void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    const unsigned lane = emulated_lane();
+    memcpy(fragments[current], a, 4 * sizeof *a);
+    memcpy(fragments[current] + 4, b, 2 * sizeof *b);
+    __syncwarp();
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 16; k++)
+            d[i] += a_at(lane / 4 + i / 2 * 8, k) * b_at(k, lane % 4 * 2 + i % 2);
+    __syncwarp();
 }
 
 cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*kernel)(void *), void *argument)
