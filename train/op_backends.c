@@ -10,6 +10,7 @@
 #include <string.h>
 
 const char *const op_precision_names[] = {"fp32", "bf16", NULL};
+const char *const op_device_names[] = {"cpu", "cuda", NULL};
 
 enum { SETS_MAX = 3, PRECISIONS = 2 };
 
@@ -61,37 +62,20 @@ static q_status fail_unknown(const char *name)
         name, names);
 }
 
-#ifdef QUERN_CUDA
-static struct op_table cuda_tables[PRECISIONS];
-
-static void fill_cuda(void)
+q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out)
 {
-    cuda_table_fp32(&cuda_tables[OP_FP32]);
-    cuda_table_bf16(&cuda_tables[OP_BF16]);
-}
-
-static q_status find_cuda(enum op_precision precision, const struct op_table **out)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, fill_cuda);
-    *out = &cuda_tables[precision];
+    if (device == OP_CUDA)
+        return cuda_table_find(precision, out);
+    *out = op_table_cpu(precision);
     return Q_OK;
 }
-#else
-static q_status find_cuda(enum op_precision precision, const struct op_table **out)
-{
-    (void)precision, (void)out;
-    return q_fail(Q_ERR_USAGE,
-                  "this quern was built without CUDA; build it where nvcc is, or choose the backend 'cpu'");
-}
-#endif
 
 q_status op_table_find(const char *name, const struct op_table **out)
 {
     if (strcmp(name, "cuda") == 0)
-        return find_cuda(OP_FP32, out);
+        return cuda_table_find(OP_FP32, out);
     if (strcmp(name, "cuda-bf16") == 0)
-        return find_cuda(OP_BF16, out);
+        return cuda_table_find(OP_BF16, out);
     *out = op_table_cpu(OP_FP32);
     if (strcmp(name, "cpu") == 0)
         return Q_OK;

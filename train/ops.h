@@ -54,6 +54,10 @@ struct q_pool;
 enum op_precision { OP_FP32, OP_BF16 };
 extern const char *const op_precision_names[]; /* "fp32", "bf16", NULL */
 
+/* What computes. */
+enum op_device { OP_CPU, OP_CUDA };
+extern const char *const op_device_names[]; /* "cpu", "cuda", NULL */
+
 /* The largest shapes that will be asked for: what workspace is planned from. */
 struct op_limits {
     size_t batch, sequence;      /* B, T */
@@ -220,7 +224,9 @@ struct op_table {
     size_t (*workspace_bytes)(const struct op_context *context);
     size_t (*workspace_plan)(const struct op_limits *limits, unsigned threads); /* what reserve would take */
     q_status (*memory_create)(struct op_context *context, size_t bytes, void *out_pointer); /* zeroed, aligned to 64 */
-    void (*memory_release)(struct op_context *context, void *memory);
+    void (*memory_release)(struct op_context *context,
+                           void *memory); /* NULL memory is allowed, without a context too */
+    /* From the host's memory, or from memory of the same backend. */
     void (*copy_in)(struct op_context *context, void *to, const void *host, size_t bytes);
     void (*copy_out)(struct op_context *context, void *host, const void *from, size_t bytes);
     void (*zero)(struct op_context *context, void *memory, size_t bytes);
@@ -301,6 +307,7 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
  * names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
+q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -46,12 +46,14 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
                                       .training = true,
                                       .recompute = (enum model_recompute)settings->recompute,
                                       .expert_ranks = expert_ranks};
+    const struct op_table *ops;
     struct model *outline;
     size_t bytes[4], tensors;
     const uint64_t moment_bytes = settings->optimizer.moments == MOMENTS_BF16 ? sizeof(uint16_t) : sizeof(op_acc);
     const bool ema = settings->ema.decay > 0;
     uint64_t steps, tokens;
-    Q_TRY(model_outline(config, op_table_cpu((enum op_precision)settings->precision), &shape, threads, &outline));
+    Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &ops));
+    Q_TRY(model_outline(config, ops, &shape, threads, &outline));
     model_memory(outline, bytes);
     const size_t shared = model_shared_elements(outline), experts = model_parameter_elements(outline) - shared;
     const uint64_t whole = plus(times(shared, sizeof(op_acc)), times(times(experts, expert_ranks), sizeof(op_acc)));
@@ -63,9 +65,10 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
                               .workspace = bytes[3],
                               .moments = times(2, own) / sizeof(op_acc) * moment_bytes,
                               .ema = ema * own,
-                              .rest = REST_BYTES};
+                              .rest = REST_BYTES,
+                              .on_device = settings->backend == OP_CUDA};
     const uint64_t arenas = plus(times(2, whole) / sizeof(op_acc) * moment_bytes, ema * whole); /* of all ranks */
-    if (settings->checkpoint.background != CHECKPOINT_NO || ranks > 1)
+    if (!out->on_device && (settings->checkpoint.background != CHECKPOINT_NO || ranks > 1))
         out->snapshot = plus(model_shadow_bytes(outline), arenas);
     (void)model_parameters(outline, &tensors);
     model_release(outline);
@@ -183,9 +186,26 @@ static q_status check_disk(const struct preflight *plan, const char *run_folder)
     return preflight_check_disk(plan, there, free_bytes, run_folder);
 }
 
+/* A GPU says itself what it has no room for: of the machine's memory there is only the allowance. */
+static q_status check_device(const struct preflight *plan, const struct train_settings *settings,
+                             const char *run_folder, const struct comm *comm, bool *background)
+{
+    const struct preflight host = {.rest = plan->rest};
+    if (comm && comm_ranks(comm) > 1)
+        return q_fail(Q_ERR_USAGE, "'train.backend' is cuda: that is for one rank as yet; start one process");
+    if (settings->checkpoint.background == CHECKPOINT_YES)
+        return q_fail(Q_ERR_USAGE,
+                      "'train.checkpoint.background' is yes, 'train.backend' cuda: from a GPU the training "
+                      "itself writes checkpoints as yet; set background to auto");
+    Q_TRY(preflight_check_memory(&host, CHECKPOINT_NO, q_memory_available_bytes(), 0, background));
+    return check_disk(plan, run_folder);
+}
+
 q_status preflight_check(const struct preflight *plan, const struct train_settings *settings, const char *run_folder,
                          struct comm *comm, bool *background)
 {
+    if (plan->on_device)
+        return check_device(plan, settings, run_folder, comm, background);
     const uint64_t available = q_memory_available_bytes();
     const bool leads = !comm || comm_rank(comm) == 0, alone = !comm || comm_ranks(comm) == 1;
     int wanted = settings->checkpoint.background;
@@ -213,7 +233,7 @@ void preflight_put(const struct preflight *plan, struct q_json *json)
     q_json_put_u64(json, "model", plan->model);
     q_json_put_u64(json, "total", preflight_disk(plan, 0));
     q_json_close(json, '}');
-    q_json_open(json, "memory", '{');
+    q_json_open(json, plan->on_device ? "gpu" : "memory", '{');
     q_json_put_u64(json, "activations", plan->activations);
     q_json_put_u64(json, "ema", plan->ema);
     q_json_put_u64(json, "gradients", plan->gradients);

@@ -21,8 +21,9 @@ struct preflight {
     uint64_t parameters, gradients, moments, activations, workspace;
     uint64_t ema; /* 0: there is none */
     uint64_t
-        snapshot;  /* what a checkpoint in the background is written from; 0 where train.checkpoint.background is no */
-    uint64_t rest; /* the allowance */
+        snapshot;   /* what a checkpoint in the background is written from; 0 where train.checkpoint.background is no */
+    uint64_t rest;  /* the allowance */
+    bool on_device; /* all of the above but it is memory of a GPU */
     uint64_t checkpoint;       /* one, on disk */
     uint64_t checkpoints_kept; /* how many stay in the end, with those that stay for ever */
     uint64_t metrics, model;   /* on disk */

@@ -380,6 +380,15 @@ static const struct q_setting rows[] = {
      .meaning =
          "the sources' weights as a function of tokens: pieces, each up to where the next one begins; before the "
          "first one `inputs[].weight`. What a run has been shown cannot be changed any more"},
+    {.name = "backend",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = AT(backend),
+     .standard = "cpu",
+     .choices = op_device_names,
+     .meaning =
+         "what computes: processors, or a GPU (one rank, checkpoints written by the training itself as yet). A run may "
+         "go on with the other: parameters and moments are the same, to the last bit as they are stored"},
     {.name = "precision",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_SCHEDULE,

@@ -64,6 +64,7 @@ struct train_settings {
     struct q_setting_list
         mixture; /* for its table and its place in the journal: who wants the pieces asks mixture_pieces (shards/mixture.h) */
 
+    int backend;              /* enum op_device */
     int precision;            /* enum op_precision */
     int recompute;            /* enum model_recompute */
     uint64_t expert_parallel; /* ranks that share the experts of each layer */

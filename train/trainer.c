@@ -57,7 +57,7 @@ static q_status create_model(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
     Q_TRY(check_room(trainer));
-    trainer->ops = op_table_cpu((enum op_precision)settings->precision);
+    Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &trainer->ops));
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
     Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));

@@ -102,17 +102,24 @@ static void shape_release(const struct cuda_blas *blas, struct shape *shape)
     q_release(shape);
 }
 
+static void forget_shapes(struct cuda_blas *blas)
+{
+    for (size_t i = 0; i < SHAPES_MAX; i++) {
+        if (blas->shapes[i])
+            shape_release(blas, blas->shapes[i]);
+        blas->shapes[i] = NULL;
+    }
+    blas->shape_count = 0;
+}
+
+/* The library itself stays: its kernels would be loaded again for the next context. */
 void cuda_blas_release(struct cuda_blas *blas)
 {
     if (!blas)
         return;
-    for (size_t i = 0; i < SHAPES_MAX; i++)
-        if (blas->shapes[i])
-            shape_release(blas, blas->shapes[i]);
+    forget_shapes(blas);
     if (blas->handle)
         (void)blas->call.cublasLtDestroy(blas->handle);
-    if (blas->library)
-        (void)dlclose(blas->library);
     q_release(blas);
 }
 
@@ -187,11 +194,12 @@ static bool prefer(const struct cuda_blas *blas, cublasLtMatmulPreference_t pref
            CUBLAS_STATUS_SUCCESS;
 }
 
-/* The library's first choice that gives the same bits every time: none that adds parts in place, in whatever order they come. */
+/* The library's first choice that gives the same bits every time, sums in FP32: none that adds parts in place, in whatever order they come, or that keeps
+ * them as C's type. */
 static bool choose_algorithm(const struct cuda_blas *blas, struct shape *shape)
 {
     const uint64_t workspace = CUDA_BLAS_WORKSPACE;
-    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_INPLACE;
+    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulHeuristicResult_t found;
     cublasLtMatmulPreference_t preference;
     int count = 0;
@@ -217,12 +225,14 @@ static bool choose_algorithm(const struct cuda_blas *blas, struct shape *shape)
 /* The shape of the key: from the table, or new; NULL where the library refuses it. */
 static struct shape *find_shape(struct cuda_blas *blas, const struct shape *key)
 {
+    if (blas->shape_count == SHAPES_MAX / 2) /* a cache: it begins again */
+        forget_shapes(blas);
     size_t at = hash_of(key);
     for (; blas->shapes[at]; at = (at + 1) % SHAPES_MAX)
         if (memcmp(blas->shapes[at], key, KEY_BYTES) == 0)
             return blas->shapes[at];
     struct shape *shape;
-    if (blas->shape_count == SHAPES_MAX - 1 || q_alloc_zero(1, sizeof *shape, &shape) != Q_OK)
+    if (q_alloc_zero(1, sizeof *shape, &shape) != Q_OK)
         return NULL;
     memcpy(shape, key, KEY_BYTES);
     if (!describe_operation(blas, shape) || !describe_matrices(blas, shape) || !choose_algorithm(blas, shape)) {

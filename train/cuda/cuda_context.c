@@ -21,6 +21,17 @@ static q_status fail_cuda(cudaError_t error, const char *what)
                   cudaGetErrorString(error));
 }
 
+/* No room for so many bytes, or an earlier failure that the device tells of only now. */
+static q_status fail_room(struct op_context *context, cudaError_t error, size_t bytes, const char *what)
+{
+    if (error != cudaErrorMemoryAllocation) {
+        cuda_note(context, error, what);
+        return fail_cuda(error, what);
+    }
+    (void)cudaGetLastError(); /* it does not stick */
+    return q_fail(Q_ERR_MEMORY, "the GPU has no %zu MiB left for %s", (bytes >> 20) + 1, what);
+}
+
 static q_status find_device(void)
 {
     int count = 0;
@@ -35,6 +46,8 @@ static void context_release(struct op_context *context)
 {
     if (!context)
         return;
+    if (context->stream)
+        (void)cudaStreamSynchronize(context->stream);
     cuda_blas_release(context->blas);
     (void)cudaFree(context->workspace);
     (void)cudaFreeHost(context->host);
@@ -101,11 +114,8 @@ static q_status reserve(struct op_context *context, const struct op_limits *limi
     context->workspace = NULL;
     context->workspace_size = 0;
     const cudaError_t error = cudaMalloc(&workspace, bytes);
-    if (error) {
-        (void)cudaGetLastError(); /* it does not stick */
-        return q_fail(Q_ERR_MEMORY, "the GPU has no %zu MiB left for the workspace: %s", bytes >> 20,
-                      cudaGetErrorString(error));
-    }
+    if (error)
+        return fail_room(context, error, bytes, "the workspace");
     context->workspace = workspace;
     context->workspace_size = bytes;
     context->limits = *limits;
@@ -129,11 +139,11 @@ static q_status memory_create(struct op_context *context, size_t bytes, void *ou
 {
     void *memory = NULL;
     cudaError_t error = cudaMalloc(&memory, Q_MAX(bytes, (size_t)1));
-    if (error) {
-        (void)cudaGetLastError();
-        return q_fail(Q_ERR_MEMORY, "the GPU has no %zu MiB left: %s", bytes >> 20, cudaGetErrorString(error));
-    }
+    if (error)
+        return fail_room(context, error, bytes, "tensors");
     error = cudaMemsetAsync(memory, 0, bytes, context->stream);
+    if (!error)
+        error = cudaStreamSynchronize(context->stream); /* another context may write to it first */
     if (error) {
         (void)cudaFree(memory);
         return fail_cuda(error, "zeros");
@@ -144,14 +154,15 @@ static q_status memory_create(struct op_context *context, size_t bytes, void *ou
 
 static void memory_release(struct op_context *context, void *memory)
 {
-    cuda_note(context, cudaFree(memory), "release of memory");
+    if (memory) /* an outline has neither memory nor a context */
+        cuda_note(context, cudaFree(memory), "release of memory");
 }
 
 static void copy_in(struct op_context *context, void *to, const void *host, size_t bytes)
 {
     if (context->error || bytes == 0)
         return;
-    cuda_note(context, cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, context->stream), "copy to the GPU");
+    cuda_note(context, cudaMemcpyAsync(to, host, bytes, cudaMemcpyDefault, context->stream), "copy to the GPU");
     cuda_note(context, cudaStreamSynchronize(context->stream),
               "copy to the GPU"); /* the caller may write to `host` now */
 }
@@ -160,8 +171,7 @@ static void copy_out(struct op_context *context, void *host, const void *from, s
 {
     if (context->error || bytes == 0)
         return;
-    cuda_note(context, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, context->stream),
-              "copy from the GPU");
+    cuda_note(context, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDefault, context->stream), "copy from the GPU");
     cuda_note(context, cudaStreamSynchronize(context->stream), "copy from the GPU");
 }
 

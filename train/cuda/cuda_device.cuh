@@ -108,8 +108,10 @@ template <class T> static __device__ inline T row_sum(T x)
 {
     __shared__ T parts[CUDA_WARP];
     x = warp_sum(x);
-    if (blockDim.x == CUDA_WARP)
+    if (blockDim.x == CUDA_WARP) {
+        __syncwarp(); /* memory too: what was read before a sum may be written behind it */
         return x;
+    }
     __syncthreads(); /* an earlier sum may still be read */
     if (threadIdx.x % CUDA_WARP == 0)
         parts[threadIdx.x / CUDA_WARP] = x;
@@ -124,8 +126,10 @@ static __device__ inline float row_max(float x)
 {
     __shared__ float parts[CUDA_WARP];
     x = warp_max(x);
-    if (blockDim.x == CUDA_WARP)
+    if (blockDim.x == CUDA_WARP) {
+        __syncwarp();
         return x;
+    }
     __syncthreads();
     if (threadIdx.x % CUDA_WARP == 0)
         parts[threadIdx.x / CUDA_WARP] = x;

@@ -123,7 +123,7 @@ static __device__ inline void mma_step(struct mma_sums &sums, const __nv_bfloat1
 static __device__ inline void mma_tile(struct mma_sums &sums, const struct mma_operand &a, const struct mma_operand &b,
                                        size_t i0, size_t j0, unsigned thread)
 {
-    __shared__ __nv_bfloat16 left[2][MMA_TILE][MMA_STRIDE], right[2][MMA_TILE][MMA_STRIDE];
+    __shared__ __align__(16) __nv_bfloat16 left[2][MMA_TILE][MMA_STRIDE], right[2][MMA_TILE][MMA_STRIDE];
     uint4 next_left[MMA_PACKS], next_right[MMA_PACKS];
     sums = mma_sums();
     mma_load(next_left, a, i0, 0, thread);

@@ -32,6 +32,8 @@ CUDA_OPS(bf16)
 /* The tables "cuda" and "cuda-bf16". */
 void cuda_table_fp32(struct op_table *table);
 void cuda_table_bf16(struct op_table *table);
+/* One of them, which stays; Q_ERR_USAGE where this build has no CUDA (cuda_none.c). */
+q_status cuda_table_find(enum op_precision precision, const struct op_table **out) Q_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -13,9 +13,9 @@ struct cuda_plan cuda_plan_items(size_t items)
 
 struct cuda_plan cuda_plan_rows(size_t rows, size_t width, unsigned pack)
 {
-    enum { EACH = 4, THREADS_MAX = 1024 }; /* packs of a thread before a row gets more threads */
+    enum { EACH = 4 }; /* packs of a thread before a row gets more threads */
     unsigned threads = CUDA_WARP;
-    while (threads < THREADS_MAX && (size_t)threads * pack * EACH < width)
+    while (threads < CUDA_ROW_THREADS_MAX && (size_t)threads * pack * EACH < width)
         threads *= 2;
     const unsigned side = threads == CUDA_WARP ? CUDA_THREADS / CUDA_WARP : 1;
     return (struct cuda_plan){

@@ -1,5 +1,5 @@
 /* How kernels are launched: pure functions of shapes, in C, so that they can be printed and tested where there is no GPU. Nothing here depends on the
- * chip: a sum has the same order, and so the same bits, on every GPU of one architecture. */
+ * chip: the sums of these kernels have one order on every GPU. */
 #ifndef QUERN_TRAIN_CUDA_PLAN_H
 #define QUERN_TRAIN_CUDA_PLAN_H
 
@@ -13,9 +13,10 @@ extern "C" {
 
 enum {
     CUDA_WARP = 32,
-    CUDA_PACK = 8,          /* elements that a thread moves at a time: 16 bytes of BF16, twice 16 of FP32 */
-    CUDA_THREADS = 256,     /* of a block, where nothing asks for another number */
-    CUDA_ITEM_BLOCKS = 4096 /* at most, where threads go round over items: some waves of the largest GPU */
+    CUDA_PACK = 8,               /* elements that a thread moves at a time: 16 bytes of BF16, twice 16 of FP32 */
+    CUDA_THREADS = 256,          /* of a block, where nothing asks for another number */
+    CUDA_ROW_THREADS_MAX = 1024, /* of a row */
+    CUDA_ITEM_BLOCKS = 4096      /* at most, where threads go round over items: some waves of the largest GPU */
 };
 
 struct cuda_plan {

@@ -2,6 +2,8 @@
 #include "train/cuda/cuda_context.h"
 #include "train/cuda/cuda_ops.h"
 
+#include <pthread.h>
+
 #define CUDA_TABLE(precision, title, bytes)                                                                            \
     void cuda_table_##precision(struct op_table *table)                                                                \
     {                                                                                                                  \
@@ -27,3 +29,19 @@
 
 CUDA_TABLE(fp32, "cuda", sizeof(float))
 CUDA_TABLE(bf16, "cuda-bf16", sizeof(uint16_t))
+
+static struct op_table tables[2]; /* by op_precision */
+
+static void fill_tables(void)
+{
+    cuda_table_fp32(&tables[OP_FP32]);
+    cuda_table_bf16(&tables[OP_BF16]);
+}
+
+q_status cuda_table_find(enum op_precision precision, const struct op_table **out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fill_tables);
+    *out = &tables[precision];
+    return Q_OK;
+}

@@ -15,7 +15,7 @@ struct rows {
     float grad_scale, z_loss;
 };
 
-static __global__ void cross_entropy_rows(struct rows r)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX) cross_entropy_rows(struct rows r)
 {
     const size_t row = row_index();
     if (row >= r.rows)

@@ -3,7 +3,8 @@
 #include "train/cuda/cuda_ops.h"
 
 template <int N>
-static __global__ void embed_rows(real *out, const real *table, const int32_t *ids, size_t tokens, size_t hidden)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    embed_rows(real *out, const real *table, const int32_t *ids, size_t tokens, size_t hidden)
 {
     const size_t row = row_index();
     if (row >= tokens)

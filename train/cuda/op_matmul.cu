@@ -5,11 +5,14 @@
 #include "train/cuda/cuda_ops.h"
 #include "train/cuda/cuda_workspace.h"
 
+#include "base/check.h"
+
 enum { PARTS = 3 };
 
 static void multiply(struct op_context *context, void *room, const struct cuda_product &product)
 {
-    if (context->error || product.m == 0)
+    q_check(product.n > 0 && (product.k > 0 || product.accumulate));
+    if (context->error || product.m == 0 || product.k == 0) /* cuBLASLt refuses a matrix without elements */
         return;
     cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "matmul");
 }
@@ -42,7 +45,7 @@ static __global__ void split_rows(__nv_bfloat16 *parts, const float *x, size_t s
         for (size_t part = 0; part < PARTS; part++) {
             __nv_bfloat16 *to = &parts[(row * PARTS + part) * width + column];
             narrow_to(to, rest);
-            rest -= widen(*to);
+            rest = isfinite(widen(*to)) ? rest - widen(*to) : 0.0F; /* an infinity stays one */
         }
     }
 }

@@ -81,7 +81,8 @@ static void route(struct op_context *context, const struct op_route *r)
 
 /* Rows as moves of T. */
 template <class T>
-static __global__ void gather_rows(T *out, const T *x, const int32_t *source, size_t slots, size_t width)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    gather_rows(T *out, const T *x, const int32_t *source, size_t slots, size_t width)
 {
     const size_t row = row_index();
     if (row >= slots)
@@ -113,8 +114,9 @@ static void gather(struct op_context *context, void *out, const void *x, const i
 }
 
 template <int N>
-static __global__ void gather_backward_rows(real *dx, const real *dout, const int32_t *position, size_t tokens,
-                                            size_t top_k, size_t hidden)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    gather_backward_rows(real *dx, const real *dout, const int32_t *position, size_t tokens, size_t top_k,
+                         size_t hidden)
 {
     const size_t row = row_index();
     if (row >= tokens)
@@ -141,8 +143,9 @@ static void gather_backward(struct op_context *context, op_real *dx, const op_re
 }
 
 template <int N>
-static __global__ void combine_rows(real *out, const real *base, const real *y, const int32_t *position,
-                                    const float *weights, size_t tokens, size_t top_k, size_t hidden)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    combine_rows(real *out, const real *base, const real *y, const int32_t *position, const float *weights,
+                 size_t tokens, size_t top_k, size_t hidden)
 {
     const size_t row = row_index();
     if (row >= tokens)
@@ -172,8 +175,9 @@ static void combine(struct op_context *context, op_real *out, const op_real *bas
 
 /* A row is a slot. */
 template <int N>
-static __global__ void combine_backward_rows(float *dweights, real *dinner, real *inner, const int32_t *position,
-                                             const float *weights, size_t slots, size_t width)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    combine_backward_rows(float *dweights, real *dinner, real *inner, const int32_t *position, const float *weights,
+                          size_t slots, size_t width)
 {
     const size_t slot = row_index();
     if (slot >= slots)

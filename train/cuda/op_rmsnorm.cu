@@ -27,7 +27,7 @@ template <int N> static __device__ inline void load_sum(float (&x)[N], const str
     store<N>(n.sum + row * n.width + i, x);
 }
 
-template <int N> static __global__ void rmsnorm_rows(struct norm n)
+template <int N> static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX) rmsnorm_rows(struct norm n)
 {
     const size_t row = row_index();
     if (row >= n.rows)
@@ -73,7 +73,8 @@ struct norm_backward {
 };
 
 /* With r = rstd: dx = d w r - x r^3 (sum of d w x) / width. */
-template <int N> static __global__ void rmsnorm_backward_rows(struct norm_backward n)
+template <int N>
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX) rmsnorm_backward_rows(struct norm_backward n)
 {
     const size_t row = row_index();
     if (row >= n.rows)

@@ -2,7 +2,9 @@
 #include "train/cuda/cuda_device.cuh"
 #include "train/cuda/cuda_ops.h"
 
-template <int N> static __global__ void swiglu_rows(real *out, const real *gate_up, size_t rows, size_t inner)
+template <int N>
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    swiglu_rows(real *out, const real *gate_up, size_t rows, size_t inner)
 {
     const size_t row = row_index();
     if (row >= rows)
@@ -18,8 +20,8 @@ template <int N> static __global__ void swiglu_rows(real *out, const real *gate_
 }
 
 template <int N>
-static __global__ void swiglu_backward_rows(real *dgate_up, const real *dout, const real *gate_up, size_t rows,
-                                            size_t inner)
+static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX)
+    swiglu_backward_rows(real *dgate_up, const real *dout, const real *gate_up, size_t rows, size_t inner)
 {
     const size_t row = row_index();
     if (row >= rows)

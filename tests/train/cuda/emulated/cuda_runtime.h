@@ -19,7 +19,7 @@
         section("emulated_shared"))) /* so that it is found, and filled with rubbish before each block */
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
-#define __align__(bytes) alignas(bytes)
+#define __align__(bytes) __attribute__((aligned(bytes)))
 
 struct dim3 {
     unsigned x, y, z;
