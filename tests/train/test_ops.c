@@ -1,36 +1,15 @@
 /* Every operation of every CPU backend of this processor against the plain operations in double: odd shapes, guard bands, poisoned outputs, one thread against
- * three. Run by hand with QUERN_OPS_PRINT=1 it prints the differences. */
-#include "train/ops_check.h"
+ * three. */
+#include "tests/train/ops_report.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static void print_result(void *context, const struct ops_result *result)
-{
-    size_t *cases = context;
-    (*cases)++;
-    if (!result->passed)
-        print_error("%s (%s): %s: '%s' (%g)\n", result->operation, result->shape, result->what, result->tensor,
-                    result->difference);
-    else if (getenv("QUERN_OPS_PRINT"))
-        printf("# %-28s %-24s %.2g %s\n", result->operation, result->shape, result->difference, result->tensor);
-}
 
 static void check_backend(const char *name)
 {
     const struct op_table *table;
     if (op_table_find(name, &table) != Q_OK)
         skip();
-    size_t failed, cases = 0;
-    if (ops_check(table, 3, print_result, &cases, &failed) != Q_OK)
-        fail_msg("%s", q_error_text());
-    assert_true(cases > 50);
-    assert_int_equal(failed, 0);
+    check_table(table);
 }
 
 static void generic_operations_are_the_plain_ones(void **state)

@@ -24,17 +24,6 @@ static double mean(const op_acc *losses)
     return sum / TOKENS;
 }
 
-/* |a - b| / |b|, of a tensor. */
-static double distance(const op_acc *a, const op_acc *b, size_t count)
-{
-    double apart = 0, length = 0;
-    for (size_t i = 0; i < count; i++) {
-        apart += (double)(a[i] - b[i]) * (double)(a[i] - b[i]);
-        length += (double)b[i] * (double)b[i];
-    }
-    return length > 0 ? sqrt(apart / length) : 0;
-}
-
 /* A dense model, in which no token goes another way because a number was rounded. A chain of some 20 roundings of 2^-9 each, in the mean less, is between a
  * loss and the first layer's weights. */
 static void gradients_are_near_those_of_fp32(void **state)

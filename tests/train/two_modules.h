@@ -4,6 +4,8 @@
 
 #include "tests/train/model_fixture.h"
 
+#include <math.h>
+
 enum {
     BATCH = 3,
     LENGTH = 40,
@@ -47,6 +49,17 @@ static inline void set_up(struct fixture *f, const struct model_config *config, 
 {
     const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true, .recompute = recompute};
     set_up_model(f, config, &shape, ops, threads, &fixture_adamw);
+}
+
+/* |a - b| / |b|, of a tensor; |a - b| where b is nothing. */
+static inline double distance(const op_acc *a, const op_acc *b, size_t count)
+{
+    double apart = 0, length = 0;
+    for (size_t i = 0; i < count; i++) {
+        apart += (double)(a[i] - b[i]) * (double)(a[i] - b[i]);
+        length += (double)b[i] * (double)b[i];
+    }
+    return sqrt(length > 0 ? apart / length : apart);
 }
 
 #endif

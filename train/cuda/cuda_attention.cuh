@@ -4,8 +4,6 @@
 
 #include "train/cuda/cuda_device.cuh"
 
-#include "base/check.h"
-
 struct heads {
     size_t batch, sequence, heads, nope, rope, key, v, k_rope_stride, dk_rope_stride;
     float scale;
@@ -39,19 +37,10 @@ static inline struct heads attention_of(const struct op_attention *p)
     return a;
 }
 
-/* Warps with so many floats of shared memory each: one for each token of each head, those of a head one after the other. */
+/* A warp for each token of each head, those of a head one after the other, with so many floats of shared memory. */
 static inline struct cuda_plan attention_plan(const struct heads &a, size_t floats)
 {
-    enum { SHARED_MAX = 48 << 10, WARPS_MAX = 8 };
-    const size_t warps = Q_MIN(SHARED_MAX / (floats * sizeof(float)), (size_t)WARPS_MAX);
-    struct cuda_plan plan = {};
-    q_check(warps > 0);
-    plan.grid_x = (unsigned)q_ceil_div(a.batch * a.heads * a.sequence, warps);
-    plan.grid_y = 1;
-    plan.threads_x = CUDA_WARP;
-    plan.threads_y = (unsigned)warps;
-    plan.shared = warps * floats * sizeof(float);
-    return plan;
+    return cuda_plan_room(a.batch * a.heads * a.sequence, floats);
 }
 
 struct place {

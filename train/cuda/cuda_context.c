@@ -118,7 +118,6 @@ static q_status reserve(struct op_context *context, const struct op_limits *limi
         return fail_room(context, error, bytes, "the workspace");
     context->workspace = workspace;
     context->workspace_size = bytes;
-    context->limits = *limits;
     return Q_OK;
 }
 

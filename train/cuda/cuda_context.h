@@ -18,7 +18,6 @@ struct op_context {
     cudaStream_t stream;
     struct cuda_blas *blas;
     size_t real_bytes;
-    struct op_limits limits;
     char *workspace; /* of one operation at a time */
     size_t workspace_size;
     double *host; /* pinned: numbers that come back */

@@ -27,6 +27,23 @@ struct cuda_plan cuda_plan_warps(size_t rows)
     return cuda_plan_rows(rows, 0, 1);
 }
 
+struct cuda_plan cuda_plan_room(size_t rows, size_t floats)
+{
+    enum { WARPS_MAX = CUDA_THREADS / CUDA_WARP };
+    const size_t bytes = floats * sizeof(float), warps = Q_MIN(CUDA_SHARED_BYTES / bytes, (size_t)WARPS_MAX);
+    q_check(warps > 0);
+    return (struct cuda_plan){.grid_x = (unsigned)q_ceil_div(rows, warps),
+                              .grid_y = 1,
+                              .threads_x = CUDA_WARP,
+                              .threads_y = (unsigned)warps,
+                              .shared = warps * bytes};
+}
+
+struct cuda_plan cuda_plan_blocks(size_t blocks, unsigned threads)
+{
+    return (struct cuda_plan){.grid_x = (unsigned)blocks, .grid_y = 1, .threads_x = threads, .threads_y = 1};
+}
+
 size_t cuda_chunk_rows(size_t rows)
 {
     return Q_MAX((size_t)CUDA_CHUNK_ROWS_MIN, (size_t)q_ceil_div(rows, CUDA_CHUNKS_MAX));

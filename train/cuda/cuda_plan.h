@@ -35,6 +35,14 @@ struct cuda_plan cuda_plan_rows(size_t rows, size_t width, unsigned pack);
 /* A warp for each row. */
 struct cuda_plan cuda_plan_warps(size_t rows);
 
+/* The same, each warp with so many floats of shared memory: as many warps in a block as find room in CUDA_SHARED_BYTES, what a kernel has without asking
+ * for more. At least one must. */
+enum { CUDA_SHARED_BYTES = 48 << 10 };
+struct cuda_plan cuda_plan_room(size_t rows, size_t floats);
+
+/* So many blocks of so many threads. */
+struct cuda_plan cuda_plan_blocks(size_t blocks, unsigned threads);
+
 /* Sums of columns over rows: blocks of 32 columns (x) by chunks of rows (y), 8 rows at a time in a block. Each chunk's sums are written for themselves
  * and added in order behind. */
 enum { CUDA_CHUNKS_MAX = 64, CUDA_CHUNK_ROWS_MIN = 32, CUDA_CHUNK_THREADS = 8 };

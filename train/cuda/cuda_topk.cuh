@@ -4,23 +4,12 @@
 
 #include "train/cuda/cuda_device.cuh"
 
-#include "base/check.h"
-
 #include <float.h>
 
-/* Warps of a block that each have a row of `experts` floats, and half as many beside it, in dynamic shared memory. */
+/* A warp for each token, with a row of `experts` floats and as many beside it. */
 static inline struct cuda_plan topk_plan(size_t tokens, size_t experts)
 {
-    enum { SHARED_MAX = 48 << 10, WARPS_MAX = 8 };
-    const size_t row = 2 * experts * sizeof(float), warps = Q_MIN(SHARED_MAX / row, (size_t)WARPS_MAX);
-    struct cuda_plan plan = {};
-    q_check(warps > 0);
-    plan.grid_x = (unsigned)q_ceil_div(tokens, warps);
-    plan.grid_y = 1;
-    plan.threads_x = CUDA_WARP;
-    plan.threads_y = (unsigned)warps;
-    plan.shared = warps * row;
-    return plan;
+    return cuda_plan_room(tokens, 2 * experts);
 }
 
 /* This warp's room: 2 experts floats. */

@@ -61,11 +61,7 @@ static void balance(struct op_context *context, const struct op_balance *b)
     cuda_note(context, cudaMemsetAsync(counts, 0, counted * sizeof *counts, context->stream), "balance, zeros");
     launch(context, "balance, counts", topk_plan(tokens, b->experts), count_best, *b, counts);
     launch(context, "balance", cuda_plan_warps(tokens), balance_rows, *b, (const int32_t *)counts, shares);
-    struct cuda_plan sequences = {};
-    sequences.grid_x = (unsigned)b->batch;
-    sequences.grid_y = sequences.threads_y = 1;
-    sequences.threads_x = CUDA_THREADS;
-    launch(context, "balance, loss", sequences, add_shares, *b, (const float *)shares);
+    launch(context, "balance, loss", cuda_plan_blocks(b->batch, CUDA_THREADS), add_shares, *b, (const float *)shares);
 }
 
 void CUDA_NAME(op_balance)(struct op_table *table)

@@ -66,16 +66,12 @@ static void embed_backward(struct op_context *context, op_acc *dtable, const op_
 {
     size_t used = 0;
     int32_t *first = (int32_t *)cuda_take(context, &used, vocabulary, sizeof(int32_t));
-    struct cuda_plan blocks = {};
-    blocks.grid_x = (unsigned)tokens;
-    blocks.grid_y = 1;
-    blocks.threads_x = SCAN;
-    blocks.threads_y = 1;
     if (tokens == 0)
         return;
     launch(context, "embed backward, ids", cuda_plan_items(tokens), forget_first, first, ids, tokens);
     launch(context, "embed backward, first", cuda_plan_items(tokens), find_first, first, ids, tokens);
-    launch(context, "embed backward", blocks, embed_backward_rows, dtable, reals(dout), ids, first, tokens, hidden);
+    launch(context, "embed backward", cuda_plan_blocks(tokens, SCAN), embed_backward_rows, dtable, reals(dout), ids,
+           first, tokens, hidden);
 }
 
 void CUDA_NAME(op_embedding)(struct op_table *table)

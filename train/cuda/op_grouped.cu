@@ -166,10 +166,7 @@ static bool suits_mma(const struct op_grouped *p)
 static void grouped_mma(struct op_context *context, const struct op_grouped *p, const struct runs &g)
 {
     const size_t tiles = (size_t)q_ceil_div(p->m, MMA_TILE) * (size_t)q_ceil_div(p->n, MMA_TILE) * p->experts;
-    struct cuda_plan plan = {};
-    plan.grid_x = p->kind == OP_TN ? (unsigned)tiles : (unsigned)BLOCKS;
-    plan.grid_y = plan.threads_y = 1;
-    plan.threads_x = MMA_THREADS;
+    const struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, MMA_THREADS);
     launch(context, "grouped, mma", plan, p->kind == OP_TN ? multiply_gradients_mma : multiply_runs_mma, g);
 }
 #endif
@@ -185,10 +182,8 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
     }
 #endif
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
-    struct cuda_plan plan = {};
-    plan.grid_x = p->kind == OP_TN ? (unsigned)tiles : (unsigned)BLOCKS;
-    plan.grid_y = 1;
-    plan.threads_x = plan.threads_y = SIDE;
+    struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, SIDE);
+    plan.threads_y = SIDE;
     launch(context, "grouped", plan, p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
 }
 

@@ -68,15 +68,11 @@ static void route(struct op_context *context, const struct op_route *r)
     const size_t slots = r->tokens * r->top_k, chunks = cuda_route_chunks(slots);
     size_t used = 0;
     int32_t *counts = (int32_t *)cuda_take(context, &used, chunks * r->experts, sizeof(int32_t));
-    struct cuda_plan plan = {};
-    plan.grid_x = (unsigned)chunks;
-    plan.grid_y = plan.threads_y = 1;
-    plan.threads_x = CUDA_THREADS;
-    launch(context, "route, counts", plan, count_chunk, counts, r->chosen, slots, r->experts);
-    plan.grid_x = 1;
-    launch(context, "route, offsets", plan, scan_counts, counts, r->offsets, chunks, r->experts);
-    plan.grid_x = (unsigned)chunks;
-    launch(context, "route", plan, place_chunk, *r, (const int32_t *)counts, slots);
+    const struct cuda_plan each = cuda_plan_blocks(chunks, CUDA_THREADS);
+    launch(context, "route, counts", each, count_chunk, counts, r->chosen, slots, r->experts);
+    launch(context, "route, offsets", cuda_plan_blocks(1, CUDA_THREADS), scan_counts, counts, r->offsets, chunks,
+           r->experts);
+    launch(context, "route", each, place_chunk, *r, (const int32_t *)counts, slots);
 }
 
 /* Rows as moves of T. */

@@ -32,13 +32,9 @@ static void sum_squares(struct op_context *context, double *out, const op_acc *x
     const size_t blocks = (size_t)q_ceil_div(count, CUDA_SUM_ITEMS);
     size_t used = 0;
     double *partial = (double *)cuda_take(context, &used, blocks + 1, sizeof(double));
-    struct cuda_plan plan = {};
-    plan.grid_x = (unsigned)blocks;
-    plan.grid_y = plan.threads_y = 1;
-    plan.threads_x = CUDA_THREADS;
-    launch(context, "sum of squares", plan, square_block, partial, x, count);
-    plan.grid_x = 1;
-    launch(context, "sum of squares, blocks", plan, add_blocks, partial + blocks, (const double *)partial, blocks);
+    launch(context, "sum of squares", cuda_plan_blocks(blocks, CUDA_THREADS), square_block, partial, x, count);
+    launch(context, "sum of squares, blocks", cuda_plan_blocks(1, CUDA_THREADS), add_blocks, partial + blocks,
+           (const double *)partial, blocks);
     *context->host = 0;
     cuda_note(context,
               cudaMemcpyAsync(context->host, partial + blocks, sizeof *out, cudaMemcpyDeviceToHost, context->stream),

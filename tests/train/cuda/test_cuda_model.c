@@ -3,25 +3,12 @@
 #include "tests/train/two_modules.h"
 #include "train/cuda/cuda_ops.h"
 
-#include <math.h>
-
 static void step(struct fixture *f, op_acc *losses)
 {
     const struct model_batch batch = {BATCH, LENGTH, f->ids, f->ids + 1};
     const struct model_scale scale = {
         .loss = 1.0 / TOKENS, .balance_alpha = 1e-3, .balance = 1.0 / BATCH, .mtp = 0.3, .z_loss = 1e-3};
     assert_ok(model_forward_backward(f->model, &batch, &scale, losses, NULL));
-}
-
-/* |a - b| / |b| */
-static double distance(const op_acc *a, const op_acc *b, size_t count)
-{
-    double apart = 0, length = 0;
-    for (size_t i = 0; i < count; i++) {
-        apart += (double)(a[i] - b[i]) * (double)(a[i] - b[i]);
-        length += (double)b[i] * (double)b[i];
-    }
-    return length > 0 ? sqrt(apart / length) : sqrt(apart);
 }
 
 typedef void getter(const struct model *model, const struct model_parameter *parameter, op_acc *values);

@@ -32,6 +32,20 @@ static void rows_have_threads_enough(void **state)
     assert_plan(cuda_plan_rows(4096, 7168, 8), 4096, 1, 256, 1);
     assert_plan(cuda_plan_rows(4096, 129280, 1), 4096, 1, 1024, 1);
     assert_plan(cuda_plan_warps(9), 2, 1, 32, 8);
+    assert_plan(cuda_plan_blocks(7, 96), 7, 1, 96, 1);
+}
+
+/* 512 floats are 2 kB, 8 of them; 4,000 are 16 kB, and 48 KiB hold 3 of them. */
+static void warps_share_the_room(void **state)
+{
+    (void)state;
+    const struct cuda_plan eight = cuda_plan_room(17, 512), three = cuda_plan_room(17, 4000);
+    assert_int_equal(eight.grid_x, 3);
+    assert_int_equal(eight.threads_y, 8);
+    assert_int_equal(eight.shared, 8 * 2048);
+    assert_int_equal(three.grid_x, 6);
+    assert_int_equal(three.threads_y, 3);
+    assert_int_equal(three.shared, 48000);
 }
 
 static void columns_are_cut_by_rows_alone(void **state)
@@ -90,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_shared_out),
         cmocka_unit_test(rows_have_threads_enough),
+        cmocka_unit_test(warps_share_the_room),
         cmocka_unit_test(columns_are_cut_by_rows_alone),
         cmocka_unit_test(logits_fit),
         cmocka_unit_test(moves_are_aligned),

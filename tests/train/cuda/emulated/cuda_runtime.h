@@ -13,7 +13,6 @@
 #define __global__
 #define __device__
 #define __host__
-#define __forceinline__ inline
 #define __shared__                                                                                                     \
     static __attribute__((                                                                                             \
         section("emulated_shared"))) /* so that it is found, and filled with rubbish before each block */
@@ -29,9 +28,6 @@ struct dim3 {
 };
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
-};
-struct alignas(8) uint2 {
-    unsigned x, y;
 };
 
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -62,12 +58,6 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(
         config, [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call);
 }
 
-template <class T> cudaError_t cudaFuncSetAttribute(T *, int, int)
-{
-    return cudaSuccess;
-}
-enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
-
 template <class T> T __shfl_sync(unsigned mask, T value, int lane)
 {
     emulated_exchange(mask, &value, sizeof value, static_cast<unsigned>(lane));
@@ -77,20 +67,6 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
 template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits)
 {
     return __shfl_sync(mask, value, static_cast<int>(emulated_lane()) ^ bits);
-}
-
-template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned count)
-{
-    return __shfl_sync(mask, value,
-                       static_cast<int>(emulated_lane() >= count ? emulated_lane() - count : emulated_lane()));
-}
-
-inline unsigned __ballot_sync(unsigned mask, int predicate)
-{
-    unsigned bits = 0;
-    for (int lane = 0; lane < 32; lane++)
-        bits |= static_cast<unsigned>(__shfl_sync(mask, predicate != 0, lane)) << lane;
-    return bits;
 }
 
 template <class T> T atomicAdd(T *to, T value)
@@ -105,31 +81,6 @@ template <class T> T atomicMin(T *to, T value)
     T old = *to;
     *to = value < old ? value : old;
     return old;
-}
-
-inline int __popc(unsigned bits)
-{
-    return __builtin_popcount(bits);
-}
-inline int __ffs(int bits)
-{
-    return __builtin_ffs(bits);
-}
-inline unsigned __float_as_uint(float value)
-{
-    unsigned bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-inline float __uint_as_float(unsigned bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-inline float rsqrtf(float x)
-{
-    return 1.0F / sqrtf(x);
 }
 
 #endif

@@ -21,7 +21,7 @@ struct emulated_device emulated_device;
 namespace
 {
 
-enum { WARP = 32, THREADS_MAX = 1024, STACK_BYTES = 128 << 10, VALUE_BYTES = 16, SHARED_BYTES_MAX = 232448 };
+enum { WARP = 32, THREADS_MAX = 1024, STACK_BYTES = 128 << 10, VALUE_BYTES = 16, SHARED_BYTES_MAX = 48 << 10 };
 constexpr size_t MEMORY_BYTES = static_cast<size_t>(4) << 30, RUBBISH_BYTES_MAX = 256 << 10;
 enum class Wait { NOTHING, BLOCK, LANES, ENDED };
 
@@ -308,13 +308,6 @@ cudaError_t cudaGetDeviceCount(int *count)
 {
     *count = emulated_device.absent ? 0 : 1;
     return emulated_device.absent ? cudaErrorNoDevice : note(next_call());
-}
-
-cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device)
-{
-    (void)device;
-    *properties = cudaDeviceProp{"an emulated GPU", static_cast<size_t>(1) << 34, SHARED_BYTES_MAX, 9, 0, 4, 1 << 20};
-    return note(next_call());
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
