@@ -1,4 +1,5 @@
 /* The backends, by name: those of this processor, and the GPU's. */
+#include "train/cpu/cpu_features.h"
 #include "train/cpu/cpu_table.h"
 #include "train/cuda/cuda_ops.h"
 #include "train/ops.h"
@@ -12,28 +13,50 @@
 const char *const op_precision_names[] = {"fp32", "bf16", NULL};
 const char *const op_device_names[] = {"cpu", "cuda", NULL};
 
-enum { SETS_MAX = 3, PRECISIONS = 2 };
+enum { TABLES_MAX = 5, PRECISIONS = 2 };
 
-static struct op_table tables[SETS_MAX]
-                             [PRECISIONS]; /* instruction sets of this processor, narrowest first; by op_precision */
-static size_t set_count;
+/* Tables of this processor, the slowest first. */
+struct tables {
+    struct op_table list[TABLES_MAX];
+    size_t count;
+};
 
-static void fill_set(void (*fp32)(struct op_table *), void (*bf16)(struct op_table *))
+static struct tables tables[PRECISIONS]; /* by op_precision */
+
+static void add(enum op_precision precision, void (*fill)(struct op_table *))
 {
-    fp32(&tables[set_count][OP_FP32]);
-    bf16(&tables[set_count++][OP_BF16]);
+    fill(&tables[precision].list[tables[precision].count++]);
 }
+
+#if defined(__x86_64__)
+/* What the processor can do, and the system lets a process do. */
+static void add_vectors(void)
+{
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        add(OP_FP32, cpu_table_avx2);
+        add(OP_BF16, cpu_table_avx2_bf16);
+    }
+    if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma")))
+        return;
+    add(OP_FP32, cpu_table_avx512);
+    add(OP_BF16, cpu_table_avx512_bf16);
+    if (!cpu_has_dot_bf16())
+        return;
+    add(OP_BF16, cpu_table_avx512_dot_bf16);
+    if (cpu_has_amx_bf16())
+        add(OP_BF16, cpu_table_amx_bf16);
+}
+#endif
 
 static void fill_tables(void)
 {
-    fill_set(cpu_table_generic, cpu_table_generic_bf16);
+    add(OP_FP32, cpu_table_generic);
+    add(OP_BF16, cpu_table_generic_bf16);
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        fill_set(cpu_table_avx2, cpu_table_avx2_bf16);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma"))
-        fill_set(cpu_table_avx512, cpu_table_avx512_bf16);
+    add_vectors();
 #endif
 }
 
@@ -46,16 +69,16 @@ static void fill_once(void)
 const struct op_table *op_table_cpu(enum op_precision precision)
 {
     fill_once();
-    return &tables[set_count - 1][precision];
+    return &tables[precision].list[tables[precision].count - 1];
 }
 
 static q_status fail_unknown(const char *name)
 {
     char names[256];
     size_t used = 0;
-    for (size_t i = 0; i < set_count; i++)
-        for (size_t p = 0; p < PRECISIONS; p++)
-            used += (size_t)snprintf(names + used, sizeof names - used, ", '%s'", tables[i][p].name);
+    for (size_t p = 0; p < PRECISIONS; p++)
+        for (size_t i = 0; i < tables[p].count; i++)
+            used += (size_t)snprintf(names + used, sizeof names - used, ", '%s'", tables[p].list[i].name);
     return q_fail(
         Q_ERR_USAGE,
         "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest), 'cuda' and 'cuda-bf16'%s",
@@ -82,10 +105,10 @@ q_status op_table_find(const char *name, const struct op_table **out)
     *out = op_table_cpu(OP_BF16);
     if (strcmp(name, "cpu-bf16") == 0)
         return Q_OK;
-    for (size_t i = 0; i < set_count; i++)
-        for (size_t p = 0; p < PRECISIONS; p++) {
-            *out = &tables[i][p];
-            if (strcmp(name, tables[i][p].name) == 0)
+    for (size_t p = 0; p < PRECISIONS; p++)
+        for (size_t i = 0; i < tables[p].count; i++) {
+            *out = &tables[p].list[i];
+            if (strcmp(name, (*out)->name) == 0)
                 return Q_OK;
         }
     return fail_unknown(name);

@@ -5,10 +5,10 @@
 #include "train/cpu/cpu_context.h"
 #include "train/cpu/cpu_gemm.h"
 
-/* Head h of sequence b: its operands as floats, element 0 being the head's first at the sequence's first token; and where that lies in the tensors. */
+/* Head h of sequence b: its operands as numbers, element 0 being the head's first at the sequence's first token; and where that lies in the tensors. */
 struct attention_head {
     size_t length, key, nope, rope, v; /* T, nope + rope, ... */
-    struct cpu_floats q, k_nope, value, k_rope;
+    struct cpu_numbers q, k_nope, value, k_rope;
     size_t q_start, kv_start, out_start, lse_start; /* of q and dq, of kv and dkv, of out and dout, of lse */
     size_t q_stride, kv_stride, out_stride;
 };
@@ -16,8 +16,8 @@ struct attention_head {
 /* A block of scores has rows of CPU_SPAN floats and some more, so that equal columns of its rows do not share a cache set. */
 enum { ATTENTION_ROW = CPU_SPAN + CPU_PADDING };
 
-/* Queries or keys that the diagonal's products take at a time: whole groups of the kernel's rows on any instruction set. */
-enum { ATTENTION_STEP = 12 };
+/* Queries or keys that the diagonal's products take at a time: whole groups of the kernel's rows, or a tile's rows. */
+enum { ATTENTION_STEP = GEMM_TILED ? 16 : 12 };
 
 /* Takes `count` floats, rounded up to whole cache lines, off the front of *room. */
 static inline float *attention_take(float **room, size_t count)
@@ -27,16 +27,36 @@ static inline float *attention_take(float **room, size_t count)
     return taken;
 }
 
-/* Reals as floats: in room that is taken where reals are not floats. */
-static inline float *attention_take_widened(float **room, size_t count)
+/* The same, factors; and none where numbers need not be made factors, nor floats numbers. */
+static inline factor *attention_take_factors(float **room, size_t count)
 {
-    return CPU_NARROW ? attention_take(room, count) : NULL;
+    return (factor *)(void *)attention_take(room, count);
 }
 
+static inline factor *attention_take_paired(float **room, size_t count)
+{
+    return CPU_PAIRED ? attention_take_factors(room, count) : NULL;
+}
+
+static inline number *attention_take_numbers(float **room, size_t count)
+{
+    return (number *)(void *)attention_take(room, gemm_steps(count));
+}
+
+/* Reals as floats: in room that is taken where reals are not floats. */
 static inline struct cpu_floats attention_floats(const op_real *from, size_t start, size_t stride, size_t rows,
                                                  size_t columns, float **room)
 {
-    return cpu_floats(reals(from) + start, stride, rows, columns, attention_take_widened(room, rows * columns));
+    return cpu_floats(reals(from) + start, stride, rows, columns,
+                      CPU_NARROW ? attention_take(room, rows * columns) : NULL);
+}
+
+/* And as numbers. */
+static inline struct cpu_numbers attention_numbers(const op_real *from, size_t start, size_t stride, size_t rows,
+                                                   size_t columns, float **room)
+{
+    return cpu_numbers(reals(from) + start, stride, rows, columns,
+                       CPU_WIDENED ? attention_take(room, rows * columns) : NULL);
 }
 
 static inline struct attention_head attention_head_of(const struct op_attention *a, size_t task, float **room)
@@ -54,11 +74,37 @@ static inline struct attention_head attention_head_of(const struct op_attention 
                                .q_stride = a->heads * key,
                                .kv_stride = a->heads * (a->nope + a->v),
                                .out_stride = a->heads * a->v};
-    h.q = attention_floats(a->q, h.q_start, h.q_stride, h.length, key, room);
-    h.k_nope = attention_floats(a->kv, h.kv_start, h.kv_stride, h.length, a->nope + a->v, room);
-    h.value = (struct cpu_floats){h.k_nope.data + a->nope, h.k_nope.stride};
-    h.k_rope = attention_floats(a->k_rope, token * a->k_rope_stride, a->k_rope_stride, h.length, a->rope, room);
+    h.q = attention_numbers(a->q, h.q_start, h.q_stride, h.length, key, room);
+    h.k_nope = attention_numbers(a->kv, h.kv_start, h.kv_stride, h.length, a->nope + a->v, room);
+    h.value = (struct cpu_numbers){h.k_nope.data + a->nope, h.k_nope.stride};
+    h.k_rope = attention_numbers(a->k_rope, token * a->k_rope_stride, a->k_rope_stride, h.length, a->rope, room);
     return h;
+}
+
+/* Keys first .. first + rows, both parts of them: [rows][key]. */
+static inline void attention_join_keys(number *to, const struct attention_head *h, size_t first, size_t rows)
+{
+    for (size_t row = 0; row < rows; row++, to += h->key) {
+        memcpy(to, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope * sizeof *to);
+        memcpy(to + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride, h->rope * sizeof *to);
+    }
+}
+
+/* Panels of B [k, columns], one behind the other without a gap: from a column on, which begins a panel. */
+static inline size_t attention_panel(size_t k)
+{
+    return gemm_steps(k) * GEMM_COLUMNS;
+}
+
+static inline const factor *attention_columns(const factor *panels, size_t column, size_t k)
+{
+    return panels + column * gemm_steps(k);
+}
+
+/* And from a k on, a multiple of FACTOR_DEPTH. */
+static inline const factor *attention_depth(const factor *panels, size_t k)
+{
+    return panels + k / FACTOR_DEPTH * GEMM_COLUMNS;
 }
 
 #endif

@@ -18,7 +18,10 @@ size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v,
     size_t panels = padded * (key + v + wide_key + wide_v + 2);
     size_t block = (size_t)CPU_KEYS * (2 * key + wide_key + v + 2 * (CPU_SPAN + CPU_PADDING));
     size_t widened = narrow ? sequence * 3 * (key + v) : 0; /* q, kv, the shared key, out and dout; and dq */
-    return panels + block + widened + 16 * CPU_PADDING;     /* each of some 20 pieces is rounded up to 16 floats */
+    /* Where products take BF16: probabilities, slopes and their transpose, a block's keys and values. */
+    size_t rounded = narrow ? (size_t)CPU_KEYS * (3 * (CPU_SPAN + 2 * CPU_PADDING) + key + v + 2 * CPU_PADDING) : 0;
+    return panels + block + widened + rounded +
+           16 * CPU_PADDING; /* each of some 20 pieces is rounded up to 16 floats */
 }
 
 static q_status create(struct q_pool *pool, bool narrow, struct op_context **out)
@@ -63,10 +66,9 @@ static void context_release(struct op_context *context)
 /* Floats of one worker: attention, a packed block of a grouped product, rows of a norm's gradient, or a router's lists. */
 static size_t worker_floats(const struct op_limits *l, bool narrow)
 {
-    const size_t widened = narrow ? (size_t)CPU_DEPTH * CPU_A_ROWS : 0;
+    const size_t narrowed = narrow ? CPU_GROUP_NUMBERS + CPU_GROUP_SUMS : 0;
     size_t floats = cpu_attention_floats(l->sequence, l->nope, l->rope, l->v, narrow);
-    floats =
-        Q_MAX(floats, widened + (size_t)CPU_DEPTH * (CPU_A_ROWS + CPU_GROUP_COLUMNS + CPU_PADDING) + 16 * CPU_A_ROWS);
+    floats = Q_MAX(floats, CPU_GROUP_PANELS + CPU_GROUP_A + narrowed);
     floats = Q_MAX(floats, (narrow ? 4 : 1) * l->width + CPU_PADDING);
     return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
 }

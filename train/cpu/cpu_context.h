@@ -7,7 +7,8 @@
 #include "train/ops.h"
 
 enum {
-    CPU_PADDING = 32, /* floats: the widest micro-panel of any instruction set */
+    CPU_PADDING =
+        32, /* floats: the widest micro-panel of any instruction set, and more than stands behind a packed row */
     CPU_PACK_FLOATS =
         513 << 12, /* shared buffer for packed weights: 8 MiB, to stay in the last cache; a line between panels */
     CPU_LOGITS_FLOATS = 1 << 23, /* block of logits: rows are chosen to fit */
@@ -18,11 +19,15 @@ enum {
     CPU_SPAN = 256,          /* attention: keys (forward) or queries (backward) that a block meets at once */
     CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
     CPU_DEPTH = 256,         /* products: depth of a block; a panel of it, 16 KiB, stays in the first cache */
-    CPU_TILE_ROWS = 120,     /* products: rows of a tile of C, at most, */
+    CPU_TILE_ROWS = 128,     /* products: rows of a tile of C, at most, */
     CPU_TILE_COLUMNS = 256,  /* and columns, of NT and NN */
     CPU_A_ROWS = 240,        /* products: rows of a packed block of A */
-    CPU_GROUP_COLUMNS = 128, /* grouped products: columns of a packed block of B */
-    CPU_SUM_BLOCK = 1 << 15, /* elements of a partial sum of squares */
+    CPU_GROUP_COLUMNS = 128, /* grouped products: columns of a packed block of B, which has so many floats; */
+    CPU_GROUP_PANELS = CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING),
+    CPU_GROUP_A = CPU_A_ROWS * (CPU_DEPTH + CPU_PADDING), /* of a packed block of A, */
+    CPU_GROUP_NUMBERS = CPU_A_ROWS * CPU_DEPTH,           /* of one that is widened, */
+    CPU_GROUP_SUMS = CPU_A_ROWS * CPU_GROUP_COLUMNS,      /* and of a block of C */
+    CPU_SUM_BLOCK = 1 << 15,                              /* elements of a partial sum of squares */
 };
 
 /* The workspace: one block per worker, and one that all share (what it holds, an operation says). */

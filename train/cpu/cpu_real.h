@@ -1,8 +1,8 @@
 /* What op_real is in this compilation of the folder: FP32, or BF16 (CPU_BF16, by the build). All arithmetic is done in floats; reals are widened when they
  * are read, and rounded to the nearest, ties to even, when they are written.
  *
- * Products, attention and sums work on blocks of floats: cpu_floats gives a block of reals as floats, cpu_sum_begin floats that cpu_sum_end makes a block of
- * reals of. Where reals are floats the block itself is given, and nothing of this costs anything. */
+ * Sums and what is computed element by element work on blocks of floats: cpu_floats gives a block of reals as floats, cpu_sum_begin floats that cpu_sum_end
+ * makes a block of reals of. Where reals are floats the block itself is given, and nothing of this costs anything. What products multiply: cpu_factor.h. */
 #ifndef QUERN_TRAIN_CPU_REAL_H
 #define QUERN_TRAIN_CPU_REAL_H
 

@@ -1,12 +1,14 @@
 /* The table of this instruction set and precision: every file's operations. */
 #include "train/cpu/cpu_table.h"
 
+#include "train/cpu/cpu_factor.h"
 #include "train/cpu/cpu_ops.h"
-#include "train/cpu/cpu_real.h"
+
+void CPU_NAME(cpu_table)(struct op_table *table); /* tests have tables that cpu_table.h does not name */
 
 void CPU_NAME(cpu_table)(struct op_table *table)
 {
-    *table = (struct op_table){.name = CPU_TABLE, .real_bytes = sizeof(real)};
+    *table = (struct op_table){.name = CPU_TABLE, .real_bytes = sizeof(real), .rounds_factors = CPU_PAIRED};
     cpu_context_install(table, CPU_NARROW);
     CPU_NAME(op_adamw)(table);
     CPU_NAME(op_attention)(table);

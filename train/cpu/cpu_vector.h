@@ -2,7 +2,7 @@
  * the table is chosen at start. Arithmetic is by the compiler's vector operators; what has no operator is here.
  *
  * VEC_LANES     floats in a vec
- * GEMM_ROWS     rows of the product's micro-tile: GEMM_ROWS x 2 accumulators, two columns of B and a broadcast fill the registers
+ * VEC_ROWS      rows of the product's micro-tile in registers: VEC_ROWS x 2 accumulators, two columns of B and a broadcast fill them
  */
 #ifndef QUERN_TRAIN_CPU_VECTOR_H
 #define QUERN_TRAIN_CPU_VECTOR_H
@@ -16,27 +16,25 @@
 #define CPU_JOIN2(a, b) a##_##b
 #define CPU_JOIN(a, b) CPU_JOIN2(a, b)
 #define CPU_NAME(name)                                                                                                 \
-    CPU_JOIN(name, CPU_ISA) /* CPU_ISA: generic, avx2, avx512, or one of these with _bf16, by the build */
+    CPU_JOIN(name, CPU_ISA) /* CPU_ISA: generic, avx2 and so on, or one of these with _bf16, by the build */
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
-enum { VEC_LANES = 16, GEMM_ROWS = 12 };
+enum { VEC_LANES = 16, VEC_ROWS = 12 };
 typedef __m512 vec;
 typedef __m512i vec_int;
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
-enum { VEC_LANES = 8, GEMM_ROWS = 6 };
+enum { VEC_LANES = 8, VEC_ROWS = 6 };
 typedef __m256 vec;
 typedef __m256i vec_int;
 #else
-enum { VEC_LANES = 4, GEMM_ROWS = 6 };
+enum { VEC_LANES = 4, VEC_ROWS = 6 };
 typedef float vec __attribute__((vector_size(16)));
 #endif
 
 /* Lanes as integers, for the exponent's bits and for comparisons. */
 typedef int32_t vec_bits __attribute__((vector_size(sizeof(vec))));
-
-enum { GEMM_COLUMNS = 2 * VEC_LANES };
 
 static inline vec vec_load(const float *from)
 {

@@ -11,13 +11,17 @@
 #include "base/check.h"
 
 struct room {
-    float *queries_by_column, *dout_by_column; /* panels of Q^T [key][T] and dO^T [v][T] */
-    float *queries, *dout;                     /* panels of Q [T][key] and dO [T][v] */
-    float *lse, *inner;                        /* [T], whole vectors long: lse and D */
-    float *key, *key_panels;                   /* this block's K [CPU_KEYS][key], and as panels */
-    float *p, *ds;                             /* [CPU_KEYS][ATTENTION_ROW] */
-    float *dkey, *dvalue;                      /* [CPU_KEYS][key], [CPU_KEYS][v] */
-    struct cpu_sum dq;                         /* [T][key] */
+    factor *queries_by_column, *dout_by_column; /* panels of Q^T [key][T] and dO^T [v][T] */
+    factor *queries, *dout;                     /* panels of Q [T][key] and dO [T][v] */
+    float *lse, *inner;                         /* [T], whole vectors long: lse and D */
+    number *key;                                /* this block's K [CPU_KEYS][key] */
+    factor *key_panels, *key_rows,
+        *value_rows;                /* K as panels; K and V as factors, where numbers have to be made such */
+    float *p, *ds;                  /* [CPU_KEYS][ATTENTION_ROW] */
+    number *p_numbers, *ds_numbers; /* the same as numbers, where those are not floats */
+    factor *ds_by_column;           /* dS^T, where numbers have to be made factors */
+    float *dkey, *dvalue;           /* [CPU_KEYS][key], [CPU_KEYS][v] */
+    struct cpu_sum dq;              /* [T][key] */
 };
 
 struct job {
@@ -27,62 +31,71 @@ struct job {
 
 static void carve(struct room *room, const struct attention_head *h, float **floats)
 {
-    size_t padded = cpu_round_up(h->length, GEMM_COLUMNS), key = cpu_round_up(h->key, GEMM_COLUMNS);
-    room->queries_by_column = attention_take(floats, padded * h->key);
-    room->dout_by_column = attention_take(floats, padded * h->v);
-    room->queries = attention_take(floats, h->length * key);
-    room->dout = attention_take(floats, h->length * cpu_round_up(h->v, GEMM_COLUMNS));
-    room->lse = attention_take(floats, padded);
-    room->inner = attention_take(floats, padded);
-    room->key = attention_take(floats, CPU_KEYS * h->key);
-    room->key_panels = attention_take(floats, CPU_KEYS * key);
-    room->p = attention_take(floats, CPU_KEYS * ATTENTION_ROW);
-    room->ds = attention_take(floats, CPU_KEYS * ATTENTION_ROW);
+    const size_t columns = gemm_panels(h->length), rows = attention_panel(h->length), block = CPU_KEYS * ATTENTION_ROW;
+    room->queries_by_column = attention_take_factors(floats, columns * attention_panel(h->key));
+    room->dout_by_column = attention_take_factors(floats, columns * attention_panel(h->v));
+    room->queries = attention_take_factors(floats, gemm_panels(h->key) * rows);
+    room->dout = attention_take_factors(floats, gemm_panels(h->v) * rows);
+    room->lse = attention_take(floats, cpu_round_up(h->length, CPU_PADDING));
+    room->inner = attention_take(floats, cpu_round_up(h->length, CPU_PADDING));
+    room->key = attention_take_numbers(floats, CPU_KEYS * h->key);
+    room->key_panels = attention_take_factors(floats, gemm_panels(h->key) * attention_panel(CPU_KEYS));
+    room->key_rows = attention_take_paired(floats, gemm_a_room(CPU_KEYS, h->key));
+    room->value_rows = attention_take_paired(floats, gemm_a_room(CPU_KEYS, h->v));
+    room->p = attention_take(floats, block);
+    room->ds = attention_take(floats, block);
+    room->p_numbers = (number *)(void *)attention_take_paired(floats, block / FACTOR_DEPTH);
+    room->ds_numbers = (number *)(void *)attention_take_paired(floats, block / FACTOR_DEPTH);
+    room->ds_by_column = attention_take_paired(floats, gemm_a_room(CPU_SPAN, CPU_KEYS));
     room->dkey = attention_take(floats, CPU_KEYS * h->key);
     room->dvalue = attention_take(floats, CPU_KEYS * h->v);
 }
 
 static void prepare(const struct op_attention *a, const struct attention_head *h, struct room *room, float **floats)
 {
-    const struct cpu_floats dout = attention_floats(a->dout, h->out_start, h->out_stride, h->length, h->v, floats),
-                            out = attention_floats(a->out, h->out_start, h->out_stride, h->length, h->v, floats);
-    gemm_pack_columns(room->queries_by_column, h->key * GEMM_COLUMNS, h->q.data, h->q.stride, h->key, h->length);
-    gemm_pack_rows(room->queries, h->length * GEMM_COLUMNS, h->q.data, h->q.stride, h->length, h->key);
-    gemm_pack_columns(room->dout_by_column, h->v * GEMM_COLUMNS, dout.data, dout.stride, h->v, h->length);
-    gemm_pack_rows(room->dout, h->length * GEMM_COLUMNS, dout.data, dout.stride, h->length, h->v);
+    const struct cpu_numbers dout = attention_numbers(a->dout, h->out_start, h->out_stride, h->length, h->v, floats);
+    gemm_pack_columns(room->queries_by_column, attention_panel(h->key), h->q.data, h->q.stride, h->key, h->length);
+    gemm_pack_rows(room->queries, attention_panel(h->length), h->q.data, h->q.stride, h->length, h->key);
+    gemm_pack_columns(room->dout_by_column, attention_panel(h->v), dout.data, dout.stride, h->v, h->length);
+    gemm_pack_rows(room->dout, attention_panel(h->length), dout.data, dout.stride, h->length, h->v);
     room->dq = cpu_sum_begin(reals_out(a->dq) + h->q_start, h->q_stride, h->length, h->key, false,
-                             attention_take_widened(floats, h->length * h->key));
+                             CPU_NARROW ? attention_take(floats, h->length * h->key) : NULL);
+    float *row = CPU_NARROW ? attention_take(floats, 2 * h->v) : NULL;
     for (size_t t = 0; t < h->length; t++) {
         memset(room->dq.data + t * room->dq.stride, 0, h->key * sizeof(float));
-        room->inner[t] = vec_dot(out.data + t * out.stride, dout.data + t * dout.stride, h->v);
+        const size_t at = h->out_start + t * h->out_stride;
+        room->inner[t] = vec_dot(cpu_floats(reals(a->out) + at, h->v, 1, h->v, row).data,
+                                 cpu_floats(reals(a->dout) + at, h->v, 1, h->v, row + h->v).data, h->v);
         room->lse[t] = a->lse[h->lse_start + t];
     }
-    for (size_t t = h->length; t < cpu_round_up(h->length, GEMM_COLUMNS);
+    for (size_t t = h->length; t < cpu_round_up(h->length, CPU_PADDING);
          t++) /* columns that no query has: finite, unused */
         room->inner[t] = room->lse[t] = 0;
 }
 
 /* C[rows, count] = A[rows, k] of keys first .. times panels of queries start .. . On the diagonal a panel meets only the
  * keys up to its last query; what is left out is set to zero by soften_row and slope_row. */
-static void multiply_seen(float *c, struct gemm_a a, const float *panels, size_t k, size_t first, size_t rows,
+static void multiply_seen(float *c, struct gemm_a a, const factor *panels, size_t k, size_t first, size_t rows,
                           size_t start, size_t count)
 {
-    size_t padded = cpu_round_up(count, GEMM_COLUMNS), column = 0;
+    size_t padded = cpu_round_up(count, GEMM_COLUMNS), panel = attention_panel(k), column = 0;
+    panels = attention_columns(panels, start, k);
     for (; column < padded && start + column + GEMM_COLUMNS < first + rows; column += GEMM_COLUMNS) {
         size_t end = start + column + GEMM_COLUMNS;
         if (end > first)
-            gemm_multiply(c + column, ATTENTION_ROW, a, panels + column * k, k * GEMM_COLUMNS, end - first,
+            gemm_multiply(c + column, ATTENTION_ROW, a, attention_columns(panels, column, k), panel, end - first,
                           GEMM_COLUMNS, k, false);
     }
-    gemm_multiply(c + column, ATTENTION_ROW, a, panels + column * k, k * GEMM_COLUMNS, rows, padded - column, k, false);
+    gemm_multiply(c + column, ATTENTION_ROW, a, attention_columns(panels, column, k), panel, rows, padded - column, k,
+                  false);
 }
 
 /* p: scores to probabilities for `count` queries from `start` on; the first `unseen` of them stand before the key. */
 static void soften_row(const struct room *room, float *p, size_t unseen, size_t start, size_t count, float scale)
 {
-    vec factor = vec_set(scale);
+    vec scales = vec_set(scale);
     for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES) /* the row is padded to whole vectors */
-        vec_store(p + i, vec_exp(vec_fma(vec_load(p + i), factor, -vec_load(room->lse + start + i))));
+        vec_store(p + i, vec_exp(vec_fma(vec_load(p + i), scales, -vec_load(room->lse + start + i))));
     memset(p, 0, unseen * sizeof(float));
 }
 
@@ -90,9 +103,9 @@ static void soften_row(const struct room *room, float *p, size_t unseen, size_t 
 static void slope_row(const struct room *room, const float *p, float *ds, size_t unseen, size_t start, size_t count,
                       float scale)
 {
-    vec factor = vec_set(scale);
+    vec scales = vec_set(scale);
     for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES)
-        vec_store(ds + i, vec_load(p + i) * (vec_load(ds + i) - vec_load(room->inner + start + i)) * factor);
+        vec_store(ds + i, vec_load(p + i) * (vec_load(ds + i) - vec_load(room->inner + start + i)) * scales);
     memset(ds, 0, unseen * sizeof(float));
 }
 
@@ -104,67 +117,77 @@ static size_t unseen_of(size_t token, size_t start, size_t count)
 
 /* C[rows, n] = or += P or dS [rows, count] times panels of the span's queries: dV and dK. On the diagonal, ATTENTION_STEP keys at a time leave out the queries
  * before them, for which they have zeros. */
-static void sum_over_queries(float *c, size_t n, const float *p, const float *panels, size_t panel_stride, size_t first,
-                             size_t rows, size_t start, size_t count, bool accumulate)
+static void sum_over_queries(float *c, size_t n, struct cpu_numbers p, const factor *panels, size_t panel_stride,
+                             size_t first, size_t rows, size_t start, size_t count, bool accumulate)
 {
+    const struct gemm_a a = gemm_a_rows(p.data, p.stride);
     size_t done = unseen_of(first + rows, start, count) ? 0 : rows; /* behind the diagonal: all at once */
+    panels = attention_depth(panels, start);
     if (done)
-        gemm_multiply(c, n, gemm_a_rows(p, ATTENTION_ROW), panels, panel_stride, rows, n, count, accumulate);
+        gemm_multiply(c, n, a, panels, panel_stride, rows, n, count, accumulate);
     for (; done < rows; done += ATTENTION_STEP) {
         size_t unseen = unseen_of(first + done, start, count), keys = Q_MIN((size_t)ATTENTION_STEP, rows - done);
-        gemm_multiply(c + done * n, n, gemm_a_rows(p + done * ATTENTION_ROW + unseen, ATTENTION_ROW),
-                      panels + unseen * GEMM_COLUMNS, panel_stride, keys, n, count - unseen, accumulate);
+        gemm_multiply(c + done * n, n, gemm_a_part(a, done, unseen), attention_depth(panels, unseen), panel_stride,
+                      keys, n, count - unseen, accumulate);
     }
 }
 
 /* dQ of the span += dS^T K: a query of the diagonal has the keys up to its own. */
-static void sum_over_keys(const struct attention_head *h, const struct room *room, size_t first, size_t rows,
-                          size_t start, size_t count)
+static void sum_over_keys(const struct attention_head *h, const struct room *room, struct cpu_numbers ds, size_t first,
+                          size_t rows, size_t start, size_t count)
 {
-    size_t panel_stride = rows * GEMM_COLUMNS, stride = room->dq.stride;
+    const size_t stride = room->dq.stride;
+    const struct gemm_a a = gemm_a_of_columns(ds.data, ds.stride, rows, count, room->ds_by_column);
     for (size_t done = 0, queries; done < count; done += queries) {
         size_t seen = start + done + ATTENTION_STEP > first ? start + done + ATTENTION_STEP - first : 0;
         queries = seen < rows ? Q_MIN((size_t)ATTENTION_STEP, count - done) : count - done;
         if (seen > 0)
-            gemm_multiply(room->dq.data + (start + done) * stride, stride,
-                          gemm_a_columns(room->ds + done, ATTENTION_ROW), room->key_panels, panel_stride, queries,
-                          h->key, Q_MIN(seen, rows), true);
+            gemm_multiply(room->dq.data + (start + done) * stride, stride, gemm_a_part(a, done, 0), room->key_panels,
+                          attention_panel(rows), queries, h->key, Q_MIN(seen, rows), true);
     }
 }
 
-/* Keys first .. first + rows against the queries of one span. */
-static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room, size_t first,
-                     size_t rows, size_t start, size_t count, bool later)
+/* Keys first .. first + rows, as A, and so their values. */
+struct block {
+    size_t first, rows;
+    struct gemm_a keys, values;
+};
+
+static struct cpu_numbers numbers_of(const float *x, size_t rows, size_t count, number *room)
 {
-    size_t key = h->key, panel = h->length * GEMM_COLUMNS;
-    multiply_seen(room->p, gemm_a_rows(room->key, key), room->queries_by_column + start * key, key, first, rows, start,
-                  count);
+    return cpu_numbers_of_floats(x, ATTENTION_ROW, rows, cpu_round_up(count, FACTOR_DEPTH), room, ATTENTION_ROW);
+}
+
+/* A block of keys against the queries of one span. */
+static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room,
+                     const struct block *block, size_t start, size_t count, bool later)
+{
+    const size_t key = h->key, panel = attention_panel(h->length), first = block->first, rows = block->rows;
+    multiply_seen(room->p, block->keys, room->queries_by_column, key, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
-    sum_over_queries(room->dvalue, h->v, room->p, room->dout + start * GEMM_COLUMNS, panel, first, rows, start, count,
-                     later);
-    multiply_seen(room->ds, gemm_a_rows(h->value.data + first * h->value.stride, h->value.stride),
-                  room->dout_by_column + start * h->v, h->v, first, rows, start, count);
+    sum_over_queries(room->dvalue, h->v, numbers_of(room->p, rows, count, room->p_numbers), room->dout, panel, first,
+                     rows, start, count, later);
+    multiply_seen(room->ds, block->values, room->dout_by_column, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
                   unseen_of(first + row, start, count), start, count, a->scale);
-    sum_over_queries(room->dkey, key, room->ds, room->queries + start * GEMM_COLUMNS, panel, first, rows, start, count,
-                     later);
-    sum_over_keys(h, room, first, rows, start, count);
+    const struct cpu_numbers ds = numbers_of(room->ds, rows, count, room->ds_numbers);
+    sum_over_queries(room->dkey, key, ds, room->queries, panel, first, rows, start, count, later);
+    sum_over_keys(h, room, ds, first, rows, start, count);
 }
 
 static void key_block(struct op_context *context, const struct op_attention *a, const struct attention_head *h,
                       struct room *room, size_t first, size_t rows, size_t task)
 {
-    for (size_t row = 0; row < rows; row++) {
-        memcpy(room->key + row * h->key, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope * sizeof(float));
-        memcpy(room->key + row * h->key + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride,
-               h->rope * sizeof(float));
-    }
-    gemm_pack_rows(room->key_panels, rows * GEMM_COLUMNS, room->key, h->key, rows, h->key);
+    attention_join_keys(room->key, h, first, rows);
+    gemm_pack_rows(room->key_panels, attention_panel(rows), room->key, h->key, rows, h->key);
+    const struct block block = {
+        first, rows, gemm_a_of_rows(room->key, h->key, rows, h->key, room->key_rows),
+        gemm_a_of_rows(h->value.data + first * h->value.stride, h->value.stride, rows, h->v, room->value_rows)};
     size_t begin = first / GEMM_COLUMNS * GEMM_COLUMNS; /* panels of queries begin at whole columns */
     for (size_t start = begin; start < h->length; start += CPU_SPAN)
-        key_span(a, h, room, first, rows, start, Q_MIN((size_t)CPU_SPAN, h->length - start), start > begin);
+        key_span(a, h, room, &block, start, Q_MIN((size_t)CPU_SPAN, h->length - start), start > begin);
     size_t b = task / a->heads, head = task % a->heads;
     real *dkv = reals_out(a->dkv) + h->kv_start;
     for (size_t row = 0; row < rows; row++) {

@@ -1,7 +1,7 @@
 /* cross_entropy: blocks of rows of the logits, each turned into its own gradient where it lies, then used for dx and dweight. The head's
- * product is thus done once for the loss and once each for its two gradients, and never again. */
+ * product is thus done once for the loss and once each for its two gradients, and never again. The gradient becomes BF16 where products multiply that. */
+#include "train/cpu/cpu_factor.h"
 #include "train/cpu/cpu_ops.h"
-#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
 
@@ -41,10 +41,21 @@ static float row_exp(float *x, size_t n, float max)
     return vec_sum(total) + rest;
 }
 
-static void row_scale(float *x, size_t n, float factor)
+static void row_scale(float *x, size_t n, float scale)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] *= factor;
+        x[i] *= scale;
+}
+
+/* Floats as numbers, in their place; what stands behind them up to a whole vector, too. */
+static void row_number(float *x, size_t n)
+{
+#ifdef CPU_PAIRS
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        real_store((real *)(void *)x + i, vec_load(x + i));
+#else
+    (void)x, (void)n;
+#endif
 }
 
 /* The loss of a row, and in the logits' place its gradient: scale * (softmax (1 + 2 z_loss log_z) - one at the target). */
@@ -72,6 +83,7 @@ static void loss_row(void *context, unsigned worker, size_t row)
     if (l->dx) {
         row_scale(x, l->vocabulary, l->grad_scale / sum * (1.0F + 2.0F * l->z_loss * log_z));
         x[target] -= l->grad_scale;
+        row_number(x, l->vocabulary);
     }
 }
 
@@ -102,25 +114,25 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                .n = l->hidden,
                                .k = l->vocabulary,
                                .a = job.logits,
-                               .a_stride = job.stride,
+                               .a_stride = job.stride * FACTOR_DEPTH,
                                .b = l->weight,
                                .b_stride = l->hidden,
                                .c = reals_out(l->dx) + first * l->hidden,
                                .c_stride = l->hidden,
-                               .wide = true};
+                               .wide = !CPU_PAIRED};
         CPU_NAME(cpu_matmul)(context, &dx);
         struct op_matmul dweight = {.kind = OP_TN,
                                     .m = l->vocabulary,
                                     .n = l->hidden,
                                     .k = job.rows,
                                     .a = job.logits,
-                                    .a_stride = job.stride,
+                                    .a_stride = job.stride * FACTOR_DEPTH,
                                     .b = (const op_real *)(const void *)x,
                                     .b_stride = l->hidden,
                                     .c = l->dweight,
                                     .c_stride = l->hidden,
                                     .accumulate = true,
-                                    .wide = true};
+                                    .wide = !CPU_PAIRED};
         CPU_NAME(cpu_matmul)(context, &dweight);
     }
 }

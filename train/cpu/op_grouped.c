@@ -11,17 +11,19 @@ struct job {
     size_t column_tiles;
 };
 
-/* A worker's room. */
+/* A worker's room: cpu_group_floats. */
 struct room {
-    float *panels;  /* B packed */
-    float *packed;  /* A packed (TN), or a block of C */
-    float *widened; /* a block of B, then one of A; where reals are not floats */
+    factor *panels; /* B packed */
+    factor *packed; /* A packed */
+    float *numbers; /* a block of B as numbers, then one of A; NULL where reals are floats */
+    float *sums;    /* a block of C; likewise */
 };
 
 static struct room room_of(float *floats)
 {
-    float *packed = floats + CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING);
-    return (struct room){floats, packed, packed + (CPU_DEPTH + 16) * CPU_A_ROWS};
+    float *packed = floats + CPU_GROUP_PANELS, *numbers = CPU_NARROW ? packed + CPU_GROUP_A : NULL;
+    return (struct room){(factor *)(void *)floats, (factor *)(void *)packed, numbers,
+                         CPU_NARROW ? numbers + CPU_GROUP_NUMBERS : NULL};
 }
 
 /* C = A B_e over rows first .. end of expert e. */
@@ -32,14 +34,14 @@ static void multiply_block(const struct op_grouped *p, size_t e, size_t column, 
     const bool columnwise = p->kind == OP_NT;
     const real *b = reals(p->b) + e * p->expert_stride;
     struct cpu_sum c =
-        cpu_sum_begin((real *)p->c + first * p->n + column, p->n, rows, columns, p->accumulate, room->packed);
+        cpu_sum_begin((real *)p->c + first * p->n + column, p->n, rows, columns, p->accumulate, room->sums);
     for (size_t k = 0; k < p->k; k += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, p->k - k);
         gemm_pack_reals(room->panels, gemm_panel(depth), columnwise ? b + column * p->k + k : b + k * p->n + column,
-                        columnwise ? p->k : p->n, columnwise, depth, columns, room->widened);
-        struct cpu_floats a = cpu_floats(reals(p->a) + first * p->k + k, p->k, rows, depth, room->widened);
-        gemm_multiply(c.data, c.stride, gemm_a_rows(a.data, a.stride), room->panels, gemm_panel(depth), rows, columns,
-                      depth, p->accumulate || k > 0);
+                        columnwise ? p->k : p->n, columnwise, depth, columns, room->numbers);
+        struct cpu_numbers a = cpu_numbers(reals(p->a) + first * p->k + k, p->k, rows, depth, room->numbers);
+        gemm_multiply(c.data, c.stride, gemm_a_of_rows(a.data, a.stride, rows, depth, room->packed), room->panels,
+                      gemm_panel(depth), rows, columns, depth, p->accumulate || k > 0);
     }
     cpu_sum_end(&c);
 }
@@ -59,17 +61,16 @@ static void multiply_weights(const struct op_grouped *p, size_t e, size_t column
 {
     size_t first = (size_t)p->offsets[e], end = (size_t)p->offsets[e + 1];
     size_t columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column);
-    float *c = (float *)p->c + e * p->expert_stride + column, *panels = room->panels, *packed = room->packed;
+    float *c = (float *)p->c + e * p->expert_stride + column;
     for (size_t row = first; row < end; row += CPU_DEPTH) {
         size_t depth = Q_MIN((size_t)CPU_DEPTH, end - row);
-        gemm_pack_reals(panels, gemm_panel(depth), reals(p->b) + row * p->n + column, p->n, false, depth, columns,
-                        room->widened);
+        gemm_pack_reals(room->panels, gemm_panel(depth), reals(p->b) + row * p->n + column, p->n, false, depth, columns,
+                        room->numbers);
         for (size_t i = 0; i < p->m; i += CPU_A_ROWS) {
             size_t rows = Q_MIN((size_t)CPU_A_ROWS, p->m - i);
-            struct cpu_floats a = cpu_floats(reals(p->a) + row * p->m + i, p->m, depth, rows, room->widened);
-            gemm_pack_a(packed, a.data, a.stride, depth, rows);
-            gemm_multiply(c + i * p->n, p->n, gemm_a_packed(packed, depth), panels, gemm_panel(depth), rows, columns,
-                          depth, true);
+            struct cpu_numbers a = cpu_numbers(reals(p->a) + row * p->m + i, p->m, depth, rows, room->numbers);
+            gemm_multiply(c + i * p->n, p->n, gemm_pack_a(room->packed, a.data, a.stride, depth, rows), room->panels,
+                          gemm_panel(depth), rows, columns, depth, true);
         }
     }
 }
