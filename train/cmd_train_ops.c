@@ -7,7 +7,7 @@
 
 const struct q_option train_ops_table[] = {
     {"backend", 0, Q_OPTION_TEXT, offsetof(struct train_ops_options, backend), "NAME",
-     "cpu, cpu-generic, cpu-avx2, cpu-avx512, cuda, each with -bf16 too (cpu)"},
+     "cpu, cpu-generic, cpu-avx2, cpu-avx512, cuda, each with -bf16 too; cpu-avx512-dot-bf16, cpu-amx-bf16 (cpu)"},
     {"perf", 0, Q_OPTION_FLAG, offsetof(struct train_ops_options, perf), NULL, "time them at nano's sizes instead"},
     {0}};
 

@@ -303,8 +303,8 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
     return (op_real *)(void *)((char *)x + elements * table->real_bytes);
 }
 
-/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", "cuda", each with "-bf16" too; Q_ERR_USAGE lists the
- * names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
+/* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", "cuda", each with "-bf16" too, "cpu-avx512-dot-bf16",
+ * "cpu-amx-bf16"; Q_ERR_USAGE lists the names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
 q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;

@@ -31,6 +31,15 @@ train_speed mini mini 'mini, FP32, norms and SwiGLU computed again' --recompute 
 compared=()
 train_speed mini.kept mini 'mini, FP32, nothing computed again'
 
+# BF16 beside FP32 in turn: faster where the processor multiplies BF16 (AVX-512 BF16, AMX), for its memory elsewhere.
+narrow() { # MODEL
+    compared=(--peer 'the same in FP32' --peer-command "quern-train bench --model $1 -j $threads --steps $steps --json" --peer-reported tokens_per_s)
+    if ! [ "$quick" ] && grep -qE '\<(avx512_bf16|amx_bf16)\>' /proc/cpuinfo; then compared+=(--wanted 1); fi
+    train_speed "$1.bf16" "$1" "$1, BF16" --precision bf16
+}
+narrow nano
+narrow mini
+
 by_operation() {
     note "### $1"; note
     quern-train bench --model "$1" -j "$threads" --steps $steps --by-operation | sed 's/^/    /' >>notes

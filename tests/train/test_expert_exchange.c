@@ -174,7 +174,8 @@ static void test_too_many_ranks(void **state)
     struct comm *comms[3];
     struct expert_exchange *exchange;
     assert_int_equal(comm_threads(3, comms), Q_OK);
-    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(OP_FP32), NULL, 2, WIDTH, 1, &exchange), Q_ERR_USAGE);
+    assert_int_equal(expert_exchange_create(comms[0], op_table_cpu(OP_FP32), NULL, 2, WIDTH, 1, &exchange),
+                     Q_ERR_USAGE);
     assert_string_equal(q_error_text(), "2 experts cannot be shared by 3 ranks; give fewer ranks to a group");
     for (int r = 0; r < 3; r++)
         comm_release(comms[r]);

@@ -54,10 +54,10 @@ static q_status train(const char *folder, struct layout layout, unsigned tokens,
     assert_ok(comm_threads(layout.ranks, comms));
     (void)q_memory_fail_at(fail_at, 0);
     for (unsigned r = 0; r < layout.ranks; r++) {
-        ranks[r] = (struct rank){
-            .run = {.folder = folder,
-                    .set = {share, until, "train.checkpoint.every=10", extra[0], extra[1], extra[2]},
-                    .comm = comms[r]}};
+        ranks[r] =
+            (struct rank){.run = {.folder = folder,
+                                  .set = {share, until, "train.checkpoint.every=10", extra[0], extra[1], extra[2]},
+                                  .comm = comms[r]}};
         assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &ranks[r]), 0);
     }
     for (unsigned r = 0; r < layout.ranks; r++) {

@@ -37,6 +37,19 @@ static void bf16_operations_are_the_plain_ones_rounded(void **state)
     check_backend("cpu-bf16");
 }
 
+/* Where the processor has the instructions; as loops they are in test_cpu_pairs. */
+static void dot_operations_are_the_plain_ones_rounded(void **state)
+{
+    (void)state;
+    check_backend("cpu-avx512-dot-bf16");
+}
+
+static void amx_operations_are_the_plain_ones_rounded(void **state)
+{
+    (void)state;
+    check_backend("cpu-amx-bf16");
+}
+
 /* The check must be able to fail: a backend with a wrong operation, one that writes too far, one that lacks an operation. */
 static void wrong_embed(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids,
                         size_t tokens, size_t hidden)
@@ -94,6 +107,8 @@ int main(void)
         cmocka_unit_test(avx2_operations_are_the_plain_ones),
         cmocka_unit_test(avx512_operations_are_the_plain_ones),
         cmocka_unit_test(bf16_operations_are_the_plain_ones_rounded),
+        cmocka_unit_test(dot_operations_are_the_plain_ones_rounded),
+        cmocka_unit_test(amx_operations_are_the_plain_ones_rounded),
         cmocka_unit_test(defects_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

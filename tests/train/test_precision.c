@@ -1,6 +1,7 @@
 /* Training in BF16 beside FP32: what an activation is rounded to moves losses and gradients by a little, sums and masters stay FP32, bits are the same for any
  * number of threads, and half of the activations' memory is left. */
 #include "base/check.h"
+#include "tests/train/cpu/emulated_tables.h"
 #include "tests/train/two_modules.h"
 #include "train/bfloat16.h"
 
@@ -24,11 +25,21 @@ static double mean(const op_acc *losses)
     return sum / TOKENS;
 }
 
+/* This processor's, and those that multiply pairs of BF16, emulated. */
+enum { TABLES = 3 };
+static struct op_table tables[TABLES];
+
+static void fill_tables(void)
+{
+    tables[0] = *op_table_cpu(OP_BF16);
+    cpu_table_emulated_dot(&tables[1]);
+    cpu_table_emulated_amx(&tables[2]);
+}
+
 /* A dense model, in which no token goes another way because a number was rounded. A chain of some 20 roundings of 2^-9 each, in the mean less, is between a
  * loss and the first layer's weights. */
-static void gradients_are_near_those_of_fp32(void **state)
+static void gradients_near(const struct op_table *table)
 {
-    (void)state;
     struct model_config config = two_modules;
     struct fixture fp32, bf16;
     op_acc losses[2][TOKENS];
@@ -36,7 +47,7 @@ static void gradients_are_near_those_of_fp32(void **state)
     config.n_routed_experts = config.num_experts_per_tok = config.moe_intermediate_size = 0;
     config.num_nextn_predict_layers = 1;
     set_up(&fp32, &config, op_table_cpu(OP_FP32), 2, MODEL_RECOMPUTE_NONE);
-    set_up(&bf16, &config, op_table_cpu(OP_BF16), 2, MODEL_RECOMPUTE_NONE);
+    set_up(&bf16, &config, table, 2, MODEL_RECOMPUTE_NONE);
     step(&fp32, losses[0]);
     step(&bf16, losses[1]);
     assert_true(memcmp(losses[0], losses[1], sizeof losses[0]) != 0);
@@ -54,16 +65,22 @@ static void gradients_are_near_those_of_fp32(void **state)
     tear_down(&bf16);
 }
 
-/* Masters take steps that BF16 could not; the loss comes down as in FP32. */
-static void losses_come_down_together(void **state)
+static void gradients_are_near_those_of_fp32(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < TABLES; i++)
+        gradients_near(&tables[i]);
+}
+
+/* Masters take steps that BF16 could not; the loss comes down as in FP32. */
+static void losses_come_down(const struct op_table *table)
+{
     enum { STEPS = 40 };
     struct fixture fp32, bf16;
     op_acc losses[TOKENS];
     double first[2], last[2];
     set_up(&fp32, &two_modules, op_table_cpu(OP_FP32), 2, MODEL_RECOMPUTE_NONE);
-    set_up(&bf16, &two_modules, op_table_cpu(OP_BF16), 2, MODEL_RECOMPUTE_NONE);
+    set_up(&bf16, &two_modules, table, 2, MODEL_RECOMPUTE_NONE);
     struct fixture *both[] = {&fp32, &bf16};
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < STEPS; i++) {
@@ -84,13 +101,19 @@ static void losses_come_down_together(void **state)
     tear_down(&bf16);
 }
 
-static void bits_do_not_depend_on_threads(void **state)
+static void losses_come_down_together(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < TABLES; i++)
+        losses_come_down(&tables[i]);
+}
+
+static void bits_of(const struct op_table *table)
+{
     struct fixture one, three;
     op_acc losses[2][TOKENS];
-    set_up(&one, &two_modules, op_table_cpu(OP_BF16), 1, MODEL_RECOMPUTE_NONE);
-    set_up(&three, &two_modules, op_table_cpu(OP_BF16), 3, MODEL_RECOMPUTE_NONE);
+    set_up(&one, &two_modules, table, 1, MODEL_RECOMPUTE_NONE);
+    set_up(&three, &two_modules, table, 3, MODEL_RECOMPUTE_NONE);
     for (int i = 0; i < 3; i++) {
         step(&one, losses[0]);
         step(&three, losses[1]);
@@ -102,6 +125,13 @@ static void bits_do_not_depend_on_threads(void **state)
                         model_parameter_elements(one.model) * sizeof(op_acc));
     tear_down(&one);
     tear_down(&three);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TABLES; i++)
+        bits_of(&tables[i]);
 }
 
 /* A model into which the tensors of another are put computes as that one: its copy is made of them. */
@@ -147,6 +177,7 @@ static void activations_take_half(void **state)
 
 int main(void)
 {
+    fill_tables();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_near_those_of_fp32),
         cmocka_unit_test(losses_come_down_together),

@@ -10,11 +10,7 @@
 
 #include "train/cpu/cpu_gemm.h"
 
-#if defined(__AMX_BF16__)
-#include <immintrin.h>
-#else
-#include "emulated_tiles.h" /* of the tests: the instructions as loops */
-#endif
+#include <immintrin.h> /* the tests have one of their own, with the instructions as loops */
 
 enum { TILE_ROWS = 16, TILE_FACTORS = 16, TILE_PALETTE = 1 };
 
@@ -34,6 +30,7 @@ static inline void tiles_configure(size_t steps)
         config.row_bytes[i] = (uint16_t)((is_a ? steps : TILE_FACTORS) * sizeof(factor));
         config.rows[i] = (uint8_t)(is_b ? steps : TILE_ROWS);
     }
+    __asm__ volatile("" ::"r"(&config) : "memory"); /* compilers know of the first 8 bytes that the instruction reads */
     _tile_loadconfig(&config);
 }
 

@@ -1,7 +1,8 @@
-/* AMX's instructions as loops, for train/cpu/cpu_tiles.h on processors without them: one state a thread. What the processor would refuse is refused here
- * (a fault there): no configuration, shapes that do not meet. (Numbers below FP32's smallest normal are not taken for zero.) */
-#ifndef QUERN_TESTS_TRAIN_CPU_EMULATED_TILES_H
-#define QUERN_TESTS_TRAIN_CPU_EMULATED_TILES_H
+/* In the place of the compiler's header: AMX's instructions as loops, for train/cpu/cpu_tiles.h on processors without them. One state a thread. What the
+ * processor would refuse is refused here (a fault there): no configuration, shapes that do not meet. (Numbers below FP32's smallest normal are not taken for
+ * zero.) */
+#ifndef QUERN_TESTS_TRAIN_CPU_EMULATED_IMMINTRIN_H
+#define QUERN_TESTS_TRAIN_CPU_EMULATED_IMMINTRIN_H
 
 #include "base/check.h"
 
