@@ -94,8 +94,8 @@ struct op_matmul {
 struct op_grouped {
     enum op_product kind;
     size_t experts;
-    size_t m, n, k;         /* NT, NN: m is unused (rows come from offsets); TN: k is unused */
-    const int32_t *offsets; /* [E+1], ascending from 0 */
+    size_t m, n, k;         /* NT, NN: m is S; TN: k is S: the rows there are, of which the runs take the first ones */
+    const int32_t *offsets; /* [E+1], ascending from 0 to S at most */
     const op_real *a;       /* [S, k] or [S, m], contiguous */
     const op_real *b;       /* [E, ...] or [S, n], contiguous in each expert */
     void *c;                /* op_real; of TN: op_acc */

@@ -73,12 +73,12 @@ static void call_matmul(const struct call *k)
 
 static void call_grouped(const struct call *k)
 {
-    const size_t *s = k->c->size;
+    const size_t *s = k->c->size, slots = s[5] * s[6];
     struct op_grouped product = {.kind = (enum op_product)s[0],
                                  .experts = s[1],
-                                 .m = s[2],
+                                 .m = s[0] == OP_TN ? s[2] : slots,
                                  .n = s[3],
-                                 .k = s[4],
+                                 .k = s[0] == OP_TN ? slots : s[4],
                                  .offsets = at(k, "offsets"),
                                  .a = at(k, "a"),
                                  .b = at(k, "b"),

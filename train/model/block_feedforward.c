@@ -53,9 +53,12 @@ static struct op_router router_of(struct model *model, size_t layer)
 /* One of the three kinds of product over the runs of rows of this rank's experts. */
 static struct op_grouped grouped_of(const struct model *model, size_t layer, enum op_product kind)
 {
+    const struct expert_rows rows = expert_rows_of(model, layer);
     return (struct op_grouped){.kind = kind,
                                .experts = model->sizes.own_experts,
-                               .offsets = expert_rows_of(model, layer).offsets,
+                               .m = rows.count,
+                               .k = rows.count,
+                               .offsets = rows.offsets,
                                .accumulate = kind == OP_TN};
 }
 
