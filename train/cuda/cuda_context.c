@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "train/cuda/cuda_blas.h"
+#include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_workspace.h"
 
 #include <string.h>
@@ -56,11 +57,29 @@ static void context_release(struct op_context *context)
     q_release(context);
 }
 
+/* What kernels are chosen by: code of sm_90a runs on 9.0 alone. */
+static cudaError_t look_at_device(struct op_context *context)
+{
+    int count = 0, major = 0, minor = 0;
+    cudaError_t error = cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0);
+    if (!error)
+        error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
+    if (!error)
+        error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+    if (!error && major == 9 && minor == 0)
+        error = cuda_tensor_map_load(&context->encode_tiled);
+    context->multiprocessors = (unsigned)count;
+    return error;
+}
+
 static q_status open_device(struct op_context *context)
 {
     void *host = NULL;
     Q_TRY(find_device());
-    cudaError_t error = cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking);
+    cudaError_t error = look_at_device(context);
+    if (error)
+        return fail_cuda(error, "its properties");
+    error = cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking);
     if (error)
         return fail_cuda(error, "a stream");
     if ((error = cudaMallocHost(&host, sizeof *context->host)))

@@ -21,6 +21,8 @@ struct op_context {
     char *workspace; /* of one operation at a time */
     size_t workspace_size;
     double *host; /* pinned: numbers that come back */
+    unsigned multiprocessors;
+    void *encode_tiled; /* cuda_tensor_map.h; NULL where the device is not of compute capability 9.0 */
     cudaError_t error;
     const char *failed; /* what had it: a kernel, a copy */
 };

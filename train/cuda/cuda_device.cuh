@@ -188,6 +188,9 @@ static void launch(struct op_context *context, const char *name, struct cuda_pla
     config.blockDim = dim3(plan.threads_x, plan.threads_y);
     config.dynamicSmemBytes = plan.shared;
     config.stream = context->stream;
+    if (plan.shared > CUDA_SHARED_BYTES)
+        cuda_note(context, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)plan.shared),
+                  name);
     cuda_note(context, cudaLaunchKernelEx(&config, kernel, (Parameters)arguments...), name);
 }
 

@@ -29,6 +29,9 @@ CUDA_OPS(fp32)
 CUDA_OPS(bf16)
 #undef CUDA_OPS
 
+/* op_grouped_hopper.cu, of BF16: true where the device and the shape suit, and the product is on its way. */
+bool grouped_hopper(struct op_context *context, const struct op_grouped *product);
+
 /* The tables "cuda" and "cuda-bf16". */
 void cuda_table_fp32(struct op_table *table);
 void cuda_table_bf16(struct op_table *table);

@@ -63,6 +63,54 @@ size_t cuda_logits_rows(size_t tokens, size_t vocabulary, size_t real_bytes)
     return Q_MIN(Q_MAX(tokens, (size_t)1), Q_MAX(CUDA_LOGITS_BYTES / row, (size_t)CUDA_LOGITS_ROWS_MIN));
 }
 
+struct cuda_plan cuda_plan_hopper(unsigned multiprocessors)
+{
+    enum { BARRIERS = HOPPER_STAGES * 16, ATOM = 1024 };
+    struct cuda_plan plan = cuda_plan_blocks(multiprocessors, HOPPER_THREADS);
+    plan.shared = HOPPER_STAGES * HOPPER_STAGE_BYTES + BARRIERS + ATOM;
+    return plan;
+}
+
+/* Rows of `width`, one after the other, in `pieces` that are `stride` elements apart: `height` rows of 64 at a time. */
+static struct cuda_box box_of(const void *base, size_t width, size_t rows, size_t pieces, size_t stride,
+                              uint32_t height)
+{
+    return (struct cuda_box){
+        .base = base, .size = {width, rows, pieces}, .stride = {width * 2, stride * 2}, .box = {64, height, 1}};
+}
+
+struct cuda_boxes cuda_hopper_boxes(const struct op_grouped *p)
+{
+    switch (p->kind) {
+    case OP_NT:
+        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k, HOPPER_ROWS),
+                                   box_of(p->b, p->k, p->n, p->experts, p->expert_stride, HOPPER_COLUMNS)};
+    case OP_NN:
+        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k, HOPPER_ROWS),
+                                   box_of(p->b, p->n, p->k, p->experts, p->expert_stride, HOPPER_DEPTH)};
+    default:
+        return (struct cuda_boxes){box_of(p->a, p->m, p->k, 1, p->k * p->m, HOPPER_DEPTH),
+                                   box_of(p->b, p->n, p->k, 1, p->k * p->n, HOPPER_DEPTH)};
+    }
+}
+
+/* What the manual of cuTensorMapEncodeTiled asks for: multiples of 16 bytes, each stride one of the stride before, below 2^40. */
+static bool suits_tma(const struct cuda_box *box)
+{
+    return (uintptr_t)box->base % 16 == 0 && box->stride[0] % 16 == 0 && box->stride[1] % box->stride[0] == 0 &&
+           box->stride[1] < (uint64_t)1 << 40;
+}
+
+bool cuda_suits_hopper(const struct op_grouped *p)
+{
+    const size_t all[] = {p->experts, p->m, p->n, p->k}, largest = (size_t)1 << 30; /* ints have room for tiles' ends */
+    for (size_t i = 0; i < Q_COUNT_OF(all); i++)
+        if (all[i] == 0 || all[i] > largest)
+            return false;
+    const struct cuda_boxes boxes = cuda_hopper_boxes(p);
+    return suits_tma(&boxes.a) && suits_tma(&boxes.b) && cuda_is_packed(p->c, p->n, p->expert_stride);
+}
+
 bool cuda_is_packed(const void *address, size_t width, size_t stride)
 {
     return (uintptr_t)address % 16 == 0 && width % CUDA_PACK == 0 && stride % CUDA_PACK == 0;

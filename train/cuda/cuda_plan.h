@@ -1,7 +1,9 @@
-/* How kernels are launched: pure functions of shapes, in C, so that they can be printed and tested where there is no GPU. Nothing here depends on the
- * chip: the sums of these kernels have one order on every GPU. */
+/* How kernels are launched: pure functions of shapes, in C, so that they can be printed and tested where there is no GPU. No sum depends on the chip: the
+ * sums of these kernels have one order on every GPU. */
 #ifndef QUERN_TRAIN_CUDA_PLAN_H
 #define QUERN_TRAIN_CUDA_PLAN_H
+
+#include "train/ops.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +64,36 @@ enum { CUDA_BLAS_WORKSPACE = 32 << 20 };
 
 /* Whether rows of `width` elements, `stride` apart, of which one begins at `address`, can be moved CUDA_PACK elements at a time. */
 bool cuda_is_packed(const void *address, size_t width, size_t stride);
+
+/* Grouped products on Hopper (op_grouped_hopper.cu): tiles of C, of k a stage at a time, two warpgroups of consumers and one that produces. */
+enum {
+    HOPPER_ROWS = 128,
+    HOPPER_COLUMNS = 256,
+    HOPPER_DEPTH = 64,
+    HOPPER_STAGES = 4,
+    HOPPER_THREADS = 3 * 128,
+    HOPPER_STAGE_BYTES = (HOPPER_ROWS + HOPPER_COLUMNS) * HOPPER_DEPTH * 2
+};
+
+/* A block for each multiprocessor, with the stages, 16 bytes of barriers for each, and what brings them to a multiple of 1,024. */
+struct cuda_plan cuda_plan_hopper(unsigned multiprocessors);
+
+/* Whether rows and starts are multiples of 16 bytes, as TMA wants them, and all shapes fit. */
+bool cuda_suits_hopper(const struct op_grouped *product);
+
+/* A tensor of BF16 in the device's memory, and what one load brings of it (cuTensorMapEncodeTiled): dimension 0 is contiguous, `stride` is in bytes, of
+ * dimensions 1 and 2. */
+struct cuda_box {
+    const void *base;
+    uint64_t size[3], stride[2];
+    uint32_t box[3];
+};
+
+/* The operands as they lie in memory. Which rows an expert has is not in them. */
+struct cuda_boxes {
+    struct cuda_box a, b;
+};
+struct cuda_boxes cuda_hopper_boxes(const struct op_grouped *product);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,9 @@
 /* grouped: products over runs of slots, whose counts stay on the device. Blocks go round over the tiles of all experts; which expert a tile is of they
  * find in the offsets.
  *
- * BF16 goes through the matrix units (cuda_mma.cuh) where rows can be moved 16 bytes at a time. Else by the plain kernel, in floats, for any shape: tiles
- * of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH sums a thread. */
+ * BF16 goes through the matrix units where rows can be moved 16 bytes at a time: Hopper's way on Hopper (op_grouped_hopper.cu), else Ampere's
+ * (cuda_mma.cuh). The rest goes through the plain kernel, in floats, for any shape: tiles of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH
+ * sums a thread. */
 #include "train/cuda/cuda_mma.cuh"
 #include "train/cuda/cuda_ops.h"
 
@@ -176,6 +177,8 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
     const struct runs g = {p->kind,    p->experts,  p->m,        p->n, p->k,         p->expert_stride,
                            p->offsets, reals(p->a), reals(p->b), p->c, p->accumulate};
 #ifdef CUDA_BF16
+    if (grouped_hopper(context, p))
+        return;
     if (suits_mma(p)) {
         grouped_mma(context, p, g);
         return;

@@ -2,6 +2,8 @@
  * context's failures: no device, no memory, a call that fails at any place. */
 #include "tests/base/cmocka_all.h"
 #include "tests/train/cuda/defects.h"
+#include "tests/train/cuda/defects_hopper.h"
+#include "train/bfloat16.h"
 #include "train/cuda/cuda_ops.h"
 
 #include <fcntl.h>
@@ -56,8 +58,8 @@ static void a_race_is_seen(void **state)
     tear_down(&both);
 }
 
-/* How a process ends that does this to a context: the signal. */
-static int end_of(void (*defect)(struct op_context *context))
+/* How a process ends that does this to one of the contexts: the signal. */
+static int end_of_one(void (*defect)(struct op_context *context), int which)
 {
     struct both both;
     int status;
@@ -68,12 +70,17 @@ static int end_of(void (*defect)(struct op_context *context))
         (void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
         (void)signal(SIGSEGV, SIG_DFL); /* cmocka's own would say so and go on */
         (void)signal(SIGABRT, SIG_DFL);
-        defect(both.contexts[0]);
+        defect(both.contexts[which]);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     tear_down(&both);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static int end_of(void (*defect)(struct op_context *context))
+{
+    return end_of_one(defect, 0);
 }
 
 static void touch(struct op_context *context)
@@ -91,6 +98,76 @@ static void defects_end_the_program(void **state)
     assert_int_equal(end_of(wait_apart), SIGABRT);
     assert_int_equal(end_of(exchange_apart), SIGABRT);
     assert_int_equal(end_of(touch), SIGSEGV);
+}
+
+enum { X_COUNT = 512 * 64, SUMS = 64 * 256 };
+
+/* Numbers of BF16 that are whole. */
+static void multiply_on_hopper(struct op_context *context, enum hopper_defect defect, float *out)
+{
+    struct op_table table;
+    static uint16_t x[X_COUNT];
+    void *there;
+    float *sums;
+    cuda_table_fp32(&table);
+    for (unsigned i = 0; i < X_COUNT; i++)
+        x[i] = bfloat16_of_float((float)(i * 2654435761U >> 28) - 8);
+    assert_ok(table.memory_create(context, sizeof x, &there));
+    assert_ok(table.memory_create(context, SUMS * sizeof *sums, &sums));
+    table.copy_in(context, there, x, sizeof x);
+    hopper_multiply(context, sums, there, defect);
+    table.copy_out(context, out, sums, SUMS * sizeof *out);
+    assert_ok(table.synchronize(context));
+    table.memory_release(context, sums);
+    table.memory_release(context, there);
+}
+
+static void a_stage_that_is_overwritten_is_seen(void **state)
+{
+    (void)state;
+    struct both both;
+    static float sums[4][SUMS];
+    emulated_device.hopper = true;
+    set_up(&both);
+    for (int i = 0; i < 2; i++) {
+        multiply_on_hopper(both.contexts[i], HOPPER_RIGHT, sums[i]);
+        multiply_on_hopper(both.contexts[i], HOPPER_OVERWRITTEN, sums[2 + i]);
+    }
+    assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+    assert_memory_equal(sums[0], sums[3], sizeof sums[0]); /* TMA came late */
+    assert_memory_not_equal(sums[0], sums[2], sizeof sums[0]);
+    tear_down(&both);
+    emulated_device.hopper = false;
+}
+
+#define DEFECT(name, defect)                                                                                           \
+    static void name(struct op_context *context)                                                                       \
+    {                                                                                                                  \
+        static float out[SUMS];                                                                                        \
+        multiply_on_hopper(context, defect, out);                                                                      \
+    }
+DEFECT(right, HOPPER_RIGHT)
+DEFECT(no_wait_for_tma, HOPPER_NO_WAIT_FOR_TMA)
+DEFECT(no_wait_for_products, HOPPER_NO_WAIT_FOR_PRODUCTS)
+DEFECT(too_few_bytes, HOPPER_TOO_FEW_BYTES)
+DEFECT(too_many_bytes, HOPPER_TOO_MANY_BYTES)
+DEFECT(no_fence, HOPPER_NO_FENCE)
+DEFECT(not_made, HOPPER_NOT_MADE)
+
+static void defects_of_hopper_end_the_program(void **state)
+{
+    (void)state;
+    emulated_device.hopper = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(end_of_one(right, i), 0);
+        assert_int_equal(end_of_one(no_wait_for_products, i), SIGABRT);
+        assert_int_equal(end_of_one(too_few_bytes, i), SIGABRT);
+        assert_int_equal(end_of_one(too_many_bytes, i), SIGABRT);
+        assert_int_equal(end_of_one(no_fence, i), SIGABRT);
+        assert_int_equal(end_of_one(not_made, i), SIGABRT);
+    }
+    assert_int_equal(end_of_one(no_wait_for_tma, 1), SIGABRT); /* forwards TMA is there at once */
+    emulated_device.hopper = false;
 }
 
 static void without_a_device_it_says_so(void **state)
@@ -131,10 +208,11 @@ static q_status use(const struct op_table *table, bool *failed)
     return status;
 }
 
-/* Each call in its turn: a status, never a number that is wrong. */
+/* Each call in its turn: a status, never a number that is wrong. On Hopper, which is asked more. */
 static void every_failure_comes_out(void **state)
 {
     (void)state;
+    emulated_device.hopper = true;
     struct op_table table;
     unsigned k = 0;
     q_status status;
@@ -148,7 +226,8 @@ static void every_failure_comes_out(void **state)
         assert_int_equal(status == Q_OK, !failed);
     } while (status != Q_OK);
     emulated_device.fail_at = 0;
-    assert_true(k > 10);
+    emulated_device.hopper = false;
+    assert_true(k > 14);
 }
 
 int main(void)
@@ -156,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_race_is_seen),
         cmocka_unit_test(defects_end_the_program),
+        cmocka_unit_test(a_stage_that_is_overwritten_is_seen),
+        cmocka_unit_test(defects_of_hopper_end_the_program),
         cmocka_unit_test(without_a_device_it_says_so),
         cmocka_unit_test(every_failure_comes_out),
     };

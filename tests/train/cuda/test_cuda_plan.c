@@ -1,4 +1,5 @@
 /* Launches and workspace, counted by hand. */
+#include "base/check.h"
 #include "train/cuda/cuda_plan.h"
 #include "train/cuda/cuda_workspace.h"
 
@@ -77,6 +78,88 @@ static void moves_are_aligned(void **state)
     assert_true(cuda_is_packed(NULL, 16, 16));
 }
 
+/* A stage is 128 + 256 rows of 64 numbers of 2 bytes, 48 KiB; four of them, 8 barriers of 8 bytes and 1,024 to align them. */
+static void hopper_has_a_block_for_each_multiprocessor(void **state)
+{
+    (void)state;
+    const struct cuda_plan plan = cuda_plan_hopper(132);
+    assert_int_equal(plan.grid_x, 132);
+    assert_int_equal(plan.grid_y, 1);
+    assert_int_equal(plan.threads_x, 384);
+    assert_int_equal(plan.threads_y, 1);
+    assert_int_equal(plan.shared, 4 * 49152 + 64 + 1024);
+}
+
+/* V3's gate and up: 32 experts of 7,168 to 4,096, 32,768 rows. */
+static struct op_grouped v3_product(enum op_product kind)
+{
+    return (struct op_grouped){.kind = kind,
+                               .experts = 32,
+                               .m = kind == OP_TN ? 4096 : 32768,
+                               .n = kind == OP_NT ? 4096 : 7168,
+                               .k = kind == OP_NT   ? 7168
+                                    : kind == OP_NN ? 4096
+                                                    : 32768,
+                               .a = (const op_real *)(uintptr_t)64,
+                               .b = (const op_real *)(uintptr_t)128,
+                               .c = (void *)(uintptr_t)256,
+                               .expert_stride = (size_t)4096 * 7168};
+}
+
+static void hopper_takes_what_tma_can_bring(void **state)
+{
+    (void)state;
+    for (int kind = OP_NT; kind <= OP_TN; kind++) {
+        const struct op_grouped good = v3_product((enum op_product)kind);
+        struct op_grouped odd[7] = {good, good, good, good, good, good, good};
+        odd[0].n = 4100;
+        odd[1].expert_stride += 4; /* of TN that of C */
+        odd[2].a = (const op_real *)(uintptr_t)72;
+        odd[3].c = (void *)(uintptr_t)264;
+        odd[4].k = 0;
+        odd[5].experts = 0;
+        odd[6].m = ((size_t)1 << 30) + 8;
+        assert_true(cuda_suits_hopper(&good));
+        for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+            assert_false(cuda_suits_hopper(&odd[i]));
+    }
+    struct op_grouped rows = v3_product(OP_NT), depth = rows;
+    rows.m = 13; /* rows need not be packs, what is contiguous must */
+    depth.k = 7172;
+    assert_true(cuda_suits_hopper(&rows));
+    assert_false(cuda_suits_hopper(&depth));
+}
+
+static void assert_box(const struct cuda_box *box, uintptr_t base, uint64_t size_0, uint64_t size_1, uint64_t size_2,
+                       uint64_t stride_2, uint32_t height)
+{
+    assert_int_equal((uintptr_t)box->base, base);
+    assert_int_equal(box->size[0], size_0);
+    assert_int_equal(box->size[1], size_1);
+    assert_int_equal(box->size[2], size_2);
+    assert_int_equal(box->stride[0], size_0 * 2);
+    assert_int_equal(box->stride[1], stride_2);
+    assert_int_equal(box->box[0], 64);
+    assert_int_equal(box->box[1], height);
+    assert_int_equal(box->box[2], 1);
+}
+
+/* 4,096 x 7,168 numbers of an expert are 58,720,256 bytes; 32,768 rows of 7,168 are 8 times that. */
+static void hopper_loads_boxes(void **state)
+{
+    (void)state;
+    const struct op_grouped nt = v3_product(OP_NT), nn = v3_product(OP_NN), tn = v3_product(OP_TN);
+    struct cuda_boxes boxes = cuda_hopper_boxes(&nt);
+    assert_box(&boxes.a, 64, 7168, 32768, 1, 469762048, 128);
+    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256, 256);
+    boxes = cuda_hopper_boxes(&nn);
+    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456, 128);
+    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256, 64);
+    boxes = cuda_hopper_boxes(&tn);
+    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456, 64);
+    assert_box(&boxes.b, 128, 7168, 32768, 1, 469762048, 64);
+}
+
 static void the_workspace_is_that_of_the_largest(void **state)
 {
     (void)state;
@@ -108,6 +191,9 @@ int main(void)
         cmocka_unit_test(columns_are_cut_by_rows_alone),
         cmocka_unit_test(logits_fit),
         cmocka_unit_test(moves_are_aligned),
+        cmocka_unit_test(hopper_has_a_block_for_each_multiprocessor),
+        cmocka_unit_test(hopper_takes_what_tma_can_bring),
+        cmocka_unit_test(hopper_loads_boxes),
         cmocka_unit_test(the_workspace_is_that_of_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
     static __attribute__((                                                                                             \
         section("emulated_shared"))) /* so that it is found, and filled with rubbish before each block */
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __restrict__ __restrict
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
@@ -40,7 +41,9 @@ struct cudaLaunchConfig_t {
     unsigned numAttrs;
 };
 
-extern "C" cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*body)(void *), void *argument);
+extern "C" cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *function, void (*body)(void *),
+                                       void *argument);
+extern "C" cudaError_t emulated_allow_shared(const void *function, int bytes);
 extern "C" void *emulated_shared(void); /* dynamic shared memory of the block */
 extern "C" void __syncthreads(void);
 extern "C" void __syncwarp(unsigned mask = 0xffffffffU);
@@ -55,7 +58,15 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(
 {
     auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
     return emulated_launch(
-        config, [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call);
+        config, reinterpret_cast<const void *>(kernel),
+        [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call);
+}
+
+template <class Function>
+cudaError_t cudaFuncSetAttribute(Function *function, enum cudaFuncAttribute attribute, int value)
+{
+    (void)attribute;
+    return emulated_allow_shared(reinterpret_cast<const void *>(function), value);
 }
 
 template <class T> T __shfl_sync(unsigned mask, T value, int lane)

@@ -27,10 +27,21 @@ enum cudaMemcpyKind {
     cudaMemcpyDefault = 4
 };
 enum { cudaStreamNonBlocking = 1 };
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76
+};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum { cudaEnableDefault = 0 };
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess = 0, cudaDriverEntryPointSymbolNotFound = 1 };
 
 typedef struct emulated_stream *cudaStream_t;
 
 cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device);
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
+                                             unsigned long long flags, enum cudaDriverEntryPointQueryResult *found);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
@@ -43,10 +54,12 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
-/* For the tests: no device is found; the k-th call from now fails with the error (0: none does). On every second stream that is made blocks and threads
- * run from the last to the first: what depends on an order gives other bits there. */
+/* For the tests: no device is found; it is of compute capability 9.0, else 8.0, and has so many multiprocessors; the k-th call from now fails with the error
+ * (0: none does). On every second stream that is made blocks and threads run from the last to the first: what depends on an order gives other bits there. */
 struct emulated_device {
-    bool absent;
+    bool absent, hopper;
+    unsigned multiprocessors;
+    unsigned long products; /* wgmma, of all threads so far */
     unsigned fail_at;
     cudaError_t fail_with;
 };

@@ -1,4 +1,6 @@
+#include "cuda.h"
 #include "cuda_runtime.h"
+#include "emulated_threads.h"
 
 #include "train/bfloat16.h"
 
@@ -16,14 +18,24 @@ struct emulated_stream {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device;
+struct emulated_device emulated_device = {false, false, 3, 0, 0, cudaSuccess};
 
 namespace
 {
 
-enum { WARP = 32, THREADS_MAX = 1024, STACK_BYTES = 128 << 10, VALUE_BYTES = 16, SHARED_BYTES_MAX = 48 << 10 };
+enum {
+    WARP = 32,
+    THREADS_MAX = EMULATED_THREADS_MAX,
+    STACK_BYTES = 128 << 10,
+    VALUE_BYTES = 16,
+    SHARED_BYTES = 48 << 10,      /* of a block that has not asked for more */
+    SHARED_BYTES_MAX = 227 << 10, /* Hopper's */
+    SHARED_BEGIN = 1024,          /* addresses of shared memory: the first kibibyte is the system's */
+    SHARED_AHEAD = 128,           /* what a kernel has begins at no multiple of 1,024 */
+    FUNCTIONS_MAX = 64
+};
 constexpr size_t MEMORY_BYTES = static_cast<size_t>(4) << 30, RUBBISH_BYTES_MAX = 256 << 10;
-enum class Wait { NOTHING, BLOCK, LANES, ENDED };
+enum class Wait { NOTHING, BLOCK, LANES, CONDITION, ENDED };
 
 struct Thread {
     ucontext_t first; /* until it runs for the first time; then `here` */
@@ -31,7 +43,9 @@ struct Thread {
     bool begun;
     char *stack;
     Wait wait;
-    unsigned mask, from; /* the lanes waited for; the one whose value is wanted */
+    unsigned mask, from;         /* the lanes waited for; the one whose value is wanted */
+    bool (*ready)(const void *); /* CONDITION */
+    const void *condition;
     char given[VALUE_BYTES], taken[VALUE_BYTES];
 };
 
@@ -44,7 +58,11 @@ unsigned stream_count;
 unsigned current, thread_count;
 void (*body)(void *);
 void *body_argument;
-alignas(1024) char dynamic_shared[SHARED_BYTES_MAX];
+alignas(1024) char dynamic_shared[SHARED_AHEAD + SHARED_BYTES_MAX];
+struct {
+    const void *function;
+    size_t bytes;
+} shared_of[FUNCTIONS_MAX]; /* kernels that have asked for more */
 
 char *
     memory; /* of the device: one region, given out from its beginning, all of it again when nothing is taken any more */
@@ -159,6 +177,17 @@ bool release_block()
     return true;
 }
 
+bool release_ready()
+{
+    bool any = false;
+    for (unsigned i = 0; i < thread_count; i++)
+        if (threads[i].wait == Wait::CONDITION && threads[i].ready(threads[i].condition)) {
+            threads[i].wait = Wait::NOTHING;
+            any = true;
+        }
+    return any;
+}
+
 bool all_ended()
 {
     for (unsigned i = 0; i < thread_count; i++)
@@ -179,9 +208,17 @@ void run_block()
         }
         if (all_ended())
             return;
-        if (!release_lanes() && !release_block())
-            die("threads wait at different barriers, or for some that have ended");
+        if (!release_lanes() && !release_block() && !release_ready() && !emulated_hopper_go_on())
+            die("threads wait at different barriers, for some that have ended, or for what does not come");
     }
+}
+
+size_t shared_allowed(const void *function)
+{
+    for (const auto &each : shared_of)
+        if (each.function == function && function)
+            return each.bytes;
+    return SHARED_BYTES;
 }
 
 /* Number `high` of a word of the fragments of a lane of the current warp. */
@@ -219,7 +256,41 @@ cudaError_t note(cudaError_t error)
 
 } // namespace
 
+unsigned emulated_thread(void)
+{
+    return current;
+}
+
+bool emulated_is_backwards(void)
+{
+    return backwards;
+}
+
+void emulated_die(const char *what)
+{
+    die(what);
+}
+
+void emulated_wait_until(bool (*ready)(const void *), const void *what)
+{
+    threads[current].ready = ready;
+    threads[current].condition = what;
+    wait_for(Wait::CONDITION, 0);
+}
+
+char *emulated_shared_at(uint32_t address, uint32_t bytes)
+{
+    if (address < SHARED_BEGIN || address + bytes > SHARED_BEGIN + sizeof dynamic_shared)
+        die("an address outside of shared memory");
+    return dynamic_shared + (address - SHARED_BEGIN);
+}
+
 extern "C" {
+
+uint32_t emulated_shared_address(const void *at)
+{
+    return static_cast<uint32_t>(static_cast<const char *>(at) - dynamic_shared) + SHARED_BEGIN;
+}
 
 unsigned emulated_lane(void)
 {
@@ -228,7 +299,7 @@ unsigned emulated_lane(void)
 
 void *emulated_shared(void)
 {
-    return dynamic_shared;
+    return dynamic_shared + SHARED_AHEAD;
 }
 
 void emulated_begin(void)
@@ -276,14 +347,16 @@ void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
     __syncwarp();
 }
 
-cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*kernel)(void *), void *argument)
+cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *function, void (*kernel)(void *),
+                            void *argument)
 {
     const dim3 grid = config->gridDim, block = config->blockDim;
     cudaError_t error = next_call();
     if (error)
         return note(error);
     if (block.x * block.y * block.z > THREADS_MAX || block.x * block.y * block.z % WARP ||
-        config->dynamicSmemBytes > SHARED_BYTES_MAX || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535)
+        config->dynamicSmemBytes > shared_allowed(function) || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
+        grid.y > 65535)
         return note(cudaErrorInvalidValue);
     backwards = config->stream->backwards;
     gridDim = grid;
@@ -296,12 +369,46 @@ cudaError_t emulated_launch(const cudaLaunchConfig_t *config, void (*kernel)(voi
     for (unsigned n = 0; n < blocks; n++) {
         const unsigned i = backwards ? blocks - 1 - n : n;
         blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
-        memset(dynamic_shared, 0xff, config->dynamicSmemBytes); /* NaN: nothing may count on what was there */
+        memset(dynamic_shared, 0xff,
+               SHARED_AHEAD + config->dynamicSmemBytes); /* NaN: nothing may count on what was there */
         memset(__start_emulated_shared, 0xff, static_cast<size_t>(__stop_emulated_shared - __start_emulated_shared));
+        emulated_hopper_begin();
         run_block();
+        emulated_hopper_end();
     }
     emulated_end();
     return cudaSuccess;
+}
+
+cudaError_t emulated_allow_shared(const void *function, int bytes)
+{
+    if (static_cast<size_t>(bytes) > SHARED_BYTES_MAX)
+        return note(cudaErrorInvalidValue);
+    for (auto &each : shared_of)
+        if (!each.function || each.function == function) {
+            each = {function, static_cast<size_t>(bytes)};
+            return note(next_call());
+        }
+    die("too many kernels with shared memory of their own");
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
+{
+    (void)device;
+    *value = attribute == cudaDevAttrMultiProcessorCount      ? static_cast<int>(emulated_device.multiprocessors)
+             : attribute == cudaDevAttrComputeCapabilityMajor ? (emulated_device.hopper ? 9 : 8)
+                                                              : 0;
+    return note(next_call());
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
+                                             unsigned long long flags, enum cudaDriverEntryPointQueryResult *found)
+{
+    (void)version;
+    (void)flags;
+    *found = strcmp(name, "cuTensorMapEncodeTiled") ? cudaDriverEntryPointSymbolNotFound : cudaDriverEntryPointSuccess;
+    *function = *found ? nullptr : reinterpret_cast<void *>(cuTensorMapEncodeTiled);
+    return note(next_call());
 }
 
 cudaError_t cudaGetDeviceCount(int *count)

@@ -1,0 +1,283 @@
+#include "cuda.h"
+#include "cuda_runtime.h"
+#include "emulated_threads.h"
+
+#include "train/bfloat16.h"
+
+#include <cstring>
+#include <deque>
+#include <vector>
+
+namespace
+{
+
+enum { WARPGROUP = 128, LANES = 32, DEPTH = 16, COLUMNS = 256, BOX_BYTES = 128, NAMES = 16, ARRIVALS_MAX = 1 << 20 };
+
+/* PTX ISA, "mbarrier": 8 bytes in shared memory. */
+struct Barrier {
+    uint16_t arrivals, pending;
+    uint32_t phase : 1;
+    int32_t bytes : 31; /* told of and not there yet: below 2^20 */
+};
+static_assert(sizeof(Barrier) == 8, "as CUDA's");
+
+struct Load {
+    uint32_t to, barrier;
+    CUtensorMap map;
+    int at[3];
+};
+
+struct Product {
+    float *d;
+    uint64_t a, b;
+    bool mn_a, mn_b;
+};
+
+/* Of a thread: products that are not in a group yet, and the groups under way; those that were computed at once are not in them. */
+struct Products {
+    bool fenced;
+    std::vector<Product> open;
+    std::deque<std::vector<Product>> groups;
+};
+
+struct Name {
+    unsigned come, turn;
+};
+
+std::deque<Load> loads;
+Products products[EMULATED_THREADS_MAX];
+Name names[NAMES];
+
+Barrier *barrier_at(uint32_t address)
+{
+    if (address % sizeof(Barrier))
+        emulated_die("an mbarrier that is not aligned");
+    return reinterpret_cast<Barrier *>(emulated_shared_at(address, sizeof(Barrier)));
+}
+
+/* Of the address, bits 4 to 6 by bits 7 to 9 (PTX ISA, "Swizzling Modes"). */
+uint32_t swizzle(uint32_t address)
+{
+    return address ^ ((address >> 7 & 7) << 4);
+}
+
+void end_phase(Barrier *barrier)
+{
+    if (barrier->pending || barrier->bytes)
+        return;
+    barrier->phase = ~barrier->phase & 1U;
+    barrier->pending = barrier->arrivals;
+}
+
+/* An element of the tensor, or zero outside of it. */
+uint16_t element(const CUtensorMap &map, const int64_t at[3])
+{
+    for (int i = 0; i < 3; i++)
+        if (at[i] < 0 || static_cast<uint64_t>(at[i]) >= map.size[i])
+            return 0;
+    const char *row = reinterpret_cast<const char *>(map.base) + static_cast<uint64_t>(at[1]) * map.stride[0] +
+                      static_cast<uint64_t>(at[2]) * map.stride[1];
+    return reinterpret_cast<const uint16_t *>(row)[at[0]];
+}
+
+void perform(const Load &load)
+{
+    const uint32_t width = load.map.box[0], rows = load.map.box[1] * load.map.box[2];
+    Barrier *barrier = barrier_at(load.barrier);
+    for (uint32_t row = 0; row < rows; row++)
+        for (uint32_t x = 0; x < width; x++) {
+            const int64_t at[3] = {load.at[0] + static_cast<int64_t>(x),
+                                   load.at[1] + static_cast<int64_t>(row % load.map.box[1]),
+                                   load.at[2] + static_cast<int64_t>(row / load.map.box[1])};
+            const uint16_t number = element(load.map, at);
+            memcpy(emulated_shared_at(swizzle(load.to + row * BOX_BYTES + x * 2), sizeof number), &number,
+                   sizeof number);
+        }
+    barrier->bytes -= static_cast<int32_t>(rows * width * 2);
+    if (barrier->bytes < 0)
+        emulated_die("TMA brings bytes that its mbarrier was not told of");
+    end_phase(barrier);
+}
+
+/* An operand's number (i, p): see train/cuda/cuda_wgmma.cuh. */
+float number_at(uint64_t descriptor, bool mn_major, uint32_t i, uint32_t p)
+{
+    const uint32_t start = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4,
+                   stride = (descriptor >> 32 & 0x3fff) << 4;
+    const uint32_t at = mn_major ? i / 64 * leading + i % 64 * 2 + p / 8 * stride + p % 8 * BOX_BYTES
+                                 : i / 8 * stride + i % 8 * BOX_BYTES + p * 2;
+    uint16_t number;
+    memcpy(&number, emulated_shared_at(swizzle(start + at), sizeof number), sizeof number);
+    return bfloat16_to_float(number);
+}
+
+/* This thread's sums of a product. */
+void perform(const Product &product)
+{
+    const unsigned thread = emulated_thread() % WARPGROUP, lane = thread % LANES, row = thread / LANES * 16 + lane / 4;
+    float a[2][DEPTH];
+    for (unsigned half = 0; half < 2; half++)
+        for (unsigned p = 0; p < DEPTH; p++)
+            a[half][p] = number_at(product.a, product.mn_a, row + half * 8, p);
+    for (unsigned i = 0; i < COLUMNS / 4; i++) {
+        const unsigned column = i / 2 * 8 + lane % 4 * 2 + i % 2;
+        float *sums = product.d + i / 2 * 4 + i % 2; /* of the upper half; the lower one's is 2 further */
+        for (unsigned p = 0; p < DEPTH; p++) {
+            const float b = number_at(product.b, product.mn_b, column, p);
+            sums[0] += a[0][p] * b;
+            sums[2] += a[1][p] * b;
+        }
+    }
+}
+
+void check_descriptor(uint64_t descriptor)
+{
+    if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0 || (descriptor & 0x3fff) == 0)
+        emulated_die("a descriptor that is not swizzled by 128 bytes from an atom's beginning");
+}
+
+bool is_over(const void *what)
+{
+    const uint32_t *barrier = static_cast<const uint32_t *>(what); /* its address, and a parity */
+    return barrier_at(barrier[0])->phase != barrier[1];
+}
+
+bool is_complete(const void *what)
+{
+    const unsigned *name = static_cast<const unsigned *>(what); /* its number, and the turn that is waited for */
+    return names[name[0]].turn != name[1];
+}
+
+} // namespace
+
+void emulated_hopper_begin(void)
+{
+    memset(names, 0, sizeof names);
+    for (Products &each : products)
+        each.fenced = false;
+}
+
+void emulated_hopper_end(void)
+{
+    if (!loads.empty())
+        emulated_die("the block has ended before TMA");
+    for (const Products &each : products)
+        if (!each.open.empty() || !each.groups.empty())
+            emulated_die("the block has ended before its products");
+}
+
+bool emulated_hopper_go_on(void)
+{
+    if (loads.empty())
+        return false;
+    const Load load = loads.front();
+    loads.pop_front();
+    perform(load);
+    return true;
+}
+
+extern "C" {
+
+/* CUDA Driver API, cuTensorMapEncodeTiled: what it says must hold. */
+CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank, void *base,
+                                const cuuint64_t *size, const cuuint64_t *stride, const cuuint32_t *box,
+                                const cuuint32_t *element_stride, CUtensorMapInterleave interleave,
+                                CUtensorMapSwizzle swizzling, CUtensorMapL2promotion promotion,
+                                CUtensorMapFloatOOBfill fill)
+{
+    (void)type, (void)interleave, (void)swizzling, (void)promotion, (void)fill;
+    bool good = rank == 3 && reinterpret_cast<uintptr_t>(base) % 16 == 0 && box[0] * 2 == BOX_BYTES;
+    *map = {static_cast<const uint16_t *>(base), {size[0], size[1], size[2]}, {stride[0], stride[1]}, {}};
+    for (int i = 0; i < 3; i++) {
+        good = good && size[i] > 0 && size[i] <= 1ULL << 32 && box[i] > 0 && box[i] <= 256 && element_stride[i] == 1;
+        map->box[i] = box[i];
+    }
+    for (int i = 0; i < 2; i++)
+        good = good && stride[i] % 16 == 0 && stride[i] < 1ULL << 40;
+    return good ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+void emulated_mbarrier_init(uint32_t address, unsigned arrivals)
+{
+    const uint16_t count = static_cast<uint16_t>(arrivals);
+    *barrier_at(address) = {count, count, 0, 0};
+}
+
+void emulated_mbarrier_arrive(uint32_t address, unsigned bytes)
+{
+    Barrier *barrier = barrier_at(address);
+    if (barrier->pending == 0 || barrier->pending > barrier->arrivals || barrier->arrivals > EMULATED_THREADS_MAX ||
+        bytes >= ARRIVALS_MAX)
+        emulated_die("more has arrived at an mbarrier than it was made for, or it was not made");
+    barrier->pending--;
+    barrier->bytes += static_cast<int32_t>(bytes);
+    end_phase(barrier);
+}
+
+void emulated_mbarrier_wait(uint32_t address, unsigned parity)
+{
+    const uint32_t what[2] = {address, parity};
+    if (!is_over(what))
+        emulated_wait_until(is_over, what);
+}
+
+void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier)
+{
+    if (to % BOX_BYTES)
+        emulated_die("TMA wants multiples of 128 bytes");
+    loads.push_back({to, barrier, *map, {x, y, z}});
+    if (!emulated_is_backwards())
+        (void)emulated_hopper_go_on();
+}
+
+void emulated_named_barrier(unsigned number, unsigned count)
+{
+    Name *name = &names[number];
+    const unsigned what[2] = {number, name->turn};
+    if (++name->come < count) {
+        emulated_wait_until(is_complete, what);
+        return;
+    }
+    name->come = 0;
+    name->turn++;
+}
+
+void emulated_wgmma_fence(void)
+{
+    products[emulated_thread()].fenced = true;
+}
+
+void emulated_wgmma(float *d, uint64_t a, uint64_t b, bool mn_a, bool mn_b)
+{
+    Products &mine = products[emulated_thread()];
+    check_descriptor(a);
+    check_descriptor(b);
+    if (!mine.fenced)
+        emulated_die("a product without a fence before it");
+    emulated_device.products++;
+    if (emulated_is_backwards())
+        perform({d, a, b, mn_a, mn_b});
+    else
+        mine.open.push_back({d, a, b, mn_a, mn_b});
+}
+
+void emulated_wgmma_commit(void)
+{
+    Products &mine = products[emulated_thread()];
+    mine.groups.push_back(std::move(mine.open));
+    mine.open.clear();
+    mine.fenced = false;
+}
+
+void emulated_wgmma_wait(unsigned groups)
+{
+    Products &mine = products[emulated_thread()];
+    while (mine.groups.size() > groups) {
+        for (const Product &each : mine.groups.front())
+            perform(each);
+        mine.groups.pop_front();
+    }
+    __syncwarp(); /* lanes of a warp wait together */
+}
+
+} // extern "C"

@@ -1,0 +1,402 @@
+/* grouped on Hopper: products of BF16 by warpgroups (wgmma), their operands brought by the copy engine (TMA).
+ *
+ * As many blocks as the GPU has multiprocessors go round over the tiles of C, 128 x 256 of them. A block is three warpgroups: one thread of the last one
+ * produces, that is, has TMA bring 64 of k of both operands at a time into one of four stages; the first two consume, each with 64 x 256 sums in its
+ * registers. A stage goes round between them by two barriers:
+ *
+ *     full    1 arrival, the producer's, and the bytes: consumers multiply
+ *     empty   8 arrivals, one of each consumer warp whose products of the stage are over: the producer loads again
+ *
+ * While a tile is written the producer is ahead with the next tile's first stages. What the operands are (cuda_wgmma.cuh):
+ *
+ *     NT   A [rows, k]  K-major    B_e [n, k]   K-major
+ *     NN   A [rows, k]  K-major    B_e [k, n]   MN-major
+ *     TN   A [rows, m]  MN-major   B [rows, n]  MN-major; k runs over the expert's rows
+ *
+ * A stage holds A's two pieces of 64 rows, then B's, 8 KiB for each 64 of C's rows or columns, whichever way they lie.
+ *
+ * Nothing outside of a run gets into it. NT, NN: the last tile of a run multiplies rows of the next one too, and leaves them unwritten; a row of C comes of
+ * its own row of A alone. TN: the last stage of a run may hold rows of the next one. They are set to zero in both operands: in one would not do, since zero
+ * times infinity is NaN. A tensor map for each expert would do it too, but the host does not know where runs end. Beyond the tensors TMA writes zeros.
+ *
+ * A sum goes along k in order, whichever block makes it: the bits do not depend on the number of multiprocessors. */
+#include "train/cuda/cuda_ops.h"
+
+#ifdef CUDA_BF16
+#include "train/cuda/cuda_tensor_map.h"
+#include "train/cuda/cuda_wgmma.cuh"
+
+#include "base/check.h"
+
+enum {
+    ROWS = HOPPER_ROWS,
+    COLUMNS = HOPPER_COLUMNS,
+    DEPTH = HOPPER_DEPTH,
+    STAGES = HOPPER_STAGES,
+    CONSUMERS = ROWS / WGMMA_ROWS, /* warpgroups */
+    THREADS = HOPPER_THREADS,
+    PIECE_BYTES = BOX_NUMBERS * DEPTH * 2, /* 64 of C's rows or columns by 64 of k */
+    PIECES = (ROWS + COLUMNS) / BOX_NUMBERS,
+    STAGE_BYTES = HOPPER_STAGE_BYTES,
+    BAND = 16,                /* rows of tiles: 16 x 8 tiles at a time read as much of A as of B */
+    PRODUCER_REGISTERS = 40,  /* 128 x 40 + 256 x 232 are 64,512, what 384 threads have of 168 each */
+    CONSUMER_REGISTERS = 232, /* 128 of them sums */
+    TAIL_BARRIER = 1,
+};
+static_assert(STAGE_BYTES == PIECES * PIECE_BYTES, "a stage is its pieces");
+static_assert(THREADS == (CONSUMERS + 1) * WARPGROUP, "one warpgroup produces");
+
+struct product {
+    int experts, m, n, k;
+    size_t expert_stride; /* TN: of c */
+    const int32_t *offsets;
+    void *c;
+    bool accumulate;
+};
+
+#ifndef WGMMA_MISSING
+/* A tile of C, and what of k its sums go over. Rows from row_end on are not to be written: of all rows (NT, NN), or of the expert's m (TN). */
+struct c_tile {
+    int expert;
+    int row, row_end, column;
+    int k, k_end;
+};
+
+/* Where a thread is among the tiles: those of the experts before this one. */
+struct walk {
+    int expert, before;
+};
+
+/* Number i of an expert's tiles: band by band, in each column after column, so that what runs at one time shares operands in the L2 cache. */
+static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
+{
+    const int band = i / (BAND * column_tiles), at = i % (BAND * column_tiles);
+    const int height = row_tiles - band * BAND < BAND ? row_tiles - band * BAND : (int)BAND;
+    tile.row = (band * BAND + at % height) * ROWS;
+    tile.column = at / height * COLUMNS;
+}
+
+/* Tile number `at`, which rises from call to call; false behind the last one. All threads of a block find the same. */
+template <enum op_product KIND>
+static __device__ inline bool find_tile(const struct product &g, struct walk &walk, int at, struct c_tile &tile)
+{
+    const int column_tiles = (g.n + COLUMNS - 1) / COLUMNS;
+    for (; walk.expert < g.experts; walk.expert++) {
+        const int first = g.offsets[walk.expert], end = g.offsets[walk.expert + 1];
+        const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
+        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = row_tiles * column_tiles;
+        if (at < walk.before + tiles) {
+            place_tile(tile, at - walk.before, row_tiles, column_tiles);
+            tile.expert = walk.expert;
+            tile.row += KIND == OP_TN ? 0 : first;
+            tile.row_end = KIND == OP_TN ? g.m : end;
+            tile.k = KIND == OP_TN ? first : 0;
+            tile.k_end = KIND == OP_TN ? end : g.k;
+            return true;
+        }
+        walk.before += tiles;
+    }
+    return false;
+}
+
+/* The stages in shared memory, and their barriers behind them. */
+struct stages {
+    char *memory;
+    uint32_t address;
+};
+
+static __device__ inline uint32_t full_barrier(const struct stages &stages, unsigned stage)
+{
+    return stages.address + STAGES * STAGE_BYTES + stage * 8;
+}
+
+static __device__ inline uint32_t empty_barrier(const struct stages &stages, unsigned stage)
+{
+    return full_barrier(stages, STAGES + stage);
+}
+
+/* Producer and consumers each count the stages for themselves: the parity changes with each round. */
+struct turn {
+    unsigned stage, parity;
+};
+
+static __device__ inline void next_turn(struct turn &turn)
+{
+    turn.stage = (turn.stage + 1) % STAGES;
+    turn.parity ^= turn.stage == 0;
+}
+
+/* SIZE rows or columns of C from i on, 64 of k from k on, of an operand: pieces of 64 one after the other. K-major, one box holds them all. */
+template <int SIZE, bool MN>
+static __device__ inline void load_operand(uint32_t to, const CUtensorMap *map, int i, int k, int z, uint32_t barrier)
+{
+    if constexpr (!MN)
+        tensor_load(to, map, k, i, z, barrier);
+    else
+        for (int piece = 0; piece < SIZE / BOX_NUMBERS; piece++)
+            tensor_load(to + piece * PIECE_BYTES, map, i + piece * BOX_NUMBERS, k, z, barrier);
+}
+
+template <enum op_product KIND>
+static __device__ inline void produce(const struct product &g, const CUtensorMap *a, const CUtensorMap *b,
+                                      const struct stages &stages)
+{
+    struct walk walk = {};
+    struct turn turn = {};
+    struct c_tile tile;
+    for (int at = (int)blockIdx.x; find_tile<KIND>(g, walk, at, tile); at += (int)gridDim.x)
+        for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
+            const uint32_t to = stages.address + turn.stage * STAGE_BYTES, full = full_barrier(stages, turn.stage);
+            mbarrier_wait(empty_barrier(stages, turn.stage), turn.parity ^ 1);
+            mbarrier_expect(full, STAGE_BYTES);
+            load_operand<ROWS, KIND == OP_TN>(to, a, tile.row, k, 0, full);
+            load_operand<COLUMNS, KIND != OP_NT>(to + CONSUMERS * PIECE_BYTES, b, tile.column, k,
+                                                 KIND == OP_TN ? 0 : tile.expert, full);
+        }
+}
+
+/* A consumer's warp does not read the stage any more. */
+static __device__ inline void release(const struct stages &stages, unsigned stage)
+{
+    if (threadIdx.x % CUDA_WARP == 0)
+        mbarrier_arrive(empty_barrier(stages, stage));
+}
+
+/* TN: rows of k from `from` on of all pieces of a stage become zero. All consumers come here. Rows are 128 bytes, swizzled or not. */
+static __device__ inline void zero_tail(char *stage, unsigned from)
+{
+    const unsigned packs = (DEPTH - from) * (BOX_ROW_BYTES / 16);
+    for (unsigned i = threadIdx.x; i < PIECES * packs; i += CONSUMERS * WARPGROUP)
+        *(uint4 *)(void *)(stage + i / packs * PIECE_BYTES + from * BOX_ROW_BYTES + i % packs * 16) = uint4{0, 0, 0, 0};
+    proxy_fence();
+    named_barrier(TAIL_BARRIER, CONSUMERS * WARPGROUP);
+}
+
+/* The products of one stage, as a group that is under way behind it. */
+template <enum op_product KIND>
+static __device__ inline void multiply_stage(float (&sums)[WGMMA_SUMS], uint32_t stage, unsigned group)
+{
+    constexpr bool MN_A = KIND == OP_TN, MN_B = KIND != OP_NT;
+    const uint64_t a = wgmma_descriptor(stage + group * PIECE_BYTES, PIECE_BYTES);
+    const uint64_t b = wgmma_descriptor(stage + CONSUMERS * PIECE_BYTES, PIECE_BYTES);
+    wgmma_fence();
+#pragma unroll
+    for (unsigned i = 0; i < DEPTH / WGMMA_DEPTH; i++)
+        wgmma<MN_A, MN_B>(sums, a + i * wgmma_step(MN_A), b + i * wgmma_step(MN_B));
+    wgmma_commit();
+}
+
+/* A warpgroup's sums of a tile. Products of one stage run while those of the next are issued: a stage is released one turn later. */
+template <enum op_product KIND>
+static __device__ inline void multiply_tile(float (&sums)[WGMMA_SUMS], const struct c_tile &tile,
+                                            const struct stages &stages, struct turn &turn, unsigned group)
+{
+    unsigned before = 0;
+#pragma unroll
+    for (unsigned i = 0; i < WGMMA_SUMS; i++)
+        sums[i] = 0;
+    for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
+        mbarrier_wait(full_barrier(stages, turn.stage), turn.parity);
+        if (KIND == OP_TN && k + DEPTH > tile.k_end)
+            zero_tail(stages.memory + turn.stage * STAGE_BYTES, (unsigned)(tile.k_end - k));
+        multiply_stage<KIND>(sums, stages.address + turn.stage * STAGE_BYTES, group);
+        wgmma_wait<1>();
+        if (k > tile.k)
+            release(stages, before);
+        before = turn.stage;
+    }
+    wgmma_wait<0>();
+    release(stages, before);
+}
+
+/* The stages of a tile of which this warpgroup has no rows. */
+static __device__ inline void pass_tile(const struct c_tile &tile, const struct stages &stages, struct turn &turn)
+{
+    for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
+        mbarrier_wait(full_barrier(stages, turn.stage), turn.parity);
+        release(stages, turn.stage);
+    }
+}
+
+/* Lane t of four has words[j] = number t of pack j; it gets all four numbers of pack t. Two exchanges: with the neighbour, then with the other pair. */
+static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsigned t)
+{
+    const bool odd = t & 1, high = t & 2;
+    uint32_t even_of[2], odd_of[2]; /* of packs t % 2 and t % 2 + 2: the even and the odd lane's of this pair */
+#pragma unroll
+    for (unsigned i = 0; i < 2; i++) {
+        const uint32_t mine = odd ? words[2 * i + 1] : words[2 * i];
+        const uint32_t other = __shfl_xor_sync(ALL_LANES, odd ? words[2 * i] : words[2 * i + 1], 1);
+        even_of[i] = odd ? other : mine;
+        odd_of[i] = odd ? mine : other;
+    }
+    const uint32_t even = __shfl_xor_sync(ALL_LANES, high ? even_of[0] : even_of[1], 2);
+    const uint32_t uneven = __shfl_xor_sync(ALL_LANES, high ? odd_of[0] : odd_of[1], 2);
+    return high ? uint4{even, uneven, even_of[1], odd_of[1]} : uint4{even_of[0], odd_of[0], even, uneven};
+}
+
+/* Two sums as they are written. */
+static __device__ inline uint32_t narrow_pair(float x, float y)
+{
+    real pair[2];
+    uint32_t word;
+    narrow_to(&pair[0], x);
+    narrow_to(&pair[1], y);
+    memcpy(&word, pair, sizeof word);
+    return word;
+}
+
+/* A half of this thread's sums: a row of C from the tile's first column on, and how many of its columns are to be written, none where it is not of the run;
+ * a multiple of 8. */
+struct half_row {
+    size_t at; /* in c, without the expert's part */
+    int columns;
+};
+
+static __device__ inline struct half_row half_of(const struct product &g, const struct c_tile &tile, unsigned group,
+                                                 unsigned half)
+{
+    const unsigned warp = threadIdx.x % WARPGROUP / CUDA_WARP, lane = threadIdx.x % CUDA_WARP;
+    const int row = tile.row + (int)(group * WGMMA_ROWS + warp * 16 + lane / 4 + half * 8);
+    return {(size_t)row * (size_t)g.n + (size_t)tile.column, row < tile.row_end ? g.n - tile.column : 0};
+}
+
+/* NT and NN that accumulate: what is in C joins the sums. */
+static __device__ inline void add_old(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
+                                      unsigned group)
+{
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        const struct half_row row = half_of(g, tile, group, half);
+        const real *old = (const real *)g.c + row.at + threadIdx.x % 4 * 2;
+#pragma unroll
+        for (int x = 0; x < COLUMNS / 8; x++)
+            if (x * 8 < row.columns)
+                for (int c = 0; c < 2; c++)
+                    sums[x * 4 + half * 2 + c] += widen(old[x * 8 + c]);
+    }
+}
+
+/* NT and NN: 16 bytes a lane, 64 of a row by four lanes. */
+static __device__ inline void store_tile(const float (&sums)[WGMMA_SUMS], const struct product &g,
+                                         const struct c_tile &tile, unsigned group)
+{
+    const unsigned t = threadIdx.x % 4;
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        const struct half_row row = half_of(g, tile, group, half);
+        real *to = (real *)g.c + row.at + t * CUDA_PACK;
+#pragma unroll
+        for (int x = 0; x < COLUMNS / 8; x += 4) {
+            uint32_t words[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                words[j] = narrow_pair(sums[(x + j) * 4 + half * 2], sums[(x + j) * 4 + half * 2 + 1]);
+            const uint4 pack = transpose_quad(words, t);
+            if ((x + (int)t) * 8 < row.columns)
+                *(uint4 *)(void *)(to + x * 8) = pack;
+        }
+    }
+}
+
+/* TN: four lanes add 32 bytes of a row. Each number is added to once, by one thread. */
+static __device__ inline void add_tile(const float (&sums)[WGMMA_SUMS], const struct product &g,
+                                       const struct c_tile &tile, unsigned group)
+{
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        const struct half_row row = half_of(g, tile, group, half);
+        float *to = (float *)g.c + (size_t)tile.expert * g.expert_stride + row.at + threadIdx.x % 4 * 2;
+#pragma unroll
+        for (int x = 0; x < COLUMNS / 8; x++)
+            if (x * 8 < row.columns)
+                add_pair(to + x * 8, sums[x * 4 + half * 2], sums[x * 4 + half * 2 + 1]);
+    }
+}
+
+/* A warpgroup's part of a tile, from its first product to what is written. */
+template <enum op_product KIND>
+static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
+                                        const struct stages &stages, struct turn &turn, unsigned group)
+{
+    multiply_tile<KIND>(sums, tile, stages, turn, group);
+    if (KIND == OP_TN) {
+        add_tile(sums, g, tile, group);
+        return;
+    }
+    if (g.accumulate)
+        add_old(sums, g, tile, group);
+    store_tile(sums, g, tile, group);
+}
+
+template <enum op_product KIND>
+static __device__ inline void consume(const struct product &g, const struct stages &stages, unsigned group)
+{
+    struct walk walk = {};
+    struct turn turn = {};
+    struct c_tile tile;
+    float sums[WGMMA_SUMS];
+    for (int at = (int)blockIdx.x; find_tile<KIND>(g, walk, at, tile); at += (int)gridDim.x)
+        if (KIND != OP_TN && tile.row + (int)group * WGMMA_ROWS >= tile.row_end)
+            pass_tile(tile, stages, turn);
+        else
+            make_tile<KIND>(sums, g, tile, stages, turn, group);
+}
+
+/* The stages begin at a multiple of an atom; one thread makes the barriers. */
+static __device__ inline struct stages prepare_stages(void)
+{
+    char *memory = (char *)(void *)shared_floats();
+    const uint32_t address = shared_address(memory), ahead = (0 - address) % ATOM_BYTES;
+    const struct stages stages = {memory + ahead, address + ahead};
+    if (threadIdx.x == 0) {
+        for (unsigned i = 0; i < STAGES; i++) {
+            mbarrier_init(full_barrier(stages, i), 1);
+            mbarrier_init(empty_barrier(stages, i), CONSUMERS * WARPGROUP / CUDA_WARP);
+        }
+        proxy_fence();
+    }
+    __syncthreads();
+    return stages;
+}
+#endif
+
+template <enum op_product KIND>
+static __global__ void __launch_bounds__(THREADS, 1)
+    multiply_hopper(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b,
+                    const __grid_constant__ struct product g)
+{
+#ifndef WGMMA_MISSING
+    const struct stages stages = prepare_stages();
+    const unsigned group = threadIdx.x / WARPGROUP;
+    if (group == CONSUMERS) {
+        registers_give_back<PRODUCER_REGISTERS>();
+        if (threadIdx.x % WARPGROUP == 0)
+            produce<KIND>(g, &a, &b, stages);
+    } else {
+        registers_take<CONSUMER_REGISTERS>();
+        consume<KIND>(g, stages, group);
+    }
+#else
+    __trap(); /* a build for 9.0 without 90a: better no answer than none written */
+#endif
+}
+
+bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
+{
+    CUtensorMap a, b;
+    if (!context->encode_tiled || !cuda_suits_hopper(p))
+        return false;
+    const struct cuda_boxes boxes = cuda_hopper_boxes(p);
+    cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.a, &a), "grouped, tensor map of a");
+    cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.b, &b), "grouped, tensor map of b");
+    const struct product g = {(int)p->experts,  (int)p->m,  (int)p->n, (int)p->k,
+                              p->expert_stride, p->offsets, p->c,      p->accumulate};
+    launch(context, "grouped, wgmma", cuda_plan_hopper(context->multiprocessors),
+           p->kind == OP_NT   ? multiply_hopper<OP_NT>
+           : p->kind == OP_NN ? multiply_hopper<OP_NN>
+                              : multiply_hopper<OP_TN>,
+           a, b, g);
+    return true;
+}
+#endif
