@@ -174,6 +174,8 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
         Q_TRY(write_files(partial, state, arena, written));
+        /* What a device that fails gave last is rubbish. */
+        Q_TRY(model_ops(state->model)->synchronize(model_context(state->model)));
         Q_TRY(q_fs_sync_directory(partial));
         Q_TRY(q_fs_remove_tree(folder)); /* of a kill before `latest` moved, or of a course that was given up */
         if (q_fs()->rename(partial, folder) != 0)

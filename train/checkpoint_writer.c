@@ -33,7 +33,7 @@ q_status checkpoint_writer_create(const char *run_folder, const struct checkpoin
     writer->from_model = state->model;
     writer->from_optimizer = state->optimizer;
     writer->state = *state;
-    q_status status = model_shadow_create(state->model, &writer->model);
+    q_status status = model_shadow_create(state->model, op_table_cpu(OP_FP32), &writer->model);
     if (!status)
         status = optimizer_shadow_create(state->optimizer, writer->model, &writer->optimizer);
     writer->state.model = writer->model;
@@ -85,6 +85,7 @@ q_status checkpoint_writer_start(struct checkpoint_writer *writer, const struct 
     q_check(!writer->under_way);
     model_shadow_copy(writer->model, writer->from_model);
     Q_TRY(optimizer_shadow_copy(writer->optimizer, writer->from_optimizer));
+    Q_TRY(model_ops(writer->from_model)->synchronize(model_context(writer->from_model))); /* whether a device gave it */
     writer->window = *window;
     writer->state.position = *position;
     writer->keep = *keep;

@@ -1,10 +1,11 @@
 /* The checkpoint writer: checkpoints that are written while training goes on.
  *
- *     start: parameters, biases, moments and average are copied into a shadow (one memcpy of each arena: the only stall) ---> the training goes on
+ *     start: parameters, biases, moments and average are copied into a shadow (one copy of each arena: the only stall) ---> the training goes on
  *                                              \--> a thread: checkpoint_write of the shadow, `latest` last ----> poll, wait
  *
  * One checkpoint at a time. What a kill leaves behind is what checkpoint_write leaves behind: the old one or the new one. The files are those of
- * a checkpoint written at once, byte for byte: the same function writes them, from the same numbers.
+ * a checkpoint written at once, byte for byte: the same function writes them, from the same numbers. The shadow lies in the host's memory, whatever the
+ * training's backend: the thread asks nothing of a device.
  */
 #ifndef QUERN_TRAIN_CHECKPOINT_WRITER_H
 #define QUERN_TRAIN_CHECKPOINT_WRITER_H

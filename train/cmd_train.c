@@ -21,10 +21,16 @@ static const struct q_verb verbs[] = {
      .options_size = sizeof(struct train_run_options),
      .run = train_run},
     {.name = "plan",
-     .synopsis = "--recipe FILE [--shards DIR -t DIR] --json",
-     .summary = "what a run would be: its key, its model, its steps",
+     .synopsis = "--recipe FILE [--gpu-memory BYTES] | --recipe FILE [--shards DIR -t DIR] --json",
+     .summary = "what a run would take of memory and disk; as JSON also its key, its model, its steps",
+     .details =
+         "Nothing is taken, and 'train.backend: cuda' is planned where there is no GPU too. --gpu-memory plans for a "
+         "GPU with so much memory; else it is this machine's, where it has one.\n\n"
+         "  quern-train plan --recipe recipes/demo.yaml\n"
+         "  quern-train plan --recipe recipes/deepseek-v3.yaml --set model=1b --set train.backend=cuda "
+         "--gpu-memory 80GB",
      .takes = Q_TAKES_RECIPE | Q_TAKES_JSON,
-     .options = train_run_table,
+     .options = train_plan_table,
      .options_size = sizeof(struct train_run_options),
      .run = train_plan},
     {.name = "schedule",

@@ -11,9 +11,10 @@ struct train_run_options {
     const char *shards;
     const char *tokenizer;
     const char *ranks;
+    uint64_t gpu_memory; /* of plan; 0: not given */
 };
 
-extern const struct q_option train_run_table[];
+extern const struct q_option train_run_table[], train_plan_table[];
 
 q_status train_run(void *options, const char *const *arguments, size_t count);
 q_status train_plan(void *options, const char *const *arguments, size_t count);

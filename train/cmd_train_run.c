@@ -12,7 +12,7 @@
 #include "train/cmd_train.h"
 #include "train/comm/comm.h"
 #include "train/model_files.h"
-#include "train/preflight.h"
+#include "train/plan_table.h"
 #include "train/schedule.h"
 #include "train/step_inputs.h"
 #include "train/trainer.h"
@@ -21,10 +21,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
+#define INPUT_OPTIONS \
+    {"shards", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, shards), "DIR", "folder of finished shards"}, \
+    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct train_run_options, tokenizer), "DIR", "folder of the finished tokenizer"}
+/* clang-format on */
+
+const struct q_option train_plan_table[] = {INPUT_OPTIONS,
+                                            {"gpu-memory", 0, Q_OPTION_BYTES,
+                                             offsetof(struct train_run_options, gpu_memory), "BYTES",
+                                             "of the GPU that is planned for, say 80GB (standard: this machine's)"},
+                                            {0}};
+
 const struct q_option train_run_table[] = {
-    {"shards", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, shards), "DIR", "folder of finished shards"},
-    {"tokenizer", 't', Q_OPTION_TEXT, offsetof(struct train_run_options, tokenizer), "DIR",
-     "folder of the finished tokenizer"},
+    INPUT_OPTIONS,
     {"ranks", 0, Q_OPTION_TEXT, offsetof(struct train_run_options, ranks), "KIND",
      "self (standard): this process alone; mpi: one of those that mpirun or srun has started, data parallel"},
     {0}};
@@ -135,18 +145,55 @@ static q_status seal_step(struct run *run)
 
 /* What a rank of the run will take, of as many ranks as share experts: how many there will be is the launcher's to say. Sequences longer than the
  * model's positions are refused by the run itself, which knows the shards. */
-static q_status plan_room(const struct run *run, struct preflight *out)
+static q_status request_of(const struct run *run, struct memory_request *out)
 {
     uint64_t length;
     Q_TRY(train_sequence_length(&run->recipe, &length));
-    return preflight_plan(&run->config, &run->settings, Q_MIN(length, run->config.max_position_embeddings),
-                          q_cpu_count(), (unsigned)run->settings.expert_parallel, out);
+    *out = (struct memory_request){.config = &run->config,
+                                   .settings = &run->settings,
+                                   .sequence_tokens = Q_MIN(length, run->config.max_position_embeddings),
+                                   .threads = q_cpu_count(),
+                                   .ranks = (unsigned)run->settings.expert_parallel};
+    return Q_OK;
+}
+
+/* What this machine's GPU has left; 0 where it has none, which is no failure of a plan. */
+static uint64_t device_room(const struct train_settings *settings)
+{
+    const struct op_table *ops;
+    struct op_context *context = NULL;
+    size_t free_bytes = 0, all_bytes;
+    if (op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &ops) != Q_OK)
+        return 0;
+    if (ops->create(NULL, &context) != Q_OK || ops->memory_room(context, &free_bytes, &all_bytes) != Q_OK)
+        free_bytes = 0;
+    ops->release(context);
+    return free_bytes;
+}
+
+static q_status print_table(const struct run *run, const struct memory_request *request, const struct preflight *plan)
+{
+    struct plan_room room = {.device = run->options->gpu_memory};
+    struct q_buffer text = {0};
+    if (!room.device) { /* else it is of another machine that is spoken */
+        room.host = q_memory_available_bytes();
+        room.device = plan->memory.on_device ? device_room(&run->settings) : 0;
+    }
+    const q_status status = plan_table(run->recipe.name, request, plan, &room, &text);
+    if (!status)
+        fwrite(text.data, 1, text.size, stdout);
+    q_buffer_release(&text);
+    return status;
 }
 
 static q_status print_plan(const struct run *run, bool sealed)
 {
+    struct memory_request request;
     struct preflight room;
-    Q_TRY(plan_room(run, &room));
+    Q_TRY(request_of(run, &request));
+    Q_TRY(preflight_plan(&request, &room));
+    if (!run->options->common.json)
+        return print_table(run, &request, &room);
     const struct q_plan_step step = {.step = &run->step, .kind = "gang", .parts = 1, .schedule = run->schedule};
     struct q_buffer text = {0};
     struct q_json json = q_json_begin(&text);

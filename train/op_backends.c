@@ -2,6 +2,7 @@
 #include "train/cpu/cpu_features.h"
 #include "train/cpu/cpu_table.h"
 #include "train/cuda/cuda_ops.h"
+#include "train/cuda/cuda_workspace.h"
 #include "train/ops.h"
 
 #include "base/check.h"
@@ -91,6 +92,11 @@ q_status op_table_of(enum op_device device, enum op_precision precision, const s
         return cuda_table_find(precision, out);
     *out = op_table_cpu(precision);
     return Q_OK;
+}
+
+const struct op_table *op_table_outline(enum op_device device, enum op_precision precision)
+{
+    return device == OP_CUDA ? cuda_table_outline(precision) : op_table_cpu(precision);
 }
 
 q_status op_table_find(const char *name, const struct op_table **out)

@@ -21,6 +21,7 @@ static const struct entry entries[] = {
     ENTRY(workspace_plan),
     ENTRY(memory_create),
     ENTRY(memory_release),
+    ENTRY(memory_room),
     ENTRY(copy_in),
     ENTRY(copy_out),
     ENTRY(zero),

@@ -226,6 +226,8 @@ struct op_table {
     q_status (*memory_create)(struct op_context *context, size_t bytes, void *out_pointer); /* zeroed, aligned to 64 */
     void (*memory_release)(struct op_context *context,
                            void *memory); /* NULL memory is allowed, without a context too */
+    /* Bytes of that memory: free, and in all. 0 and 0: it is the host's. */
+    q_status (*memory_room)(struct op_context *context, size_t *free_bytes, size_t *all_bytes);
     /* From the host's memory, or from memory of the same backend. */
     void (*copy_in)(struct op_context *context, void *to, const void *host, size_t bytes);
     void (*copy_out)(struct op_context *context, void *host, const void *from, size_t bytes);
@@ -308,6 +310,8 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
 q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;
+/* A table to plan by: name, real_bytes and workspace_plan, and of a GPU's no more than these. In every build, and where there is no GPU. */
+const struct op_table *op_table_outline(enum op_device device, enum op_precision precision);
 
 #ifdef __cplusplus
 }

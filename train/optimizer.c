@@ -46,23 +46,27 @@ static struct op_segment segment_of(const struct region *region, size_t from, si
     return (struct op_segment){part.first, part.count, (op_acc)decay};
 }
 
-static void begin_region(struct optimizer *optimizer, int which, size_t first, size_t end, struct comm *comm)
+/* The rank's slice among those of the ranks that have the region. */
+static void begin_region(struct optimizer *optimizer, int which, size_t first, size_t end, unsigned ranks,
+                         unsigned rank)
 {
     struct region *region = &optimizer->regions[which];
-    *region = (struct region){.first = first, .count = end - first, .comm = comm, .ranks = comm ? comm_ranks(comm) : 1};
-    region->slice = comm_slice(region->count, region->ranks, comm ? comm_rank(comm) : 0);
+    *region = (struct region){.first = first, .count = end - first, .ranks = ranks};
+    region->slice = comm_slice(region->count, ranks, rank);
     region->begin = optimizer->elements;
     optimizer->elements += region->slice.count;
 }
 
-static void plan_regions(struct optimizer *optimizer)
+/* Ranks that share experts are neighbours (comm_groups.h): every expert_ranks-th has the same ones. */
+static void plan_regions(struct optimizer *optimizer, unsigned ranks, unsigned rank)
 {
     const struct model *model = optimizer->model;
     const struct optimizer_settings *settings = &optimizer->settings;
     const size_t matrices = model_matrix_elements(model), shared = model_shared_elements(model);
+    const unsigned each = model_expert_ranks(model);
     struct region *regions = optimizer->regions;
-    begin_region(optimizer, SHARED, 0, shared, optimizer->groups.world);
-    begin_region(optimizer, EXPERTS, shared, model_parameter_elements(model), optimizer->groups.replicas);
+    begin_region(optimizer, SHARED, 0, shared, ranks, rank);
+    begin_region(optimizer, EXPERTS, shared, model_parameter_elements(model), ranks / each, rank / each);
     regions[SHARED].segments[0] = segment_of(&regions[SHARED], 0, matrices, settings->weight_decay);
     regions[SHARED].segments[1] =
         segment_of(&regions[SHARED], matrices, shared, settings->decay_norms ? settings->weight_decay : 0.0);
@@ -83,14 +87,27 @@ static void *arena_at(const struct optimizer *optimizer, enum optimizer_arena ar
     return (char *)optimizer->arenas[arena] + at * optimizer_element_bytes(optimizer, arena);
 }
 
+static size_t arena_bytes(const struct optimizer *optimizer, enum optimizer_arena arena)
+{
+    return Q_MAX(optimizer->elements, (size_t)1) * optimizer_element_bytes(optimizer, arena);
+}
+
+void optimizer_memory(const struct model *model, const struct optimizer_settings *settings, unsigned ranks,
+                      unsigned rank, size_t bytes[OPTIMIZER_ARENAS])
+{
+    struct optimizer outline = {.model = (struct model *)(uintptr_t)model, .settings = *settings};
+    plan_regions(&outline, ranks, rank);
+    for (int i = 0; i < OPTIMIZER_ARENAS; i++)
+        bytes[i] = arena_bytes(&outline, (enum optimizer_arena)i);
+}
+
 static q_status create_arenas(struct optimizer *optimizer)
 {
     struct model *model = optimizer->model;
     for (int i = 0; i < OPTIMIZER_ARENAS; i++) {
-        const size_t bytes = optimizer_element_bytes(optimizer, (enum optimizer_arena)i);
+        const size_t bytes = arena_bytes(optimizer, (enum optimizer_arena)i);
         if (bytes)
-            Q_TRY(model_ops(model)->memory_create(model_context(model), Q_MAX(optimizer->elements, (size_t)1) * bytes,
-                                                  &optimizer->arenas[i]));
+            Q_TRY(model_ops(model)->memory_create(model_context(model), bytes, &optimizer->arenas[i]));
     }
     return q_alloc_zero(2 * (size_t)optimizer->ranks, sizeof *optimizer->pieces, &optimizer->pieces);
 }
@@ -104,7 +121,9 @@ static q_status create(struct model *model, const struct optimizer_settings *set
     optimizer->settings = *settings;
     optimizer->groups = groups ? *groups : (struct comm_groups){.expert_ranks = 1};
     optimizer->ranks = comm_groups_ranks(&optimizer->groups);
-    plan_regions(optimizer);
+    plan_regions(optimizer, optimizer->ranks, comm_groups_rank(&optimizer->groups));
+    optimizer->regions[SHARED].comm = optimizer->groups.world;
+    optimizer->regions[EXPERTS].comm = optimizer->groups.replicas;
     q_status status = create_arenas(optimizer);
     if (status)
         optimizer_release(optimizer);
@@ -349,8 +368,8 @@ q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer 
         Q_TRY(gather_all(shadow, optimizer));
     for (int i = 0; i < OPTIMIZER_ARENAS && optimizer->ranks == 1; i++)
         if (optimizer->arenas[i])
-            ops->copy_in(model_context(optimizer->model), shadow->arenas[i], optimizer->arenas[i],
-                         optimizer->elements * optimizer_element_bytes(optimizer, (enum optimizer_arena)i));
+            ops->copy_out(model_context(optimizer->model), shadow->arenas[i], optimizer->arenas[i],
+                          optimizer->elements * optimizer_element_bytes(optimizer, (enum optimizer_arena)i));
     if (shadow)
         shadow->steps = optimizer->steps;
     return Q_OK;

@@ -40,6 +40,10 @@ q_status optimizer_create(struct model *model, const struct optimizer_settings *
                           const struct comm_groups *groups, struct optimizer **out) Q_MUST_USE;
 void optimizer_release(struct optimizer *optimizer);
 
+/* Bytes of each arena that optimizer_create takes on a rank of so many, of the outline of that rank's model too. */
+void optimizer_memory(const struct model *model, const struct optimizer_settings *settings, unsigned ranks,
+                      unsigned rank, size_t bytes[OPTIMIZER_ARENAS]);
+
 /* *norm (may be NULL): of the gradients before clipping, in double over fixed blocks. A norm that is not finite changes nothing (parameters,
  * moments and step count stay; the gradients stay too) and returns Q_OK: the caller decides by *norm. Else one AdamW step; gradients
  * are zero behind it. */
@@ -60,7 +64,7 @@ size_t optimizer_element_bytes(const struct optimizer *optimizer, enum optimizer
 bool optimizer_leads(const struct optimizer *optimizer);
 
 /* A shadow: the arenas alone, all of them whatever the ranks, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. `model` is a
- * shadow too (model_shadow_create) and must outlive it; where ranks share experts, the copy brings those into it. Over ranks all of them call the copy: rank 0
+ * shadow too (model_shadow_create), in whose memory it lies, and must outlive it; where ranks share experts, the copy brings those into it. Over ranks all of them call the copy: rank 0
  * with the shadow, the others with NULL. */
 q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model,
                                  struct optimizer **out) Q_MUST_USE;

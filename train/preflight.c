@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 enum {
-    REST_BYTES = 96 << 20, /* the program, shards' frames and tables, buffers: some 40 to 80 MB were measured */
     FILES_BYTES =
         64 << 10,  /* of a model's folder or a checkpoint: small files, and the rest of the last block of each file */
     ID_BYTES = 64, /* of the tokenizer for each id of the vocabulary; 39 were measured of ours, 60 of DeepSeek-V3's */
@@ -37,45 +36,25 @@ static uint64_t times(uint64_t a, uint64_t b)
     return q_mul_u64(a, b, &product) ? product : UINT64_MAX;
 }
 
-q_status preflight_plan(const struct model_config *config, const struct train_settings *settings,
-                        uint64_t sequence_tokens, unsigned threads, unsigned ranks, struct preflight *out)
+static q_status plan_disk(const struct memory_request *request, struct preflight *out)
 {
-    const unsigned expert_ranks = (unsigned)settings->expert_parallel;
-    const struct model_shape shape = {.batch = train_micro_batch(settings),
-                                      .sequence = (size_t)sequence_tokens,
-                                      .training = true,
-                                      .recompute = (enum model_recompute)settings->recompute,
-                                      .expert_ranks = expert_ranks};
-    const struct op_table *ops;
+    const struct model_config *config = request->config;
+    const struct train_settings *settings = request->settings;
+    const struct optimizer_settings optimizer = train_optimizer_settings(settings);
+    const struct model_shape shape = {.batch = 1, .sequence = (size_t)request->sequence_tokens, .training = true};
     struct model *outline;
-    size_t bytes[4], tensors;
-    const uint64_t moment_bytes = settings->optimizer.moments == MOMENTS_BF16 ? sizeof(uint16_t) : sizeof(op_acc);
-    const bool ema = settings->ema.decay > 0;
+    size_t tensors, arenas[OPTIMIZER_ARENAS];
     uint64_t steps, tokens;
-    Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &ops));
-    Q_TRY(model_outline(config, ops, &shape, threads, &outline));
-    model_memory(outline, bytes);
-    const size_t shared = model_shared_elements(outline), experts = model_parameter_elements(outline) - shared;
-    const uint64_t whole = plus(times(shared, sizeof(op_acc)), times(times(experts, expert_ranks), sizeof(op_acc)));
-    const uint64_t own = /* of each of the optimizer's arenas; rank 0 has the most */
-        (comm_slice(shared, ranks, 0).count + comm_slice(experts, ranks / expert_ranks, 0).count) * sizeof(op_acc);
-    *out = (struct preflight){.parameters = bytes[0],
-                              .gradients = bytes[1],
-                              .activations = bytes[2],
-                              .workspace = bytes[3],
-                              .moments = times(2, own) / sizeof(op_acc) * moment_bytes,
-                              .ema = ema * own,
-                              .rest = REST_BYTES,
-                              .on_device = settings->backend == OP_CUDA};
-    const uint64_t arenas = plus(times(2, whole) / sizeof(op_acc) * moment_bytes, ema * whole); /* of all ranks */
-    if (!out->on_device && (settings->checkpoint.background != CHECKPOINT_NO || ranks > 1))
-        out->snapshot = plus(model_shadow_bytes(outline), arenas);
+    Q_TRY(model_outline(config, op_table_cpu(OP_FP32), &shape, 1, &outline));
     (void)model_parameters(outline, &tensors);
+    optimizer_memory(outline, &optimizer, 1, 0, arenas);
+    out->model = plus(plus(model_memory(outline).parameters, FILES_BYTES),
+                      plus(times(model_config_ids(config), ID_BYTES), times(tensors, TENSOR_BYTES)));
     model_release(outline);
-    out->model =
-        plus(plus(whole, FILES_BYTES), plus(times(model_config_ids(config), ID_BYTES), times(tensors, TENSOR_BYTES)));
-    out->checkpoint = plus(plus(out->model, arenas), times(tensors, STATE_BYTES));
-    schedule_length(settings, sequence_tokens, 0, &steps, &tokens);
+    out->checkpoint = plus(out->model, times(tensors, STATE_BYTES));
+    for (int i = 0; i < OPTIMIZER_ARENAS; i++)
+        out->checkpoint = plus(out->checkpoint, arenas[i]);
+    schedule_length(settings, request->sequence_tokens, 0, &steps, &tokens);
     out->checkpoints_kept = settings->checkpoint.keep_last;
     if (settings->checkpoint.keep_every)
         out->checkpoints_kept = plus(out->checkpoints_kept, steps / settings->checkpoint.keep_every);
@@ -84,11 +63,12 @@ q_status preflight_plan(const struct model_config *config, const struct train_se
     return Q_OK;
 }
 
-uint64_t preflight_memory(const struct preflight *plan, bool with_snapshot)
+q_status preflight_plan(const struct memory_request *request, struct preflight *out)
 {
-    uint64_t sum = plus(plus(plan->parameters, plan->gradients), plus(plan->moments, plan->activations));
-    sum = plus(plus(sum, plan->ema), plus(plan->workspace, plan->rest));
-    return with_snapshot ? plus(sum, plan->snapshot) : sum;
+    *out = (struct preflight){0};
+    Q_TRY(memory_plan_make(request, &out->memory));
+    Q_TRY(memory_plan_savings(request, &out->memory, out->savings, &out->saving_count));
+    return plan_disk(request, out);
 }
 
 uint64_t preflight_disk(const struct preflight *plan, uint64_t checkpoints_there)
@@ -102,27 +82,59 @@ static char *text_of(char text[32], uint64_t bytes)
     return q_format_bytes(text, (double)bytes);
 }
 
+/* "'train.recompute: norms' would take 1.2 GB less, ...", and of the machine's memory the copy for checkpoints where it may be left out. */
+static q_status describe_savings(const struct preflight *plan, bool device, bool snapshot, struct q_buffer *out)
+{
+    char text[32];
+    const size_t count = plan->memory.on_device == device ? plan->saving_count : 0;
+    for (size_t i = 0; i < count; i++)
+        Q_TRY(q_buffer_printf(out, "%s'%s' %s", i ? ", " : "; less would be taken with ", plan->savings[i].setting,
+                              text_of(text, plan->savings[i].bytes)));
+    if (snapshot)
+        Q_TRY(q_buffer_printf(out, "%s'train.checkpoint.background: no' %s",
+                              count ? ", " : "; less would be taken with ",
+                              text_of(text, plan->memory.host[MEMORY_SNAPSHOT])));
+    return count || snapshot ? Q_OK : q_buffer_printf(out, "; choose a smaller model");
+}
+
+/* `head`: what is needed and what there is. */
+static q_status fail_room(const struct preflight *plan, bool device, bool snapshot, bool needless, const char *head)
+{
+    struct q_buffer text = {0};
+    q_status status = memory_plan_describe(device ? plan->memory.device : plan->memory.host, snapshot, &text);
+    if (!status)
+        status = describe_savings(plan, device, needless, &text);
+    if (!status)
+        status = q_fail(Q_ERR_MEMORY, "%s: %.*s", head, (int)text.size, text.data);
+    q_buffer_release(&text);
+    return status;
+}
+
 q_status preflight_check_memory(const struct preflight *plan, int background, uint64_t available, uint64_t beside,
                                 bool *in_background)
 {
-    char t[10][32];
-    const uint64_t without = preflight_memory(plan, false), with = preflight_memory(plan, true);
-    const bool fits = available == 0 || plus(with, beside) <= available;
+    char t[3][32], head[256];
+    const uint64_t *bytes = plan->memory.host;
+    const bool fits = available == 0 || plus(memory_plan_total(bytes, true), beside) <= available;
     *in_background = background == CHECKPOINT_YES || (background == CHECKPOINT_AUTO && fits);
-    const uint64_t needed = *in_background ? with : without;
+    const uint64_t needed = memory_plan_total(bytes, *in_background);
     if (available == 0 || plus(needed, beside) <= available)
         return Q_OK;
-    return q_fail(
-        Q_ERR_MEMORY,
-        "the run needs %s of memory, %s is available%s%s: parameters %s, gradients %s, moments %s%s%s, activations %s, "
-        "workspace %s%s%s, other %s; choose a smaller model or 'train.micro_batch'%s",
-        text_of(t[0], needed), text_of(t[1], available), beside ? " for it and other ranks, which need " : "",
-        beside ? text_of(t[8], beside) : "", text_of(t[2], plan->parameters), text_of(t[3], plan->gradients),
-        text_of(t[4], plan->moments), plan->ema ? ", average " : "", plan->ema ? text_of(t[9], plan->ema) : "",
-        text_of(t[5], plan->activations), text_of(t[6], plan->workspace),
-        *in_background ? ", copy for checkpoints " : "",
-        *in_background ? q_format_bytes((char[32]){0}, (double)plan->snapshot) : "", text_of(t[7], plan->rest),
-        *in_background && beside == 0 ? ", or 'train.checkpoint.background: no'" : "");
+    snprintf(head, sizeof head, "the run needs %s of memory, %s is available%s%s", text_of(t[0], needed),
+             text_of(t[1], available), beside ? " for it and other ranks, which need " : "",
+             beside ? text_of(t[2], beside) : "");
+    return fail_room(plan, false, *in_background, *in_background && beside == 0, head);
+}
+
+q_status preflight_check_device(const struct preflight *plan, uint64_t device_free, uint64_t device_all)
+{
+    char t[3][32], head[256];
+    const uint64_t needed = memory_plan_total(plan->memory.device, false);
+    if (needed <= device_free)
+        return Q_OK;
+    snprintf(head, sizeof head, "the run needs %s of the GPU's memory, %s of its %s is free", text_of(t[0], needed),
+             text_of(t[1], device_free), text_of(t[2], device_all));
+    return fail_room(plan, true, false, false, head);
 }
 
 q_status preflight_check_disk(const struct preflight *plan, uint64_t checkpoints_there, uint64_t free_bytes,
@@ -186,38 +198,31 @@ static q_status check_disk(const struct preflight *plan, const char *run_folder)
     return preflight_check_disk(plan, there, free_bytes, run_folder);
 }
 
-/* A GPU says itself what it has no room for: of the machine's memory there is only the allowance. */
-static q_status check_device(const struct preflight *plan, const struct train_settings *settings,
-                             const char *run_folder, const struct comm *comm, bool *background)
+/* Behind it *wanted is what this rank is to do, *beside what the others on this machine need. */
+static q_status check_ranks(const struct preflight *plan, struct comm *comm, int *wanted, uint64_t *beside)
 {
-    const struct preflight host = {.rest = plan->rest};
-    if (comm && comm_ranks(comm) > 1)
+    const bool leads = comm_rank(comm) == 0;
+    if (plan->memory.on_device)
         return q_fail(Q_ERR_USAGE, "'train.backend' is cuda: that is for one rank as yet; start one process");
-    if (settings->checkpoint.background == CHECKPOINT_YES)
-        return q_fail(Q_ERR_USAGE,
-                      "'train.checkpoint.background' is yes, 'train.backend' cuda: from a GPU the training "
-                      "itself writes checkpoints as yet; set background to auto");
-    Q_TRY(preflight_check_memory(&host, CHECKPOINT_NO, q_memory_available_bytes(), 0, background));
-    return check_disk(plan, run_folder);
+    if (*wanted == CHECKPOINT_NO)
+        return q_fail(Q_ERR_USAGE, "'train.checkpoint.background' is no: over ranks the first one writes from a copy, "
+                                   "in which the moments come together; set it to auto");
+    *wanted = leads ? CHECKPOINT_YES : CHECKPOINT_NO; /* rank 0 has the copy */
+    return count_beside(comm, memory_plan_total(plan->memory.host, leads), beside);
 }
 
 q_status preflight_check(const struct preflight *plan, const struct train_settings *settings, const char *run_folder,
-                         struct comm *comm, bool *background)
+                         struct comm *comm, uint64_t device_free, uint64_t device_all, bool *background)
 {
-    if (plan->on_device)
-        return check_device(plan, settings, run_folder, comm, background);
     const uint64_t available = q_memory_available_bytes();
     const bool leads = !comm || comm_rank(comm) == 0, alone = !comm || comm_ranks(comm) == 1;
     int wanted = settings->checkpoint.background;
     uint64_t beside = 0;
-    if (!alone && wanted == CHECKPOINT_NO)
-        return q_fail(Q_ERR_USAGE, "'train.checkpoint.background' is no: over ranks the first one writes from a copy, "
-                                   "in which the moments come together; set it to auto");
-    if (!alone) { /* rank 0 has the copy */
-        wanted = leads ? CHECKPOINT_YES : CHECKPOINT_NO;
-        Q_TRY(count_beside(comm, preflight_memory(plan, leads), &beside));
-    }
-    q_status status = preflight_check_memory(plan, wanted, available, beside, background);
+    if (!alone)
+        Q_TRY(check_ranks(plan, comm, &wanted, &beside));
+    q_status status = plan->memory.on_device ? preflight_check_device(plan, device_free, device_all) : Q_OK;
+    if (!status)
+        status = preflight_check_memory(plan, wanted, available, beside, background);
     if (!status && leads)
         status = check_disk(plan, run_folder);
     *background = *background || !alone;
@@ -233,15 +238,12 @@ void preflight_put(const struct preflight *plan, struct q_json *json)
     q_json_put_u64(json, "model", plan->model);
     q_json_put_u64(json, "total", preflight_disk(plan, 0));
     q_json_close(json, '}');
-    q_json_open(json, plan->on_device ? "gpu" : "memory", '{');
-    q_json_put_u64(json, "activations", plan->activations);
-    q_json_put_u64(json, "ema", plan->ema);
-    q_json_put_u64(json, "gradients", plan->gradients);
-    q_json_put_u64(json, "moments", plan->moments);
-    q_json_put_u64(json, "other", plan->rest);
-    q_json_put_u64(json, "parameters", plan->parameters);
-    q_json_put_u64(json, "snapshot", plan->snapshot);
-    q_json_put_u64(json, "total", preflight_memory(plan, true));
-    q_json_put_u64(json, "workspace", plan->workspace);
+    if (plan->memory.on_device) {
+        q_json_open(json, "gpu", '{');
+        memory_plan_put(plan->memory.device, json);
+        q_json_close(json, '}');
+    }
+    q_json_open(json, "memory", '{');
+    memory_plan_put(plan->memory.host, json);
     q_json_close(json, '}');
 }

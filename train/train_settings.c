@@ -524,3 +524,15 @@ size_t train_micro_batch(const struct train_settings *settings)
 {
     return (size_t)Q_MIN((uint64_t)settings->micro_batch, (uint64_t)settings->batch.sequences);
 }
+
+struct optimizer_settings train_optimizer_settings(const struct train_settings *settings)
+{
+    return (struct optimizer_settings){.beta1 = settings->optimizer.beta1,
+                                       .beta2 = settings->optimizer.beta2,
+                                       .epsilon = settings->optimizer.epsilon,
+                                       .weight_decay = settings->optimizer.weight_decay,
+                                       .decay_norms = settings->optimizer.decay_norms,
+                                       .clip = settings->optimizer.clip,
+                                       .bf16_moments = settings->optimizer.moments == MOMENTS_BF16,
+                                       .ema_decay = settings->ema.decay};
+}

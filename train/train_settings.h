@@ -5,6 +5,7 @@
 #include "base/settings.h"
 #include "train/guard.h"
 #include "train/model/model.h"
+#include "train/optimizer.h"
 #include "train/watch_settings.h"
 
 #include <stdint.h>
@@ -99,5 +100,7 @@ q_status train_settings_check(const struct train_settings *settings, const char 
 
 /* Sequences in the largest forward and backward of a run: `micro_batch`, or a whole step's where these are fewer. */
 size_t train_micro_batch(const struct train_settings *settings);
+
+struct optimizer_settings train_optimizer_settings(const struct train_settings *settings);
 
 #endif

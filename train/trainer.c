@@ -43,24 +43,31 @@ static q_status create_buffers(struct trainer *trainer)
     return Q_OK;
 }
 
-/* That the run fits the machine is known before anything is taken. */
+/* That the run fits the machine, and its GPU, is known before anything is taken. */
 static q_status check_room(struct trainer *trainer)
 {
     struct preflight plan;
+    size_t free_bytes, all_bytes;
     const struct trainer_setup *setup = &trainer->setup;
-    Q_TRY(preflight_plan(setup->config, setup->settings, trainer->shards->sequence_tokens, setup->threads,
-                         trainer->ranks, &plan));
-    return preflight_check(&plan, setup->settings, setup->run_folder, setup->comm, &trainer->background);
+    const struct memory_request request = {.config = setup->config,
+                                           .settings = setup->settings,
+                                           .sequence_tokens = trainer->shards->sequence_tokens,
+                                           .threads = setup->threads,
+                                           .ranks = trainer->ranks};
+    Q_TRY(preflight_plan(&request, &plan));
+    Q_TRY(trainer->ops->memory_room(trainer->context, &free_bytes, &all_bytes));
+    return preflight_check(&plan, setup->settings, setup->run_folder, setup->comm, free_bytes, all_bytes,
+                           &trainer->background);
 }
 
 static q_status create_model(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
-    Q_TRY(check_room(trainer));
     Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &trainer->ops));
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
     Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));
+    Q_TRY(check_room(trainer));
     struct model_shape shape = {.batch = train_micro_batch(settings),
                                 .sequence = trainer->shards->sequence_tokens,
                                 .training = true,
@@ -68,14 +75,7 @@ static q_status create_model(struct trainer *trainer)
                                 .expert_ranks = trainer->groups.expert_ranks,
                                 .experts = trainer->groups.experts};
     Q_TRY(model_create(trainer->setup.config, trainer->ops, trainer->context, &shape, &trainer->model));
-    struct optimizer_settings optimizer = {.beta1 = settings->optimizer.beta1,
-                                           .beta2 = settings->optimizer.beta2,
-                                           .epsilon = settings->optimizer.epsilon,
-                                           .weight_decay = settings->optimizer.weight_decay,
-                                           .decay_norms = settings->optimizer.decay_norms,
-                                           .clip = settings->optimizer.clip,
-                                           .bf16_moments = settings->optimizer.moments == MOMENTS_BF16,
-                                           .ema_decay = settings->ema.decay};
+    const struct optimizer_settings optimizer = train_optimizer_settings(settings);
     return optimizer_create(trainer->model, &optimizer, &trainer->groups, &trainer->optimizer);
 }
 

@@ -163,14 +163,14 @@ static void activations_take_half(void **state)
 {
     (void)state;
     struct fixture fp32, bf16;
-    size_t wide[4], narrow[4];
     set_up(&fp32, &two_modules, op_table_cpu(OP_FP32), 1, MODEL_RECOMPUTE_NONE);
     set_up(&bf16, &two_modules, op_table_cpu(OP_BF16), 1, MODEL_RECOMPUTE_NONE);
-    model_memory(fp32.model, wide);
-    model_memory(bf16.model, narrow);
-    assert_int_equal(narrow[0] * 2, wide[0] * 3); /* masters and their copy */
-    assert_int_equal(narrow[1], wide[1]);
-    assert_true(narrow[2] < wide[2] * 6 / 10); /* what the router has stays */
+    const struct model_memory wide = model_memory(fp32.model), narrow = model_memory(bf16.model);
+    assert_int_equal(narrow.parameters, wide.parameters);
+    assert_int_equal(wide.weights, 0);
+    assert_int_equal(narrow.weights * 2, wide.parameters);
+    assert_int_equal(narrow.gradients, wide.gradients);
+    assert_true(narrow.activations < wide.activations * 6 / 10); /* what the router has stays */
     tear_down(&fp32);
     tear_down(&bf16);
 }

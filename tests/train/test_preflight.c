@@ -1,4 +1,4 @@
-/* Preflight: what is planned is what is taken; what does not fit is told by kind. */
+/* Preflight: what does not fit is told by kind. (That what is planned is what is taken: test_memory_plan.c.) */
 #include "base/memory.h"
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
@@ -32,34 +32,17 @@ static struct train_settings standard(void)
     return settings;
 }
 
-static void test_planned_is_taken(void **state)
+/* Of sequences of 32 tokens, on one thread. */
+static q_status plan_of(const struct model_config *config, const struct train_settings *settings, unsigned ranks,
+                        struct preflight *out)
 {
-    (void)state;
-    const struct train_settings settings = standard();
-    struct preflight plan;
-    const struct model_shape shape = {.batch = 3, .sequence = 32, .training = true};
-    for (unsigned threads = 1; threads <= 3; threads++) {
-        struct q_pool *pool;
-        struct op_context *context;
-        struct model *model, *shadow;
-        size_t bytes[4];
-        assert_ok(q_pool_create(threads, &pool));
-        assert_ok(op_table_cpu(OP_FP32)->create(pool, &context));
-        assert_ok(model_create(&small, op_table_cpu(OP_FP32), context, &shape, &model));
-        assert_ok(preflight_plan(&small, &settings, 32, threads, 1, &plan));
-        model_memory(model, bytes);
-        assert_int_equal(plan.parameters, bytes[0]);
-        assert_int_equal(plan.gradients, bytes[1]);
-        assert_int_equal(plan.activations, bytes[2]);
-        assert_int_equal(plan.workspace, bytes[3]);
-        assert_int_equal(plan.moments, 2 * bytes[0]);
-        assert_ok(model_shadow_create(model, &shadow));
-        assert_int_equal(plan.snapshot, model_shadow_bytes(model) + plan.moments);
-        model_release(shadow);
-        model_release(model);
-        op_table_cpu(OP_FP32)->release(context);
-        q_pool_release(pool);
-    }
+    const struct memory_request request = {config, settings, 32, 1, ranks};
+    return preflight_plan(&request, out);
+}
+
+static uint64_t total(const struct preflight *plan, bool with_snapshot)
+{
+    return memory_plan_total(plan->memory.host, with_snapshot);
 }
 
 static void test_memory(void **state)
@@ -68,9 +51,9 @@ static void test_memory(void **state)
     struct train_settings settings = standard();
     struct preflight plan;
     bool background;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
-    const uint64_t with = preflight_memory(&plan, true), without = preflight_memory(&plan, false);
-    assert_int_equal(with - without, plan.snapshot);
+    assert_ok(plan_of(&small, &settings, 1, &plan));
+    const uint64_t with = total(&plan, true), without = total(&plan, false);
+    assert_int_equal(with - without, plan.memory.host[MEMORY_SNAPSHOT]);
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with, 0, &background));
     assert_true(background);
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_AUTO, with - 1, 0, &background));
@@ -86,23 +69,23 @@ static void test_memory(void **state)
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_YES, 0, 0, &background)); /* a machine that does not say */
     const struct preflight fp32 = plan;
     settings.optimizer.moments = MOMENTS_BF16;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
-    assert_int_equal(plan.moments, fp32.moments / 2);
-    assert_int_equal(preflight_memory(&fp32, false) - preflight_memory(&plan, false), plan.moments);
-    assert_int_equal(preflight_memory(&fp32, true) - preflight_memory(&plan, true), 2 * plan.moments);
-    assert_int_equal(fp32.checkpoint - plan.checkpoint, plan.moments);
+    assert_ok(plan_of(&small, &settings, 1, &plan));
+    assert_int_equal(plan.memory.host[MEMORY_MOMENTS], fp32.memory.host[MEMORY_MOMENTS] / 2);
+    assert_int_equal(total(&fp32, false) - total(&plan, false), plan.memory.host[MEMORY_MOMENTS]);
+    assert_int_equal(total(&fp32, true) - total(&plan, true), 2 * plan.memory.host[MEMORY_MOMENTS]);
+    assert_int_equal(fp32.checkpoint - plan.checkpoint, plan.memory.host[MEMORY_MOMENTS]);
     settings.optimizer.moments = MOMENTS_FP32;
     settings.ema.decay = 0.99;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
-    assert_int_equal(plan.ema, plan.parameters);
-    assert_int_equal(preflight_memory(&plan, true) - preflight_memory(&fp32, true), 2 * plan.ema);
-    assert_int_equal(plan.checkpoint - fp32.checkpoint, plan.ema);
-    assert_fails(preflight_check_memory(&plan, CHECKPOINT_NO, preflight_memory(&plan, false) - 1, 0, &background),
-                 Q_ERR_MEMORY, ", average ");
+    assert_ok(plan_of(&small, &settings, 1, &plan));
+    assert_int_equal(plan.memory.host[MEMORY_EMA], plan.memory.host[MEMORY_PARAMETERS]);
+    assert_int_equal(total(&plan, true) - total(&fp32, true), 2 * plan.memory.host[MEMORY_EMA]);
+    assert_int_equal(plan.checkpoint - fp32.checkpoint, plan.memory.host[MEMORY_EMA]);
+    assert_fails(preflight_check_memory(&plan, CHECKPOINT_NO, total(&plan, false) - 1, 0, &background), Q_ERR_MEMORY,
+                 ", average ");
     settings.ema.decay = 0;
     settings.checkpoint.background = CHECKPOINT_NO;
-    assert_ok(preflight_plan(&small, &settings, 32, 2, 1, &plan));
-    assert_int_equal(plan.snapshot, 0);
+    assert_ok(plan_of(&small, &settings, 1, &plan));
+    assert_int_equal(plan.memory.host[MEMORY_SNAPSHOT], 0);
     assert_true(q_memory_available_bytes() > 0);
     assert_true(q_memory_available_bytes() <= q_memory_machine_bytes());
 }
@@ -113,17 +96,17 @@ static void test_disk(void **state)
     struct train_settings settings = standard();
     struct preflight plan;
     settings.checkpoint.keep_last = 3;
-    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &plan));
+    assert_ok(plan_of(&small, &settings, 1, &plan));
     assert_int_equal(plan.checkpoints_kept, 3);
     assert_int_equal(preflight_disk(&plan, 0), 4 * plan.checkpoint + plan.metrics + plan.model);
     assert_int_equal(preflight_disk(&plan, 2), 2 * plan.checkpoint + plan.metrics + plan.model);
     assert_int_equal(preflight_disk(&plan, 9),
                      plan.checkpoint + plan.metrics + plan.model); /* one is always written beside */
     /* What stands beside the tensors of a small model is small. */
-    assert_in_range(plan.model - plan.parameters, 1, 160 << 10);
-    assert_in_range(plan.checkpoint - 3 * plan.parameters, 1, 300 << 10);
+    assert_in_range(plan.model - plan.memory.host[MEMORY_PARAMETERS], 1, 160 << 10);
+    assert_in_range(plan.checkpoint - 3 * plan.memory.host[MEMORY_PARAMETERS], 1, 300 << 10);
     settings.checkpoint.keep_every = 20;
-    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &plan));
+    assert_ok(plan_of(&small, &settings, 1, &plan));
     assert_int_equal(plan.checkpoints_kept, 8);
     assert_ok(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0), "run"));
     assert_fails(preflight_check_disk(&plan, 0, preflight_disk(&plan, 0) - 1, "run"), Q_ERR_SYSTEM,
@@ -146,8 +129,8 @@ static void test_large(void **state)
     large.num_experts_per_tok = 8;
     large.topk_group = 4;
     large.num_hidden_layers = 61;
-    assert_ok(preflight_plan(&large, &settings, 32, 2, 1, &plan));
-    assert_true(plan.parameters > (uint64_t)2 << 40);
+    assert_ok(plan_of(&large, &settings, 1, &plan));
+    assert_true(plan.memory.host[MEMORY_PARAMETERS] > (uint64_t)2 << 40);
     assert_fails(preflight_check_memory(&plan, CHECKPOINT_AUTO, (uint64_t)1 << 40, 0, &background), Q_ERR_MEMORY,
                  "parameters 2.");
 }
@@ -160,21 +143,22 @@ static void test_ranks(void **state)
     struct preflight alone, plan;
     bool background;
     const uint64_t experts = (uint64_t)2 * 4 * 3 * 64 * 8 * sizeof(float); /* layers, experts, matrices */
-    assert_ok(preflight_plan(&small, &settings, 32, 1, 1, &alone));
-    assert_ok(
-        preflight_plan(&small, &settings, 32, 1, 4, &plan)); /* data parallel: moments are divided, but for padding */
-    assert_int_equal(plan.parameters, alone.parameters);
-    assert_true(plan.moments >= alone.moments / 4 && plan.moments <= alone.moments / 4 + 256);
+    assert_ok(plan_of(&small, &settings, 1, &alone));
+    assert_ok(plan_of(&small, &settings, 4, &plan)); /* data parallel: moments are divided, but for padding */
+    assert_int_equal(plan.memory.host[MEMORY_PARAMETERS], alone.memory.host[MEMORY_PARAMETERS]);
+    assert_true(plan.memory.host[MEMORY_MOMENTS] >= alone.memory.host[MEMORY_MOMENTS] / 4 &&
+                plan.memory.host[MEMORY_MOMENTS] <= alone.memory.host[MEMORY_MOMENTS] / 4 + 256);
     settings.expert_parallel = 2;
     settings.checkpoint.background = CHECKPOINT_NO; /* rank 0 has a copy all the same */
-    assert_ok(preflight_plan(&small, &settings, 32, 1, 4, &plan));
-    assert_int_equal(plan.parameters, alone.parameters - experts / 2);
-    assert_int_equal(plan.gradients, plan.parameters);
-    assert_true(plan.moments >= alone.moments / 4 && plan.moments <= alone.moments / 4 + 256);
-    assert_int_equal(plan.snapshot, alone.snapshot);
+    assert_ok(plan_of(&small, &settings, 4, &plan));
+    assert_int_equal(plan.memory.host[MEMORY_PARAMETERS], alone.memory.host[MEMORY_PARAMETERS] - experts / 2);
+    assert_int_equal(plan.memory.host[MEMORY_GRADIENTS], plan.memory.host[MEMORY_PARAMETERS]);
+    assert_true(plan.memory.host[MEMORY_MOMENTS] >= alone.memory.host[MEMORY_MOMENTS] / 4 &&
+                plan.memory.host[MEMORY_MOMENTS] <= alone.memory.host[MEMORY_MOMENTS] / 4 + 256);
+    assert_int_equal(plan.memory.host[MEMORY_SNAPSHOT], alone.memory.host[MEMORY_SNAPSHOT]);
     assert_int_equal(plan.checkpoint, alone.checkpoint);
     assert_int_equal(plan.model, alone.model);
-    const uint64_t needed = preflight_memory(&plan, false);
+    const uint64_t needed = total(&plan, false);
     assert_ok(preflight_check_memory(&plan, CHECKPOINT_NO, 3 * needed, 2 * needed, &background));
     assert_fails(preflight_check_memory(&plan, CHECKPOINT_NO, 3 * needed - 1, 2 * needed, &background), Q_ERR_MEMORY,
                  "is available for it and other ranks, which need");
@@ -183,7 +167,6 @@ static void test_ranks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planned_is_taken),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_disk),
         cmocka_unit_test(test_large),

@@ -62,7 +62,7 @@ struct course {
     struct q_error error;
     double losses[STEPS], norms[STEPS];
     int64_t counts[STEPS][ROUTERS * EXPERTS];
-    size_t bytes[4]; /* model_memory */
+    struct model_memory memory;
     float *values; /* all parameters that the rank has, on rank 0 all; behind them, on rank 0, what the optimizer has */
     size_t parameters, elements, tensors;
     struct tensor {
@@ -112,7 +112,7 @@ static q_status set_up(struct rig *rig, struct course *course)
     Q_TRY(model_init(rig->model, 7));
     if (course->layout.skewed)
         Q_TRY(skew(rig->model));
-    model_memory(rig->model, course->bytes);
+    course->memory = model_memory(rig->model);
     return optimizer_create(rig->model, &settings, &rig->groups, &rig->optimizer);
 }
 
@@ -384,10 +384,10 @@ static void test_memory_is_divided(void **state)
     for (unsigned ranks = 1; ranks <= 8; ranks *= 2) {
         run((struct layout){ranks, ranks, false, false}, courses);
         if (ranks == 1)
-            all = courses[0].bytes[0];
+            all = courses[0].memory.parameters;
         for (unsigned r = 0; r < ranks; r++) {
-            assert_int_equal(courses[r].bytes[0], all - experts + experts / ranks);
-            assert_int_equal(courses[r].bytes[1], courses[r].bytes[0]);
+            assert_int_equal(courses[r].memory.parameters, all - experts + experts / ranks);
+            assert_int_equal(courses[r].memory.gradients, courses[r].memory.parameters);
         }
         release(courses[0].layout, courses);
     }

@@ -146,6 +146,13 @@ static void memory_release(struct op_context *context, void *memory)
     q_release(memory);
 }
 
+static q_status memory_room(struct op_context *context, size_t *free_bytes, size_t *all_bytes)
+{
+    (void)context;
+    *free_bytes = *all_bytes = 0;
+    return Q_OK;
+}
+
 static void copy(struct op_context *context, void *to, const void *from, size_t bytes)
 {
     (void)context;
@@ -175,6 +182,7 @@ void cpu_context_install(struct op_table *table, bool narrow)
     table->workspace_plan = narrow ? plan_bf16 : plan_fp32;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
+    table->memory_room = memory_room;
     table->copy_in = copy;
     table->copy_out = copy;
     table->zero = zero;

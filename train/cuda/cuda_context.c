@@ -113,18 +113,6 @@ static q_status create_bf16(struct q_pool *pool, struct op_context **out)
     return create(sizeof(uint16_t), out);
 }
 
-static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
-{
-    (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(float));
-}
-
-static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
-{
-    (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(uint16_t));
-}
-
 static q_status reserve(struct op_context *context, const struct op_limits *limits)
 {
     void *workspace = NULL;
@@ -176,6 +164,13 @@ static void memory_release(struct op_context *context, void *memory)
         cuda_note(context, cudaFree(memory), "release of memory");
 }
 
+static q_status memory_room(struct op_context *context, size_t *free_bytes, size_t *all_bytes)
+{
+    (void)context;
+    const cudaError_t error = cudaMemGetInfo(free_bytes, all_bytes);
+    return error ? fail_cuda(error, "its free memory") : Q_OK;
+}
+
 static void copy_in(struct op_context *context, void *to, const void *host, size_t bytes)
 {
     if (context->error || bytes == 0)
@@ -213,9 +208,10 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->release = context_release;
     table->reserve = reserve;
     table->workspace_bytes = workspace_bytes;
-    table->workspace_plan = narrow ? plan_bf16 : plan_fp32;
+    table->workspace_plan = cuda_table_outline(narrow ? OP_BF16 : OP_FP32)->workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
+    table->memory_room = memory_room;
     table->copy_in = copy_in;
     table->copy_out = copy_out;
     table->zero = zero;

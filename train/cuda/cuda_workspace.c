@@ -78,3 +78,23 @@ size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes)
         bytes = Q_MAX(bytes, each[i]);
     return bytes;
 }
+
+static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
+{
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(float));
+}
+
+static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
+{
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(uint16_t));
+}
+
+const struct op_table *cuda_table_outline(enum op_precision precision)
+{
+    static const struct op_table outlines[] = {
+        [OP_FP32] = {.name = "cuda", .real_bytes = sizeof(float), .workspace_plan = plan_fp32},
+        [OP_BF16] = {.name = "cuda-bf16", .real_bytes = sizeof(uint16_t), .workspace_plan = plan_bf16}};
+    return &outlines[precision];
+}

@@ -15,6 +15,9 @@ size_t cuda_workspace_piece(size_t count, size_t element_bytes);
 /* The largest of all operations. */
 size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes);
 
+/* op_table_outline of the backend. */
+const struct op_table *cuda_table_outline(enum op_precision precision);
+
 /* Tokens that `route` sorts as one piece, and how many pieces that makes. */
 enum { CUDA_ROUTE_SLOTS = 512 };
 size_t cuda_route_chunks(size_t slots);

@@ -28,19 +28,41 @@ struct op_limits model_limits(const struct model *model)
                               .parameters = model->weights.elements};
 }
 
-static q_status plan_memory(struct model *model)
-{
-    const struct model_sizes *s = &model->sizes;
-    Q_TRY(q_arena_alloc(&model->arena, s->layers + s->modules, sizeof(struct layer_activations), &model->layers));
-    Q_TRY(q_arena_alloc(&model->arena, 1 + s->modules, sizeof(struct depth_activations), &model->depths));
-    model->activation_bytes = model_plan_activations(model, NULL);
-    return Q_OK;
-}
-
 /* Products read a copy of the parameters, where op_real is not op_acc. */
 static bool has_copy(const struct model *model)
 {
     return model->ops->real_bytes != sizeof(op_acc);
+}
+
+static q_status plan_memory(struct model *model)
+{
+    const struct model_sizes *s = &model->sizes;
+    const size_t elements = model->weights.elements;
+    Q_TRY(q_arena_alloc(&model->arena, s->layers + s->modules, sizeof(struct layer_activations), &model->layers));
+    Q_TRY(q_arena_alloc(&model->arena, 1 + s->modules, sizeof(struct depth_activations), &model->depths));
+    model->memory = (struct model_memory){.parameters = elements * sizeof(op_acc),
+                                          .gradients = model->shape.training ? elements * sizeof(op_acc) : 0,
+                                          .weights = has_copy(model) ? elements * model->ops->real_bytes : 0,
+                                          .biases = model->bias_elements * sizeof(op_acc),
+                                          .counts = model->bias_elements * sizeof(int64_t),
+                                          .positions = model->shape.sequence * s->rope * sizeof(op_acc),
+                                          .activations = model_plan_activations(model, NULL),
+                                          .shared_rows = expert_sharing_bytes(model)};
+    return Q_OK;
+}
+
+/* The rotary table is computed on the host. */
+static q_status create_positions(struct model *model)
+{
+    const size_t bytes = model->memory.positions;
+    op_acc *host;
+    Q_TRY(q_alloc(bytes, 1, &host));
+    model_rope_fill(&model->config, model->shape.sequence, host);
+    const q_status status = model->ops->memory_create(model->context, bytes, &model->rope_table);
+    if (status == Q_OK)
+        model->ops->copy_in(model->context, model->rope_table, host, bytes);
+    q_release(host);
+    return status;
 }
 
 /* Everything in the backend's memory. */
@@ -48,34 +70,26 @@ static q_status take_memory(struct model *model)
 {
     const struct op_table *ops = model->ops;
     struct op_context *context = model->context;
-    const size_t elements = model->weights.elements;
+    struct model_memory *memory = &model->memory;
     struct op_limits limits = model_limits(model);
     Q_TRY(ops->reserve(context, &limits));
-    model->workspace_bytes = ops->workspace_bytes(context);
-    Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->parameter_arena));
+    memory->workspace = ops->workspace_bytes(context);
+    Q_TRY(ops->memory_create(context, memory->parameters, &model->parameter_arena));
     model->weight_arena = (op_real *)(void *)model->parameter_arena;
     if (has_copy(model)) {
         model->weight_arena = NULL;
-        Q_TRY(ops->memory_create(context, elements * ops->real_bytes, &model->weight_arena));
+        Q_TRY(ops->memory_create(context, memory->weights, &model->weight_arena));
     }
     if (model->shape.training)
-        Q_TRY(ops->memory_create(context, elements * sizeof(op_acc), &model->gradient_arena));
-    Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(op_acc), &model->biases));
-    Q_TRY(ops->memory_create(context, model->bias_elements * sizeof(int64_t), &model->counts));
-    Q_TRY(ops->memory_create(context, model->activation_bytes, &model->activation_memory));
+        Q_TRY(ops->memory_create(context, memory->gradients, &model->gradient_arena));
+    Q_TRY(ops->memory_create(context, memory->biases, &model->biases));
+    Q_TRY(ops->memory_create(context, memory->counts, &model->counts));
+    Q_TRY(ops->memory_create(context, memory->activations, &model->activation_memory));
     (void)model_plan_activations(model, model->activation_memory);
     if (model->shape.expert_ranks > 1)
         Q_TRY(expert_sharing_create(model));
     Q_TRY(q_alloc(MODEL_STAGING, sizeof(op_acc), &model->host));
-    size_t table = model->shape.sequence * model->sizes.rope;
-    op_acc *host;
-    Q_TRY(q_alloc(table, sizeof(op_acc), &host));
-    model_rope_fill(&model->config, model->shape.sequence, host);
-    q_status status = ops->memory_create(context, table * sizeof(op_acc), &model->rope_table);
-    if (status == Q_OK)
-        ops->copy_in(context, model->rope_table, host, table * sizeof(op_acc));
-    q_release(host);
-    return status;
+    return create_positions(model);
 }
 
 /* About what a micro-batch's activations take, in floating point: within a factor of two of the plan. */
@@ -150,8 +164,8 @@ q_status model_create(const struct model_config *config, const struct op_table *
     Q_TRY(model_begin(config, ops, context, shape, &model));
     q_status status = take_memory(model);
     if (status != Q_OK) {
-        double bytes = (double)model->weights.elements * sizeof(op_acc) * (shape->training ? 2 : 1) +
-                       (double)model->activation_bytes;
+        const struct model_memory *memory = &model->memory;
+        double bytes = (double)(memory->parameters + memory->weights + memory->gradients) + (double)memory->activations;
         char text[32];
         model_release(model);
         return q_context(status, "a model that needs %s", q_format_bytes(text, bytes));
@@ -173,7 +187,8 @@ void model_release(struct model *model)
                       model->activation_memory,
                       has_copy(model) ? model->weight_arena : NULL};
     for (size_t i = 0; i < Q_COUNT_OF(memory); i++)
-        model->ops->memory_release(model->context, memory[i]);
+        if (memory[i]) /* an outline has none, and its table perhaps no way to release any (op_table_outline) */
+            model->ops->memory_release(model->context, memory[i]);
     q_release(model->host);
     q_arena_release(&model->arena);
     q_release(model);
@@ -233,12 +248,9 @@ size_t model_shared_elements(const struct model *model)
     return model->weights.shared_elements;
 }
 
-void model_memory(const struct model *model, size_t bytes[4])
+struct model_memory model_memory(const struct model *model)
 {
-    bytes[0] = model->weights.elements * (sizeof(op_acc) + (has_copy(model) ? model->ops->real_bytes : 0));
-    bytes[1] = model->shape.training ? model->weights.elements * sizeof(op_acc) : 0;
-    bytes[2] = model->activation_bytes + expert_sharing_bytes(model);
-    bytes[3] = model->workspace_bytes;
+    return model->memory;
 }
 
 unsigned model_expert_ranks(const struct model *model)

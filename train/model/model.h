@@ -78,11 +78,12 @@ void model_release(struct model *model);
 q_status model_outline(const struct model_config *config, const struct op_table *ops, const struct model_shape *shape,
                        unsigned threads, struct model **out) Q_MUST_USE;
 
-/* A shadow: a model that has parameters and biases alone, to be copied from `model` and read by model_get while `model` goes on. It borrows the
- * context, not the model. It has all experts; where ranks share them, the copy is of what is no expert's (optimizer_shadow_copy brings those). */
-q_status model_shadow_create(const struct model *model, struct model **out) Q_MUST_USE;
+/* A shadow: a model that has parameters and biases alone, to be copied from `model` and read by model_get while `model` goes on. It lies in the memory of
+ * `host`, a table that has the host's own and wants no context for it (op_table_cpu). It has all experts; where ranks share them, the copy is of what is no
+ * expert's (optimizer_shadow_copy brings those). What fails in a copy from a device is told by `synchronize`. */
+q_status model_shadow_create(const struct model *model, const struct op_table *host, struct model **out) Q_MUST_USE;
 void model_shadow_copy(struct model *shadow, const struct model *model);
-size_t model_shadow_bytes(const struct model *model); /* of an outline too */
+size_t model_shadow_bytes(const struct model *shadow); /* of the outline of a model with all experts too */
 
 const struct model_config *model_get_config(const struct model *model);
 const struct model_parameter *model_parameters(const struct model *model, size_t *count);
@@ -107,10 +108,18 @@ size_t model_largest_parameter(const struct model *model);
 size_t model_parameter_elements(const struct model *model);
 size_t model_matrix_elements(const struct model *model);
 size_t model_shared_elements(const struct model *model);
-/* Bytes taken (of an outline: that would be taken): {parameters, gradients, activations, workspace}; parameters with the copy that products read, where op_real
- * is narrower. Where ranks share experts the activations are those of a
- * load that is even to an eighth; a rank that gets more rows takes more. */
-void model_memory(const struct model *model, size_t bytes[4]);
+/* Bytes that a model takes, an outline would take: what model_create asks for goes by these very figures. */
+struct model_memory {
+    size_t parameters, gradients; /* op_acc */
+    size_t weights;               /* the copy of the parameters that products read, where op_real is narrower */
+    size_t biases, counts;        /* of the routers */
+    size_t positions;             /* cosines and sines */
+    size_t activations;
+    size_t
+        shared_rows; /* of experts that ranks share, with a load that is even to an eighth; one that gets more rows takes more */
+    size_t workspace; /* of the operations */
+};
+struct model_memory model_memory(const struct model *model);
 
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
  * since they get no gradient. */

@@ -124,7 +124,7 @@ struct model {
     op_acc *rope_table; /* [T, rope] */
     op_acc attention_scale;
     void *activation_memory;
-    size_t activation_bytes, workspace_bytes;
+    struct model_memory memory;
     struct layer_activations *layers;
     struct depth_activations *depths;
     struct scratch scratch;

@@ -55,6 +55,13 @@ static void memory_release(struct op_context *context, void *memory)
     q_release(memory);
 }
 
+static q_status memory_room(struct op_context *context, size_t *free_bytes, size_t *all_bytes)
+{
+    (void)context;
+    *free_bytes = *all_bytes = 0;
+    return Q_OK;
+}
+
 static void copy(struct op_context *context, void *to, const void *from, size_t bytes)
 {
     (void)context;
@@ -84,6 +91,7 @@ void plain_context(struct op_table *table)
     table->workspace_plan = workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
+    table->memory_room = memory_room;
     table->copy_in = copy;
     table->copy_out = copy;
     table->zero = zero;

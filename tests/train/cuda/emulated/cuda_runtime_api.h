@@ -47,6 +47,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaMalloc(void **memory, size_t bytes);
 cudaError_t cudaFree(void *memory);
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all_bytes);
 cudaError_t cudaMallocHost(void **memory, size_t bytes);
 cudaError_t cudaFreeHost(void *memory);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream);
@@ -54,12 +55,14 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
-/* For the tests: no device is found; it is of compute capability 9.0, else 8.0, and has so many multiprocessors; the k-th call from now fails with the error
- * (0: none does). On every second stream that is made blocks and threads run from the last to the first: what depends on an order gives other bits there. */
+/* For the tests: no device is found; it is of compute capability 9.0, else 8.0, and has so many multiprocessors; so much memory (0: what the environment's
+ * QUERN_EMULATED_MEMORY says, else 4 GiB), given out by 4 KiB; the k-th call from now fails with the error (0: none does). On every second stream that is made
+ * blocks and threads run from the last to the first: what depends on an order gives other bits there. */
 struct emulated_device {
     bool absent, hopper;
     unsigned multiprocessors;
     unsigned long products; /* wgmma, of all threads so far */
+    size_t memory_bytes;
     unsigned fail_at;
     cudaError_t fail_with;
 };

@@ -18,7 +18,7 @@ struct emulated_stream {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device = {false, false, 3, 0, 0, cudaSuccess};
+struct emulated_device emulated_device = {false, false, 3, 0, 0, 0, cudaSuccess};
 
 namespace
 {
@@ -245,6 +245,16 @@ cudaError_t next_call()
     return cudaSuccess;
 }
 
+/* Of all its memory, what it has. */
+size_t memory_size()
+{
+    const char *text = getenv("QUERN_EMULATED_MEMORY");
+    const size_t bytes = emulated_device.memory_bytes ? emulated_device.memory_bytes
+                         : text                       ? strtoull(text, nullptr, 10)
+                                                      : 0;
+    return bytes && bytes < MEMORY_BYTES ? bytes : MEMORY_BYTES;
+}
+
 cudaError_t last_error;
 
 cudaError_t note(cudaError_t error)
@@ -445,7 +455,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     if (!memory)
         memory = static_cast<char *>(
             mmap(nullptr, MEMORY_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    if (size > MEMORY_BYTES - memory_used)
+    if (memory_used > memory_size() || size > memory_size() - memory_used)
         return note(cudaErrorMemoryAllocation);
     *out = memory + memory_used;
     memory_used += size;
@@ -462,6 +472,13 @@ cudaError_t cudaFree(void *piece)
     if (piece && --memory_pieces == 0)
         memory_used = 0;
     return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all_bytes)
+{
+    *all_bytes = memory_size();
+    *free_bytes = *all_bytes > memory_used ? *all_bytes - memory_used : 0;
+    return note(next_call());
 }
 
 cudaError_t cudaMallocHost(void **out, size_t bytes)

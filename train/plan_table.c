@@ -1,0 +1,65 @@
+#include "train/plan_table.h"
+
+#include <inttypes.h>
+
+static q_status put_head(const char *name, const struct memory_request *request, struct q_buffer *out)
+{
+    char all[32], active[32];
+    const struct train_settings *settings = request->settings;
+    return q_buffer_printf(
+        out,
+        "%s: %s parameters, %s of them active\nmicro-batches of %zu x %" PRIu64 " tokens, %s on %s, recompute %s\n",
+        name, q_format_count(all, (double)model_config_parameters(request->config)),
+        q_format_count(active, (double)model_config_active_parameters(request->config)), train_micro_batch(settings),
+        request->sequence_tokens, op_precision_names[settings->precision], op_device_names[settings->backend],
+        model_recompute_names[settings->recompute]);
+}
+
+/* What is there, and what of it is left or missing. */
+static q_status put_room(const char *whose, uint64_t total, uint64_t room, struct q_buffer *out)
+{
+    char has[32], rest[32];
+    if (!room)
+        return Q_OK;
+    return q_buffer_printf(out, "  %-32s %10s\n  %-32s %10s\n", whose, q_format_bytes(has, (double)room),
+                           total <= room ? "free" : "missing",
+                           q_format_bytes(rest, (double)(total <= room ? room - total : total - room)));
+}
+
+static q_status put_savings(const struct preflight *plan, struct q_buffer *out)
+{
+    char text[32];
+    if (plan->saving_count)
+        Q_TRY(q_buffer_printf(out, "\nless with, each alone\n"));
+    for (size_t i = 0; i < plan->saving_count; i++)
+        Q_TRY(q_buffer_printf(out, "  %-32s %10s\n", plan->savings[i].setting,
+                              q_format_bytes(text, (double)plan->savings[i].bytes)));
+    return Q_OK;
+}
+
+static q_status put_disk(const struct preflight *plan, struct q_buffer *out)
+{
+    char one[32], all[32];
+    return q_buffer_printf(out, "\ndisk\n  %-32s %10s\n  %-32s %10s\n", "a checkpoint",
+                           q_format_bytes(one, (double)plan->checkpoint), "total of a whole run",
+                           q_format_bytes(all, (double)preflight_disk(plan, 0)));
+}
+
+q_status plan_table(const char *name, const struct memory_request *request, const struct preflight *plan,
+                    const struct plan_room *room, struct q_buffer *out)
+{
+    const struct memory_plan *memory = &plan->memory;
+    Q_TRY(put_head(name, request, out));
+    if (memory->on_device) {
+        Q_TRY(q_buffer_printf(out, "\nmemory of the GPU\n"));
+        Q_TRY(memory_plan_table(memory->device, out));
+        Q_TRY(put_room("the GPU has", memory_plan_total(memory->device, false), room->device, out));
+        Q_TRY(put_savings(plan, out));
+    }
+    Q_TRY(q_buffer_printf(out, "\nmemory of the machine\n"));
+    Q_TRY(memory_plan_table(memory->host, out));
+    Q_TRY(put_room("available", memory_plan_total(memory->host, true), room->host, out));
+    if (!memory->on_device)
+        Q_TRY(put_savings(plan, out));
+    return put_disk(plan, out);
+}
