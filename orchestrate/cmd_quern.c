@@ -14,7 +14,7 @@
 
 /* Filled by main: verbs live in files of their own, and a table of structs by value has no constant initialiser from
  * them. */
-static struct q_verb verbs[4];
+static struct q_verb verbs[5];
 
 static const struct q_program program = {
     .name = "quern",
@@ -76,6 +76,7 @@ int main(int argc, char **argv)
     verbs[0] = quern_run_verb;
     verbs[1] = quern_status_verb;
     verbs[2] = quern_verify_verb;
+    verbs[3] = quern_plan_verb;
     if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
         q_status status = print_help();
         if (status != Q_OK)

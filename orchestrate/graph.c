@@ -151,19 +151,24 @@ static q_status plan_failed(const struct stage *stage, const struct launch_end *
     return q_fail(status, "'%s plan' failed with exit code %d", stage->program, end->code);
 }
 
+q_status graph_ask(size_t stage, const struct graph_command *command, struct q_buffer *out)
+{
+    struct q_buffer error = {0};
+    struct launch_end end = {0};
+    q_status status = launch_capture(command->arguments, out, &error, &end);
+    if (status == Q_OK && end.code != 0)
+        status = plan_failed(&stages[stage], &end, q_buffer_string(&error));
+    q_buffer_release(&error);
+    return status;
+}
+
 /* Asks the program. Without inputs it only checks the recipe. */
 static q_status ask_plan(struct graph *graph, size_t stage, bool with_inputs, struct q_buffer *out)
 {
     struct graph_command command;
     Q_TRY(graph_command(graph, stage, "plan", with_inputs, &command));
     Q_TRY(graph_command_add(graph, &command, "--json"));
-    struct q_buffer error = {0};
-    struct launch_end end = {0};
-    q_status status = launch_capture(command.arguments, out, &error, &end);
-    if (status == Q_OK && end.code != 0)
-        status = plan_failed(&stages[stage], &end, q_buffer_string(&error));
-    q_buffer_release(&error);
-    return status;
+    return graph_ask(stage, &command, out);
 }
 
 static q_status check_stage(struct graph *graph, size_t stage)

@@ -89,6 +89,8 @@ struct graph_command {
 q_status graph_command(struct graph *graph, size_t stage, const char *verb, bool with_inputs,
                        struct graph_command *out) Q_MUST_USE;
 q_status graph_command_add(struct graph *graph, struct graph_command *command, const char *argument) Q_MUST_USE;
+/* What a `plan` prints is appended to `out`; a plan that fails is our own failure, with the program's words. */
+q_status graph_ask(size_t stage, const struct graph_command *command, struct q_buffer *out) Q_MUST_USE;
 /* The build of a resolved stage: the command with -o, --work (where it has several steps), -j. */
 q_status graph_build_command(struct graph *graph, size_t stage, struct graph_command *out) Q_MUST_USE;
 

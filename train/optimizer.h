@@ -64,8 +64,8 @@ size_t optimizer_element_bytes(const struct optimizer *optimizer, enum optimizer
 bool optimizer_leads(const struct optimizer *optimizer);
 
 /* A shadow: the arenas alone, all of them whatever the ranks, to be copied from `optimizer` and read by optimizer_get while `optimizer` goes on. `model` is a
- * shadow too (model_shadow_create), in whose memory it lies, and must outlive it; where ranks share experts, the copy brings those into it. Over ranks all of them call the copy: rank 0
- * with the shadow, the others with NULL. */
+ * shadow too (model_shadow_create), in whose kind of memory it lies, and must outlive it; where ranks share experts, the copy brings those into it. Over ranks
+ * all of them call the copy: rank 0 with the shadow, the others with NULL. */
 q_status optimizer_shadow_create(const struct optimizer *optimizer, struct model *model,
                                  struct optimizer **out) Q_MUST_USE;
 q_status optimizer_shadow_copy(struct optimizer *shadow, const struct optimizer *optimizer) Q_MUST_USE;

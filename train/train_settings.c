@@ -386,9 +386,8 @@ static const struct q_setting rows[] = {
      .offset = AT(backend),
      .standard = "cpu",
      .choices = op_device_names,
-     .meaning =
-         "what computes: processors, or a GPU (one rank, checkpoints written by the training itself as yet). A run may "
-         "go on with the other: parameters and moments are the same, to the last bit as they are stored"},
+     .meaning = "what computes: processors, or a GPU (one rank as yet). A run may "
+                "go on with the other: parameters and moments are the same, to the last bit as they are stored"},
     {.name = "precision",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_SCHEDULE,

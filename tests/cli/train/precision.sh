@@ -5,6 +5,7 @@ tiny_train_setup --set train.rate.peak=0.002 # by the recipe's rate a last digit
 bf16="--set train.precision=bf16"
 of() { quern-train plan $recipe --json $3 | grep -o "\"$1\":[0-9]*" | sed 's/.*://;q'; } # KIND of the plan
 for kind in activations parameters gradients moments; do echo "$(of $kind - "$bf16") $(of $kind)" | awk -v kind=$kind '{ print kind, (kind == "activations" ? ($1 < 0.65 * $2 ? "fewer" : $0) : $1 / $2) }'; done
+[ $((2 * $(of weights - "$bf16"))) = "$(of parameters)" ] && [ "$(of weights)" = 0 ] && echo "their copy half of that"
 tiny_train fp32 -j 1
 tiny_train whole $bf16 -j 1
 tiny_same_weights fp32 whole >/dev/null || echo "another result than in FP32"
