@@ -157,6 +157,12 @@ static q_status check_finite(const struct state_hashes *hashes)
                : Q_OK;
 }
 
+/* What a device has given since it failed is rubbish: no checkpoint is made of it. */
+static q_status check_given(const struct checkpoint_state *state)
+{
+    return model_ops(state->model)->synchronize(model_context(state->model));
+}
+
 static q_status write_in(struct q_arena *arena, const char *run_folder, const struct checkpoint_state *state,
                          const struct checkpoint_keep *keep, struct checkpoint_written *written)
 {
@@ -170,12 +176,12 @@ static q_status write_in(struct q_arena *arena, const char *run_folder, const st
     bool same;
     Q_TRY(is_latest(run_folder, folder, arena, &same));
     Q_TRY(state_hash(state->model, state->optimizer, &written->hashes));
+    Q_TRY(check_given(state));
     Q_TRY(check_finite(&written->hashes));
     if (!same) {
         Q_TRY(q_fs_remove_tree(partial));
         Q_TRY(write_files(partial, state, arena, written));
-        /* What a device that fails gave last is rubbish. */
-        Q_TRY(model_ops(state->model)->synchronize(model_context(state->model)));
+        Q_TRY(check_given(state));
         Q_TRY(q_fs_sync_directory(partial));
         Q_TRY(q_fs_remove_tree(folder)); /* of a kill before `latest` moved, or of a course that was given up */
         if (q_fs()->rename(partial, folder) != 0)
