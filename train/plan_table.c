@@ -26,6 +26,20 @@ static q_status put_room(const char *whose, uint64_t total, uint64_t room, struc
                            q_format_bytes(rest, (double)(total <= room ? room - total : total - room)));
 }
 
+/* Where the copy for checkpoints alone is too much, a run that may go without it does. */
+static q_status put_host(const struct memory_request *request, const uint64_t bytes[MEMORY_KINDS], uint64_t room,
+                         struct q_buffer *out)
+{
+    char text[32];
+    uint64_t total = memory_plan_total(bytes, true);
+    Q_TRY(memory_plan_table(bytes, out));
+    if (room && total > room && request->settings->checkpoint.background == CHECKPOINT_AUTO) {
+        total = memory_plan_total(bytes, false);
+        Q_TRY(q_buffer_printf(out, "  %-32s %10s\n", "without the copy", q_format_bytes(text, (double)total)));
+    }
+    return put_room("available", total, room, out);
+}
+
 static q_status put_savings(const struct preflight *plan, struct q_buffer *out)
 {
     char text[32];
@@ -57,8 +71,7 @@ q_status plan_table(const char *name, const struct memory_request *request, cons
         Q_TRY(put_savings(plan, out));
     }
     Q_TRY(q_buffer_printf(out, "\nmemory of the machine\n"));
-    Q_TRY(memory_plan_table(memory->host, out));
-    Q_TRY(put_room("available", memory_plan_total(memory->host, true), room->host, out));
+    Q_TRY(put_host(request, memory->host, room->host, out));
     if (!memory->on_device)
         Q_TRY(put_savings(plan, out));
     return put_disk(plan, out);

@@ -4,7 +4,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/train/small_model.h"
 #include "train/model/model.h"
-#include "train/preflight.h"
+#include "train/plan_table.h"
 
 #include <string.h>
 
@@ -164,13 +164,39 @@ static void test_ranks(void **state)
                  "is available for it and other ranks, which need");
 }
 
+/* As a table: where memory is there for all but the copy for checkpoints, a run goes without it, if it may. */
+static void test_table(void **state)
+{
+    (void)state;
+    struct train_settings settings = standard();
+    const struct memory_request request = {&small, &settings, 32, 1, 1};
+    struct preflight plan;
+    struct q_buffer text = {0};
+    assert_ok(preflight_plan(&request, &plan));
+    const struct plan_room enough = {.host = total(&plan, true)}, less = {.host = total(&plan, false) + 5000};
+    assert_ok(plan_table("run", &request, &plan, &enough, &text));
+    assert_ok(q_buffer_terminate(&text));
+    assert_non_null(strstr(text.data, "\n  free                                    0 B\n"));
+    assert_null(strstr(text.data, "without the copy"));
+    q_buffer_clear(&text);
+    assert_ok(plan_table("run", &request, &plan, &less, &text));
+    assert_ok(q_buffer_terminate(&text));
+    assert_non_null(strstr(text.data, "\n  without the copy "));
+    assert_non_null(strstr(text.data, "\n  free                                5.00 kB\n"));
+    settings.checkpoint.background = CHECKPOINT_YES;
+    q_buffer_clear(&text);
+    assert_ok(plan_table("run", &request, &plan, &less, &text));
+    assert_ok(q_buffer_terminate(&text));
+    assert_null(strstr(text.data, "without the copy"));
+    assert_non_null(strstr(text.data, "\n  missing "));
+    q_buffer_release(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_disk),
-        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_disk),  cmocka_unit_test(test_large),
+        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
