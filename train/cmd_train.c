@@ -42,10 +42,12 @@ static const struct q_verb verbs[] = {
      .options_size = sizeof(struct q_common),
      .run = train_schedule},
     {.name = "bench",
-     .synopsis = "--model NAME [--by-operation] [--json]",
-     .summary = "speed of whole training steps on this machine",
-     .details = "Clipping and AdamW included, on made-up tokens; 8 sequences of 512 a step.\n\n  quern-train bench "
-                "--model nano -j 2\n  quern-train bench --model mini --by-operation",
+     .synopsis = "--model NAME [--backend WHAT] [--block WHAT] [--by-operation] [--json]",
+     .summary = "speed of whole training steps on this machine, or of one layer",
+     .details = "Clipping and AdamW included, on made-up tokens; 8 sequences of 512 a step. With --block one layer's "
+                "forward and backward, on its own.\n\n  quern-train bench "
+                "--model nano -j 2\n  quern-train bench --model mini --by-operation\n  quern-train bench --model "
+                "v3-layer --block feedforward --backend cuda --precision bf16 --batch 1 --sequence 4096",
      .takes = Q_TAKES_THREADS | Q_TAKES_JSON,
      .options = train_bench_table,
      .options_size = sizeof(struct train_bench_options),

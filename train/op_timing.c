@@ -1,12 +1,22 @@
 #include "train/op_timing.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 
 #include <string.h>
 
+/* Calls whose time is not known yet: call i is between marks 2 i and 2 i + 1. A device goes on meanwhile; it is waited for when there are no marks left. */
+enum { CALLS_MAX = OP_MARKS / 2 };
+
+struct timed_call {
+    size_t row;
+    double flop;
+};
+
 static const struct op_table *real;
 static struct op_table timed;
+static struct op_context *context; /* of the calls */
+static struct timed_call calls[CALLS_MAX];
+static size_t call_count;
 
 /* The kinds, with the operation that each is a row of. */
 #define KINDS(ROW)                                                                                                     \
@@ -47,11 +57,29 @@ enum { KINDS(ROW_NUMBER) ROWS };
 static const struct op_timing start[ROWS] = {KINDS(ROW_START)};
 static struct op_timing rows[ROWS];
 
-static void add(size_t row, double began, double flop)
+static void settle(void)
 {
-    rows[row].calls++;
-    rows[row].seconds += q_seconds() - began;
-    rows[row].flop += flop;
+    for (size_t i = 0; i < call_count; i++) {
+        const struct timed_call *call = &calls[i];
+        rows[call->row].calls++;
+        rows[call->row].seconds += real->mark_seconds(context, 2 * i, 2 * i + 1);
+        rows[call->row].flop += call->flop;
+    }
+    call_count = 0;
+}
+
+static void begin(struct op_context *c)
+{
+    if (call_count == CALLS_MAX || c != context)
+        settle();
+    context = c;
+    real->mark(context, 2 * call_count);
+}
+
+static void end(size_t row, double flop)
+{
+    real->mark(context, 2 * call_count + 1);
+    calls[call_count++] = (struct timed_call){row, flop};
 }
 
 /* --- what an operation computes ----------------------------------------------------------------------------------------------------- */
@@ -74,9 +102,9 @@ static double attention_flop(const struct op_attention *a, double widths)
 #define TIMED(row, parameters, call, flop)                                                                             \
     static void timed_##row parameters                                                                                 \
     {                                                                                                                  \
-        const double began = q_seconds();                                                                              \
+        begin(c);                                                                                                      \
         real->call;                                                                                                    \
-        add(ROW_##row, began, flop);                                                                                   \
+        end(ROW_##row, flop);                                                                                          \
     }
 
 TIMED(embed,
@@ -137,17 +165,17 @@ TIMED(copy_out, (struct op_context * c, void *host, const void *from, size_t byt
 static void timed_matmul(struct op_context *c, const struct op_matmul *p)
 {
     static const size_t row[] = {[OP_NT] = ROW_matmul, [OP_NN] = ROW_matmul_nn, [OP_TN] = ROW_matmul_tn};
-    const double began = q_seconds();
+    begin(c);
     real->matmul(c, p);
-    add(row[p->kind], began, product_flop((double)p->m, (double)p->n, (double)p->k));
+    end(row[p->kind], product_flop((double)p->m, (double)p->n, (double)p->k));
 }
 
 static void timed_grouped(struct op_context *c, const struct op_grouped *p)
 {
     static const size_t row[] = {[OP_NT] = ROW_grouped, [OP_NN] = ROW_grouped_nn, [OP_TN] = ROW_grouped_tn};
-    const double began = q_seconds(), slots = (double)p->offsets[p->experts];
+    begin(c);
     real->grouped(c, p);
-    add(row[p->kind], began, product_flop(slots, (double)p->n, (double)(p->kind == OP_TN ? p->m : p->k)));
+    end(row[p->kind], product_flop((double)p->m, (double)p->n, (double)p->k));
 }
 
 const struct op_table *op_timing_begin(const struct op_table *ops)
@@ -155,6 +183,8 @@ const struct op_table *op_timing_begin(const struct op_table *ops)
     real = ops;
     timed = *ops; /* what has no row is not timed */
     memcpy(rows, start, sizeof rows);
+    context = NULL;
+    call_count = 0;
 #define WRAP(name) timed.name = timed_##name
     WRAP(embed), WRAP(embed_backward), WRAP(rmsnorm), WRAP(rmsnorm_backward), WRAP(matmul), WRAP(grouped);
     WRAP(rope), WRAP(attention), WRAP(attention_backward), WRAP(swiglu), WRAP(swiglu_backward);
@@ -168,6 +198,7 @@ const struct op_table *op_timing_begin(const struct op_table *ops)
 size_t op_timing_read(struct op_timing out[OP_TIMING_MAX])
 {
     _Static_assert(ROWS <= (int)OP_TIMING_MAX, "every kind has its place");
+    settle();
     memcpy(out, rows, sizeof rows);
     return ROWS;
 }

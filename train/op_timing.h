@@ -2,7 +2,8 @@
  *
  *     const struct op_table *timed = op_timing_begin(ops);  ... a model over `timed` ...  op_timing_read(rows)
  *
- * Of backends that compute before they return, as those on processors do. One at a time in a process: what is counted is the program's, not a context's.
+ * By the backend's own clock, with its marks, all of which are taken; nobody waits for an operation because it is timed. One at a time in a process: what is
+ * counted is the program's, not a context's.
  */
 #ifndef QUERN_TRAIN_OP_TIMING_H
 #define QUERN_TRAIN_OP_TIMING_H
@@ -21,7 +22,7 @@ enum { OP_TIMING_MAX = 40 };
 
 /* The table, with every count at zero. */
 const struct op_table *op_timing_begin(const struct op_table *ops);
-/* Every kind, called or not; returns how many. */
+/* Every kind, called or not; returns how many. Waits; before the context is released. */
 size_t op_timing_read(struct op_timing out[OP_TIMING_MAX]);
 
 #endif

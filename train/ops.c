@@ -26,6 +26,8 @@ static const struct entry entries[] = {
     ENTRY(copy_out),
     ENTRY(zero),
     ENTRY(synchronize),
+    ENTRY(mark),
+    ENTRY(mark_seconds),
     ENTRY(embed),
     ENTRY(embed_backward),
     ENTRY(rmsnorm),

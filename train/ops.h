@@ -210,6 +210,8 @@ struct op_adamw {
     double grad_scale;
 };
 
+enum { OP_MARKS = 1024 };
+
 struct op_table {
     const char *name;  /* "cpu-avx2" */
     size_t real_bytes; /* of an op_real */
@@ -233,6 +235,11 @@ struct op_table {
     void (*copy_out)(struct op_context *context, void *host, const void *from, size_t bytes);
     void (*zero)(struct op_context *context, void *memory, size_t bytes);
     q_status (*synchronize)(struct op_context *context);
+
+    /* Times. Mark i < OP_MARKS is the moment when all that was called before is through: on a device its own, nobody waits for it. Until it is made again
+     * it stands. mark_seconds waits until mark `to` has passed, and says how long behind mark `from` that was. */
+    void (*mark)(struct op_context *context, size_t i);
+    double (*mark_seconds)(struct op_context *context, size_t from, size_t to);
 
     /* out[N,H] = table[ids]. Backward: dtable[V,H] += dout at ids, tokens in order. 0 <= id < V. */
     void (*embed)(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,

@@ -239,6 +239,8 @@ static void the_peak_is_a_speed(void **state)
     assert_ok(q_pool_create(2, &pool));
     assert_ok(op_peak(op_table_cpu(OP_FP32), pool, 0.02, &peak));
     assert_true(peak > 1e8 && peak < 1e15);
+    assert_ok(op_peak_copy(op_table_cpu(OP_FP32), pool, 0.02, &peak));
+    assert_true(peak > 1e8 && peak < 1e14);
     q_pool_release(pool);
 }
 

@@ -36,6 +36,7 @@ static void named_sizes_have_their_parameters(void **state)
         {"small-16b", 15811341824, 2503863808, 0, 0, 0},
         {"large-229b", 228694917888, 20900905728, 0, 228.7, 20.9},
         {"deepseek-v3", 671026404352, 36625603584, 11610067968, 671.0, 36.6},
+        {"v3-layer", 1699404800, 613080064, 0, 0, 0},
     };
     for (size_t i = 0; i < Q_COUNT_OF(sizes); i++) {
         const struct size *size = &sizes[i];
@@ -114,6 +115,12 @@ static void operations_are_counted(void **state)
     config.unpadded_vocab_size = 0;
     if (!(fabs(model_config_flop_per_token(&config, 4096) / 1e9 - 260.6) < 0.05))
         fail_msg("%.3f", model_config_flop_per_token(&config, 4096) / 1e9);
+    /* Its MoE layer with 8 routed experts and the shared one, and a router of 32: 9.74 TFLOP forward and backward for 4,096 tokens, and the router's. Its
+     * attention: 187,105,280 elements, and 128 heads meet 2,048.5 keys with 192 + 128 numbers each. */
+    load("v3-layer", &config);
+    assert_true(fabs(4096 * model_config_feedforward_flop(&config) - 4096 * 6.0 * (9 * 3 * 7168.0 * 2048 + 7168 * 32)) <
+                1);
+    assert_true(fabs(model_config_attention_flop(&config, 4096) - 6.0 * (187105280 + 128 * 2048.5 * 320)) < 1);
 }
 
 /* Takes the reference. */

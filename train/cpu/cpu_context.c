@@ -1,5 +1,6 @@
 #include "train/cpu/cpu_context.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -173,6 +174,19 @@ static q_status synchronize(struct op_context *context)
     return Q_OK;
 }
 
+/* Operations are through when they return. */
+static void mark(struct op_context *context, size_t i)
+{
+    q_check(i < OP_MARKS);
+    context->marks[i] = q_seconds();
+}
+
+static double mark_seconds(struct op_context *context, size_t from, size_t to)
+{
+    q_check(from < OP_MARKS && to < OP_MARKS);
+    return context->marks[to] - context->marks[from];
+}
+
 void cpu_context_install(struct op_table *table, bool narrow)
 {
     table->create = narrow ? create_bf16 : create_fp32;
@@ -187,4 +201,6 @@ void cpu_context_install(struct op_table *table, bool narrow)
     table->copy_out = copy;
     table->zero = zero;
     table->synchronize = synchronize;
+    table->mark = mark;
+    table->mark_seconds = mark_seconds;
 }

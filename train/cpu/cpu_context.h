@@ -43,6 +43,7 @@ struct op_context {
     float *shared;
     size_t shared_floats;
     size_t bytes; /* all of it */
+    double marks[OP_MARKS];
 };
 
 /* Worker w's block as floats, aligned to 64 bytes. */

@@ -49,6 +49,9 @@ static void context_release(struct op_context *context)
         return;
     if (context->stream)
         (void)cudaStreamSynchronize(context->stream);
+    for (size_t i = 0; i < OP_MARKS; i++)
+        if (context->marks[i])
+            (void)cudaEventDestroy(context->marks[i]);
     cuda_blas_release(context->blas);
     (void)cudaFree(context->workspace);
     (void)cudaFreeHost(context->host);
@@ -201,6 +204,26 @@ static q_status synchronize(struct op_context *context)
     return context->error ? fail_cuda(context->error, context->failed) : Q_OK;
 }
 
+static void mark(struct op_context *context, size_t i)
+{
+    q_check(i < OP_MARKS);
+    if (!context->error && !context->marks[i])
+        cuda_note(context, cudaEventCreate(&context->marks[i]), "a mark");
+    if (!context->error)
+        cuda_note(context, cudaEventRecord(context->marks[i], context->stream), "a mark");
+}
+
+static double mark_seconds(struct op_context *context, size_t from, size_t to)
+{
+    float milliseconds = 0;
+    q_check(from < OP_MARKS && to < OP_MARKS);
+    if (!context->error)
+        cuda_note(context, cudaEventSynchronize(context->marks[to]), "a mark");
+    if (!context->error)
+        cuda_note(context, cudaEventElapsedTime(&milliseconds, context->marks[from], context->marks[to]), "a mark");
+    return 1e-3 * (double)milliseconds;
+}
+
 void cuda_context_install(struct op_table *table, size_t real_bytes)
 {
     const bool narrow = real_bytes == sizeof(uint16_t);
@@ -216,4 +239,6 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->copy_out = copy_out;
     table->zero = zero;
     table->synchronize = synchronize;
+    table->mark = mark;
+    table->mark_seconds = mark_seconds;
 }

@@ -24,7 +24,8 @@ struct op_context {
     unsigned multiprocessors;
     void *encode_tiled; /* cuda_tensor_map.h; NULL where the device is not of compute capability 9.0 */
     cudaError_t error;
-    const char *failed; /* what had it: a kernel, a copy */
+    const char *failed;          /* what had it: a kernel, a copy */
+    cudaEvent_t marks[OP_MARKS]; /* NULL: not made yet */
 };
 
 /* Keeps the first failure. */

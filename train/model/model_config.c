@@ -380,6 +380,18 @@ static double attention_flop(const struct model_config *c, double tokens)
            (double)(c->num_attention_heads * (model_config_qk_head_dim(c) + c->v_head_dim));
 }
 
+double model_config_attention_flop(const struct model_config *c, uint64_t sequence)
+{
+    const double length = (double)sequence;
+    return 6.0 * (double)attention_matrices(c) + attention_flop(c, length) / length;
+}
+
+double model_config_feedforward_flop(const struct model_config *c)
+{
+    const bool dense = model_config_moe_layers(c) == 0;
+    return 6.0 * (double)(layer_matrices(c, dense, c->num_experts_per_tok) - attention_matrices(c));
+}
+
 double model_config_flop_per_token(const struct model_config *c, uint64_t sequence)
 {
     /* A matrix costs 2 per element forward and 4 backward. */

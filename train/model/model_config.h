@@ -79,6 +79,9 @@ uint64_t model_config_mtp_parameters(const struct model_config *config);
 /* Floating-point operations of forward and backward for one token in a sequence of T, MTP modules included: products and causal attention, nothing
  * twice. */
 double model_config_flop_per_token(const struct model_config *config, uint64_t sequence);
+/* The same of the last layer alone: of its attention with its projections, and of its feed-forward. */
+double model_config_attention_flop(const struct model_config *config, uint64_t sequence);
+double model_config_feedforward_flop(const struct model_config *config);
 
 static inline uint64_t model_config_qk_head_dim(const struct model_config *config)
 {

@@ -1,11 +1,13 @@
 #include "train/plain/plain_ops.h"
 
+#include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <string.h>
 
 struct op_context {
-    int unused; /* nothing to keep: no threads, no workspace */
+    double marks[OP_MARKS]; /* no threads, no workspace */
 };
 
 static q_status create(struct q_pool *pool, struct op_context **out)
@@ -82,6 +84,19 @@ static q_status synchronize(struct op_context *context)
     return Q_OK;
 }
 
+/* Operations are through when they return. */
+static void mark(struct op_context *context, size_t i)
+{
+    q_check(i < OP_MARKS);
+    context->marks[i] = q_seconds();
+}
+
+static double mark_seconds(struct op_context *context, size_t from, size_t to)
+{
+    q_check(from < OP_MARKS && to < OP_MARKS);
+    return context->marks[to] - context->marks[from];
+}
+
 void plain_context(struct op_table *table)
 {
     table->create = create;
@@ -96,6 +111,8 @@ void plain_context(struct op_table *table)
     table->copy_out = copy;
     table->zero = zero;
     table->synchronize = synchronize;
+    table->mark = mark;
+    table->mark_seconds = mark_seconds;
 }
 
 void plain_table(struct op_table *table)
