@@ -96,12 +96,14 @@ static const struct q_verb verbs[] = {
      .arguments_max = 1,
      .run = train_inspect},
     {.name = "ops",
-     .synopsis = "[--backend NAME] [--perf]",
+     .synopsis = "[--backend NAME] [--against NAME] [--perf]",
      .summary = "check every operation of a backend against the plain ones, or time them",
      .details = "Each operation runs on odd shapes between guard bands, its outputs poisoned before, with one thread "
-                "and with several, beside the plain loops in "
-                "double.\n\n  quern-train ops\n  quern-train ops --perf -j 1",
-     .takes = Q_TAKES_THREADS,
+                "and with several, beside the plain loops in double, and with --against beside another backend: then "
+                "the largest error of each operation is said, in units of what passes.\n\n  quern-train ops\n  "
+                "quern-train ops --backend cuda --against cpu\n  quern-train ops --perf -j 1\n  quern-train ops "
+                "--perf --backend cuda-bf16 --model v3-layer --batch 1 --sequence 4096",
+     .takes = Q_TAKES_THREADS | Q_TAKES_JSON,
      .options = train_ops_table,
      .options_size = sizeof(struct train_ops_options),
      .run = train_ops},

@@ -44,7 +44,9 @@ struct train_bench_options {
 
 struct train_ops_options {
     struct q_common common;
-    const char *backend;
+    const char *backend, *against, *operation, *model;
+    uint64_t batch, sequence;
+    double seconds;
     bool perf;
 };
 

@@ -305,35 +305,18 @@ void ops_call(const struct ops_case *c, const struct op_table *table, struct op_
     calls[c->kind](&call);
 }
 
-#ifdef OPS_DERIVE
-/* What a forward would have left, made by the plain operations. */
-void ops_derive_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,
-                       void *const *data)
+#define ops_derive OPS_JOIN(ops_derive, OPS_SUFFIX)
+
+void ops_derive(const struct ops_case *c, const struct op_table *table, struct op_context *context, void *const *data)
 {
     struct call k = {c, table, context, data};
     const size_t *s = c->size;
-    if (c->kind == OPS_RMSNORM_BACKWARD) {
-        const op_acc *x = at(&k, "x"); /* op_real is op_acc in the plain operations */
-        op_acc *rstd = at(&k, "rstd");
-        for (size_t row = 0; row < s[0]; row++) {
-            double squares = 0;
-            for (size_t i = 0; i < s[1]; i++)
-                squares += (double)(x[row * s[2] + i] * x[row * s[2] + i]);
-            rstd[row] = (op_acc)(1.0 / sqrt(squares / (double)s[1] + 1e-6));
-        }
-    } else if (c->kind == OPS_ATTENTION_BACKWARD) {
+    if (c->kind == OPS_ATTENTION_BACKWARD) {
         struct op_attention attention = attention_of(&k);
         table->attention(context, &attention);
     } else if (c->kind == OPS_ROUTER_BACKWARD) {
         struct op_router router = router_of(&k);
         table->router(context, &router);
-    } else if (c->kind == OPS_ROPE) {
-        op_acc *rope = at(&k, "table");
-        for (size_t t = 0; t < s[1]; t++)
-            for (size_t i = 0; i < s[3]; i += 2) {
-                rope[t * s[3] + i] = (op_acc)cos((double)t / (1.0 + (double)i));
-                rope[t * s[3] + i + 1] = (op_acc)sin((double)t / (1.0 + (double)i));
-            }
     } else if (c->kind == OPS_GROUPED) {
         struct op_route route = route_of(&k, s[5], s[1], s[6]);
         table->route(context, &route);
@@ -341,5 +324,39 @@ void ops_derive_double(const struct ops_case *c, const struct op_table *table, s
         struct op_route route = route_of(&k, s[0], s[1], s[2]);
         table->route(context, &route);
     }
+}
+
+#ifdef OPS_DERIVE
+static void derive_rstd(const struct call *k)
+{
+    const size_t *s = k->c->size;
+    const double *x = at(k, "x");
+    double *rstd = at(k, "rstd");
+    for (size_t row = 0; row < s[0]; row++) {
+        double squares = 0;
+        for (size_t i = 0; i < s[1]; i++)
+            squares += x[row * s[2] + i] * x[row * s[2] + i];
+        rstd[row] = 1.0 / sqrt(squares / (double)s[1] + 1e-6);
+    }
+}
+
+static void derive_rope(const struct call *k)
+{
+    const size_t *s = k->c->size;
+    double *rope = at(k, "table");
+    for (size_t t = 0; t < s[1]; t++)
+        for (size_t i = 0; i < s[3]; i += 2) {
+            rope[t * s[3] + i] = cos((double)t / (1.0 + (double)i));
+            rope[t * s[3] + i + 1] = sin((double)t / (1.0 + (double)i));
+        }
+}
+
+void ops_derive_numbers(const struct ops_case *c, void *const *data)
+{
+    const struct call k = {c, NULL, NULL, data};
+    if (c->kind == OPS_RMSNORM_BACKWARD)
+        derive_rstd(&k);
+    else if (c->kind == OPS_ROPE)
+        derive_rope(&k);
 }
 #endif

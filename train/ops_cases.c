@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 static void add(struct ops_case *c, const char *name, enum ops_type type, enum ops_role role, enum ops_fill fill,
                 size_t count)
 {
@@ -221,7 +223,8 @@ static void describe_permutation(struct ops_case *c)
         add_out(c, "dweights", OPS_ACC, slots);
         add_sum(c, "dinner", OPS_REAL, slots * h);
         add_sum(c, "inner", OPS_REAL, slots * h);
-        add_in(c, "weights", OPS_ACC, slots);
+        add(c, "weights", OPS_ACC, OPS_IN, OPS_NEAR_ONE,
+            slots); /* both are multiplied, again and again where it is timed */
     }
 }
 
@@ -276,7 +279,8 @@ static void describe_optimizer(struct ops_case *c)
     }
 }
 
-/* Bytes of the tensors; of an embedding's table only the rows that tokens name. */
+/* Bytes of the tensors, twice of what is added to; of an embedding's table only the rows that tokens name, of
+ * rope what is turned. */
 static double bytes_of(const struct ops_case *c, size_t real_bytes)
 {
     const double n = (double)c->size[0] * (double)c->size[1], real = (double)real_bytes;
@@ -285,8 +289,11 @@ static double bytes_of(const struct ops_case *c, size_t real_bytes)
         return 2 * real * n;
     if (c->kind == OPS_EMBED_BACKWARD)
         return (8 + real) * n;
+    if (c->kind == OPS_ROPE)
+        return 2 * real * n * (double)(c->size[2] * c->size[3]);
     for (size_t i = 0; i < c->tensor_count; i++)
-        bytes += (c->tensors[i].type == OPS_REAL ? real : 4.0) * (double)c->tensors[i].count;
+        bytes += (c->tensors[i].type == OPS_REAL ? real : 4.0) * (c->tensors[i].role == OPS_INOUT ? 2 : 1) *
+                 (double)c->tensors[i].count;
     return bytes;
 }
 
@@ -323,4 +330,11 @@ void ops_describe(struct ops_case *c, size_t real_bytes)
     describe[c->kind](c);
     if (c->bytes == 0.0)
         c->bytes = bytes_of(c, real_bytes);
+}
+
+bool ops_is_named(const struct ops_case *c, const char *operation)
+{
+    struct ops_case described = *c;
+    ops_describe(&described, sizeof(float));
+    return !operation || strncmp(described.operation, operation, strlen(operation)) == 0;
 }

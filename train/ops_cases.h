@@ -86,9 +86,20 @@ struct ops_case {
 /* Fills in everything from kind and size; `bytes` for op_real of so many. */
 void ops_describe(struct ops_case *c, size_t real_bytes);
 
-/* The cases with odd shapes that every backend is checked with, and those of a model's size that are timed. Both end with kind OPS_KINDS. */
+/* The cases with odd shapes that every backend is checked with; kind OPS_KINDS behind the last. */
 extern const struct ops_case ops_check_cases[];
-extern const struct ops_case ops_perf_cases[];
+
+/* Whether the operation's name begins so; NULL: every name does. */
+bool ops_is_named(const struct ops_case *c, const char *operation);
+/* Draws the first `count` numbers of a tensor: double for op_real and op_acc, else what the type says. Of OPS_CHOSEN whole tokens. */
+void ops_fill(const struct ops_case *c, size_t tensor, size_t count, void *out);
+
+/* The shapes of a model's layers, embedding, head and optimizer for a micro-batch of batch x sequence tokens: what is timed. Every product once forward
+ * and twice backward; of arenas some hundred megabytes at most. Returns how many. */
+enum { OPS_MODEL_CASES_MAX = 96 };
+struct model_config;
+size_t ops_model_cases(const struct model_config *config, size_t batch, size_t sequence,
+                       struct ops_case out[OPS_MODEL_CASES_MAX]);
 
 struct op_table;
 struct op_context;
@@ -98,8 +109,12 @@ void ops_call_float(const struct ops_case *c, const struct op_table *table, stru
                     void *const *data);
 void ops_call_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,
                      void *const *data);
-/* Fills the OPS_DERIVED tensors by plain operations. */
+/* Fills the OPS_DERIVED tensors that come from another operation with the table, plain or a backend's. */
+void ops_derive_float(const struct ops_case *c, const struct op_table *table, struct op_context *context,
+                      void *const *data);
 void ops_derive_double(const struct ops_case *c, const struct op_table *table, struct op_context *context,
                        void *const *data);
+/* The others, in the host's memory: rstd of rmsnorm_backward from its x, the table of rope. */
+void ops_derive_numbers(const struct ops_case *c, void *const *data);
 
 #endif

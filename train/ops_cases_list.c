@@ -1,4 +1,4 @@
-/* The shapes. Odd ones sit at, below and above the block sizes of the backends; the last group is nano's, two sequences of 512 tokens at a time. */
+/* The shapes. Odd ones sit at, below and above the block sizes of the backends. */
 #include "train/ops_cases.h"
 
 #define CASE(kind_, ...)                                                                                               \
@@ -89,43 +89,5 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_NARROW, 7),
     CASE(OPS_NARROW, 40001),
     CASE(OPS_BIAS_UPDATE, 5),
-    {.kind = OPS_KINDS},
-};
-
-const struct ops_case ops_perf_cases[] = {
-    CASE(OPS_EMBED, 1024, 128, 4096),
-    CASE(OPS_EMBED_BACKWARD, 1024, 128, 4096),
-    CASE(OPS_RMSNORM_SUM, 1024, 128, 128),
-    CASE(OPS_RMSNORM_BACKWARD, 1024, 128, 128, 1),
-    CASE(OPS_MATMUL, 0, 1024, 112, 128, 0, 0),
-    CASE(OPS_MATMUL, 0, 1024, 256, 32, 0, 0),
-    CASE(OPS_MATMUL, 0, 1024, 1024, 128, 0, 0),
-    CASE(OPS_MATMUL, 1, 1024, 128, 112, 0, 0),
-    CASE(OPS_MATMUL, 1, 1024, 512, 128, 0, 0),
-    CASE(OPS_MATMUL, 2, 112, 128, 1024, 1, 0),
-    CASE(OPS_MATMUL, 2, 1024, 128, 1024, 1, 0),
-    CASE(OPS_MATMUL, 0, 1024, 1024, 1024, 0, 0),
-    CASE(OPS_GROUPED, 0, 16, 0, 128, 128, 1024, 4, 0),
-    CASE(OPS_GROUPED, 1, 16, 0, 128, 128, 1024, 4, 0),
-    CASE(OPS_GROUPED, 2, 16, 128, 128, 0, 1024, 4, 1),
-    CASE(OPS_ROPE, 2, 512, 4, 16, 48, 0),
-    CASE(OPS_ATTENTION, 2, 512, 4, 32, 16, 32, 112),
-    CASE(OPS_ATTENTION_BACKWARD, 2, 512, 4, 32, 16, 32, 112),
-    CASE(OPS_SWIGLU, 4096, 64),
-    CASE(OPS_SWIGLU_BACKWARD, 4096, 64),
-    CASE(OPS_ROUTER, 1024, 16, 4, 4, 2, 1),
-    CASE(OPS_ROUTER_BACKWARD, 1024, 16, 4, 4, 2, 1, 0),
-    CASE(OPS_BALANCE, 2, 512, 16, 4),
-    CASE(OPS_ROUTE, 1024, 16, 4),
-    CASE(OPS_GATHER, 1024, 16, 4, 128),
-    CASE(OPS_GATHER_BACKWARD, 1024, 16, 4, 128),
-    CASE(OPS_COMBINE, 1024, 16, 4, 128),
-    CASE(OPS_COMBINE_BACKWARD, 1024, 16, 4, 64),
-    CASE(OPS_CROSS_ENTROPY, 1024, 128, 4096, 1),
-    CASE(OPS_SUM_SQUARES, 2700000),
-    CASE(OPS_ADAMW, 2700000, 2690000),
-    CASE(OPS_ADAMW, 2700000, 2690000, 1),
-    CASE(OPS_AVERAGE, 2700000),
-    CASE(OPS_NARROW, 2700000),
     {.kind = OPS_KINDS},
 };

@@ -1,9 +1,7 @@
 #include "train/ops_check.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "base/threads.h"
 #include "train/bfloat16.h"
 #include "train/ops_cases.h"
@@ -13,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GUARD = 64, GUARD_BYTE = 0x5a, CALLS_MAX = 10000 };
+enum { GUARD = 64, GUARD_BYTE = 0x5a };
 
 /* The plain operations with double, as a pointer to a table whose type is another one here: only ops_calls.c, compiled with double, looks into it. */
 struct plain_oracle {
@@ -21,12 +19,13 @@ struct plain_oracle {
     struct op_context *context;
 };
 
-/* The backend under test with many threads and with one, and the oracle. */
+/* A backend with many threads and with one, the oracle, and what it is compared with besides. */
 struct bench {
     const struct op_table *table;
     struct q_pool *pools[2];
     struct op_context *contexts[2];
     struct plain_oracle plain;
+    struct bench *against; /* NULL: nothing */
 };
 
 /* A case being run: the numbers in double, and a copy for the backend between guard bands, in its memory while it computes. */
@@ -75,58 +74,6 @@ static void format_shape(struct run *run)
         last--;
     for (size_t i = 0; i < last; i++)
         used += (size_t)snprintf(run->shape + used, sizeof(run->shape) - used, i ? " %zu" : "%zu", run->c.size[i]);
-}
-
-/* K different experts for each token: a random start and step through a permutation. */
-static void fill_chosen(int32_t *out, size_t slots, size_t experts, size_t top_k, q_random_key key)
-{
-    for (size_t slot = 0; slot < slots; slot++) {
-        bool used = true;
-        for (uint64_t try = 0; used; try++) {
-            out[slot] = (int32_t)q_random_below(key, slot * 1000 + try, experts);
-            used = false;
-            for (size_t k = slot / top_k * top_k; k < slot; k++)
-                used = used || out[k] == out[slot];
-        }
-    }
-}
-
-static double draw_real(enum ops_fill fill, q_random_key key, size_t i)
-{
-    double x = q_random_normal(key, i);
-    if (fill == OPS_NEAR_ONE)
-        x = 1.0 + 0.1 * x;
-    if (fill == OPS_SQUARES)
-        x = 0.01 * x * x;
-    if (fill == OPS_COARSE)
-        x = fmin(8, fmax(-8, floor(8 * x) / 8));
-    return x;
-}
-
-static void fill_tensor(const struct ops_case *c, size_t index, void *to)
-{
-    const struct ops_tensor *t = &c->tensors[index];
-    q_random_key key = q_random_key_of(7, t->name, c->kind, c->size[0] * 1000 + c->size[1]);
-    if (t->fill == OPS_CHOSEN) {
-        fill_chosen(to, t->count, t->bound, c->kind == OPS_GROUPED ? c->size[6] : c->size[2], key);
-        return;
-    }
-    for (size_t i = 0; i < t->count; i++)
-        switch (t->type) {
-        case OPS_I32: {
-            bool none = t->fill == OPS_TARGETS && i % 5 == 3;
-            ((int32_t *)to)[i] = none ? -1 : t->bound ? (int32_t)q_random_below(key, i, t->bound) : 0;
-            break;
-        }
-        case OPS_I64:
-            ((int64_t *)to)[i] = (int64_t)q_random_below(key, i, 7);
-            break;
-        case OPS_BF16:
-            ((uint16_t *)to)[i] = bfloat16_of_float((float)draw_real(t->fill, key, i));
-            break;
-        default:
-            ((double *)to)[i] = draw_real(t->fill, key, i);
-        }
 }
 
 static void run_release(struct run *run, const struct bench *bench)
@@ -181,9 +128,10 @@ static q_status run_create(const struct ops_case *shape, const struct bench *ben
         if (!is_of_host(run, i))
             Q_TRY(table->memory_create(bench->contexts[0], bytes + 2 * GUARD, &run->there[i]));
         run->data[i] = run->memory[i] + GUARD;
-        fill_tensor(&run->c, i, run->expect[i]);
+        ops_fill(&run->c, i, t->count, run->expect[i]);
         round_tensor(run, i);
     }
+    ops_derive_numbers(&run->c, run->expect);
     ops_derive_double(&run->c, bench->plain.table, bench->plain.context, run->expect);
     for (size_t i = 0; i < run->c.tensor_count; i++)
         round_tensor(run, i);
@@ -267,26 +215,26 @@ static double number_of(const struct run *run, size_t i, size_t j)
     return (double)((const float *)run->data[i])[j];
 }
 
-/* Largest difference, beyond the rounding of what is written as BF16, over the largest expected number; infinite where a number is not written or not
- * finite. */
-static double difference_of(const struct run *run, size_t i)
+/* Largest difference from what is expected, which is as run->expect[i], beyond so many roundings of what is written as BF16, over the largest expected
+ * number; infinite where a number is not written or not finite. */
+static double difference_of(const struct run *run, size_t i, const void *expected, unsigned roundings)
 {
     const struct ops_tensor *t = &run->c.tensors[i];
-    const double rounding = is_narrow(run, i) ? 0x1p-8 : 0; /* half of the last of 8 bits, at most */
+    const double rounding = is_narrow(run, i) ? roundings * 0x1p-8 : 0; /* half of the last of 8 bits, at most */
     double distance = 0, largest = 0;
     if (t->type == OPS_BF16)
-        return difference_of_bf16(run->data[i], run->expect[i], t->count);
+        return difference_of_bf16(run->data[i], expected, t->count);
     for (size_t j = 0; j < t->count; j++) {
         double expect, ours;
         if (t->type == OPS_REAL || t->type == OPS_ACC) {
-            expect = ((const double *)run->expect[i])[j];
+            expect = ((const double *)expected)[j];
             ours = number_of(run, i, j);
         } else if (t->type == OPS_DOUBLE) {
-            expect = ((const double *)run->expect[i])[j];
+            expect = ((const double *)expected)[j];
             ours = ((const double *)run->data[i])[j];
         } else {
             const size_t bytes = element_bytes(run, i), at = j * bytes;
-            bool equal = memcmp((const char *)run->expect[i] + at, (const char *)run->data[i] + at, bytes) == 0;
+            bool equal = memcmp((const char *)expected + at, (const char *)run->data[i] + at, bytes) == 0;
             expect = 1;
             ours = equal ? 1 : INFINITY;
         }
@@ -323,7 +271,7 @@ static void judge(const struct run *run, double allowed, struct ops_result *resu
             fail_result(result, "changed an input", t->name);
         if (t->role == OPS_IN)
             continue;
-        double difference = difference_of(run, i);
+        double difference = difference_of(run, i, run->expect[i], 1);
         if (!(difference <= result->difference)) {
             result->difference = difference;
             result->tensor = t->name;
@@ -354,6 +302,62 @@ static q_status judge_bits(struct run *run, const struct op_table *table, struct
 done:
     for (size_t i = 0; i < run->c.tensor_count; i++)
         q_release(kept[i]);
+    return status;
+}
+
+/* What the backend left of tensor i, as run->expect has it. */
+static void widen(const struct run *run, size_t i, void *out)
+{
+    const struct ops_tensor *t = &run->c.tensors[i];
+    if (t->type != OPS_REAL && t->type != OPS_ACC) {
+        memcpy(out, run->data[i], tensor_bytes(run, i));
+        return;
+    }
+    for (size_t j = 0; j < t->count; j++)
+        ((double *)out)[j] = number_of(run, i, j);
+}
+
+static void keep_largest(double *largest, double difference)
+{
+    if (!(difference <= *largest))
+        *largest = difference;
+}
+
+/* The other backend on the same numbers: how far it is from the plain operation, and `ours`, widened, from it. */
+static q_status judge_against(const struct ops_case *shape, const struct run *run, void *const *ours,
+                              const struct bench *other, double allowed, struct ops_result *result)
+{
+    struct run theirs;
+    q_status status;
+    Q_TRY_GOTO(done, run_create(shape, other, &theirs));
+    Q_TRY_GOTO(done, run_once(&theirs, other->table, other->contexts[0]));
+    const double allowed_theirs = difference_max(&theirs, other->table);
+    for (size_t i = 0; i < run->c.tensor_count; i++) {
+        if (run->c.tensors[i].role == OPS_IN)
+            continue;
+        keep_largest(&result->against, difference_of(&theirs, i, run->expect[i], 1) / allowed_theirs);
+        keep_largest(&result->apart, difference_of(&theirs, i, ours[i], 2) / Q_MAX(allowed, allowed_theirs));
+        if (!(result->against <= 1) && result->passed)
+            fail_result(result, "is right, but not the other backend's", run->c.tensors[i].name);
+    }
+done:
+    run_release(&theirs, other);
+    return status;
+}
+
+static q_status compare(const struct ops_case *shape, const struct run *run, const struct bench *bench, double allowed,
+                        struct ops_result *result)
+{
+    void *ours[OPS_TENSORS_MAX] = {0};
+    q_status status = Q_OK;
+    for (size_t i = 0; i < run->c.tensor_count; i++) {
+        Q_TRY_GOTO(done, q_alloc(run->c.tensors[i].count, sizeof(double), &ours[i]));
+        widen(run, i, ours[i]);
+    }
+    Q_TRY_GOTO(done, judge_against(shape, run, ours, bench->against, allowed, result));
+done:
+    for (size_t i = 0; i < run->c.tensor_count; i++)
+        q_release(ours[i]);
     return status;
 }
 
@@ -404,12 +408,16 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
     struct run run;
     q_status status;
     Q_TRY_GOTO(done, run_create(shape, bench, &run));
+    const double allowed = difference_max(&run, bench->table);
     struct ops_result result = {
         .operation = run.c.operation, .shape = run.shape, .passed = true, .what = "", .tensor = ""};
     Q_TRY_GOTO(done, run_once(&run, bench->table, bench->contexts[0]));
     ops_call_double(&run.c, bench->plain.table, bench->plain.context, run.expect);
-    judge(&run, difference_max(&run, bench->table), &result);
+    judge(&run, allowed, &result);
+    result.error = result.difference / allowed;
     Q_TRY_GOTO(done, judge_bits(&run, bench->table, bench->contexts[1], &result));
+    if (bench->against)
+        Q_TRY_GOTO(done, compare(shape, &run, bench, allowed, &result));
     *failed += !result.passed;
     report(context, &result);
 done:
@@ -417,63 +425,23 @@ done:
     return status;
 }
 
-q_status ops_check(const struct op_table *table, unsigned threads, ops_report *report, void *context, size_t *failed)
+q_status ops_check(const struct ops_wanted *wanted, ops_report *report, void *context, size_t *failed)
 {
-    struct bench bench;
-    q_status status = bench_create(table, threads, &bench);
+    struct bench bench = {0}, other = {0};
     *failed = 0;
-    for (const struct ops_case *c = ops_check_cases; status == Q_OK && c->kind != OPS_KINDS; c++)
-        status = check_case(&bench, c, report, context, failed);
-    bench_release(&bench);
-    return status;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static q_status time_case(struct bench *bench, const struct ops_case *shape, double seconds, ops_report *report,
-                          void *context)
-{
-    struct run run;
-    q_status status;
-    double *times = NULL, end = q_seconds() + seconds;
-    size_t calls = 0;
-    Q_TRY_GOTO(done, run_create(shape, bench, &run));
-    Q_TRY_GOTO(done, q_alloc(CALLS_MAX, sizeof(double), &times));
-    restore(&run);
-    give(&run, bench->table, bench->contexts[0]);
-    while (calls < 3 ||
-           (q_seconds() < end && calls < CALLS_MAX)) { /* the first call, with cold caches, is one of many */
-        double start = q_seconds();
-        call(&run, bench->table, bench->contexts[0]);
-        Q_TRY_GOTO(done, bench->table->synchronize(bench->contexts[0]));
-        times[calls++] = q_seconds() - start;
+    if (wanted->against && wanted->against->real_bytes != wanted->table->real_bytes)
+        return q_fail(Q_ERR_USAGE, "'%s' and '%s' compute with other numbers; compare backends of one precision",
+                      wanted->table->name, wanted->against->name);
+    q_status status = bench_create(wanted->table, wanted->threads, &bench);
+    if (status == Q_OK && wanted->against) {
+        status = bench_create(wanted->against, wanted->threads, &other);
+        bench.against = &other;
     }
-    qsort(times, calls, sizeof(double), compare_doubles);
-    struct ops_result result = {.operation = run.c.operation,
-                                .shape = run.shape,
-                                .passed = true,
-                                .what = "",
-                                .tensor = "",
-                                .seconds = times[calls / 2],
-                                .flop = run.c.flop,
-                                .bytes = run.c.bytes};
-    report(context, &result);
-done:
-    run_release(&run, bench);
-    q_release(times);
-    return status;
-}
-
-q_status ops_perf(const struct op_table *table, unsigned threads, double seconds, ops_report *report, void *context)
-{
-    struct bench bench;
-    q_status status = bench_create(table, threads, &bench);
-    for (const struct ops_case *c = ops_perf_cases; status == Q_OK && c->kind != OPS_KINDS; c++)
-        status = time_case(&bench, c, seconds, report, context);
+    for (const struct ops_case *c = ops_check_cases; status == Q_OK && c->kind != OPS_KINDS; c++)
+        if (ops_is_named(c, wanted->operation))
+            status = check_case(&bench, c, report, context, failed);
+    if (bench.against)
+        bench_release(&other);
     bench_release(&bench);
     return status;
 }

@@ -3,12 +3,19 @@
  * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same
  * numbers, which are such as the backend's types can hold. What is written as BF16 may differ by the one rounding that makes it so, 2^-8 of the number.
  * Every tensor stands between guard bands; outputs are poisoned with NaN before; inputs must not change; the call is repeated with one thread and must give the
- * same bits.
+ * same bits. Another backend may be run beside it.
  */
 #ifndef QUERN_TRAIN_OPS_CHECK_H
 #define QUERN_TRAIN_OPS_CHECK_H
 
 #include "train/ops.h"
+
+struct ops_wanted {
+    const struct op_table *table;
+    const struct op_table *against; /* checks: another one of the same precision; NULL: none */
+    unsigned threads;
+    const char *operation; /* those alone whose names begin so; NULL: all */
+};
 
 struct ops_result {
     const char *operation; /* "matmul NT" */
@@ -17,6 +24,10 @@ struct ops_result {
     const char *what;   /* why not: a line; "" where it passed */
     double difference;  /* largest |ours - plain|, beyond one rounding to BF16, over the tensor's largest |plain| */
     const char *tensor; /* where */
+    double error;       /* that, in units of what passes */
+    double against;     /* the same of the other backend, in units of what it may be */
+    double
+        apart; /* and of ours from the other's, beyond two roundings, in units of the larger: at most 2 where both pass */
     double seconds;     /* ops_perf: median of a call */
     double flop, bytes; /* of a call; flop 0 where it is not arithmetic that counts */
 };
@@ -28,12 +39,13 @@ typedef void ops_report(void *context, const struct ops_result *result);
 /* And where factors are rounded to BF16 before they are multiplied (op_table.rounds_factors): half of the last of their 8 bits. */
 #define OPS_DIFFERENCE_ROUNDED_MAX 0x1p-8
 
-/* *failed: cases that did not pass. A status only where a case could not be run (memory). */
-q_status ops_check(const struct op_table *table, unsigned threads, ops_report *report, void *context,
-                   size_t *failed) Q_MUST_USE;
+/* *failed: cases that did not pass. A status only where a case could not be run (memory), or where the backends cannot be compared (Q_ERR_USAGE). */
+q_status ops_check(const struct ops_wanted *wanted, ops_report *report, void *context, size_t *failed) Q_MUST_USE;
 
-/* Times the cases of nano's size: each is called for about `seconds`. */
-q_status ops_perf(const struct op_table *table, unsigned threads, double seconds, ops_report *report,
-                  void *context) Q_MUST_USE;
+/* Times every operation at the shapes that a model's layer has with so many tokens: each is called for about `seconds`, by the backend's own clock and
+ * without waiting between calls. Numbers are random and finite; what one call leaves the next one finds. */
+struct model_config;
+q_status ops_perf(const struct ops_wanted *wanted, const struct model_config *config, size_t batch, size_t sequence,
+                  double seconds, ops_report *report, void *context) Q_MUST_USE;
 
 #endif

@@ -21,8 +21,9 @@ static inline void print_result(void *context, const struct ops_result *result)
 /* Every operation of the table, with three threads and with one. */
 static inline void check_table(const struct op_table *table)
 {
+    const struct ops_wanted wanted = {.table = table, .threads = 3};
     size_t failed, cases = 0;
-    if (ops_check(table, 3, print_result, &cases, &failed) != Q_OK)
+    if (ops_check(&wanted, print_result, &cases, &failed) != Q_OK)
         fail_msg("%s", q_error_text());
     assert_true(cases > 50);
     assert_int_equal(failed, 0);

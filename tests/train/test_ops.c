@@ -81,23 +81,50 @@ static void defects_are_seen(void **state)
 {
     (void)state;
     struct op_table table = *op_table_cpu(OP_FP32);
+    const struct ops_wanted wanted = {.table = &table, .threads = 1};
     const char *what = NULL;
     size_t failed;
     table.embed = wrong_embed;
-    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(ops_check(&wanted, collect, &what, &failed), Q_OK);
     assert_int_equal(failed, 2);
     assert_string_equal(what, "differs from the plain operation");
     table.embed = far_embed;
-    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(ops_check(&wanted, collect, &what, &failed), Q_OK);
     assert_int_equal(failed, 2);
     assert_string_equal(what, "wrote outside of a tensor");
     table.embed = lazy_embed;
-    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_OK);
+    assert_int_equal(ops_check(&wanted, collect, &what, &failed), Q_OK);
     assert_int_equal(failed, 2);
     assert_string_equal(what, "left a number unwritten, not finite or wrong");
     table.embed = NULL;
-    assert_int_equal(ops_check(&table, 1, collect, &what, &failed), Q_ERR_USAGE);
+    assert_int_equal(ops_check(&wanted, collect, &what, &failed), Q_ERR_USAGE);
     assert_non_null(strstr(q_error_text(), "lacks the operation 'embed'"));
+}
+
+static void check_result(void *context, const struct ops_result *result)
+{
+    const char **what = context;
+    assert_true(result->error <= 1 && result->apart <= 1 + result->against);
+    if (!result->passed)
+        *what = result->what;
+}
+
+/* Another backend beside it: whose defect it is is said. */
+static void backends_are_compared(void **state)
+{
+    (void)state;
+    struct op_table other = *op_table_cpu(OP_FP32);
+    struct ops_wanted wanted = {.table = op_table_cpu(OP_FP32), .against = &other, .threads = 2, .operation = "embed"};
+    const char *what = NULL;
+    size_t failed;
+    assert_int_equal(ops_check(&wanted, check_result, &what, &failed), Q_OK);
+    assert_int_equal(failed, 0);
+    other.embed = wrong_embed;
+    assert_int_equal(ops_check(&wanted, check_result, &what, &failed), Q_OK);
+    assert_int_equal(failed, 2);
+    assert_string_equal(what, "is right, but not the other backend's");
+    wanted.against = op_table_cpu(OP_BF16);
+    assert_int_equal(ops_check(&wanted, check_result, &what, &failed), Q_ERR_USAGE);
 }
 
 int main(void)
@@ -110,6 +137,7 @@ int main(void)
         cmocka_unit_test(dot_operations_are_the_plain_ones_rounded),
         cmocka_unit_test(amx_operations_are_the_plain_ones_rounded),
         cmocka_unit_test(defects_are_seen),
+        cmocka_unit_test(backends_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
