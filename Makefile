@@ -9,7 +9,7 @@ LONG ?=
 CMAKE_FLAGS ?=
 export QUERN_CHECK_BUILD ?= $(BUILD)-check
 
-.PHONY: help setup build demo check check-long check-peers bench format tidy install clean \
+.PHONY: help setup build demo check check-long check-peers check-gpu bench format tidy install clean \
         stage-1 stage-2 stage-3 stage-4 stage-5 stage-6
 
 help:
@@ -44,6 +44,10 @@ check-long: setup
 ## make check-peers  comparisons with public tools, in an environment of their own (or QUERN_PEERS); LONG=1 for the whole evidence
 check-peers: setup
 	@QUERN_PEERS_LONG="$(LONG)" tests/run --peers
+
+## make check-gpu    everything about this machine's GPU, right and fast, in nine minutes, into bench/results/gpu/
+check-gpu:
+	@QUERN_BUILD="$(BUILD)" bench/gpu/run
 
 ## make bench        the measured rates of every stage, into bench/results/
 bench: setup

@@ -21,7 +21,7 @@ struct run_options {
 
 struct page_options {
     struct q_common common;
-    const char *title, *data, *notes;
+    const char *title, *data, *notes, *parts;
 };
 
 #define RUN(member) offsetof(struct run_options, member)
@@ -55,6 +55,8 @@ static const struct q_option page_table[] = {
     {"title", 0, Q_OPTION_TEXT, PAGE(title), "TEXT", "of the page"},
     {"data", 0, Q_OPTION_TEXT, PAGE(data), "TEXT", "what was worked on"},
     {"notes", 0, Q_OPTION_TEXT, PAGE(notes), "FILE", "Markdown to stand behind the table"},
+    {"parts", 0, Q_OPTION_TEXT, PAGE(parts), "FILE",
+     "lines of JSON: what was run besides, and how it ended (docs/formats/figures.md)"},
     {0}};
 
 /* The value at "a.b.c" in a JSON object. */
@@ -294,13 +296,17 @@ out:
 static q_status cmd_page(void *opaque, const char *const *arguments, size_t count)
 {
     const struct page_options *options = opaque;
-    json_t *figures, *subject;
+    json_t *figures, *subject, *parts = NULL;
     (void)count;
     if (!options->common.out || !options->title || !options->data)
         return q_fail(Q_ERR_USAGE, "-o, --title and --data must be given");
     Q_TRY(read_figures(arguments[1], &figures));
     Q_TRY(figures_subject(arguments[0], options->title, options->data, figures, &subject));
-    q_status status = publish_page(subject, options->common.out, arguments[0], options->notes);
+    q_status status = options->parts ? read_figures(options->parts, &parts) : Q_OK;
+    if (status == Q_OK && parts)
+        status = q_json_set(subject, "parts", parts);
+    if (status == Q_OK)
+        status = publish_page(subject, options->common.out, arguments[0], options->notes);
     json_decref(subject);
     return status;
 }

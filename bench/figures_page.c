@@ -163,9 +163,34 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
                            "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
                            "machine and the same run; the ratio is ours to theirs: where a range stands behind it, "
                            "the median of runs made in turn. Made from the JSON file beside this page by "
-                           "`bench/run`.\n\n"
+                           "`quern-bench`.\n\n"
                            "| what | rate | threads | amount | time | processor time | memory | peer |\n"
                            "|---|---|---|---|---|---|---|---|\n");
+}
+
+/* What was run besides the figures; nothing where nothing was. */
+static q_status put_parts(const json_t *subject, const char *name, struct q_buffer *out)
+{
+    const json_t *parts = json_object_get(subject, "parts");
+    if (json_array_size(parts))
+        Q_TRY(q_buffer_printf(out, "\n## What was run\n\n| part | what | ended | time | |\n|---|---|---|---|---|\n"));
+    for (size_t i = 0; i < json_array_size(parts); i++) {
+        const json_t *part = json_array_get(parts, i);
+        const char *why = json_string_value(json_object_get(part, "why"));
+        q_string title, what, state;
+        double seconds;
+        Q_TRY(q_json_get_string(part, name, "name", &title));
+        Q_TRY(q_json_get_string(part, name, "what", &what));
+        Q_TRY(q_json_get_string(part, name, "state", &state));
+        Q_TRY(q_json_get_double(part, name, "seconds", &seconds));
+        Q_TRY(q_buffer_printf(out, "| %.*s | ", Q_STRING_ARGS(title)));
+        Q_TRY(cell(out, what));
+        Q_TRY(q_buffer_printf(out, "%.*s | %.3g s | ", Q_STRING_ARGS(state), seconds));
+        Q_TRY(cell(out, q_string_of(why ? why : "")));
+        out->size--; /* the last cell's bar ends the row */
+        Q_TRY(q_buffer_append_byte(out, '\n'));
+    }
+    return Q_OK;
 }
 
 q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out)
@@ -176,6 +201,7 @@ q_status figures_page(const json_t *subject, const char *name, q_string notes, s
     for (size_t i = 0; i < json_array_size(figures); i++)
         Q_TRY(put_row(json_array_get(figures, i), name, out));
     Q_TRY(put_wanted(figures, out));
+    Q_TRY(put_parts(subject, name, out));
     if (notes.size)
         Q_TRY(q_buffer_printf(out, "\n%.*s\n", Q_STRING_ARGS(q_string_trim(notes))));
     Q_TRY(q_buffer_printf(out, "\n## Commands\n\n"));

@@ -191,10 +191,9 @@ static q_status read_load(struct bench *bench, struct result *result)
 
 static void count_bytes(const struct bench *bench, struct result *result)
 {
-    size_t bytes[4];
-    model_memory(bench->model, bytes);
-    for (size_t i = 0; i < Q_COUNT_OF(bytes); i++)
-        result->bytes += bytes[i];
+    const struct model_memory m = model_memory(bench->model);
+    result->bytes = m.parameters + m.gradients + m.weights + m.biases + m.counts + m.positions + m.activations +
+                    m.shared_rows + m.workspace;
     if (bench->optimizer)
         result->bytes +=
             model_parameter_elements(bench->model) * (optimizer_element_bytes(bench->optimizer, OPTIMIZER_M) +

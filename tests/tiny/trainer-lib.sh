@@ -2,9 +2,11 @@
 . "$QUERN_SOURCE/tests/tiny/pipeline-lib.sh"
 weights=model-00001-of-00001.safetensors # of a finished run, of a checkpoint, of an export
 
-# Input and recipe, and what stages 1, 3 and 4 make of them, in this folder. `recipe` names it to the programs, with OPTIONS for all that follows.
+# Input and recipe, and what stages 1, 3 and 4 make of them, in this folder. `recipe` names it to the programs, with OPTIONS for all that follows. `tiny_lines`: a file of JSON lines that belong to the
+# input too.
 tiny_train_setup() { # OPTIONS
     tiny_setup .
+    [ -z "${tiny_lines-}" ] || cat "$tiny_lines" >>input/lines.jsonl
     recipe="--recipe recipe.yaml $*"
     { quern-corpus build $recipe -o corpus -q && quern-tokenizer train corpus $recipe -o tokenizer -q && quern-shards build corpus -t tokenizer $recipe -o shards -q; } >out 2>&1 ||
         { cat out; exit 1; }

@@ -184,9 +184,9 @@ size_t model_routers(const struct model *model);
 size_t model_router_length(const struct model *model, size_t router);
 void model_get_routing(const struct model *model, size_t router, int32_t *chosen, op_acc *scores);
 
-/* For measurements: the last layer alone, or one of its two blocks, on what the last model_forward_backward left there. model_block_begin puts numbers where the
- * gradient of the stream behind the layer comes from; then forward and backward, in this order, as often as one likes. Gradients are added to, tokens of
- * experts are not counted, and there is no balance loss. Not where ranks share experts. */
+/* For measurements: the last layer alone, or one of its two blocks, on what the last model_forward_backward left there. model_block_begin puts numbers
+ * where the gradient of the stream behind the layer comes from; then forward and backward, in this order, as often as one likes. Gradients are added to,
+ * tokens of experts are not counted, and there is no balance loss. Not where ranks share experts. */
 enum model_block { MODEL_BLOCK_LAYER, MODEL_BLOCK_ATTENTION, MODEL_BLOCK_FEEDFORWARD };
 extern const char *const model_block_names[]; /* "layer", "attention", "feedforward", NULL */
 void model_block_begin(struct model *model);

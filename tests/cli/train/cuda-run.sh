@@ -1,15 +1,16 @@
-# Training on a GPU, an emulated one: near the CPU's losses, the same bits after kills while checkpoints are written, checkpoints that either side goes on with, and
+# Training on a GPU, an emulated one: what bench/gpu/parity compares, with few steps of a tiny model, its text and shards made before; the same bytes after kills while checkpoints are written; and
 # what its memory has no room for.
+export QUERN_TRAIN=$QUERN_BUILD/tests/quern-train-emulated QUERN_STEPS=8 QUERN_LENGTH=32 QUERN_PREPARED=$PWD/prepared
+mkdir prepared parity
+(cd prepared && unset QUERN_PREPARED && "$QUERN_SOURCE/bench/gpu/parity" --prepare) && (cd parity && "$QUERN_SOURCE/bench/gpu/parity") || echo "exit $?"
 . "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
-tiny_train_setup --set train.rate.peak=0.002 --set train.tokens=2K --set train.batch.sequences=8 --set train.micro_batch=4 --set train.checkpoint.every=2 --set train.rate.segments=[]
-mkdir bin && ln -s "$QUERN_BUILD/tests/quern-train-emulated" bin/quern-train
-tiny_train cpu -j 1
+recipe='--recipe recipe.yaml --set shards.sequence_tokens=32 --set train.rate.peak=0.002 --set train.rate.segments=[] --set train.tokens=2K --set train.batch.sequences=8 --set train.micro_batch=4 --set train.checkpoint.every=2'
+cp -a prepared/* .
+mkdir bin && ln -s "$QUERN_TRAIN" bin/quern-train
 on_gpu() { PATH="$PWD/bin:$PATH" "$@" --set train.backend=cuda; }
-on_gpu tiny_train gpu
-tiny_near cpu gpu
-grep -o '"backend":"cuda"' gpu/journal | uniq
 
 echo "== killed, by the training or beside it"
+on_gpu tiny_train gpu
 on_gpu tiny_train itself --set train.checkpoint.background=no
 tiny_same_result gpu itself && echo "the same bytes"
 # A checkpoint of this step or a later one is being written, by the run that began last.
@@ -30,18 +31,6 @@ for step in 1 2 4; do # the first before there is any
 done
 on_gpu tiny_train killed
 tiny_same_result gpu killed && echo "the same bytes"
-
-echo "== BF16"
-on_gpu tiny_train narrow --set train.precision=bf16
-tiny_near cpu narrow
-
-echo "== from one to the other"
-for first in cpu gpu; do
-    cp -a $first "$first-longer"
-done
-on_gpu tiny_train cpu-longer --set train.tokens=3K
-tiny_train gpu-longer --set train.tokens=3K -j 1
-tiny_near cpu-longer gpu-longer
 
 echo "== memory"
 planned() { on_gpu quern-train plan $recipe "$@"; }
