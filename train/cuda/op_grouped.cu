@@ -2,39 +2,14 @@
  * find in the offsets.
  *
  * BF16 goes through the matrix units where rows can be moved 16 bytes at a time: Hopper's way on Hopper (op_grouped_hopper.cu), else Ampere's
- * (cuda_mma.cuh). The rest goes through the plain kernel, in floats, for any shape: tiles of TILE x TILE, DEPTH of k at a time in shared memory, EACH x EACH
- * sums a thread. */
+ * (cuda_mma.cuh). The rest goes through the plain kernel (cuda_tile.cuh). */
 #include "train/cuda/cuda_mma.cuh"
 #include "train/cuda/cuda_ops.h"
+#include "train/cuda/cuda_tile.cuh"
 
 #include "base/check.h"
 
-enum { TILE = 64, DEPTH = 16, EACH = 4, SIDE = TILE / EACH, BLOCKS = 528 };
-
-struct tile {
-    float a[DEPTH][TILE + 4], b[DEPTH][TILE + 4]; /* + 4: columns of a warp in other banks */
-};
-
-/* C[TILE, TILE] of A(i, p) and B(p, j): sum[y][x] is that of row threadIdx.y + y SIDE and column threadIdx.x + x SIDE. What lies outside gives 0. All
- * threads of the block come here. */
-template <class A, class B>
-static __device__ inline void multiply(float (&sum)[EACH][EACH], size_t depth, const A &a, const B &b)
-{
-    __shared__ struct tile tile;
-    const unsigned thread = threadIdx.y * SIDE + threadIdx.x;
-    for (size_t p0 = 0; p0 < depth; p0 += DEPTH) {
-        for (unsigned i = thread; i < DEPTH * TILE; i += SIDE * SIDE) {
-            tile.a[i % DEPTH][i / DEPTH] = p0 + i % DEPTH < depth ? a(i / DEPTH, p0 + i % DEPTH) : 0.0F;
-            tile.b[i / TILE][i % TILE] = p0 + i / TILE < depth ? b(p0 + i / TILE, i % TILE) : 0.0F;
-        }
-        __syncthreads();
-        for (int p = 0; p < DEPTH; p++)
-            for (int y = 0; y < EACH; y++)
-                for (int x = 0; x < EACH; x++)
-                    sum[y][x] += tile.a[p][threadIdx.y + y * SIDE] * tile.b[p][threadIdx.x + x * SIDE];
-        __syncthreads();
-    }
-}
+enum { BLOCKS = 528 };
 
 /* The product for the kernel: pointers of the types they have. */
 struct runs {
@@ -73,20 +48,18 @@ static __global__ void multiply_runs(struct runs g)
         const size_t column = at % columns * TILE;
         const real *weights = g.b + e * g.expert_stride;
         float sum[EACH][EACH] = {{0}};
-        multiply(
+        tile_multiply(
             sum, g.k, [&](size_t i, size_t p) { return first + i < end ? widen(g.a[(first + i) * g.k + p]) : 0.0F; },
             [&](size_t p, size_t j) {
                 return column + j >= g.n ? 0.0F
                        : g.kind == OP_NT ? widen(weights[(column + j) * g.k + p])
                                          : widen(weights[p * g.n + column + j]);
             });
-        for (int y = 0; y < EACH; y++)
-            for (int x = 0; x < EACH; x++) {
-                const size_t i = first + threadIdx.y + y * SIDE, j = column + threadIdx.x + x * SIDE;
-                real *to = (real *)g.c + i * g.n + j;
-                if (i < end && j < g.n)
-                    narrow_to(to, g.accumulate ? widen(*to) + sum[y][x] : sum[y][x]);
-            }
+        tile_each(sum, [&](size_t i, size_t j, float x) {
+            real *to = (real *)g.c + (first + i) * g.n + column + j;
+            if (first + i < end && column + j < g.n)
+                narrow_to(to, g.accumulate ? widen(*to) + x : x);
+        });
     }
 }
 
@@ -100,15 +73,13 @@ static __global__ void multiply_gradients(struct runs g)
     float sum[EACH][EACH] = {{0}};
     if (depth == 0)
         return;
-    multiply(
+    tile_multiply(
         sum, depth, [&](size_t i, size_t p) { return row + i < g.m ? widen(g.a[(first + p) * g.m + row + i]) : 0.0F; },
         [&](size_t p, size_t j) { return column + j < g.n ? widen(g.b[(first + p) * g.n + column + j]) : 0.0F; });
-    for (int y = 0; y < EACH; y++)
-        for (int x = 0; x < EACH; x++) {
-            const size_t i = row + threadIdx.y + y * SIDE, j = column + threadIdx.x + x * SIDE;
-            if (i < g.m && j < g.n)
-                ((float *)g.c)[e * g.expert_stride + i * g.n + j] += sum[y][x];
-        }
+    tile_each(sum, [&](size_t i, size_t j, float x) {
+        if (row + i < g.m && column + j < g.n)
+            ((float *)g.c)[e * g.expert_stride + (row + i) * g.n + column + j] += x;
+    });
 }
 
 #ifdef CUDA_BF16
@@ -185,9 +156,8 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
     }
 #endif
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
-    struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, SIDE);
-    plan.threads_y = SIDE;
-    launch(context, "grouped", plan, p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
+    launch(context, "grouped", tile_plan(p->kind == OP_TN ? tiles : (size_t)BLOCKS),
+           p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
 }
 
 void CUDA_NAME(op_grouped)(struct op_table *table)
