@@ -143,6 +143,7 @@ void *cuda_take(struct op_context *context, size_t *offset, size_t count, size_t
     *offset = first + bytes;
     return context->workspace + first;
 }
+    Q_TRY(cuda_limits_check(limits));
 
 static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
 {

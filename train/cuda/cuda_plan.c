@@ -63,6 +63,12 @@ size_t cuda_logits_rows(size_t tokens, size_t vocabulary, size_t real_bytes)
     return Q_MIN(Q_MAX(tokens, (size_t)1), Q_MAX(CUDA_LOGITS_BYTES / row, (size_t)CUDA_LOGITS_ROWS_MIN));
 }
 
+size_t cuda_logits_max(size_t tokens, size_t vocabulary, size_t real_bytes)
+{
+    const size_t fitting = CUDA_LOGITS_BYTES / (sizeof(float) + real_bytes);
+    return Q_MIN(Q_MAX(tokens, (size_t)1) * vocabulary, Q_MAX(fitting, CUDA_LOGITS_ROWS_MIN * vocabulary));
+}
+
 struct cuda_plan cuda_plan_hopper(unsigned multiprocessors)
 {
     enum { BARRIERS = HOPPER_STAGES * 16, ATOM = 1024 };

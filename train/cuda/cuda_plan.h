@@ -59,6 +59,9 @@ enum { CUDA_SUM_ITEMS = 1 << 16 };
 enum { CUDA_LOGITS_ROWS_MIN = 128 };
 size_t cuda_logits_rows(size_t tokens, size_t vocabulary, size_t real_bytes);
 
+/* How many logits that can be, for these and for any fewer tokens and smaller vocabularies: rows are whole, so that a smaller vocabulary may have more. */
+size_t cuda_logits_max(size_t tokens, size_t vocabulary, size_t real_bytes);
+
 /* Bytes of workspace for cuBLASLt: what NVIDIA advises for Hopper. */
 enum { CUDA_BLAS_WORKSPACE = 32 << 20 };
 

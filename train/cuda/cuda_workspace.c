@@ -13,6 +13,21 @@ size_t cuda_route_chunks(size_t slots)
     return (size_t)q_ceil_div(slots, CUDA_ROUTE_SLOTS);
 }
 
+/* Twice the experts (cuda_topk.cuh), and twice key and value (op_attention_backward). */
+q_status cuda_limits_check(const struct op_limits *limits)
+{
+    const size_t room = CUDA_SHARED_BYTES / sizeof(float) / 2, head = limits->nope + limits->rope + limits->v;
+    if (limits->experts > room)
+        return q_fail(Q_ERR_USAGE, "the GPU's router has room for %zu experts, not for %zu; choose the backend 'cpu'",
+                      room, limits->experts);
+    if (head > room)
+        return q_fail(Q_ERR_USAGE,
+                      "the GPU's attention has room for heads whose key and value have %zu numbers together, not %zu; "
+                      "choose the backend 'cpu'",
+                      room, head);
+    return Q_OK;
+}
+
 /* First place of each id (op_embedding). */
 static size_t embedding(const struct op_limits *l)
 {
@@ -58,7 +73,7 @@ static size_t permutation(const struct op_limits *l)
 /* cuBLASLt's, logits as FP32, and their gradient as reals where that is another type (op_cross_entropy). */
 static size_t cross_entropy(const struct op_limits *l, size_t real_bytes)
 {
-    const size_t count = cuda_logits_rows(l->batch * l->sequence, l->vocabulary, real_bytes) * l->vocabulary;
+    const size_t count = cuda_logits_max(l->batch * l->sequence, l->vocabulary, real_bytes);
     return CUDA_BLAS_WORKSPACE + cuda_workspace_piece(count, sizeof(float)) +
            (real_bytes < sizeof(float) ? cuda_workspace_piece(count, real_bytes) : 0);
 }

@@ -12,7 +12,10 @@ extern "C" {
 /* Bytes that a piece of the workspace takes: rounded up to 256. */
 size_t cuda_workspace_piece(size_t count, size_t element_bytes);
 
-/* The largest of all operations. */
+/* Q_ERR_USAGE where a warp has no room in shared memory for what the kernels keep of such a router or such a head. */
+q_status cuda_limits_check(const struct op_limits *limits) Q_MUST_USE;
+
+/* The largest of all operations, for shapes up to the limits. */
 size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes);
 
 /* op_table_outline of the backend. */

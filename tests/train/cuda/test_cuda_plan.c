@@ -3,6 +3,8 @@
 #include "train/cuda/cuda_plan.h"
 #include "train/cuda/cuda_workspace.h"
 
+#include "base/check.h"
+#include "base/random.h"
 #include "tests/base/cmocka_all.h"
 
 static void assert_plan(struct cuda_plan plan, unsigned grid_x, unsigned grid_y, unsigned threads_x, unsigned threads_y)
@@ -66,6 +68,58 @@ static void logits_fit(void **state)
     assert_int_equal(cuda_logits_rows(16384, 129280, 2), 346);
     assert_int_equal(cuda_logits_rows(100, 129280, 2), 100);
     assert_int_equal(cuda_logits_rows(16384, 1 << 22, 2), 128);
+}
+
+/* 256 MiB of 4 + 2 bytes each, or 128 rows. */
+static void logits_have_a_most(void **state)
+{
+    (void)state;
+    assert_int_equal(cuda_logits_max(16384, 129280, 2), (256 << 20) / 6);
+    assert_int_equal(cuda_logits_max(100, 129280, 2), 100 * 129280);
+    assert_int_equal(cuda_logits_max(16384, 1 << 22, 2), (size_t)128 << 22);
+    for (size_t tokens = 1; tokens < 5000; tokens += tokens / 3 + 1)
+        for (size_t vocabulary = 1; vocabulary < 1 << 23; vocabulary += vocabulary / 7 + 1) {
+            const size_t most = cuda_logits_max(tokens, vocabulary, 2);
+            assert_true(cuda_logits_rows(tokens, vocabulary, 2) * vocabulary <= most);
+            for (size_t fewer = vocabulary / 2 + 1; fewer <= vocabulary; fewer += fewer / 5 + 1)
+                assert_true(cuda_logits_rows(tokens - tokens / 5, fewer, 2) * fewer <= most);
+        }
+}
+
+/* Any shapes within others: each of the limits is drawn below theirs. */
+static void the_workspace_is_enough_for_anything_smaller(void **state)
+{
+    (void)state;
+    static const size_t largest[] = {16, 8192, 8192, 300000, 128, 512, 512, 512, 6144, 16, 20000, 1 << 30};
+    enum { MEMBERS = sizeof(struct op_limits) / sizeof(size_t), TRIES = 20000 };
+    const q_random_key key = q_random_key_of(7, "workspace", 0, 0);
+    uint64_t draw = 0;
+    assert_int_equal(Q_COUNT_OF(largest), MEMBERS);
+    for (int try = 0; try < TRIES; try++) {
+        size_t sizes[2][MEMBERS];
+        struct op_limits large, small;
+        for (size_t i = 0; i < MEMBERS; i++) {
+            sizes[0][i] = q_random_below(key, draw++, largest[i] + 1);
+            sizes[1][i] = q_random_below(key, draw++, sizes[0][i] + 1);
+        }
+        memcpy(&large, sizes[0], sizeof large);
+        memcpy(&small, sizes[1], sizeof small);
+        for (size_t real_bytes = 2; real_bytes <= 4; real_bytes += 2)
+            assert_true(cuda_workspace_bytes(&small, real_bytes) <= cuda_workspace_bytes(&large, real_bytes));
+    }
+}
+
+static void shapes_have_room_in_shared_memory(void **state)
+{
+    (void)state;
+    const struct op_limits fitting = {.experts = 6144, .nope = 4096, .rope = 1024, .v = 1024},
+                           experts = {.experts = 6145}, heads = {.nope = 4096, .rope = 1024, .v = 1025};
+    assert_ok(cuda_limits_check(&fitting));
+    assert_int_equal(cuda_plan_room(1, 2 * fitting.experts).threads_y, 1);
+    assert_int_equal(cuda_limits_check(&experts), Q_ERR_USAGE);
+    assert_int_equal(cuda_limits_check(&heads), Q_ERR_USAGE);
+    assert_string_equal(q_error_text(), "the GPU's attention has room for heads whose key and value have 6144 numbers "
+                                        "together, not 6145; choose the backend 'cpu'");
 }
 
 static void moves_are_aligned(void **state)
@@ -190,6 +244,9 @@ int main(void)
         cmocka_unit_test(warps_share_the_room),
         cmocka_unit_test(columns_are_cut_by_rows_alone),
         cmocka_unit_test(logits_fit),
+        cmocka_unit_test(logits_have_a_most),
+        cmocka_unit_test(the_workspace_is_enough_for_anything_smaller),
+        cmocka_unit_test(shapes_have_room_in_shared_memory),
         cmocka_unit_test(moves_are_aligned),
         cmocka_unit_test(hopper_has_a_block_for_each_multiprocessor),
         cmocka_unit_test(hopper_takes_what_tma_can_bring),
