@@ -37,6 +37,7 @@ struct shape {
     cublasLtMatmulDesc_t operation;
     cublasLtMatrixLayout_t layouts[3]; /* of b, a and c */
     cublasLtMatmulAlgo_t algorithm;
+    bool refused; /* there is none */
 };
 
 enum { SHAPES_MAX = 1024 };
@@ -51,7 +52,7 @@ struct cuda_blas {
 
 static q_status load_functions(struct cuda_blas *blas)
 {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"};
+    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12"}; /* another version calls otherwise */
     for (size_t i = 0; i < Q_COUNT_OF(names) && !blas->library; i++)
         blas->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!blas->library)
@@ -159,103 +160,160 @@ static size_t hash_of(const struct shape *key)
     return (size_t)(hash % SHAPES_MAX);
 }
 
-static bool describe_operation(const struct cuda_blas *blas, struct shape *shape)
+static cublasStatus_t describe_operation(const struct cuda_blas *blas, struct shape *shape)
 {
     const struct cuda_product *p = &shape->product;
     const cublasOperation_t b = p->kind == OP_NT ? CUBLAS_OP_T : CUBLAS_OP_N,
                             a = p->kind == OP_TN ? CUBLAS_OP_T : CUBLAS_OP_N;
-    return blas->call.cublasLtMatmulDescCreate(&shape->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F) ==
-               CUBLAS_STATUS_SUCCESS &&
-           blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSA, &b, sizeof b) ==
-               CUBLAS_STATUS_SUCCESS &&
-           blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSB, &a, sizeof a) ==
-               CUBLAS_STATUS_SUCCESS;
+    cublasStatus_t status = blas->call.cublasLtMatmulDescCreate(&shape->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+    if (!status)
+        status = blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSA, &b, sizeof b);
+    if (!status)
+        status = blas->call.cublasLtMatmulDescSetAttribute(shape->operation, CUBLASLT_MATMUL_DESC_TRANSB, &a, sizeof a);
+    return status;
 }
 
-static bool describe_matrices(const struct cuda_blas *blas, struct shape *shape)
+static cublasStatus_t describe_matrices(const struct cuda_blas *blas, struct shape *shape)
 {
     const struct cuda_product *p = &shape->product;
-    const cudaDataType_t type = p->narrow ? CUDA_R_16BF : CUDA_R_32F, type_c = p->narrow_c ? CUDA_R_16BF : CUDA_R_32F;
     const bool b_turned = p->kind == OP_NT, a_turned = p->kind == OP_TN;
-    return blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[0], type, b_turned ? p->k : p->n,
-                                                 b_turned ? p->n : p->k,
-                                                 (int64_t)p->b_stride) == CUBLAS_STATUS_SUCCESS &&
-           blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[1], type, a_turned ? p->m : p->k,
-                                                 a_turned ? p->k : p->m,
-                                                 (int64_t)p->a_stride) == CUBLAS_STATUS_SUCCESS &&
-           blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[2], type_c, p->n, p->m, (int64_t)p->c_stride) ==
-               CUBLAS_STATUS_SUCCESS;
+    const struct {
+        bool narrow;
+        size_t rows, columns, stride; /* column-major */
+    } each[] = {{p->narrow, b_turned ? p->k : p->n, b_turned ? p->n : p->k, p->b_stride},
+                {p->narrow, a_turned ? p->m : p->k, a_turned ? p->k : p->m, p->a_stride},
+                {p->narrow_c, p->n, p->m, p->c_stride}};
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    for (size_t i = 0; i < Q_COUNT_OF(each) && !status; i++)
+        status = blas->call.cublasLtMatrixLayoutCreate(&shape->layouts[i], each[i].narrow ? CUDA_R_16BF : CUDA_R_32F,
+                                                       each[i].rows, each[i].columns, (int64_t)each[i].stride);
+    return status;
 }
 
-static bool prefer(const struct cuda_blas *blas, cublasLtMatmulPreference_t preference,
-                   cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t bytes)
-{
-    return blas->call.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, bytes) ==
-           CUBLAS_STATUS_SUCCESS;
-}
-
-/* The library's first choice that gives the same bits every time, sums in FP32: none that adds parts in place, in whatever order they come, or that keeps
- * them as C's type. */
-static bool choose_algorithm(const struct cuda_blas *blas, struct shape *shape)
+/* Of the library's choice: the same bits every time and sums in FP32, so none that adds parts in place, in whatever order they come, or that keeps them as
+ * C's type. */
+static cublasStatus_t describe_preference(const struct cuda_blas *blas, const struct shape *shape,
+                                          cublasLtMatmulPreference_t preference)
 {
     const uint64_t workspace = CUDA_BLAS_WORKSPACE;
     const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    cublasLtMatmulHeuristicResult_t found;
-    cublasLtMatmulPreference_t preference;
-    int count = 0;
-    if (blas->call.cublasLtMatmulPreferenceCreate(&preference) != CUBLAS_STATUS_SUCCESS)
-        return false;
-    const bool good =
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace) &&
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions) &&
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &shape->alignment[0], sizeof(uint32_t)) &&
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &shape->alignment[1], sizeof(uint32_t)) &&
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &shape->alignment[2], sizeof(uint32_t)) &&
-        prefer(blas, preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &shape->alignment[2], sizeof(uint32_t)) &&
-        blas->call.cublasLtMatmulAlgoGetHeuristic(blas->handle, shape->operation, shape->layouts[0], shape->layouts[1],
-                                                  shape->layouts[2], shape->layouts[2], preference, 1, &found,
-                                                  &count) == CUBLAS_STATUS_SUCCESS &&
-        count == 1;
-    (void)blas->call.cublasLtMatmulPreferenceDestroy(preference);
-    if (good)
-        shape->algorithm = found.algo;
-    return good;
+    const struct {
+        cublasLtMatmulPreferenceAttributes_t attribute;
+        const void *value;
+        size_t bytes;
+    } each[] = {{CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace},
+                {CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions, sizeof reductions},
+                {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &shape->alignment[0], sizeof(uint32_t)},
+                {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &shape->alignment[1], sizeof(uint32_t)},
+                {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &shape->alignment[2], sizeof(uint32_t)},
+                {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &shape->alignment[2], sizeof(uint32_t)}};
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    for (size_t i = 0; i < Q_COUNT_OF(each) && !status; i++)
+        status = blas->call.cublasLtMatmulPreferenceSetAttribute(preference, each[i].attribute, each[i].value,
+                                                                 each[i].bytes);
+    return status;
 }
 
-/* The shape of the key: from the table, or new; NULL where the library refuses it. */
-static struct shape *find_shape(struct cuda_blas *blas, const struct shape *key)
+/* Not supported where there is none: by the call, by their number, or by the one's own state. */
+static cublasStatus_t choose_algorithm(const struct cuda_blas *blas, struct shape *shape)
 {
-    if (blas->shape_count == SHAPES_MAX / 2) /* a cache: it begins again */
-        forget_shapes(blas);
-    size_t at = hash_of(key);
-    for (; blas->shapes[at]; at = (at + 1) % SHAPES_MAX)
-        if (memcmp(blas->shapes[at], key, KEY_BYTES) == 0)
-            return blas->shapes[at];
-    struct shape *shape;
-    if (q_alloc_zero(1, sizeof *shape, &shape) != Q_OK)
-        return NULL;
-    memcpy(shape, key, KEY_BYTES);
-    if (!describe_operation(blas, shape) || !describe_matrices(blas, shape) || !choose_algorithm(blas, shape)) {
-        shape_release(blas, shape);
-        return NULL;
+    cublasLtMatmulHeuristicResult_t found = {.state = CUBLAS_STATUS_NOT_SUPPORTED};
+    cublasLtMatmulPreference_t preference;
+    int count = 0;
+    cublasStatus_t status = blas->call.cublasLtMatmulPreferenceCreate(&preference);
+    if (status)
+        return status;
+    status = describe_preference(blas, shape, preference);
+    if (!status)
+        status = blas->call.cublasLtMatmulAlgoGetHeuristic(blas->handle, shape->operation, shape->layouts[0],
+                                                           shape->layouts[1], shape->layouts[2], shape->layouts[2],
+                                                           preference, 1, &found, &count);
+    (void)blas->call.cublasLtMatmulPreferenceDestroy(preference);
+    if (!status)
+        status = count == 1 ? found.state : CUBLAS_STATUS_NOT_SUPPORTED;
+    shape->algorithm = found.algo;
+    return status;
+}
+
+static cublasStatus_t describe(const struct cuda_blas *blas, struct shape *shape)
+{
+    cublasStatus_t status = describe_operation(blas, shape);
+    if (!status)
+        status = describe_matrices(blas, shape);
+    if (!status)
+        status = choose_algorithm(blas, shape);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) { /* kept, so that it is asked once */
+        shape->refused = true;
+        status = CUBLAS_STATUS_SUCCESS;
     }
-    blas->shapes[at] = shape;
+    return status;
+}
+
+/* The key's place in the table: its shape's, or the free one where it belongs. */
+static struct shape **place_of(struct cuda_blas *blas, const struct shape *key)
+{
+    size_t at = hash_of(key);
+    while (blas->shapes[at] && memcmp(blas->shapes[at], key, KEY_BYTES) != 0)
+        at = (at + 1) % SHAPES_MAX;
+    return &blas->shapes[at];
+}
+
+/* The shape of the key: from the table, or new. */
+static cublasStatus_t find_shape(struct cuda_blas *blas, const struct shape *key, struct shape **out)
+{
+    struct shape **place = place_of(blas, key), *shape;
+    if ((*out = *place))
+        return CUBLAS_STATUS_SUCCESS;
+    if (blas->shape_count == SHAPES_MAX / 2) { /* a cache: it begins again */
+        forget_shapes(blas);
+        place = place_of(blas, key);
+    }
+    if (q_alloc_zero(1, sizeof *shape, &shape) != Q_OK)
+        return CUBLAS_STATUS_ALLOC_FAILED;
+    memcpy(shape, key, KEY_BYTES);
+    const cublasStatus_t status = describe(blas, shape);
+    if (status) {
+        shape_release(blas, shape);
+        return status;
+    }
     blas->shape_count++;
-    return shape;
+    *out = *place = shape;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+static cudaError_t error_of(cublasStatus_t status)
+{
+    switch (status) {
+    case CUBLAS_STATUS_SUCCESS:
+        return cudaSuccess;
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+        return cudaErrorNotSupported;
+    case CUBLAS_STATUS_ALLOC_FAILED:
+        return cudaErrorMemoryAllocation;
+    case CUBLAS_STATUS_INVALID_VALUE:
+        return cudaErrorInvalidValue;
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+        return cudaErrorLaunchFailure;
+    default:
+        return cudaErrorUnknown;
+    }
 }
 
 cudaError_t cuda_blas_multiply(struct cuda_blas *blas, cudaStream_t stream, void *workspace,
                                const struct cuda_product *product)
 {
     const float one = 1.0F, before = product->accumulate ? 1.0F : 0.0F;
-    struct shape key;
+    struct shape key, *shape;
     key_of(product, &key);
-    const struct shape *shape = find_shape(blas, &key);
-    if (!shape)
-        return cudaErrorNotSupported;
-    const cublasStatus_t status =
-        blas->call.cublasLtMatmul(blas->handle, shape->operation, &one, product->b, shape->layouts[0], product->a,
-                                  shape->layouts[1], &before, product->c, shape->layouts[2], product->c,
-                                  shape->layouts[2], &shape->algorithm, workspace, CUDA_BLAS_WORKSPACE, stream);
-    return status == CUBLAS_STATUS_SUCCESS ? cudaSuccess : cudaErrorLaunchFailure;
+    cublasStatus_t status = find_shape(blas, &key, &shape);
+    if (!status && shape->refused)
+        status = CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!status) {
+        status =
+            blas->call.cublasLtMatmul(blas->handle, shape->operation, &one, product->b, shape->layouts[0], product->a,
+                                      shape->layouts[1], &before, product->c, shape->layouts[2], product->c,
+                                      shape->layouts[2], &shape->algorithm, workspace, CUDA_BLAS_WORKSPACE, stream);
+        shape->refused = status == CUBLAS_STATUS_NOT_SUPPORTED;
+    }
+    return error_of(status);
 }

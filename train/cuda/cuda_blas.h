@@ -29,7 +29,8 @@ q_status cuda_blas_create(struct cuda_blas **out) Q_MUST_USE;
 void cuda_blas_release(struct cuda_blas *blas); /* NULL is allowed */
 
 /* Later, on the stream. The algorithm is found once for each shape; `workspace`, of CUDA_BLAS_WORKSPACE bytes, is
- * cuBLASLt's while it runs. Not cudaSuccess where it refuses the product. */
+ * cuBLASLt's while it runs. No matrix is empty. cudaErrorNotSupported: it has no algorithm for this product, and nothing was done (cuda_multiply computes it
+ * all the same). */
 cudaError_t cuda_blas_multiply(struct cuda_blas *blas, cudaStream_t stream, void *workspace,
                                const struct cuda_product *product);
 

@@ -1,8 +1,7 @@
-/* cross_entropy: logits of a block of tokens by cuBLASLt into the workspace, a row for a block of threads, their gradient in the same place (as reals
+/* cross_entropy: logits of a block of tokens into the workspace, a row for a block of threads, their gradient in the same place (as reals
  * beside it, where those are BF16), and its two products. */
-#include "train/cuda/cuda_blas.h"
-#include "train/cuda/cuda_device.cuh"
 #include "train/cuda/cuda_ops.h"
+#include "train/cuda/cuda_product.cuh"
 
 #include "base/check.h"
 
@@ -64,7 +63,7 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.a_stride = product.b_stride = l->hidden;
     product.c_stride = l->vocabulary;
     product.narrow = CUDA_NARROW;
-    cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "cross-entropy, logits");
+    CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, logits");
     const struct rows rows = {
         logits, l->dx ? dlogits : NULL, l->targets + first, l->losses + first, l->log_z ? l->log_z + first : NULL,
         count,  l->vocabulary,          l->grad_scale,      l->z_loss};
@@ -79,7 +78,7 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.a_stride = l->vocabulary;
     product.c_stride = l->hidden;
     product.narrow_c = CUDA_NARROW;
-    cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "cross-entropy, dx");
+    CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, dx");
     product.kind = OP_TN;
     product.m = l->vocabulary;
     product.k = count;
@@ -87,7 +86,7 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.c = l->dweight;
     product.narrow_c = false;
     product.accumulate = true;
-    cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "cross-entropy, dweight");
+    CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, dweight");
 }
 
 static void cross_entropy(struct op_context *context, const struct op_cross_entropy *l)

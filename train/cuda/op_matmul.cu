@@ -1,20 +1,61 @@
-/* matmul: by cuBLASLt. A wide matrix beside one of BF16 becomes three of BF16 whose sum it is (8 bits of it in each), so that the matrix units compute
- * it: side by side along k where it is the gradient of an input, one after the other where it is that of a weight. */
-#include "train/cuda/cuda_blas.h"
-#include "train/cuda/cuda_device.cuh"
+/* matmul: by cuBLASLt, or by a plain kernel (cuda_tile.cuh) where that has no algorithm. A wide matrix beside one of BF16 becomes three of BF16 whose sum it
+ * is (8 bits of it in each), so that the matrix units compute it: side by side along k where it is the gradient of an input, one after the other where it is
+ * that of a weight. */
 #include "train/cuda/cuda_ops.h"
+#include "train/cuda/cuda_product.cuh"
+#include "train/cuda/cuda_tile.cuh"
 #include "train/cuda/cuda_workspace.h"
 
 #include "base/check.h"
 
 enum { PARTS = 3 };
 
+/* A block for each tile of C, whose numbers are of type C. */
+template <class C> static __global__ void multiply_plain(struct cuda_product product)
+{
+    const size_t columns = (product.n + TILE - 1) / TILE;
+    const size_t row = blockIdx.x / columns * TILE, column = blockIdx.x % columns * TILE;
+    const real *a = (const real *)product.a, *b = (const real *)product.b;
+    float sum[EACH][EACH] = {{0}};
+    tile_multiply(
+        sum, product.k,
+        [&](size_t i, size_t p) {
+            return row + i >= product.m    ? 0.0F
+                   : product.kind == OP_TN ? widen(a[p * product.a_stride + row + i])
+                                           : widen(a[(row + i) * product.a_stride + p]);
+        },
+        [&](size_t p, size_t j) {
+            return column + j >= product.n ? 0.0F
+                   : product.kind == OP_NT ? widen(b[(column + j) * product.b_stride + p])
+                                           : widen(b[p * product.b_stride + column + j]);
+        });
+    tile_each(sum, [&](size_t i, size_t j, float x) {
+        C *to = (C *)product.c + (row + i) * product.c_stride + column + j;
+        if (row + i < product.m && column + j < product.n)
+            narrow_to(to, product.accumulate ? widen(*to) + x : x);
+    });
+}
+
+void CUDA_NAME(cuda_multiply)(struct op_context *context, void *room, const struct cuda_product *product,
+                              const char *name)
+{
+    q_check(product->narrow == CUDA_NARROW);
+    if (context->error)
+        return;
+    const cudaError_t error = cuda_blas_multiply(context->blas, context->stream, room, product);
+    if (error != cudaErrorNotSupported) {
+        cuda_note(context, error, name);
+        return;
+    }
+    const size_t tiles = (size_t)q_ceil_div(product->m, TILE) * (size_t)q_ceil_div(product->n, TILE);
+    launch(context, name, tile_plan(tiles), product->narrow_c ? multiply_plain<real> : multiply_plain<float>, *product);
+}
+
 static void multiply(struct op_context *context, void *room, const struct cuda_product &product)
 {
     q_check(product.n > 0 && (product.k > 0 || product.accumulate));
-    if (context->error || product.m == 0 || product.k == 0) /* cuBLASLt refuses a matrix without elements */
-        return;
-    cuda_note(context, cuda_blas_multiply(context->blas, context->stream, room, &product), "matmul");
+    if (product.m > 0 && product.k > 0)
+        CUDA_NAME(cuda_multiply)(context, room, &product, "matmul");
 }
 
 static struct cuda_product plain_product(const struct op_matmul *p)

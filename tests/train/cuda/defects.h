@@ -12,6 +12,8 @@ extern "C" {
 void sum_neighbours(struct op_context *context, float *out,
                     bool barrier);           /* out[i] = i + (i + 1) % 64, by shared memory; without a barrier a race */
 void wait_apart(struct op_context *context); /* half of the threads come to a barrier, the others end */
+void read_unwritten(struct op_context *context,
+                    float *out);                 /* out[i] = i + what a template's shared memory begins with */
 void exchange_apart(struct op_context *context); /* lanes exchange numbers with some that are not there */
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* The emulated device must be able to find something: a race gives other bits when threads run backwards, a barrier that not all come to and memory touched by the host end the program. And the
- * context's failures: no device, no memory, a call that fails at any place. */
+/* The emulated device must be able to find something: a race gives other bits when threads run backwards, what was never written is NaN, a barrier that not all come to and memory touched by the host
+ * end the program. And the context's failures: no device, shapes too large, no memory, a call that fails at any place. */
 #include "tests/base/cmocka_all.h"
 #include "tests/train/cuda/defects.h"
 #include "tests/train/cuda/defects_hopper.h"
@@ -7,6 +7,7 @@
 #include "train/cuda/cuda_ops.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -55,6 +56,33 @@ static void a_race_is_seen(void **state)
             sums_of(&both, i, barrier, sums[i]);
         assert_true((memcmp(sums[0], sums[1], sizeof sums[0]) == 0) == barrier);
     }
+    tear_down(&both);
+}
+
+static void unwritten_memory_is_rubbish(void **state)
+{
+    (void)state;
+    const struct op_limits limits = {.vocabulary = THREADS, .width = 8};
+    struct both both;
+    float numbers[THREADS], *there;
+    set_up(&both);
+    struct op_context *context = both.contexts[0];
+    assert_ok(both.table.reserve(context, &limits));
+    assert_ok(both.table.memory_create(context, sizeof numbers, &there));
+    read_unwritten(context, there);
+    both.table.copy_out(context, numbers, there, sizeof numbers);
+    for (int i = 0; i < THREADS; i++)
+        assert_true(isnan(numbers[i]));
+    for (int again = 0; again < 2; again++) { /* what an operation left in its workspace */
+        size_t used = 0;
+        float *piece = cuda_take(context, &used, THREADS, sizeof *piece);
+        both.table.copy_out(context, numbers, piece, sizeof numbers);
+        for (int i = 0; i < THREADS; i++)
+            assert_true(isnan(numbers[i]));
+        both.table.zero(context, piece, sizeof numbers);
+    }
+    assert_ok(both.table.synchronize(context));
+    both.table.memory_release(context, there);
     tear_down(&both);
 }
 
@@ -185,6 +213,25 @@ static void without_a_device_it_says_so(void **state)
     assert_null(context);
 }
 
+/* Before anything runs, and the context stays as it was. */
+static void shapes_without_room_are_refused(void **state)
+{
+    (void)state;
+    const struct op_limits small = {.vocabulary = 8, .width = 8}, large = {.experts = 6145};
+    struct op_table table;
+    struct op_context *context;
+    cuda_table_fp32(&table);
+    assert_ok(table.create(NULL, &context));
+    assert_ok(table.reserve(context, &small));
+    const size_t bytes = table.workspace_bytes(context);
+    assert_int_equal(table.reserve(context, &large), Q_ERR_USAGE);
+    assert_string_equal(q_error_text(),
+                        "the GPU's router has room for 6144 experts, not for 6145; choose the backend 'cpu'");
+    assert_int_equal(table.workspace_bytes(context), bytes);
+    assert_ok(table.synchronize(context));
+    table.release(context);
+}
+
 /* *failed: whether the call that is to fail was one of these; what fails while all is released has nobody to tell. */
 static q_status use(const struct op_table *table, bool *failed)
 {
@@ -198,7 +245,18 @@ static q_status use(const struct op_table *table, bool *failed)
     q_status status = table->reserve(context, &limits);
     if (!status && !(status = table->memory_create(context, sizeof numbers, &there))) {
         table->copy_in(context, there, numbers, sizeof numbers);
+        const struct op_matmul product = {.kind = OP_NT,
+                                          .m = 2,
+                                          .n = 2,
+                                          .k = 2,
+                                          .a = there,
+                                          .a_stride = 2,
+                                          .b = (op_real *)(void *)there,
+                                          .b_stride = 2,
+                                          .c = there + 4,
+                                          .c_stride = 2};
         table->sum_squares(context, &sum, there, 8);
+        table->matmul(context, &product);
         status = table->synchronize(context);
         assert_true(status || sum == 5);
         *failed = emulated_device.fail_at == 0;
@@ -234,10 +292,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_race_is_seen),
+        cmocka_unit_test(unwritten_memory_is_rubbish),
         cmocka_unit_test(defects_end_the_program),
         cmocka_unit_test(a_stage_that_is_overwritten_is_seen),
         cmocka_unit_test(defects_of_hopper_end_the_program),
         cmocka_unit_test(without_a_device_it_says_so),
+        cmocka_unit_test(shapes_without_room_are_refused),
         cmocka_unit_test(every_failure_comes_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* What CUDA adds to C++, on the processor (see cuda_runtime_api.h). Each thread of a block is a coroutine with a stack of its own; a barrier is a switch
- * to the next one. Threads that have come to different barriers, or have ended where others wait, end the program with a line. Shared memory is static:
- * one block runs at a time. */
+ * to the next one. Threads that have come to different barriers, or have ended where others wait, end the program with a line. Shared memory is the
+ * thread's own, of the one that launches: a block runs at a time, and before each the device fills all of it with rubbish. */
 #ifndef QUERN_TESTS_CUDA_RUNTIME_H
 #define QUERN_TESTS_CUDA_RUNTIME_H
 
@@ -13,9 +13,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __shared__                                                                                                     \
-    static __attribute__((                                                                                             \
-        section("emulated_shared"))) /* so that it is found, and filled with rubbish before each block */
+#define __shared__ static thread_local
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __restrict__ __restrict

@@ -16,8 +16,13 @@ typedef enum cudaError {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidDeviceFunction = 98,
     cudaErrorNoDevice = 100,
-    cudaErrorIllegalAddress = 700
+    cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorIllegalAddress = 700,
+    cudaErrorLaunchFailure = 719,
+    cudaErrorNotSupported = 801,
+    cudaErrorUnknown = 999
 } cudaError_t;
 
 enum cudaMemcpyKind {
@@ -35,6 +40,9 @@ enum cudaDeviceAttr {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaEnableDefault = 0 };
 enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess = 0, cudaDriverEntryPointSymbolNotFound = 1 };
+struct cudaFuncAttributes {
+    int numRegs;
+};
 
 typedef struct emulated_stream *cudaStream_t;
 typedef struct emulated_event *cudaEvent_t;
@@ -43,6 +51,7 @@ cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
                                              unsigned long long flags, enum cudaDriverEntryPointQueryResult *found);
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *kernel);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
@@ -61,11 +70,12 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
-/* For the tests: no device is found; it is of compute capability 9.0, else 8.0, and has so many multiprocessors; so much memory (0: what the environment's
- * QUERN_EMULATED_MEMORY says, else 4 GiB), given out by 4 KiB; the k-th call from now fails with the error (0: none does). On every second stream that is made
- * blocks and threads run from the last to the first: what depends on an order gives other bits there. */
+/* For the tests: no device is found; it is of compute capability 9.0, or an older one, 7.5, that nothing was compiled for, else 8.0, and has so many
+ * multiprocessors; so much memory (0: what the environment's QUERN_EMULATED_MEMORY says, else 4 GiB), given out by 4 KiB; the k-th call from now fails with
+ * the error (0: none does). On every second stream that is made blocks and threads run from the last to the first: what depends on an order gives other bits
+ * there. */
 struct emulated_device {
-    bool absent, hopper;
+    bool absent, hopper, older;
     unsigned multiprocessors;
     unsigned long products; /* wgmma, of all threads so far */
     size_t memory_bytes;
@@ -77,6 +87,7 @@ extern struct emulated_device emulated_device;
 /* While the device works: its memory may be touched. */
 void emulated_begin(void);
 void emulated_end(void);
+bool emulated_is_device(const void *memory, size_t bytes); /* whether it is all device memory */
 
 #ifdef __cplusplus
 }

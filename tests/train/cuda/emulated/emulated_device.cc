@@ -2,23 +2,24 @@
 #include "cuda_runtime.h"
 #include "emulated_threads.h"
 
+#include "emulated_blas.h"
 #include "train/bfloat16.h"
 
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
+#include <link.h>
+#include <map>
 #include <sys/mman.h>
 #include <ucontext.h>
-
-/* All static shared memory of all kernels: the linker's names for the beginning and end of that section. */
-extern "C" char __start_emulated_shared[] __attribute__((weak)), __stop_emulated_shared[] __attribute__((weak));
 
 struct emulated_stream {
     bool backwards;
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device = {false, false, 3, 0, 0, 0, cudaSuccess};
+struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess};
+struct emulated_blas emulated_blas;
 
 namespace
 {
@@ -64,9 +65,9 @@ struct {
     size_t bytes;
 } shared_of[FUNCTIONS_MAX]; /* kernels that have asked for more */
 
-char *
-    memory; /* of the device: one region, given out from its beginning, all of it again when nothing is taken any more */
-size_t memory_used, memory_pieces;
+char *memory; /* of the device: one region, given out from its beginning */
+size_t memory_used;
+std::map<char *, size_t> pieces; /* that are taken */
 
 [[noreturn]] void die(const char *what)
 {
@@ -221,6 +222,47 @@ size_t shared_allowed(const void *function)
     return SHARED_BYTES;
 }
 
+/* Static shared memory of all kernels, templates' too, is what this thread has for itself (thread_local), with whatever else the program keeps there: that
+ * is put away while kernels run. */
+class SharedMemory
+{
+  public:
+    SharedMemory()
+    {
+        dl_iterate_phdr(find, this);
+        kept = static_cast<char *>(malloc(bytes));
+        if (!kept)
+            die("no memory for what the thread keeps");
+        memcpy(kept, begin, bytes);
+    }
+    ~SharedMemory()
+    {
+        memcpy(begin, kept, bytes);
+        free(kept);
+    }
+    void spoil() const
+    {
+        memset(begin, 0xff, bytes); /* NaN: nothing may count on what was there */
+    }
+
+  private:
+    char *begin = nullptr, *kept = nullptr;
+    size_t bytes = 0;
+
+    /* The program itself comes first. */
+    static int find(struct dl_phdr_info *object, size_t size, void *context)
+    {
+        auto *self = static_cast<SharedMemory *>(context);
+        (void)size;
+        for (unsigned i = 0; i < object->dlpi_phnum; i++)
+            if (object->dlpi_phdr[i].p_type == PT_TLS) {
+                self->begin = static_cast<char *>(object->dlpi_tls_data);
+                self->bytes = object->dlpi_phdr[i].p_memsz;
+            }
+        return 1;
+    }
+};
+
 /* Number `high` of a word of the fragments of a lane of the current warp. */
 float number_of(unsigned lane, unsigned word, unsigned high)
 {
@@ -324,6 +366,13 @@ void emulated_end(void)
         die("its memory cannot be closed");
 }
 
+bool emulated_is_device(const void *piece, size_t bytes)
+{
+    const char *first = static_cast<const char *>(piece);
+    return memory && first >= memory && bytes <= memory_used &&
+           static_cast<size_t>(first - memory) <= memory_used - bytes;
+}
+
 void __syncthreads(void)
 {
     wait_for(Wait::BLOCK, 0);
@@ -375,13 +424,13 @@ cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *functi
     body = kernel;
     body_argument = argument;
     const unsigned blocks = grid.x * grid.y * grid.z;
+    const SharedMemory shared;
     emulated_begin();
     for (unsigned n = 0; n < blocks; n++) {
         const unsigned i = backwards ? blocks - 1 - n : n;
         blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
-        memset(dynamic_shared, 0xff,
-               SHARED_AHEAD + config->dynamicSmemBytes); /* NaN: nothing may count on what was there */
-        memset(__start_emulated_shared, 0xff, static_cast<size_t>(__stop_emulated_shared - __start_emulated_shared));
+        memset(dynamic_shared, 0xff, SHARED_AHEAD + config->dynamicSmemBytes);
+        shared.spoil();
         emulated_hopper_begin();
         run_block();
         emulated_hopper_end();
@@ -406,8 +455,10 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
 {
     (void)device;
     *value = attribute == cudaDevAttrMultiProcessorCount      ? static_cast<int>(emulated_device.multiprocessors)
-             : attribute == cudaDevAttrComputeCapabilityMajor ? (emulated_device.hopper ? 9 : 8)
-                                                              : 0;
+             : attribute == cudaDevAttrComputeCapabilityMajor ? (emulated_device.hopper  ? 9
+                                                                 : emulated_device.older ? 7
+                                                                                         : 8)
+                                                              : (emulated_device.older ? 5 : 0);
     return note(next_call());
 }
 
@@ -425,6 +476,13 @@ cudaError_t cudaGetDeviceCount(int *count)
 {
     *count = emulated_device.absent ? 0 : 1;
     return emulated_device.absent ? cudaErrorNoDevice : note(next_call());
+}
+
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *kernel)
+{
+    *attributes = {};
+    (void)kernel;
+    return note(emulated_device.older ? cudaErrorNoKernelImageForDevice : next_call());
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
@@ -458,8 +516,8 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     if (memory_used > memory_size() || size > memory_size() - memory_used)
         return note(cudaErrorMemoryAllocation);
     *out = memory + memory_used;
+    pieces[memory + memory_used] = size;
     memory_used += size;
-    memory_pieces++;
     emulated_begin();
     memset(*out, 0xff,
            bytes < RUBBISH_BYTES_MAX ? bytes : RUBBISH_BYTES_MAX); /* pages that were touched make mprotect slow */
@@ -467,10 +525,16 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     return cudaSuccess;
 }
 
+/* Its pages go back, which keeps mprotect fast, and what lies behind the last piece is given out again. */
 cudaError_t cudaFree(void *piece)
 {
-    if (piece && --memory_pieces == 0)
-        memory_used = 0;
+    const auto found = pieces.find(static_cast<char *>(piece));
+    if (!piece)
+        return cudaSuccess;
+    if (found == pieces.end() || madvise(piece, found->second, MADV_DONTNEED) != 0)
+        return note(cudaErrorInvalidValue);
+    pieces.erase(found);
+    memory_used = pieces.empty() ? 0 : static_cast<size_t>(pieces.rbegin()->first - memory) + pieces.rbegin()->second;
     return cudaSuccess;
 }
 
