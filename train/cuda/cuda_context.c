@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "train/cuda/cuda_blas.h"
+#include "train/cuda/cuda_probe.h"
 #include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_workspace.h"
 
@@ -43,6 +44,30 @@ static q_status find_device(void)
     return Q_OK;
 }
 
+static cudaError_t find_capability(int *major, int *minor)
+{
+    const cudaError_t error = cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, 0);
+    return error ? error : cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0);
+}
+
+/* Whether this build has code for it. */
+static q_status check_architecture(void)
+{
+    int major = 0, minor = 0;
+    cudaError_t error = cuda_find_code();
+    if (error == cudaSuccess)
+        return Q_OK;
+    if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction)
+        return fail_cuda(error, "its code");
+    if ((error = find_capability(&major, &minor)))
+        return fail_cuda(error, "its compute capability");
+    return q_fail(Q_ERR_SYSTEM,
+                  "the GPU has compute capability %d.%d, and this quern has code for " QUERN_CUDA_ARCHITECTURES
+                  " alone; build it with that one in QUERN_CUDA_ARCHITECTURES (8.0 is the least), name another GPU in "
+                  "CUDA_VISIBLE_DEVICES, or choose the backend 'cpu'",
+                  major, minor);
+}
+
 static void context_release(struct op_context *context)
 {
     if (!context)
@@ -66,9 +91,7 @@ static cudaError_t look_at_device(struct op_context *context)
     int count = 0, major = 0, minor = 0;
     cudaError_t error = cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0);
     if (!error)
-        error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
-    if (!error)
-        error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+        error = find_capability(&major, &minor);
     if (!error && major == 9 && minor == 0)
         error = cuda_tensor_map_load(&context->encode_tiled);
     context->multiprocessors = (unsigned)count;
@@ -79,6 +102,7 @@ static q_status open_device(struct op_context *context)
 {
     void *host = NULL;
     Q_TRY(find_device());
+    Q_TRY(check_architecture());
     cudaError_t error = look_at_device(context);
     if (error)
         return fail_cuda(error, "its properties");
@@ -119,6 +143,7 @@ static q_status create_bf16(struct q_pool *pool, struct op_context **out)
 static q_status reserve(struct op_context *context, const struct op_limits *limits)
 {
     void *workspace = NULL;
+    Q_TRY(cuda_limits_check(limits));
     const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes);
     (void)cudaFree(context->workspace);
     context->workspace = NULL;
@@ -143,7 +168,6 @@ void *cuda_take(struct op_context *context, size_t *offset, size_t count, size_t
     *offset = first + bytes;
     return context->workspace + first;
 }
-    Q_TRY(cuda_limits_check(limits));
 
 static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
 {

@@ -1,5 +1,5 @@
 /* The emulated device must be able to find something: a race gives other bits when threads run backwards, what was never written is NaN, a barrier that not all come to and memory touched by the host
- * end the program. And the context's failures: no device, shapes too large, no memory, a call that fails at any place. */
+ * end the program. And the context's failures: no device, one that there is no code for, shapes too large, no memory, a call that fails at any place. */
 #include "tests/base/cmocka_all.h"
 #include "tests/train/cuda/defects.h"
 #include "tests/train/cuda/defects_hopper.h"
@@ -213,6 +213,23 @@ static void without_a_device_it_says_so(void **state)
     assert_null(context);
 }
 
+static void an_older_device_is_named(void **state)
+{
+    (void)state;
+    struct op_table table;
+    struct op_context *context = NULL;
+    cuda_table_bf16(&table);
+    emulated_device.older = true;
+    const q_status status = table.create(NULL, &context);
+    emulated_device.older = false;
+    assert_int_equal(status, Q_ERR_SYSTEM);
+    assert_string_equal(q_error_text(),
+                        "the GPU has compute capability 7.5, and this quern has code for 80-real, 90a-real alone; "
+                        "build it with that one in QUERN_CUDA_ARCHITECTURES (8.0 is the least), name another GPU in "
+                        "CUDA_VISIBLE_DEVICES, or choose the backend 'cpu'");
+    assert_null(context);
+}
+
 /* Before anything runs, and the context stays as it was. */
 static void shapes_without_room_are_refused(void **state)
 {
@@ -297,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_stage_that_is_overwritten_is_seen),
         cmocka_unit_test(defects_of_hopper_end_the_program),
         cmocka_unit_test(without_a_device_it_says_so),
+        cmocka_unit_test(an_older_device_is_named),
         cmocka_unit_test(shapes_without_room_are_refused),
         cmocka_unit_test(every_failure_comes_out),
     };
