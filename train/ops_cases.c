@@ -8,7 +8,13 @@ static void add(struct ops_case *c, const char *name, enum ops_type type, enum o
                 size_t count)
 {
     q_check(c->tensor_count < OPS_TENSORS_MAX);
-    c->tensors[c->tensor_count++] = (struct ops_tensor){name, type, role, fill, count, 0};
+    c->tensors[c->tensor_count++] = (struct ops_tensor){name, type, role, fill, count, 0, false};
+}
+
+/* The tensor that was added last has rows with a stride. */
+static void strided(struct ops_case *c)
+{
+    c->tensors[c->tensor_count - 1].strided = true;
 }
 
 static void add_ids(struct ops_case *c, const char *name, enum ops_fill fill, size_t count, size_t bound)
@@ -59,9 +65,11 @@ static void describe_rmsnorm(struct ops_case *c)
     if (c->kind == OPS_RMSNORM_BACKWARD) {
         c->operation = "rmsnorm_backward";
         add_sum(c, "dx", OPS_REAL, span);
+        strided(c);
         add_sum(c, "dweight", OPS_ACC, w);
         add_in(c, "dout", OPS_REAL, n * w);
         add_in(c, "x", OPS_REAL, span);
+        strided(c);
         add_derived(c, "rstd", OPS_ACC, n);
         add(c, "weight", OPS_ACC, OPS_IN, OPS_NEAR_ONE, w);
         return;
@@ -71,6 +79,7 @@ static void describe_rmsnorm(struct ops_case *c)
     add_out(c, "rstd", OPS_ACC, n);
     const enum ops_fill fill = c->kind == OPS_RMSNORM_SUM ? OPS_COARSE : OPS_NORMAL; /* the sum is not rounded then */
     add(c, "x", OPS_REAL, OPS_IN, fill, span);
+    strided(c);
     add(c, "weight", OPS_ACC, OPS_IN, OPS_NEAR_ONE, w);
     if (c->kind == OPS_RMSNORM_SUM) {
         add_out(c, "sum", OPS_REAL, n * w);
@@ -87,8 +96,11 @@ static void describe_matmul(struct ops_case *c)
     const bool wide = c->size[6], sums = c->size[0] == 2 || (wide && c->size[0] == 0);
     c->operation = wide ? wide_names[c->size[0]] : names[c->size[0]];
     add_sum(c, "c", sums ? OPS_ACC : OPS_REAL, (m - 1) * (n + pad) + n); /* the padding between rows must stay */
+    strided(c);
     add_in(c, "a", wide && c->size[0] != 0 ? OPS_ACC : OPS_REAL, c->size[0] == 2 ? k * (m + pad) : m * (k + pad));
+    strided(c);
     add_in(c, "b", OPS_REAL, c->size[0] == 0 ? n * (k + pad) : k * (n + pad));
+    strided(c);
     c->flop = 2.0 * (double)m * (double)n * (double)k;
 }
 
@@ -117,6 +129,7 @@ static void describe_rope(struct ops_case *c)
     size_t n = c->size[0] * c->size[1];
     c->operation = c->size[5] ? "rope inverse" : "rope";
     add_sum(c, "x", OPS_REAL, n * c->size[2] * c->size[4]);
+    strided(c);
     add_derived(c, "table", OPS_ACC, c->size[1] * c->size[3]);
 }
 
@@ -129,6 +142,7 @@ static void describe_attention(struct ops_case *c)
     add_in(c, "q", OPS_REAL, n * heads * key);
     add_in(c, "kv", OPS_REAL, n * heads * (c->size[3] + v));
     add_in(c, "k_rope", OPS_REAL, n * c->size[6]);
+    strided(c);
     double pairs = (double)(n * heads) * ((double)c->size[1] + 1) / 2;
     c->flop = pairs * 2 * (double)(key + v) * (backward ? 2 : 1);
     if (!backward) {
@@ -142,6 +156,7 @@ static void describe_attention(struct ops_case *c)
     add_out(c, "dq", OPS_REAL, n * heads * key);
     add_out(c, "dkv", OPS_REAL, n * heads * (c->size[3] + v));
     add_sum(c, "dk_rope", OPS_REAL, n * c->size[6]); /* the columns of others stay */
+    strided(c);
 }
 
 /* size: rows, inner */

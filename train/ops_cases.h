@@ -71,6 +71,7 @@ struct ops_tensor {
     enum ops_fill fill;
     size_t count;
     uint64_t bound;
+    bool strided; /* its rows have a stride: it may be a view into others, aligned to 4 bytes */
 };
 
 /* What the numbers of `size` are, the kind's describe function in ops_cases.c says. */
@@ -78,6 +79,7 @@ struct ops_case {
     enum ops_kind kind;
     const char *operation; /* "matmul NT" */
     size_t size[OPS_SIZES];
+    bool views; /* what may be a view begins 4 bytes behind 64 */
     struct ops_tensor tensors[OPS_TENSORS_MAX];
     size_t tensor_count;
     double flop, bytes; /* of one call: the least that must be computed and moved */

@@ -1,9 +1,15 @@
-/* The shapes. Odd ones sit at, below and above the block sizes of the backends. */
+/* The shapes. Odd ones sit at, below and above the block sizes of the backends; then, for a GPU, rows of whole packs (8 elements, aligned to 16 bytes), rows
+ * that several warps share, with packs (more than 1,024 elements) and without (more than 128), and more than a grid has threads for at once (1,048,576
+ * items, 528 tiles). */
 #include "train/ops_cases.h"
 
 #define CASE(kind_, ...)                                                                                               \
     {                                                                                                                  \
         .kind = kind_, .size = { __VA_ARGS__ }                                                                         \
+    }
+#define VIEWS(kind_, ...)                                                                                              \
+    {                                                                                                                  \
+        .kind = kind_, .size = {__VA_ARGS__}, .views = true                                                            \
     }
 
 const struct ops_case ops_check_cases[] = {
@@ -89,5 +95,57 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_NARROW, 7),
     CASE(OPS_NARROW, 40001),
     CASE(OPS_BIAS_UPDATE, 5),
+    CASE(OPS_EMBED, 21, 64, 9),
+    CASE(OPS_EMBED, 5, 1096, 9),
+    CASE(OPS_EMBED, 5, 301, 9),
+    CASE(OPS_EMBED_BACKWARD, 40, 1096, 9),
+    CASE(OPS_RMSNORM, 67, 64, 72),
+    CASE(OPS_RMSNORM, 5, 1096, 1104),
+    CASE(OPS_RMSNORM, 5, 301, 303),
+    CASE(OPS_RMSNORM_SUM, 5, 1096, 1096),
+    CASE(OPS_RMSNORM_SUM, 5, 301, 301),
+    CASE(OPS_RMSNORM_BACKWARD, 67, 64, 72, 1),
+    CASE(OPS_RMSNORM_BACKWARD, 35, 1096, 1104, 0),
+    CASE(OPS_RMSNORM_BACKWARD, 35, 301, 303, 1),
+    CASE(OPS_RMSNORM_BACKWARD, 2100, 8, 8, 0), /* longer pieces of a column */
+    CASE(OPS_MATMUL, 0, 40, 136, 64, 1, 8),
+    CASE(OPS_MATMUL, 1, 40, 136, 64, 0, 8),
+    CASE(OPS_MATMUL, 2, 40, 136, 64, 1, 8),
+    CASE(OPS_MATMUL, 1, 40, 136, 64, 0, 8, 1),
+    CASE(OPS_MATMUL, 2, 40, 136, 64, 1, 8, 1),
+    CASE(OPS_GROUPED, 0, 3, 0, 11300, 5, 9, 1, 0), /* more tiles than blocks */
+    CASE(OPS_SWIGLU, 40, 64),
+    CASE(OPS_SWIGLU, 5, 1096),
+    CASE(OPS_SWIGLU, 5, 301),
+    CASE(OPS_SWIGLU_BACKWARD, 40, 64),
+    CASE(OPS_SWIGLU_BACKWARD, 5, 1096),
+    CASE(OPS_SWIGLU_BACKWARD, 5, 301),
+    CASE(OPS_GATHER, 20, 5, 2, 64),
+    CASE(OPS_GATHER, 5, 5, 2, 1096),
+    CASE(OPS_GATHER_BACKWARD, 20, 5, 2, 64),
+    CASE(OPS_GATHER_BACKWARD, 5, 5, 2, 1096),
+    CASE(OPS_GATHER_BACKWARD, 5, 5, 2, 301),
+    CASE(OPS_COMBINE, 20, 5, 2, 64),
+    CASE(OPS_COMBINE, 5, 5, 2, 1096),
+    CASE(OPS_COMBINE, 5, 5, 2, 301),
+    CASE(OPS_COMBINE_BACKWARD, 20, 5, 2, 64),
+    CASE(OPS_COMBINE_BACKWARD, 5, 5, 2, 1096),
+    CASE(OPS_COMBINE_BACKWARD, 5, 5, 2, 301),
+    CASE(OPS_ROUTE, 700, 300, 2), /* several pieces of slots, more experts than threads */
+    CASE(OPS_CROSS_ENTROPY, 20, 16, 1000, 1, 1),
+    CASE(OPS_AVERAGE, 1050001),
+    CASE(OPS_NARROW, 1050001),
+    CASE(OPS_NARROW, 4096),
+    VIEWS(OPS_RMSNORM, 67, 64, 72),
+    VIEWS(OPS_RMSNORM_BACKWARD, 67, 64, 72, 1),
+    VIEWS(OPS_MATMUL, 0, 37, 32, 64, 1, 8),
+    VIEWS(OPS_MATMUL, 1, 37, 32, 64, 0, 8),
+    VIEWS(OPS_MATMUL, 2, 37, 32, 64, 1, 8),
+    VIEWS(OPS_MATMUL, 0, 37, 32, 64, 1, 8, 1),
+    VIEWS(OPS_MATMUL, 1, 37, 32, 64, 1, 8, 1),
+    VIEWS(OPS_MATMUL, 2, 37, 32, 64, 1, 8, 1),
+    VIEWS(OPS_ROPE, 2, 9, 3, 8, 16, 0),
+    VIEWS(OPS_ATTENTION, 2, 37, 3, 12, 8, 16, 56),
+    VIEWS(OPS_ATTENTION_BACKWARD, 2, 37, 3, 12, 8, 16, 56),
     {.kind = OPS_KINDS},
 };

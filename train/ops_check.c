@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GUARD = 64, GUARD_BYTE = 0x5a };
+enum { GUARD = 64, GUARD_BYTE = 0x5a, VIEW_BYTES = 4 };
 
 /* The plain operations with double, as a pointer to a table whose type is another one here: only ops_calls.c, compiled with double, looks into it. */
 struct plain_oracle {
@@ -74,6 +74,7 @@ static void format_shape(struct run *run)
         last--;
     for (size_t i = 0; i < last; i++)
         used += (size_t)snprintf(run->shape + used, sizeof(run->shape) - used, i ? " %zu" : "%zu", run->c.size[i]);
+    (void)snprintf(run->shape + used, sizeof(run->shape) - used, run->c.views ? ", views" : "");
 }
 
 static void run_release(struct run *run, const struct bench *bench)
@@ -127,7 +128,7 @@ static q_status run_create(const struct ops_case *shape, const struct bench *ben
         Q_TRY(q_alloc_aligned(1, bytes, &run->before[i]));
         if (!is_of_host(run, i))
             Q_TRY(table->memory_create(bench->contexts[0], bytes + 2 * GUARD, &run->there[i]));
-        run->data[i] = run->memory[i] + GUARD;
+        run->data[i] = run->memory[i] + GUARD + (run->c.views && t->strided ? VIEW_BYTES : 0);
         ops_fill(&run->c, i, t->count, run->expect[i]);
         round_tensor(run, i);
     }
@@ -171,7 +172,7 @@ static void call(const struct run *run, const struct op_table *table, struct op_
 {
     void *data[OPS_TENSORS_MAX];
     for (size_t i = 0; i < run->c.tensor_count; i++)
-        data[i] = run->there[i] ? run->there[i] + GUARD : run->data[i];
+        data[i] = run->there[i] ? run->there[i] + ((char *)run->data[i] - run->memory[i]) : run->data[i];
     ops_call_float(&run->c, table, context, data);
 }
 
@@ -187,9 +188,12 @@ static q_status run_once(struct run *run, const struct op_table *table, struct o
 
 static bool guards_stand(const struct run *run, size_t i)
 {
-    size_t bytes = tensor_bytes(run, i);
-    for (size_t j = 0; j < GUARD; j++)
-        if (run->memory[i][j] != GUARD_BYTE || run->memory[i][GUARD + bytes + j] != GUARD_BYTE)
+    const size_t bytes = tensor_bytes(run, i), before = (size_t)((char *)run->data[i] - run->memory[i]);
+    for (size_t j = 0; j < before; j++)
+        if (run->memory[i][j] != GUARD_BYTE)
+            return false;
+    for (size_t j = before + bytes; j < bytes + 2 * GUARD; j++)
+        if (run->memory[i][j] != GUARD_BYTE)
             return false;
     return true;
 }
