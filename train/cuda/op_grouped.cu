@@ -2,10 +2,10 @@
  * find in the offsets.
  *
  * BF16 goes through the matrix units where rows can be moved 16 bytes at a time: Hopper's way on Hopper (op_grouped_hopper.cu), else Ampere's
- * (cuda_mma.cuh). The rest goes through the plain kernel (cuda_tile.cuh). */
+ * (cuda_mma.cuh). The rest goes through the plain kernel (cuda_plain_tile.cuh). */
 #include "train/cuda/cuda_mma.cuh"
 #include "train/cuda/cuda_ops.h"
-#include "train/cuda/cuda_tile.cuh"
+#include "train/cuda/cuda_plain_tile.cuh"
 
 #include "base/check.h"
 

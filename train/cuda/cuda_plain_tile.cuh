@@ -1,7 +1,7 @@
 /* A tile of a product by the plain way, in floats: TILE x TILE of it, DEPTH of k at a time in shared memory, EACH x EACH sums a thread. For any shape, any
  * alignment and either type; slow. */
-#ifndef QUERN_TRAIN_CUDA_TILE_CUH
-#define QUERN_TRAIN_CUDA_TILE_CUH
+#ifndef QUERN_TRAIN_CUDA_PLAIN_TILE_CUH
+#define QUERN_TRAIN_CUDA_PLAIN_TILE_CUH
 
 #include "train/cuda/cuda_device.cuh"
 
