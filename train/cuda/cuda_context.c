@@ -88,13 +88,16 @@ static void context_release(struct op_context *context)
 /* What kernels are chosen by: code of sm_90a runs on 9.0 alone. */
 static cudaError_t look_at_device(struct op_context *context)
 {
-    int count = 0, major = 0, minor = 0;
+    int count = 0, major = 0, minor = 0, shared = 0;
     cudaError_t error = cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0);
+    if (!error)
+        error = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0);
     if (!error)
         error = find_capability(&major, &minor);
     if (!error && major == 9 && minor == 0)
         error = cuda_tensor_map_load(&context->encode_tiled);
     context->multiprocessors = (unsigned)count;
+    context->shared_max = (size_t)shared;
     return error;
 }
 

@@ -18,7 +18,8 @@ struct op_context {
     cudaStream_t stream;
     struct cuda_blas *blas;
     size_t real_bytes;
-    char *workspace; /* of one operation at a time */
+    size_t shared_max; /* bytes of shared memory that a kernel may ask for */
+    char *workspace;   /* of one operation at a time */
     size_t workspace_size;
     double *host; /* pinned: numbers that come back */
     unsigned multiprocessors;

@@ -1,6 +1,6 @@
 #include "tests/train/cuda/defects.h"
 
-#include "train/cuda/cuda_device.cuh"
+#include "train/cuda/cuda_tile.cuh"
 
 enum { THREADS = 64 };
 
@@ -33,11 +33,43 @@ static __global__ void exchange_kernel(int)
         (void)__shfl_xor_sync(ALL_LANES, threadIdx.x, 1);
 }
 
+/* Each warp takes the rows of the other one: four matrices of 8 x 8. */
+static __global__ void copy_kernel(uint16_t *out, const uint16_t *in, struct copy_defects how)
+{
+    const unsigned thread = threadIdx.x, lane = thread % CUDA_WARP, first = thread < CUDA_WARP ? CUDA_WARP : 0;
+    uint32_t words[4];
+    copy_chunk(thread * 16, in + thread * 8, true);
+    copies_commit();
+    if (how.wait)
+        emulated_copies_wait(0);
+    if (how.barrier)
+        __syncthreads();
+    if (how.turned)
+        ldmatrix<true>(words, (first + lane) * 16);
+    else
+        ldmatrix<false>(words, (first + lane) * 16);
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(out + (first + 8 * i + lane / 4) * 8 + lane % 4 * 2, &words[i], sizeof words[i]);
+    emulated_copies_wait(0);
+}
+
+static __global__ void leave_kernel(int)
+{
+    copy_chunk(threadIdx.x * 16, nullptr, false);
+    copies_commit();
+}
+
+static __global__ void askew_kernel(int)
+{
+    copy_chunk(threadIdx.x * 16 + 8, nullptr, false);
+}
+
 static struct cuda_plan one_block(void)
 {
     struct cuda_plan plan = {};
     plan.grid_x = plan.grid_y = plan.threads_y = 1;
     plan.threads_x = THREADS;
+    plan.shared = THREADS * 16 + 16;
     return plan;
 }
 
@@ -60,4 +92,19 @@ void wait_apart(struct op_context *context)
 void exchange_apart(struct op_context *context)
 {
     launch(context, "exchange", one_block(), exchange_kernel, 0);
+}
+
+void copy_through(struct op_context *context, uint16_t *out, const uint16_t *in, struct copy_defects how)
+{
+    launch(context, "copy", one_block(), copy_kernel, out, in, how);
+}
+
+void leave_a_copy(struct op_context *context)
+{
+    launch(context, "leave", one_block(), leave_kernel, 0);
+}
+
+void copy_askew(struct op_context *context)
+{
+    launch(context, "askew", one_block(), askew_kernel, 0);
 }

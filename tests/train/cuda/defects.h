@@ -16,6 +16,15 @@ void read_unwritten(struct op_context *context,
                     float *out);                 /* out[i] = i + what a template's shared memory begins with */
 void exchange_apart(struct op_context *context); /* lanes exchange numbers with some that are not there */
 
+/* Copies 64 rows of 16 bytes to shared memory behind the threads' back (cp.async), and takes them back by ldmatrix: out[i], as in, are the 8 numbers of row i, of each 8 of rows turned where
+ * asked for. A thread reads what others have copied: without `wait` before the barrier, or without the barrier, what it finds is rubbish. */
+struct copy_defects {
+    bool turned, wait, barrier;
+};
+void copy_through(struct op_context *context, uint16_t *out, const uint16_t *in, struct copy_defects how);
+void leave_a_copy(struct op_context *context); /* that nobody waits for */
+void copy_askew(struct op_context *context);   /* to an address that is not a multiple of its 16 bytes */
+
 #ifdef __cplusplus
 }
 #endif

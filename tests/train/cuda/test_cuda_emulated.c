@@ -86,6 +86,43 @@ static void unwritten_memory_is_rubbish(void **state)
     tear_down(&both);
 }
 
+enum { NUMBERS = THREADS * 8 };
+
+static void copies_of(const struct both *both, int i, struct copy_defects how, const uint16_t *in, uint16_t *out)
+{
+    uint16_t *there;
+    struct op_context *context = both->contexts[i];
+    assert_ok(both->table.memory_create(context, 2 * NUMBERS * sizeof *there, &there));
+    both->table.copy_in(context, there, in, NUMBERS * sizeof *in);
+    copy_through(context, there + NUMBERS, there, how);
+    both->table.copy_out(context, out, there + NUMBERS, NUMBERS * sizeof *out);
+    assert_ok(both->table.synchronize(context));
+    both->table.memory_release(context, there);
+}
+
+/* Whatever the order of threads: all that is right comes, and where something is missing not all of it. */
+static void copies_come_when_they_are_waited_for(void **state)
+{
+    (void)state;
+    struct both both;
+    uint16_t in[NUMBERS], expect[NUMBERS], out[NUMBERS];
+    set_up(&both);
+    for (unsigned how = 0; how < 8; how++) {
+        const struct copy_defects defects = {.turned = how & 4, .wait = how & 2, .barrier = how & 1};
+        for (unsigned i = 0; i < NUMBERS; i++)
+            in[i] = (uint16_t)i;
+        for (unsigned i = 0; i < NUMBERS; i++)
+            expect[i] = defects.turned ? in[i / 64 * 64 + i % 8 * 8 + i / 8 % 8] : in[i];
+        bool right[2];
+        for (int i = 0; i < 2; i++) {
+            copies_of(&both, i, defects, in, out);
+            right[i] = memcmp(out, expect, sizeof out) == 0;
+        }
+        assert_int_equal(right[0] && right[1], defects.wait && defects.barrier);
+    }
+    tear_down(&both);
+}
+
 /* How a process ends that does this to one of the contexts: the signal. */
 static int end_of_one(void (*defect)(struct op_context *context), int which)
 {
@@ -125,6 +162,8 @@ static void defects_end_the_program(void **state)
     (void)state;
     assert_int_equal(end_of(wait_apart), SIGABRT);
     assert_int_equal(end_of(exchange_apart), SIGABRT);
+    assert_int_equal(end_of(leave_a_copy), SIGABRT);
+    assert_int_equal(end_of(copy_askew), SIGABRT);
     assert_int_equal(end_of(touch), SIGSEGV);
 }
 
@@ -196,6 +235,47 @@ static void defects_of_hopper_end_the_program(void **state)
     }
     assert_int_equal(end_of_one(no_wait_for_tma, 1), SIGABRT); /* forwards TMA is there at once */
     emulated_device.hopper = false;
+}
+
+/* One token of 256 and 256 numbers, whose tiles want 128 KiB: its value comes out. */
+static void attend(const struct op_table *table, struct op_context *context)
+{
+    enum { NOPE = 128, ROPE = 128, V = 256, SUM = NOPE + ROPE, ONE = 0x3f80 };
+    const struct op_limits limits = {.batch = 1, .sequence = 1, .hidden = 1, .heads = 1};
+    uint16_t *there, out[V] = {0}, kv[NOPE + V] = {0};
+    assert_ok(table->reserve(context, &limits));
+    assert_ok(table->memory_create(context, (SUM + NOPE + V + ROPE + V + 2) * sizeof *there, &there));
+    struct op_attention a = {.batch = 1, .sequence = 1, .heads = 1, .nope = NOPE, .rope = ROPE, .v = V, .scale = 1};
+    a.q = (const op_real *)(const void *)there;
+    a.kv = (const op_real *)(const void *)(there + SUM);
+    a.k_rope = (const op_real *)(const void *)(there + SUM + NOPE + V);
+    a.k_rope_stride = ROPE;
+    a.out = (op_real *)(void *)(there + SUM + NOPE + V + ROPE);
+    a.lse = (float *)(void *)(there + SUM + NOPE + V + ROPE + V);
+    kv[NOPE + V - 1] = ONE;
+    table->copy_in(context, there + SUM, kv, sizeof kv);
+    table->attention(context, &a);
+    table->copy_out(context, out, a.out, sizeof out);
+    assert_ok(table->synchronize(context));
+    assert_int_equal(out[0], 0);
+    assert_int_equal(out[V - 1], ONE);
+    table->memory_release(context, there);
+}
+
+static void small_devices_attend_too(void **state)
+{
+    (void)state;
+    struct op_table table;
+    struct op_context *context;
+    cuda_table_bf16(&table);
+    const size_t most = emulated_device.shared_max;
+    for (int small = 0; small < 2; small++) {
+        emulated_device.shared_max = small ? 99 << 10 : most;
+        assert_ok(table.create(NULL, &context));
+        attend(&table, context);
+        table.release(context);
+    }
+    emulated_device.shared_max = most;
 }
 
 static void without_a_device_it_says_so(void **state)
@@ -310,9 +390,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_race_is_seen),
         cmocka_unit_test(unwritten_memory_is_rubbish),
+        cmocka_unit_test(copies_come_when_they_are_waited_for),
         cmocka_unit_test(defects_end_the_program),
         cmocka_unit_test(a_stage_that_is_overwritten_is_seen),
         cmocka_unit_test(defects_of_hopper_end_the_program),
+        cmocka_unit_test(small_devices_attend_too),
         cmocka_unit_test(without_a_device_it_says_so),
         cmocka_unit_test(an_older_device_is_named),
         cmocka_unit_test(shapes_without_room_are_refused),

@@ -1,10 +1,12 @@
 /* What CUDA adds to C++, on the processor (see cuda_runtime_api.h). Each thread of a block is a coroutine with a stack of its own; a barrier is a switch
- * to the next one. Threads that have come to different barriers, or have ended where others wait, end the program with a line. Shared memory is the
- * thread's own, of the one that launches: a block runs at a time, and before each the device fills all of it with rubbish. */
+ * to the next one, and warps run one after the other, each as far as it comes. Threads that have come to different barriers, or have ended where others
+ * wait, end the program with a line. Shared memory is the thread's own, of the one that launches: a block runs at a time, and before each the device fills
+ * all of it with rubbish. */
 #ifndef QUERN_TESTS_CUDA_RUNTIME_H
 #define QUERN_TESTS_CUDA_RUNTIME_H
 
 #include "cuda_runtime_api.h"
+#include "emulated_tile.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -35,7 +35,8 @@ enum { cudaStreamNonBlocking = 1 };
 enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
-    cudaDevAttrComputeCapabilityMinor = 76
+    cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaEnableDefault = 0 };
@@ -81,6 +82,7 @@ struct emulated_device {
     size_t memory_bytes;
     unsigned fail_at;
     cudaError_t fail_with;
+    size_t shared_max; /* bytes that a kernel may ask for: Hopper's, and no more */
 };
 extern struct emulated_device emulated_device;
 

@@ -18,7 +18,7 @@ struct emulated_stream {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess};
+struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10};
 struct emulated_blas emulated_blas;
 
 namespace
@@ -156,13 +156,13 @@ void exchange(unsigned first, unsigned mask)
             threads[first + lane].wait = Wait::NOTHING;
 }
 
-/* A warp whose lanes have all come goes on together. */
-bool release_lanes()
+/* Lanes that have all come go on together. */
+bool release_lanes(unsigned first)
 {
     bool any = false;
-    for (unsigned i = 0; i < thread_count; i++)
+    for (unsigned i = first; i < first + WARP; i++)
         if (threads[i].wait == Wait::LANES && lanes_have_come(i)) {
-            exchange(i / WARP * WARP, threads[i].mask);
+            exchange(first, threads[i].mask);
             any = true;
         }
     return any;
@@ -197,21 +197,39 @@ bool all_ended()
     return true;
 }
 
+/* The n-th of `count`, in the order of this stream. */
+unsigned in_order(unsigned n, unsigned count)
+{
+    return backwards ? count - 1 - n : n;
+}
+
+/* As far as it comes without the others. */
+void run_warp(unsigned first)
+{
+    do
+        for (unsigned n = 0; n < WARP; n++) {
+            const unsigned i = first + in_order(n, WARP);
+            if (threads[i].wait == Wait::NOTHING)
+                resume(i);
+        }
+    while (release_lanes(first));
+}
+
+/* One warp after the other, each up to the next barrier of the block: where one is missing the first is far ahead of the last. */
 void run_block()
 {
     for (unsigned i = 0; i < thread_count; i++)
         start(i);
     for (;;) {
-        for (unsigned n = 0; n < thread_count; n++) {
-            const unsigned i = backwards ? thread_count - 1 - n : n;
-            if (threads[i].wait == Wait::NOTHING)
-                resume(i);
-        }
+        for (unsigned n = 0; n < thread_count / WARP; n++)
+            run_warp(in_order(n, thread_count / WARP) * WARP);
         if (all_ended())
-            return;
-        if (!release_lanes() && !release_block() && !release_ready() && !emulated_hopper_go_on())
+            break;
+        if (!release_block() && !release_ready() && !emulated_hopper_go_on())
             die("threads wait at different barriers, for some that have ended, or for what does not come");
     }
+    if (emulated_copies_left())
+        die("a copy is still under way at the end of its block");
 }
 
 size_t shared_allowed(const void *function)
@@ -427,7 +445,7 @@ cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *functi
     const SharedMemory shared;
     emulated_begin();
     for (unsigned n = 0; n < blocks; n++) {
-        const unsigned i = backwards ? blocks - 1 - n : n;
+        const unsigned i = in_order(n, blocks);
         blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
         memset(dynamic_shared, 0xff, SHARED_AHEAD + config->dynamicSmemBytes);
         shared.spoil();
@@ -441,7 +459,7 @@ cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *functi
 
 cudaError_t emulated_allow_shared(const void *function, int bytes)
 {
-    if (static_cast<size_t>(bytes) > SHARED_BYTES_MAX)
+    if (static_cast<size_t>(bytes) > emulated_device.shared_max)
         return note(cudaErrorInvalidValue);
     for (auto &each : shared_of)
         if (!each.function || each.function == function) {
@@ -454,11 +472,12 @@ cudaError_t emulated_allow_shared(const void *function, int bytes)
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
 {
     (void)device;
-    *value = attribute == cudaDevAttrMultiProcessorCount      ? static_cast<int>(emulated_device.multiprocessors)
-             : attribute == cudaDevAttrComputeCapabilityMajor ? (emulated_device.hopper  ? 9
-                                                                 : emulated_device.older ? 7
-                                                                                         : 8)
-                                                              : (emulated_device.older ? 5 : 0);
+    *value = attribute == cudaDevAttrMultiProcessorCount            ? static_cast<int>(emulated_device.multiprocessors)
+             : attribute == cudaDevAttrComputeCapabilityMajor       ? (emulated_device.hopper  ? 9
+                                                                       : emulated_device.older ? 7
+                                                                                               : 8)
+             : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? static_cast<int>(emulated_device.shared_max)
+                                                                    : (emulated_device.older ? 5 : 0);
     return note(next_call());
 }
 
