@@ -55,10 +55,23 @@ const struct ops_case ops_check_cases[] = {
     CASE(OPS_ATTENTION, 2, 37, 3, 12, 8, 16, 56),
     CASE(OPS_ATTENTION, 1, 130, 2, 5, 4, 19, 4),
     CASE(OPS_ATTENTION, 1, 561, 1, 9, 4, 7, 4), /* longer than a span */
+    CASE(OPS_ATTENTION, 1, 1, 2, 16, 16, 16,
+         16), /* parts of 16 numbers, as matrix units want them: each size that they pad to */
+    CASE(OPS_ATTENTION, 2, 70, 3, 32, 16, 48, 24),
+    CASE(OPS_ATTENTION, 2, 40, 1, 96, 32, 112, 40),
+    CASE(OPS_ATTENTION, 1, 150, 1, 128, 64, 128, 72), /* V3's heads */
+    CASE(OPS_ATTENTION, 1, 66, 1, 176, 80, 240, 80),
+    CASE(OPS_ATTENTION, 1, 40, 2, 16, 16, 32, 19), /* rows of the shared key that are no whole packs */
     CASE(OPS_ATTENTION_BACKWARD, 1, 1, 1, 1, 2, 1, 2),
     CASE(OPS_ATTENTION_BACKWARD, 2, 37, 3, 12, 8, 16, 56),
     CASE(OPS_ATTENTION_BACKWARD, 1, 130, 2, 5, 4, 19, 4),
     CASE(OPS_ATTENTION_BACKWARD, 1, 561, 1, 9, 4, 7, 4),
+    CASE(OPS_ATTENTION_BACKWARD, 1, 1, 2, 16, 16, 16, 16),
+    CASE(OPS_ATTENTION_BACKWARD, 2, 70, 3, 32, 16, 48, 24),
+    CASE(OPS_ATTENTION_BACKWARD, 2, 40, 1, 96, 32, 112, 40),
+    CASE(OPS_ATTENTION_BACKWARD, 1, 150, 1, 128, 64, 128, 72),
+    CASE(OPS_ATTENTION_BACKWARD, 1, 66, 1, 176, 80, 240, 80),
+    CASE(OPS_ATTENTION_BACKWARD, 1, 40, 2, 16, 16, 32, 19),
     CASE(OPS_SWIGLU, 3, 5),
     CASE(OPS_SWIGLU, 70, 67),
     CASE(OPS_SWIGLU_BACKWARD, 3, 5),

@@ -44,6 +44,42 @@ struct cuda_plan cuda_plan_blocks(size_t blocks, unsigned threads)
     return (struct cuda_plan){.grid_x = (unsigned)blocks, .grid_y = 1, .threads_x = threads, .threads_y = 1};
 }
 
+const struct cuda_flash cuda_flash_sizes[CUDA_FLASH_SIZES] = {{64, 64, 4}, {128, 128, 4}, {192, 128, 4}, {256, 256, 8}};
+
+unsigned cuda_flash_size(size_t key, size_t v)
+{
+    unsigned size = 0;
+    while (size < CUDA_FLASH_SIZES && (key > cuda_flash_sizes[size].key || v > cuda_flash_sizes[size].v))
+        size++;
+    return size;
+}
+
+enum { BF16_BYTES = 2 };
+
+static struct cuda_plan plan_tiles(size_t heads, size_t sequence, unsigned rows, unsigned warps, size_t shared)
+{
+    const size_t tiles = (size_t)q_ceil_div(sequence, rows);
+    q_check(sequence == 0 || heads <= UINT32_MAX / sequence); /* kernels count rows of heads by 32 bits */
+    struct cuda_plan plan = cuda_plan_blocks(heads * tiles, warps * CUDA_WARP);
+    plan.shared = shared;
+    return plan;
+}
+
+struct cuda_plan cuda_plan_flash(unsigned size, size_t heads, size_t sequence)
+{
+    const struct cuda_flash *s = &cuda_flash_sizes[size];
+    const size_t numbers = (CUDA_FLASH_QUERIES + CUDA_FLASH_KEYS) * s->key + CUDA_FLASH_KEYS * s->v;
+    return plan_tiles(heads, sequence, CUDA_FLASH_QUERIES, s->warps, numbers * BF16_BYTES);
+}
+
+struct cuda_plan cuda_plan_flash_backward(unsigned size, size_t heads, size_t sequence)
+{
+    const struct cuda_flash *s = &cuda_flash_sizes[size];
+    const size_t rows = CUDA_FLASH_OWN + 2 * CUDA_FLASH_OTHER, floats = 2 * 2 * CUDA_FLASH_OTHER;
+    return plan_tiles(heads, sequence, CUDA_FLASH_OWN, CUDA_FLASH_OWN_WARPS,
+                      rows * (s->key + s->v) * BF16_BYTES + floats * sizeof(float));
+}
+
 size_t cuda_chunk_rows(size_t rows)
 {
     return Q_MAX((size_t)CUDA_CHUNK_ROWS_MIN, (size_t)q_ceil_div(rows, CUDA_CHUNKS_MAX));

@@ -45,6 +45,30 @@ struct cuda_plan cuda_plan_room(size_t rows, size_t floats);
 /* So many blocks of so many threads. */
 struct cuda_plan cuda_plan_blocks(size_t blocks, unsigned threads);
 
+/* Attention by the matrix units (cuda_flash.cuh) has kernels for some sizes of a head: the first of cuda_flash_sizes that holds key and value, padded with
+ * zeros; CUDA_FLASH_SIZES where none does. What is summed over keys stays in registers: 8 warps where 4 would not have room for it. */
+struct cuda_flash {
+    unsigned key, v;
+    unsigned warps; /* forward */
+};
+enum { CUDA_FLASH_SIZES = 4 };
+extern const struct cuda_flash cuda_flash_sizes[CUDA_FLASH_SIZES];
+unsigned cuda_flash_size(size_t key, size_t v);
+
+/* Forward: a block for each CUDA_FLASH_QUERIES queries of a head, which meet CUDA_FLASH_KEYS keys at a time. Its queries, those keys and their values are
+ * in shared memory.
+ * Backward: a block for each CUDA_FLASH_OWN keys, or queries, of a head, which meet CUDA_FLASH_OTHER of the others at a time; those are there twice, one
+ * tile to read and one that comes, and beside each tile of queries two floats for each of them. */
+enum {
+    CUDA_FLASH_QUERIES = 128,
+    CUDA_FLASH_KEYS = 64,
+    CUDA_FLASH_OWN = 64,
+    CUDA_FLASH_OTHER = 32,
+    CUDA_FLASH_OWN_WARPS = CUDA_FLASH_OWN / 16
+};
+struct cuda_plan cuda_plan_flash(unsigned size, size_t heads, size_t sequence); /* heads of all sequences */
+struct cuda_plan cuda_plan_flash_backward(unsigned size, size_t heads, size_t sequence);
+
 /* Sums of columns over rows: blocks of 32 columns (x) by chunks of rows (y), 8 rows at a time in a block. Each chunk's sums are written for themselves
  * and added in order behind. */
 enum { CUDA_CHUNKS_MAX = 64, CUDA_CHUNK_ROWS_MIN = 32, CUDA_CHUNK_THREADS = 8 };

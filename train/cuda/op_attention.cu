@@ -1,6 +1,8 @@
-/* attention: a warp for each query of a head. Its lanes take a key each, 32 at a time, and then a few columns of the values each; the softmax is kept
- * online (Milakov and Gimelshein, arXiv 1805.02867). The plain kernel, in floats, for any head sizes. */
-#include "train/cuda/cuda_attention.cuh"
+/* attention: the softmax is kept online (Milakov and Gimelshein, arXiv 1805.02867).
+ *
+ * BF16 goes through the matrix units (cuda_flash.cuh) where its shapes suit them: a block for each tile of queries. Else by the plain kernel, in floats, for
+ * any head sizes: a warp for each query of a head, whose lanes take a key each, 32 at a time, and then a few columns of the values each. */
+#include "train/cuda/cuda_flash.cuh"
 #include "train/cuda/cuda_ops.h"
 
 static __global__ void attention_rows(struct heads a)
@@ -28,9 +30,139 @@ static __global__ void attention_rows(struct heads a)
         a.lse[(at.batch * a.heads + at.head) * a.sequence + at.t] = max + logf(total);
 }
 
+#ifdef CUDA_BF16
+/* A warp's queries: 16 of each piece, of which a lane has rows lane / 4 and lane / 4 + 8. `max` is of the scores so far, unscaled, `total` this lane's part
+ * of the sum of what they are to it. */
+template <unsigned PIECES, unsigned V> struct softmax {
+    float out[PIECES][V / 8][4];
+    float max[PIECES][2], total[PIECES][2];
+};
+
+/* Scores become probabilities relative to the largest so far, and the sums are brought down to it. `unit`: what a score of 1 is as a power of two. The four
+ * lanes of a row hold the same largest. No query is without a score: key 0 is in the first tile. */
+template <unsigned PIECES, unsigned V, unsigned X>
+static __device__ inline void soften(struct softmax<PIECES, V> &sums, uint32_t (&p)[PIECES][X / 2][4],
+                                     const float (&s)[PIECES][X][4], float unit)
+{
+#pragma unroll
+    for (unsigned y = 0; y < PIECES; y++) {
+#pragma unroll
+        for (unsigned half = 0; half < 2; half++) {
+            float max = sums.max[y][half], total = 0;
+#pragma unroll
+            for (unsigned x = 0; x < X; x++)
+                max = fmaxf(max, fmaxf(s[y][x][2 * half], s[y][x][2 * half + 1]));
+            max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 1));
+            max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
+            const float shrink = power_of_two((sums.max[y][half] - max) * unit), shift = -max * unit;
+#pragma unroll
+            for (unsigned x = 0; x < X; x++) {
+                const float first = power_of_two(fmaf(s[y][x][2 * half], unit, shift)),
+                            second = power_of_two(fmaf(s[y][x][2 * half + 1], unit, shift));
+                total += first + second;
+                p[y][x / 2][x % 2 * 2 + half] = narrow_pair(first, second);
+            }
+            sums.max[y][half] = max;
+            sums.total[y][half] = sums.total[y][half] * shrink + total;
+#pragma unroll
+            for (unsigned x = 0; x < V / 8; x++) {
+                sums.out[y][x][2 * half] *= shrink;
+                sums.out[y][x][2 * half + 1] *= shrink;
+            }
+        }
+        __syncwarp(); /* one piece after the other: more at a time would want more registers than there are */
+    }
+}
+
+/* Rows t0 .. of the output, and their lse. */
+template <unsigned PIECES, unsigned V>
+static __device__ inline void write_out(const struct heads &a, const struct flash_place &at,
+                                        struct softmax<PIECES, V> &sums, unsigned t0)
+{
+    const unsigned lane = threadIdx.x % CUDA_WARP;
+#pragma unroll
+    for (unsigned y = 0; y < PIECES; y++)
+#pragma unroll
+        for (unsigned half = 0; half < 2; half++) {
+            float total = sums.total[y][half];
+            total += __shfl_xor_sync(ALL_LANES, total, 1);
+            total += __shfl_xor_sync(ALL_LANES, total, 2);
+            const unsigned t = t0 + 16 * y + 8 * half + lane / 4;
+            if (lane % 4 == 0 && t < flash_length(a))
+                a.lse[flash_sums(a, at) + t] = sums.max[y][half] * a.scale + logf(total);
+            const float share = 1.0F / total;
+#pragma unroll
+            for (unsigned x = 0; x < V / 8; x++) {
+                sums.out[y][x][2 * half] *= share;
+                sums.out[y][x][2 * half + 1] *= share;
+            }
+        }
+    store_sums(sums.out, 0, (unsigned)a.v, t0 < flash_length(a) ? flash_length(a) - t0 : 0,
+               [&](unsigned row) { return flash_row(a, at, a.out, a.v, t0 + row); });
+}
+
+/* One tile of keys and one of values: the values come while the scores are made, the next keys while values are weighed. */
+template <unsigned KEY, unsigned V, unsigned WARPS>
+static __global__ void __launch_bounds__(WARPS *CUDA_WARP) attention_tiles(struct heads a)
+{
+    constexpr unsigned THREADS = WARPS * CUDA_WARP, PIECES = CUDA_FLASH_QUERIES / 16 / WARPS, KEYS = CUDA_FLASH_KEYS;
+    constexpr uint32_t queries = 0, keys = CUDA_FLASH_QUERIES * KEY * sizeof(real),
+                       values = keys + KEYS * KEY * sizeof(real);
+    const struct flash_place at = flash_place_of(a, CUDA_FLASH_QUERIES, true);
+    const unsigned row0 = threadIdx.x / CUDA_WARP * 16 * PIECES, t0 = at.first + row0;
+    const unsigned end = (unsigned)least(flash_length(a), at.first + CUDA_FLASH_QUERIES);
+    struct softmax<PIECES, V> sums = softmax<PIECES, V>();
+#pragma unroll
+    for (unsigned y = 0; y < PIECES; y++)
+        sums.max[y][0] = sums.max[y][1] = -INFINITY;
+    copy_queries<CUDA_FLASH_QUERIES, KEY, THREADS>(a, at, queries, at.first);
+    copy_keys<KEYS, KEY, THREADS>(a, at, keys, 0);
+    copies_commit();
+    for (unsigned s0 = 0; s0 < end; s0 += KEYS) {
+        const bool seen = s0 < t0 + 16 * PIECES; /* by some of the warp's queries */
+        float scores[PIECES][KEYS / 8][4] = {};
+        copies_arrive(); /* the keys; and the values before are read */
+        copy_values<KEYS, V, THREADS>(a, at, values, s0);
+        copies_commit();
+        if (seen)
+            multiply_rows<KEY>(scores, queries, row0, keys);
+        copies_arrive(); /* the values; and the keys are read */
+        if (s0 + KEYS < end)
+            copy_keys<KEYS, KEY, THREADS>(a, at, keys, s0 + KEYS);
+        copies_commit();
+        if (!seen)
+            continue;
+        if (s0 + KEYS > t0 + 1) /* the diagonal: its tile has keys behind the first query */
+            each_sum(scores, [&](unsigned row, unsigned column, float &score) {
+                if (s0 + column > t0 + row)
+                    score = -INFINITY;
+            });
+        uint32_t weights[PIECES][KEYS / 16][4];
+        soften(sums, weights, scores, a.scale * LOG2_E);
+        multiply_columns<V>(sums.out, weights, values);
+    }
+    write_out(a, at, sums, t0);
+}
+
+static void attention_flash(struct op_context *context, const struct heads &a)
+{
+    static void (*const kernels[CUDA_FLASH_SIZES])(struct heads) = {
+        attention_tiles<64, 64, 4>, attention_tiles<128, 128, 4>, attention_tiles<192, 128, 4>,
+        attention_tiles<256, 256, 8>};
+    const unsigned size = cuda_flash_size(a.key, a.v);
+    launch(context, "attention, mma", cuda_plan_flash(size, a.batch * a.heads, a.sequence), kernels[size], a);
+}
+#endif
+
 static void attention(struct op_context *context, const struct op_attention *attention)
 {
     const struct heads a = attention_of(attention);
+#ifdef CUDA_BF16
+    if (suits_flash(context, attention, cuda_plan_flash)) {
+        attention_flash(context, a);
+        return;
+    }
+#endif
     launch(context, "attention", attention_plan(a, a.key + a.v), attention_rows, a);
 }
 

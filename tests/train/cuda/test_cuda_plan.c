@@ -51,6 +51,48 @@ static void warps_share_the_room(void **state)
     assert_int_equal(three.shared, 48000);
 }
 
+static void heads_have_kernels_that_hold_them(void **state)
+{
+    (void)state;
+    assert_int_equal(cuda_flash_size(16, 16), 0);
+    assert_int_equal(cuda_flash_size(64, 64), 0);
+    assert_int_equal(cuda_flash_size(48, 80), 1);
+    assert_int_equal(cuda_flash_size(80, 16), 1);
+    assert_int_equal(cuda_flash_size(192, 128), 2);
+    assert_int_equal(cuda_flash_size(192, 144), 3);
+    assert_int_equal(cuda_flash_size(256, 256), 3);
+    assert_int_equal(cuda_flash_size(272, 16), CUDA_FLASH_SIZES);
+    assert_int_equal(cuda_flash_size(16, 272), CUDA_FLASH_SIZES);
+}
+
+static void assert_flash(struct cuda_plan plan, unsigned grid, unsigned threads, size_t shared)
+{
+    assert_int_equal(plan.shared, shared);
+    plan.shared = 0;
+    assert_plan(plan, grid, 1, threads, 1);
+}
+
+/* V3's heads: 128 queries and 64 keys of 384 bytes, 64 values of 256; backward 64 rows of both, 640 bytes, twice 32 more, and twice 64 floats. An A100 has
+ * 164 KiB a multiprocessor, 1 KiB of them for each block: two blocks of the backward; and 99 KiB are what its smaller brothers have. */
+static void tiles_of_attention_fit(void **state)
+{
+    (void)state;
+    enum { HEADS = 3 * 128, A100 = 164 << 10, SMALLEST = 99 << 10 };
+    assert_flash(cuda_plan_flash(2, HEADS, 4096), HEADS * 32, 128, 192 * 384 + 64 * 256);
+    assert_flash(cuda_plan_flash(2, 1, 129), 2, 128, 90112);
+    assert_flash(cuda_plan_flash(0, 5, 1), 5, 128, 192 * 128 + 64 * 128);
+    assert_flash(cuda_plan_flash(3, 1, 0), 0, 256, 192 * 512 + 64 * 512);
+    assert_flash(cuda_plan_flash_backward(2, HEADS, 4096), HEADS * 64, 128, 128 * 640 + 512);
+    assert_flash(cuda_plan_flash_backward(0, 2, 65), 4, 128, 128 * 256 + 512);
+    assert_flash(cuda_plan_flash_backward(3, 0, 65), 0, 128, 128 * 1024 + 512);
+    assert_true(2 * (cuda_plan_flash_backward(2, 1, 1).shared + 1024) <= A100);
+    assert_true(cuda_plan_flash(3, 1, 1).shared + 1024 <= A100);
+    for (unsigned size = 0; size < 3; size++) {
+        assert_true(cuda_plan_flash(size, 1, 1).shared <= SMALLEST);
+        assert_true(cuda_plan_flash_backward(size, 1, 1).shared <= SMALLEST);
+    }
+}
+
 static void columns_are_cut_by_rows_alone(void **state)
 {
     (void)state;
@@ -242,6 +284,8 @@ int main(void)
         cmocka_unit_test(items_are_shared_out),
         cmocka_unit_test(rows_have_threads_enough),
         cmocka_unit_test(warps_share_the_room),
+        cmocka_unit_test(heads_have_kernels_that_hold_them),
+        cmocka_unit_test(tiles_of_attention_fit),
         cmocka_unit_test(columns_are_cut_by_rows_alone),
         cmocka_unit_test(logits_fit),
         cmocka_unit_test(logits_have_a_most),
