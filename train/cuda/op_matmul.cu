@@ -1,6 +1,6 @@
-/* matmul: by cuBLASLt, or by a plain kernel (cuda_plain_tile.cuh) where that has no algorithm. A wide matrix beside one of BF16 becomes three of BF16 whose sum it
- * is (8 bits of it in each), so that the matrix units compute it: side by side along k where it is the gradient of an input, one after the other where it is
- * that of a weight. */
+/* matmul: by cuBLASLt, or by a plain kernel (cuda_plain_tile.cuh) where that has no algorithm. A wide matrix beside one of BF16 becomes three of BF16 whose
+ * sum it is (8 bits of it in each), so that the matrix units compute it: side by side along k where it is the gradient of an input, one after the other where
+ * it is that of a weight. */
 #include "train/cuda/cuda_ops.h"
 #include "train/cuda/cuda_plain_tile.cuh"
 #include "train/cuda/cuda_product.cuh"
