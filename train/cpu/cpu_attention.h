@@ -81,12 +81,22 @@ static inline struct attention_head attention_head_of(const struct op_attention 
     return h;
 }
 
+/* A short row of numbers: a call of memcpy would take longer. */
+static inline void attention_copy(number *to, const number *from, size_t count)
+{
+    size_t i = 0;
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        memcpy(to + i, from + i, VEC_LANES * sizeof *to);
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
 /* Keys first .. first + rows, both parts of them: [rows][key]. */
 static inline void attention_join_keys(number *to, const struct attention_head *h, size_t first, size_t rows)
 {
     for (size_t row = 0; row < rows; row++, to += h->key) {
-        memcpy(to, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope * sizeof *to);
-        memcpy(to + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride, h->rope * sizeof *to);
+        attention_copy(to, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope);
+        attention_copy(to + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride, h->rope);
     }
 }
 

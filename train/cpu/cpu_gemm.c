@@ -166,13 +166,24 @@ void gemm_multiply(float *c, size_t c_stride, struct gemm_a a, const factor *pan
 #endif
 }
 
-/* A row of factors of `columns` columns, of numbers stored [k, columns]: the first row, and that below it (NULL: none, zeros). */
+/* The factor of column i of numbers stored [k, columns]: of a row, and of that below it (NULL: none, zeros). */
+static inline factor factor_at(const number *first, const number *second, size_t i)
+{
+#ifdef CPU_PAIRS
+    return (factor)first[i] | (second ? (factor)second[i] << 16 : 0);
+#else
+    (void)second;
+    return first[i];
+#endif
+}
+
+/* A row of factors of `columns` columns. */
 static inline __attribute__((always_inline)) void interleave(factor *to, const number *first, const number *second,
                                                              size_t columns)
 {
 #ifdef CPU_PAIRS
     for (size_t i = 0; i < columns; i++)
-        to[i] = (factor)first[i] | (second ? (factor)second[i] << 16 : 0);
+        to[i] = factor_at(first, second, i);
 #else
     (void)second;
     memcpy(to, first, columns * sizeof *to); /* of a constant size where it counts: two or three moves */
@@ -190,15 +201,13 @@ static inline void pack_panel(factor *panel, const number *b, size_t stride, siz
 {
     for (size_t p = 0; p < count; p += FACTOR_DEPTH, panel += GEMM_COLUMNS, b += FACTOR_DEPTH * stride) {
         const number *second = second_row(b, stride, count - p);
-        if (columns == GEMM_COLUMNS) {
-            if (second) /* known in each call: no test in the loops */
-                interleave(panel, b, second, GEMM_COLUMNS);
-            else
-                interleave(panel, b, NULL, GEMM_COLUMNS);
-        } else {
-            interleave(panel, b, second, columns);
-            memset(panel + columns, 0, (GEMM_COLUMNS - columns) * sizeof *panel);
-        }
+        if (columns < GEMM_COLUMNS)
+            for (size_t i = 0; i < GEMM_COLUMNS; i++)
+                panel[i] = i < columns ? factor_at(b, second, i) : (factor)0;
+        else if (second) /* known in each call: no test in the loops */
+            interleave(panel, b, second, GEMM_COLUMNS);
+        else
+            interleave(panel, b, NULL, GEMM_COLUMNS);
     }
 }
 
