@@ -6,7 +6,8 @@
  *     TMA          writes when it is told to: into a stage that is read      writes when no thread can go on without it: who does not wait
  *                  still, maybe                                              reads what was there before
  *     products     read shared memory, and add to their sums, when their     read at once: what other threads have not written by then is
- *                  thread waits for them: what was overwritten is wrong      not seen
+ *                  thread waits for them and no other can go on: what was    not seen
+ *                  overwritten until then is wrong
  *
  * They read what the descriptor says, through the swizzle. An mbarrier counts arrivals, bytes and phases; too many of them, a wait that nobody ends, products
  * or loads that nobody has waited for, end the program. A thread that waits lets the others run.
@@ -53,6 +54,8 @@ void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int
 void emulated_named_barrier(unsigned name, unsigned threads);
 void emulated_wgmma_fence(void);
 void emulated_wgmma(float *d, uint64_t a, uint64_t b, bool mn_a, bool mn_b);
+void emulated_wgmma_128(float *d, uint64_t a, uint64_t b, bool add);
+void emulated_wgmma_128_registers(float *d, const uint32_t *a, uint64_t b); /* read when shared memory is */
 void emulated_wgmma_commit(void);
 void emulated_wgmma_wait(unsigned groups);
 

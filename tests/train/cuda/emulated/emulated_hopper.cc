@@ -11,7 +11,7 @@
 namespace
 {
 
-enum { WARPGROUP = 128, LANES = 32, DEPTH = 16, COLUMNS = 256, BOX_BYTES = 128, NAMES = 16, ARRIVALS_MAX = 1 << 20 };
+enum { WARPGROUP = 128, LANES = 32, DEPTH = 16, QUAD = 4, BOX_BYTES = 128, NAMES = 16, ARRIVALS_MAX = 1 << 20 };
 
 /* PTX ISA, "mbarrier": 8 bytes in shared memory. */
 struct Barrier {
@@ -31,6 +31,9 @@ struct Product {
     float *d;
     uint64_t a, b;
     bool mn_a, mn_b;
+    unsigned columns;
+    bool add;
+    const uint32_t *left[QUAD]; /* A in registers, of the four lanes that have this thread's rows; else NULL */
 };
 
 /* Of a thread: products that are not in a group yet, and the groups under way; those that were computed at once are not in them. */
@@ -44,7 +47,8 @@ struct Name {
     unsigned come, turn;
 };
 
-std::deque<Load> loads;
+std::vector<Load> loads;
+unsigned waiting, turn; /* threads that wait for products; how often such have been let go */
 Products products[EMULATED_THREADS_MAX];
 Name names[NAMES];
 
@@ -111,17 +115,29 @@ float number_at(uint64_t descriptor, bool mn_major, uint32_t i, uint32_t p)
     return bfloat16_to_float(number);
 }
 
+/* A's number p of this thread's row, or of the one 8 further: see train/cuda/cuda_wgmma.cuh. */
+float left_at(const Product &product, unsigned half, unsigned p)
+{
+    const unsigned thread = emulated_thread() % WARPGROUP, row = thread / LANES * 16 + thread % LANES / QUAD;
+    if (!product.left[0])
+        return number_at(product.a, product.mn_a, row + half * 8, p);
+    const uint32_t word = product.left[p % 8 / 2][half + p / 8 * 2];
+    return bfloat16_to_float(static_cast<uint16_t>(word >> 16 * (p % 2)));
+}
+
 /* This thread's sums of a product. */
 void perform(const Product &product)
 {
-    const unsigned thread = emulated_thread() % WARPGROUP, lane = thread % LANES, row = thread / LANES * 16 + lane / 4;
+    const unsigned lane = emulated_thread() % LANES;
     float a[2][DEPTH];
     for (unsigned half = 0; half < 2; half++)
         for (unsigned p = 0; p < DEPTH; p++)
-            a[half][p] = number_at(product.a, product.mn_a, row + half * 8, p);
-    for (unsigned i = 0; i < COLUMNS / 4; i++) {
+            a[half][p] = left_at(product, half, p);
+    for (unsigned i = 0; i < product.columns / 4; i++) {
         const unsigned column = i / 2 * 8 + lane % 4 * 2 + i % 2;
         float *sums = product.d + i / 2 * 4 + i % 2; /* of the upper half; the lower one's is 2 further */
+        if (!product.add)
+            sums[0] = sums[2] = 0;
         for (unsigned p = 0; p < DEPTH; p++) {
             const float b = number_at(product.b, product.mn_b, column, p);
             sums[0] += a[0][p] * b;
@@ -136,10 +152,31 @@ void check_descriptor(uint64_t descriptor)
         emulated_die("a descriptor that is not swizzled by 128 bytes from an atom's beginning");
 }
 
+/* A product is issued. */
+void issue(const Product &product)
+{
+    Products &mine = products[emulated_thread()];
+    if (!product.left[0])
+        check_descriptor(product.a);
+    check_descriptor(product.b);
+    if (!mine.fenced)
+        emulated_die("a product without a fence before it");
+    emulated_device.products++;
+    if (emulated_is_backwards())
+        perform(product);
+    else
+        mine.open.push_back(product);
+}
+
 bool is_over(const void *what)
 {
     const uint32_t *barrier = static_cast<const uint32_t *>(what); /* its address, and a parity */
     return barrier_at(barrier[0])->phase != barrier[1];
+}
+
+bool is_let(const void *what)
+{
+    return turn != *static_cast<const unsigned *>(what);
 }
 
 bool is_complete(const void *what)
@@ -168,10 +205,14 @@ void emulated_hopper_end(void)
 
 bool emulated_hopper_go_on(void)
 {
-    if (loads.empty())
-        return false;
-    const Load load = loads.front();
-    loads.pop_front();
+    if (loads.empty()) {
+        const bool any = waiting > 0;
+        waiting = 0;
+        turn += any;
+        return any;
+    }
+    const Load load = loads.back(); /* they may come in any order */
+    loads.pop_back();
     perform(load);
     return true;
 }
@@ -249,16 +290,22 @@ void emulated_wgmma_fence(void)
 
 void emulated_wgmma(float *d, uint64_t a, uint64_t b, bool mn_a, bool mn_b)
 {
-    Products &mine = products[emulated_thread()];
-    check_descriptor(a);
-    check_descriptor(b);
-    if (!mine.fenced)
-        emulated_die("a product without a fence before it");
-    emulated_device.products++;
-    if (emulated_is_backwards())
-        perform({d, a, b, mn_a, mn_b});
-    else
-        mine.open.push_back({d, a, b, mn_a, mn_b});
+    issue({d, a, b, mn_a, mn_b, 256, true, {}});
+}
+
+void emulated_wgmma_128(float *d, uint64_t a, uint64_t b, bool add)
+{
+    issue({d, a, b, false, false, 128, add, {}});
+}
+
+void emulated_wgmma_128_registers(float *d, const uint32_t *a, uint64_t b)
+{
+    static const uint32_t *given[EMULATED_THREADS_MAX];
+    const unsigned first = emulated_thread() / QUAD * QUAD;
+    given[emulated_thread()] = a;
+    __syncwarp(); /* lanes of a warp issue together */
+    issue({d, 0, b, false, true, 128, true, {given[first], given[first + 1], given[first + 2], given[first + 3]}});
+    __syncwarp();
 }
 
 void emulated_wgmma_commit(void)
@@ -272,6 +319,11 @@ void emulated_wgmma_commit(void)
 void emulated_wgmma_wait(unsigned groups)
 {
     Products &mine = products[emulated_thread()];
+    const unsigned now = turn;
+    if (mine.groups.size() > groups && !emulated_is_backwards()) {
+        waiting++;
+        emulated_wait_until(is_let, &now);
+    }
     while (mine.groups.size() > groups) {
         for (const Product &each : mine.groups.front())
             perform(each);
