@@ -166,6 +166,40 @@ static __device__ inline void store_sums(const float (&d)[Y][X][4], unsigned beg
                     store_pair(to + 8 * x, d[y][x][2 * half], d[y][x][2 * half + 1]);
         }
 }
+
+/* A warp's queries: 16 of each piece, of which a lane has rows lane / 4 and lane / 4 + 8. `max` is of the scores so far, unscaled, `total` this lane's part
+ * of the sum of what they are to it. */
+template <unsigned PIECES, unsigned V> struct softmax {
+    float out[PIECES][V / 8][4];
+    float max[PIECES][2], total[PIECES][2];
+};
+
+/* Rows t0 .. of the output, and their lse. */
+template <unsigned PIECES, unsigned V>
+static __device__ inline void write_out(const struct heads &a, const struct flash_place &at,
+                                        struct softmax<PIECES, V> &sums, unsigned t0)
+{
+    const unsigned lane = threadIdx.x % CUDA_WARP;
+#pragma unroll
+    for (unsigned y = 0; y < PIECES; y++)
+#pragma unroll
+        for (unsigned half = 0; half < 2; half++) {
+            float total = sums.total[y][half];
+            total += __shfl_xor_sync(ALL_LANES, total, 1);
+            total += __shfl_xor_sync(ALL_LANES, total, 2);
+            const unsigned t = t0 + 16 * y + 8 * half + lane / 4;
+            if (lane % 4 == 0 && t < flash_length(a))
+                a.lse[flash_sums(a, at) + t] = sums.max[y][half] * a.scale + logf(total);
+            const float share = 1.0F / total;
+#pragma unroll
+            for (unsigned x = 0; x < V / 8; x++) {
+                sums.out[y][x][2 * half] *= share;
+                sums.out[y][x][2 * half + 1] *= share;
+            }
+        }
+    store_sums(sums.out, 0, (unsigned)a.v, t0 < flash_length(a) ? flash_length(a) - t0 : 0,
+               [&](unsigned row) { return flash_row(a, at, a.out, a.v, t0 + row); });
+}
 #endif
 
 #endif

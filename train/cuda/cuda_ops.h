@@ -32,6 +32,9 @@ CUDA_OPS(bf16)
 /* op_grouped_hopper.cu, of BF16: true where the device and the shape suit, and the product is on its way. */
 bool grouped_hopper(struct op_context *context, const struct op_grouped *product);
 
+/* op_attention_hopper.cu, of BF16: likewise. */
+bool attention_hopper(struct op_context *context, const struct op_attention *attention);
+
 /* The tables "cuda" and "cuda-bf16". */
 void cuda_table_fp32(struct op_table *table);
 void cuda_table_bf16(struct op_table *table);

@@ -153,6 +153,49 @@ bool cuda_suits_hopper(const struct op_grouped *p)
     return suits_tma(&boxes.a) && suits_tma(&boxes.b) && cuda_is_packed(p->c, p->n, p->expert_stride);
 }
 
+struct cuda_plan cuda_plan_attention_hopper(size_t key, size_t heads, size_t sequence)
+{
+    enum { BARRIERS = (1 + 4 * HOPPER_KEY_STAGES) * 8, ATOM = 1024, WARPS = HOPPER_THREADS / CUDA_WARP };
+    const size_t numbers = HOPPER_QUERIES * key + HOPPER_KEY_STAGES * HOPPER_KEYS * (key + HOPPER_VALUE);
+    return plan_tiles(heads, sequence, HOPPER_QUERIES, WARPS, numbers * BF16_BYTES + BARRIERS + ATOM);
+}
+
+/* `width` numbers of each token, those of two tokens `stride` apart. */
+static struct cuda_box tokens_of(const struct op_attention *p, const void *base, size_t width, size_t stride)
+{
+    const uint64_t bytes = stride * BF16_BYTES;
+    return (struct cuda_box){.base = base,
+                             .size = {width, p->sequence, p->batch},
+                             .stride = {bytes, bytes * p->sequence},
+                             .box = {64, HOPPER_KEYS, 1}};
+}
+
+struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *p)
+{
+    const size_t q = p->heads * (p->nope + p->rope), kv = p->heads * (p->nope + p->v);
+    return (struct cuda_token_boxes){tokens_of(p, p->q, q, q), tokens_of(p, p->kv, kv, kv),
+                                     tokens_of(p, p->k_rope, p->rope, p->k_rope_stride)};
+}
+
+static bool is_sixty_fours(size_t width)
+{
+    return width > 0 && width % 64 == 0;
+}
+
+bool cuda_suits_attention_hopper(const struct op_attention *p)
+{
+    const size_t all[] = {p->batch, p->sequence, p->heads, p->k_rope_stride}, largest = (size_t)1 << 20;
+    for (size_t i = 0; i < Q_COUNT_OF(all); i++)
+        if (all[i] == 0 || all[i] > largest) /* ints have room for places in a row */
+            return false;
+    const size_t key = p->nope + p->rope;
+    if (!is_sixty_fours(p->nope) || !is_sixty_fours(p->rope) || (key != 128 && key != 192) || p->v != HOPPER_VALUE)
+        return false;
+    const struct cuda_token_boxes boxes = cuda_attention_boxes(p);
+    return suits_tma(&boxes.q) && suits_tma(&boxes.kv) && suits_tma(&boxes.k_rope) &&
+           cuda_is_packed(p->out, p->v, p->v) && p->scale > 0; /* the largest score gives the largest probability */
+}
+
 bool cuda_is_packed(const void *address, size_t width, size_t stride)
 {
     return (uintptr_t)address % 16 == 0 && width % CUDA_PACK == 0 && stride % CUDA_PACK == 0;

@@ -122,6 +122,25 @@ struct cuda_boxes {
 };
 struct cuda_boxes cuda_hopper_boxes(const struct op_grouped *product);
 
+/* Attention on Hopper (op_attention_hopper.cu): a block for each HOPPER_QUERIES queries of a head, two warpgroups of consumers and one that produces. Its
+ * queries are in shared memory, keys and values as many at a time in each stage. */
+enum {
+    HOPPER_QUERIES = 128,
+    HOPPER_KEYS = 128,
+    HOPPER_VALUE = 128, /* numbers */
+    HOPPER_KEY_STAGES = 2
+};
+struct cuda_plan cuda_plan_attention_hopper(size_t key, size_t heads, size_t sequence); /* heads of all sequences */
+
+/* Whether there is a kernel for the head, key of 128 or 192 numbers and value of HOPPER_VALUE in parts of 64, and the rows are as TMA wants them. */
+bool cuda_suits_attention_hopper(const struct op_attention *attention);
+
+/* The tensors by token. A sequence is a piece of its own, so that tokens behind its end are zeros and not the next one's. */
+struct cuda_token_boxes {
+    struct cuda_box q, kv, k_rope;
+};
+struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *attention);
+
 #ifdef __cplusplus
 }
 #endif

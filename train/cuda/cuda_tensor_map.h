@@ -15,7 +15,8 @@ extern "C" {
 /* *encode_tiled is the driver's cuTensorMapEncodeTiled, NULL where it has none (before CUDA 12). */
 cudaError_t cuda_tensor_map_load(void **encode_tiled);
 
-/* A map of BF16 whose boxes are swizzled by 128 bytes: box[0] is 64. Zeros outside of the tensor. cudaErrorInvalidValue: what cuda_suits_hopper refuses. */
+/* A map of BF16 whose boxes are swizzled by 128 bytes: box[0] is 64. Zeros outside of the tensor. cudaErrorInvalidValue: what
+ * cuda_suits_hopper and cuda_suits_attention_hopper refuse. */
 cudaError_t cuda_tensor_map(void *encode_tiled, const struct cuda_box *box, CUtensorMap *out);
 
 #ifdef __cplusplus

@@ -17,7 +17,9 @@
  *     descriptor  bits 0-13 address / 16, 16-29 LBO / 16, 32-45 SBO / 16, 49-51 base offset, 62-63 swizzle (1: 128 bytes); addresses have 18 bits
  *                 (PTX ISA, "Matrix Descriptor Format").
  *     D           64 x 256, of the 128 threads of a warpgroup: d[4 x + 2 h + c] of lane l of warp w is row 16 w + l / 4 + 8 h, column 8 x + 2 (l % 4) + c
- *                 (PTX ISA, "Matrix Fragments for wgmma.mma_async.m64nNk16").
+ *                 (PTX ISA, "Matrix Fragments for wgmma.mma_async.m64nNk16"). 64 x 128: d[x][2 h + c].
+ *     A           may be in registers instead, 64 x 16: half c of word h + 2 x is row 16 w + l / 4 + 8 h, column 8 x + 2 (l % 4) + c (same section). So a
+ *                 thread's sums of 16 columns are, narrowed, its part of an A whose k are those columns.
  */
 #ifndef QUERN_TRAIN_CUDA_WGMMA_CUH
 #define QUERN_TRAIN_CUDA_WGMMA_CUH
@@ -36,6 +38,7 @@ enum {
     WGMMA_COLUMNS = 256,
     WGMMA_DEPTH = 16,
     WGMMA_SUMS = WGMMA_ROWS * WGMMA_COLUMNS / WARPGROUP, /* of a thread */
+    WGMMA_FOURS = WGMMA_SUMS / 8,                        /* 64 x 128: its sums by fours */
     BOX_NUMBERS = 64,                                    /* contiguous ones: 128 bytes */
     BOX_ROW_BYTES = 128,
     ATOM_BYTES = 1024,
@@ -196,6 +199,14 @@ static constexpr __device__ inline uint64_t wgmma_step(bool mn_major)
 #define SUMS_64(d, i)                                                                                                  \
     SUMS_8(d, i), SUMS_8(d, i + 8), SUMS_8(d, i + 16), SUMS_8(d, i + 24), SUMS_8(d, i + 32), SUMS_8(d, i + 40),        \
         SUMS_8(d, i + 48), SUMS_8(d, i + 56)
+#define FOURS_4(d, i) SUMS_4((d)[i]), SUMS_4((d)[i + 1]), SUMS_4((d)[i + 2]), SUMS_4((d)[i + 3])
+#define SUMS_4(d) "+f"((d)[0]), "+f"((d)[1]), "+f"((d)[2]), "+f"((d)[3])
+#define FOURS_16(d) FOURS_4(d, 0), FOURS_4(d, 4), FOURS_4(d, 8), FOURS_4(d, 12)
+#define NAMES_64                                                                                                       \
+    "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                          \
+    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "                                 \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "                                 \
+    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
 #endif
 
 /* wgmma.mma_async.m64n256k16: D[64,256] += A[64,16] B[16,256] by the 128 threads of a warpgroup, some time before wgmma_wait says so. */
@@ -216,6 +227,54 @@ template <bool MN_A, bool MN_B> static __device__ inline void wgmma(float (&d)[W
                  : "l"(a), "l"(b), "n"(MN_A), "n"(MN_B));
 #else
     emulated_wgmma(d, a, b, MN_A, MN_B);
+#endif
+}
+
+/* wgmma.mma_async.m64n128k16, both operands K-major: D[64,128] += A[64,16] B[16,128], or = where it does not ADD. */
+template <bool ADD> static __device__ inline void wgmma_128(float (&d)[WGMMA_FOURS][4], uint64_t a, uint64_t b)
+{
+#ifdef __CUDACC__
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " NAMES_64 ", %64, %65, %66, 1, 1, 0, 0;"
+                 : FOURS_16(d)
+                 : "l"(a), "l"(b), "n"(ADD));
+#else
+    emulated_wgmma_128(d[0], a, b, ADD);
+#endif
+}
+
+/* The same with A in registers and B MN-major: D[64,128] += A B. A's registers belong to the product as its sums do. */
+static __device__ inline void wgmma_128_registers(float (&d)[WGMMA_FOURS][4], const uint32_t (&a)[4], uint64_t b)
+{
+#ifdef __CUDACC__
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " NAMES_64
+                 ", {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
+                 : FOURS_16(d)
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+#else
+    emulated_wgmma_128_registers(d[0], a, b);
+#endif
+}
+
+/* Behind wgmma_wait: the compiler, to which a product is over when it is issued, neither reads these sums before nor gives these registers of A away. */
+template <unsigned N> static __device__ inline void wgmma_settle(float (&d)[N][4])
+{
+#ifdef __CUDACC__
+#pragma unroll
+    for (unsigned i = 0; i < N; i++)
+        asm volatile("" : SUMS_4(d[i])::"memory");
+#else
+    (void)d;
+#endif
+}
+
+template <unsigned N> static __device__ inline void wgmma_settle(uint32_t (&a)[N][4])
+{
+#ifdef __CUDACC__
+#pragma unroll
+    for (unsigned i = 0; i < N; i++)
+        asm volatile("" : "+r"(a[i][0]), "+r"(a[i][1]), "+r"(a[i][2]), "+r"(a[i][3])::"memory");
+#else
+    (void)a;
 #endif
 }
 

@@ -1,7 +1,8 @@
 /* attention: the softmax is kept online (Milakov and Gimelshein, arXiv 1805.02867).
  *
- * BF16 goes through the matrix units (cuda_flash.cuh) where its shapes suit them: a block for each tile of queries. Else by the plain kernel, in floats, for
- * any head sizes: a warp for each query of a head, whose lanes take a key each, 32 at a time, and then a few columns of the values each. */
+ * BF16 goes through the matrix units where its shapes suit them: Hopper's way on Hopper (op_attention_hopper.cu), else Ampere's (cuda_flash.cuh), a block
+ * for each tile of queries. Else by the plain kernel, in floats, for any head sizes: a warp for each query of a head, whose lanes take a key each, 32 at a
+ * time, and then a few columns of the values each. */
 #include "train/cuda/cuda_flash.cuh"
 #include "train/cuda/cuda_ops.h"
 
@@ -31,13 +32,6 @@ static __global__ void attention_rows(struct heads a)
 }
 
 #ifdef CUDA_BF16
-/* A warp's queries: 16 of each piece, of which a lane has rows lane / 4 and lane / 4 + 8. `max` is of the scores so far, unscaled, `total` this lane's part
- * of the sum of what they are to it. */
-template <unsigned PIECES, unsigned V> struct softmax {
-    float out[PIECES][V / 8][4];
-    float max[PIECES][2], total[PIECES][2];
-};
-
 /* Scores become probabilities relative to the largest so far, and the sums are brought down to it. `unit`: what a score of 1 is as a power of two. The four
  * lanes of a row hold the same largest. No query is without a score: key 0 is in the first tile. */
 template <unsigned PIECES, unsigned V, unsigned X>
@@ -72,33 +66,6 @@ static __device__ inline void soften(struct softmax<PIECES, V> &sums, uint32_t (
         }
         __syncwarp(); /* one piece after the other: more at a time would want more registers than there are */
     }
-}
-
-/* Rows t0 .. of the output, and their lse. */
-template <unsigned PIECES, unsigned V>
-static __device__ inline void write_out(const struct heads &a, const struct flash_place &at,
-                                        struct softmax<PIECES, V> &sums, unsigned t0)
-{
-    const unsigned lane = threadIdx.x % CUDA_WARP;
-#pragma unroll
-    for (unsigned y = 0; y < PIECES; y++)
-#pragma unroll
-        for (unsigned half = 0; half < 2; half++) {
-            float total = sums.total[y][half];
-            total += __shfl_xor_sync(ALL_LANES, total, 1);
-            total += __shfl_xor_sync(ALL_LANES, total, 2);
-            const unsigned t = t0 + 16 * y + 8 * half + lane / 4;
-            if (lane % 4 == 0 && t < flash_length(a))
-                a.lse[flash_sums(a, at) + t] = sums.max[y][half] * a.scale + logf(total);
-            const float share = 1.0F / total;
-#pragma unroll
-            for (unsigned x = 0; x < V / 8; x++) {
-                sums.out[y][x][2 * half] *= share;
-                sums.out[y][x][2 * half + 1] *= share;
-            }
-        }
-    store_sums(sums.out, 0, (unsigned)a.v, t0 < flash_length(a) ? flash_length(a) - t0 : 0,
-               [&](unsigned row) { return flash_row(a, at, a.out, a.v, t0 + row); });
 }
 
 /* One tile of keys and one of values: the values come while the scores are made, the next keys while values are weighed. */
@@ -158,6 +125,8 @@ static void attention(struct op_context *context, const struct op_attention *att
 {
     const struct heads a = attention_of(attention);
 #ifdef CUDA_BF16
+    if (attention_hopper(context, attention))
+        return;
     if (suits_flash(context, attention, cuda_plan_flash)) {
         attention_flash(context, a);
         return;

@@ -256,6 +256,86 @@ static void hopper_loads_boxes(void **state)
     assert_box(&boxes.b, 128, 7168, 32768, 1, 469762048, 64);
 }
 
+static struct op_attention v3_attention(void)
+{
+    return (struct op_attention){.batch = 3,
+                                 .sequence = 4096,
+                                 .heads = 128,
+                                 .nope = 128,
+                                 .rope = 64,
+                                 .v = 128,
+                                 .scale = 0.07F,
+                                 .q = (const op_real *)(uintptr_t)64,
+                                 .kv = (const op_real *)(uintptr_t)128,
+                                 .k_rope = (const op_real *)(uintptr_t)1024, /* behind 512 latent numbers */
+                                 .k_rope_stride = 576,
+                                 .out = (op_real *)(uintptr_t)256};
+}
+
+/* V3's heads: 128 queries of 384 bytes, twice 128 keys and values of 640, 9 barriers of 8 bytes and 1,024 to align them; Hopper has 227 KiB. */
+static void attention_on_hopper_fits(void **state)
+{
+    (void)state;
+    assert_flash(cuda_plan_attention_hopper(192, 3 * 128, 4096), 384 * 32, 384, 49152 + 2 * 81920 + 72 + 1024);
+    assert_flash(cuda_plan_attention_hopper(192, 2, 129), 4, 384, 214088);
+    assert_flash(cuda_plan_attention_hopper(128, 5, 128), 5, 384, 32768 + 2 * 65536 + 72 + 1024);
+    assert_flash(cuda_plan_attention_hopper(128, 0, 1), 0, 384, 164936);
+    assert_true(cuda_plan_attention_hopper(192, 1, 1).shared <= 227 << 10);
+}
+
+static void attention_on_hopper_takes_what_tma_can_bring(void **state)
+{
+    (void)state;
+    const struct op_attention good = v3_attention();
+    struct op_attention odd[13], shorter = good;
+    for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+        odd[i] = good;
+    odd[0].nope = 96;
+    odd[1].rope = 0;
+    odd[2].rope = 128; /* a key of 256 */
+    odd[3].v = 64;
+    odd[4].k_rope_stride = 572;
+    odd[5].q = (const op_real *)(uintptr_t)72;
+    odd[6].kv = (const op_real *)(uintptr_t)72;
+    odd[7].k_rope = (const op_real *)(uintptr_t)1028;
+    odd[8].out = (op_real *)(uintptr_t)260;
+    odd[9].scale = -1;
+    odd[10].sequence = 0;
+    odd[11].heads = ((size_t)1 << 20) + 1;
+    odd[12].batch = 0;
+    shorter.nope = 64;
+    assert_true(cuda_suits_attention_hopper(&good));
+    for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+        assert_false(cuda_suits_attention_hopper(&odd[i]));
+    assert_true(cuda_suits_attention_hopper(&shorter)); /* a key of 128 */
+    shorter.rope = 128;
+    assert_true(cuda_suits_attention_hopper(&shorter));
+}
+
+static void assert_tokens(const struct cuda_box *box, uintptr_t base, uint64_t width, uint64_t stride)
+{
+    assert_int_equal((uintptr_t)box->base, base);
+    assert_int_equal(box->size[0], width);
+    assert_int_equal(box->size[1], 4096);
+    assert_int_equal(box->size[2], 3);
+    assert_int_equal(box->stride[0], stride);
+    assert_int_equal(box->stride[1], 4096 * stride);
+    assert_int_equal(box->box[0], 64);
+    assert_int_equal(box->box[1], 128);
+    assert_int_equal(box->box[2], 1);
+}
+
+/* A token has 128 queries of 192 numbers, 128 times 256 of keys and values, and 64 that all heads share. */
+static void attention_on_hopper_loads_boxes(void **state)
+{
+    (void)state;
+    const struct op_attention v3 = v3_attention();
+    const struct cuda_token_boxes boxes = cuda_attention_boxes(&v3);
+    assert_tokens(&boxes.q, 64, 24576, 49152);
+    assert_tokens(&boxes.kv, 128, 32768, 65536);
+    assert_tokens(&boxes.k_rope, 1024, 64, 1152);
+}
+
 static void the_workspace_is_that_of_the_largest(void **state)
 {
     (void)state;
@@ -295,6 +375,9 @@ int main(void)
         cmocka_unit_test(hopper_has_a_block_for_each_multiprocessor),
         cmocka_unit_test(hopper_takes_what_tma_can_bring),
         cmocka_unit_test(hopper_loads_boxes),
+        cmocka_unit_test(attention_on_hopper_fits),
+        cmocka_unit_test(attention_on_hopper_takes_what_tma_can_bring),
+        cmocka_unit_test(attention_on_hopper_loads_boxes),
         cmocka_unit_test(the_workspace_is_that_of_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,306 @@
+/* Attention of BF16 on Hopper (op_attention_hopper.cu), on an emulated device: against sums in double, for sequences of one token, of whole tiles and of many;
+ * beside NaN that is none of a query's business; with the same bits where threads and blocks run backwards. */
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "tests/base/cmocka_all.h"
+#include "train/bfloat16.h"
+#include "train/cuda/cuda_ops.h"
+
+#include <cuda_runtime_api.h>
+#include <math.h>
+#include <string.h>
+
+enum { UNTOUCHED = 0x5a, SPARE = 130, NONE = -1, NAN_BITS = 0x7fc0 };
+
+/* NaN: keys and values of one sequence, or of one head; the keys, or the values, of one token of each sequence. */
+struct spoiled {
+    int sequence, head, key, value;
+};
+static const struct spoiled nothing = {NONE, NONE, NONE, NONE};
+
+struct shape {
+    size_t batch, sequence, heads, nope, rope, v, stride; /* stride: of the shared key's rows, NaN behind them */
+    float scale;
+    struct spoiled spoiled;
+};
+
+/* A case's tensors, of the host, with SPARE tokens behind what is written. */
+struct fixture {
+    const struct shape *shape;
+    size_t key, tokens, q_count, kv_count, rope_count, out_bytes, lse_bytes;
+    uint16_t *q, *kv, *k_rope;
+    char *untouched, *out[2], *lse[2];
+};
+
+static void fill(uint16_t *to, size_t count, const char *name)
+{
+    const q_random_key key = q_random_key_of(12, name, count, 0);
+    for (size_t i = 0; i < count; i++)
+        to[i] = bfloat16_of_float((float)q_random_normal(key, i));
+}
+
+static void fill_nan(uint16_t *to, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = NAN_BITS;
+}
+
+static bool is_one(int which, size_t i)
+{
+    return which >= 0 && (size_t)which == i;
+}
+
+static void spoil(struct fixture *f)
+{
+    const struct shape *s = f->shape;
+    for (size_t row = 0; row < f->tokens; row++) {
+        const bool all = is_one(s->spoiled.sequence, row / s->sequence);
+        const bool key = all || is_one(s->spoiled.key, row % s->sequence);
+        const bool value = all || is_one(s->spoiled.value, row % s->sequence);
+        uint16_t *rope = f->k_rope + row * s->stride;
+        fill_nan(key ? rope : rope + s->rope, s->stride - (key ? 0 : s->rope));
+        for (size_t head = 0; head < s->heads; head++) {
+            uint16_t *kv = f->kv + (row * s->heads + head) * (s->nope + s->v);
+            if (key || is_one(s->spoiled.head, head))
+                fill_nan(kv, s->nope);
+            if (value || is_one(s->spoiled.head, head))
+                fill_nan(kv + s->nope, s->v);
+        }
+    }
+}
+
+static void set_up(struct fixture *f, const struct shape *s)
+{
+    *f = (struct fixture){.shape = s, .key = s->nope + s->rope, .tokens = s->batch * s->sequence};
+    f->q_count = f->tokens * s->heads * f->key;
+    f->kv_count = f->tokens * s->heads * (s->nope + s->v);
+    f->rope_count = f->tokens * s->stride;
+    f->out_bytes = (f->tokens + SPARE) * s->heads * s->v * sizeof(uint16_t);
+    f->lse_bytes = (f->tokens + SPARE) * s->heads * sizeof(float);
+    assert_ok(q_alloc(f->q_count, sizeof *f->q, &f->q));
+    assert_ok(q_alloc(f->kv_count, sizeof *f->kv, &f->kv));
+    assert_ok(q_alloc(f->rope_count, sizeof *f->k_rope, &f->k_rope));
+    assert_ok(q_alloc(f->out_bytes, 1, &f->untouched));
+    memset(f->untouched, UNTOUCHED, f->out_bytes);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(q_alloc(f->out_bytes, 1, &f->out[i]));
+        assert_ok(q_alloc(f->lse_bytes, 1, &f->lse[i]));
+    }
+    fill(f->q, f->q_count, "q");
+    fill(f->kv, f->kv_count, "kv");
+    fill(f->k_rope, f->rope_count, "k_rope");
+    spoil(f);
+}
+
+static void tear_down(struct fixture *f)
+{
+    q_release(f->q);
+    q_release(f->kv);
+    q_release(f->k_rope);
+    q_release(f->untouched);
+    for (int i = 0; i < 2; i++) {
+        q_release(f->out[i]);
+        q_release(f->lse[i]);
+    }
+}
+
+static void *give(const struct op_table *table, struct op_context *context, const void *from, size_t bytes)
+{
+    void *there;
+    assert_ok(table->memory_create(context, bytes, &there));
+    table->copy_in(context, there, from, bytes);
+    return there;
+}
+
+static void attend(const struct fixture *f, const struct op_table *table, struct op_context *context, int which)
+{
+    const struct shape *s = f->shape;
+    void *there[] = {give(table, context, f->q, f->q_count * 2), give(table, context, f->kv, f->kv_count * 2),
+                     give(table, context, f->k_rope, f->rope_count * 2),
+                     give(table, context, f->untouched, f->out_bytes),
+                     give(table, context, f->untouched, f->lse_bytes)};
+    const struct op_attention attention = {.batch = s->batch,
+                                           .sequence = s->sequence,
+                                           .heads = s->heads,
+                                           .nope = s->nope,
+                                           .rope = s->rope,
+                                           .v = s->v,
+                                           .scale = s->scale,
+                                           .q = there[0],
+                                           .kv = there[1],
+                                           .k_rope = there[2],
+                                           .k_rope_stride = s->stride,
+                                           .out = there[3],
+                                           .lse = there[4]};
+    table->attention(context, &attention);
+    table->copy_out(context, f->out[which], there[3], f->out_bytes);
+    table->copy_out(context, f->lse[which], there[4], f->lse_bytes);
+    assert_ok(table->synchronize(context));
+    for (size_t i = 0; i < Q_COUNT_OF(there); i++)
+        table->memory_release(context, there[i]);
+}
+
+/* On two streams, of which the second runs backwards. */
+static void attend_twice(const struct fixture *f)
+{
+    struct op_table table;
+    struct op_context *contexts[2];
+    cuda_table_bf16(&table);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(table.create(NULL, &contexts[i]));
+        attend(f, &table, contexts[i], i);
+    }
+    for (int i = 0; i < 2; i++)
+        table.release(contexts[i]);
+    assert_memory_equal(f->out[0], f->out[1], f->out_bytes);
+    assert_memory_equal(f->lse[0], f->lse[1], f->lse_bytes);
+}
+
+static double at(const uint16_t *numbers, size_t i)
+{
+    return (double)bfloat16_to_float(numbers[i]);
+}
+
+/* Of the query of a head at `row` with the key at row s. */
+static double score_of(const struct fixture *f, size_t head, size_t row, size_t s)
+{
+    const struct shape *shape = f->shape;
+    const uint16_t *q = f->q + (row * shape->heads + head) * f->key;
+    const uint16_t *nope = f->kv + (s * shape->heads + head) * (shape->nope + shape->v);
+    const uint16_t *rope = f->k_rope + s * shape->stride;
+    double sum = 0;
+    for (size_t i = 0; i < f->key; i++)
+        sum += at(q, i) * (i < shape->nope ? at(nope, i) : at(rope, i - shape->nope));
+    return sum * (double)shape->scale;
+}
+
+/* Each probability is rounded to BF16 once, relative to a largest one of 1, and the output once more. */
+static void assert_output(const struct fixture *f, size_t head, size_t row, const double *p, size_t first)
+{
+    const struct shape *s = f->shape;
+    for (size_t j = 0; j < s->v; j++) {
+        double expect = 0, scale = 0;
+        for (size_t k = first; k <= row; k++) {
+            const double value = at(f->kv + (k * s->heads + head) * (s->nope + s->v) + s->nope, j);
+            expect += p[k - first] * value;
+            scale += fabs(p[k - first] * value);
+        }
+        const double ours = at((const uint16_t *)(const void *)f->out[0], (row * s->heads + head) * s->v + j);
+        if (isnan(expect) ? !isnan(ours) : !(fabs(ours - expect) <= (scale + fabs(expect)) * 0x1.1p-8))
+            fail_msg("head %zu, row %zu, column %zu: %g is %g", head, row, j, expect, ours);
+    }
+}
+
+static void assert_query(const struct fixture *f, size_t head, size_t row, double *p)
+{
+    const struct shape *s = f->shape;
+    const size_t first = row / s->sequence * s->sequence, sums = (row / s->sequence * s->heads + head) * s->sequence;
+    double max = -INFINITY, total = 0;
+    for (size_t k = first; k <= row; k++) {
+        p[k - first] = score_of(f, head, row, k);
+        max = fmax(max, p[k - first]);
+    }
+    for (size_t k = first; k <= row; k++)
+        total += p[k - first] = exp(p[k - first] - max);
+    for (size_t k = first; k <= row; k++)
+        p[k - first] /= total;
+    assert_output(f, head, row, p, first);
+    const double lse = max + log(total), ours = (double)((float *)(void *)f->lse[0])[sums + row - first];
+    if (isnan(lse) ? !isnan(ours) : !(fabs(ours - lse) <= 1e-5 * (1 + fabs(lse))))
+        fail_msg("head %zu, row %zu: the sum's logarithm %g is %g", head, row, lse, ours);
+}
+
+static void assert_all(const struct fixture *f)
+{
+    const struct shape *s = f->shape;
+    const size_t out = f->tokens * s->heads * s->v * 2, lse = f->tokens * s->heads * sizeof(float);
+    double *p;
+    assert_ok(q_alloc(s->sequence, sizeof *p, &p));
+    for (size_t row = 0; row < f->tokens; row++)
+        for (size_t head = 0; head < s->heads; head++)
+            assert_query(f, head, row, p);
+    assert_memory_equal(f->out[0] + out, f->untouched, f->out_bytes - out);
+    assert_memory_equal(f->lse[0] + lse, f->untouched, f->lse_bytes - lse);
+    q_release(p);
+}
+
+static void check(const struct shape *shape, bool by_wgmma)
+{
+    struct fixture f;
+    const unsigned long before = emulated_device.products;
+    set_up(&f, shape);
+    attend_twice(&f);
+    assert_all(&f);
+    assert_int_equal(emulated_device.products > before, by_wgmma);
+    tear_down(&f);
+}
+
+static void check_all(const struct shape *shapes, size_t count)
+{
+    emulated_device.hopper = true;
+    for (size_t i = 0; i < count; i++)
+        check(&shapes[i], true);
+    emulated_device.hopper = false;
+}
+
+/* Tiles are 128 x 128, with two stages: 650 tokens go round them three times. A scale of 0.3 makes softmaxes that one key rules. */
+static void heads_of_v3(void **state)
+{
+    const struct shape shapes[] = {
+        {1, 1, 1, 128, 64, 128, 64, 0.07F, nothing},    {1, 128, 1, 128, 64, 128, 64, 0.07F, nothing},
+        {2, 129, 2, 128, 64, 128, 64, 0.3F, nothing},   {3, 60, 3, 128, 64, 128, 72, 0.07F, nothing},
+        {1, 650, 1, 128, 64, 128, 576, 0.07F, nothing},
+    };
+    (void)state;
+    check_all(shapes, Q_COUNT_OF(shapes));
+}
+
+static void other_heads(void **state)
+{
+    const struct shape shapes[] = {
+        {2, 200, 2, 64, 64, 128, 80, 0.09F, nothing},
+        {1, 300, 1, 64, 64, 128, 64, 0.3F, nothing},
+        {1, 140, 2, 64, 128, 128, 128, 0.07F, nothing},
+    };
+    (void)state;
+    check_all(shapes, Q_COUNT_OF(shapes));
+}
+
+static void what_is_not_a_query_s_own_does_not_matter(void **state)
+{
+    const struct shape shapes[] = {
+        {2, 100, 1, 128, 64, 128, 72, 0.07F, {0, NONE, NONE, NONE}},
+        {2, 150, 1, 128, 64, 128, 72, 0.07F, {1, NONE, NONE, NONE}},
+        {1, 150, 3, 128, 64, 128, 64, 0.07F, {NONE, 1, NONE, NONE}},
+        {1, 100, 1, 128, 64, 128, 64, 0.07F, {NONE, NONE, 70, NONE}},
+        {1, 200, 1, 128, 64, 128, 64, 0.07F, {NONE, NONE, NONE, 128}}, /* a tile's first token */
+    };
+    (void)state;
+    check_all(shapes, Q_COUNT_OF(shapes));
+}
+
+static void what_does_not_suit_goes_elsewhere(void **state)
+{
+    const struct shape narrow = {1, 20, 1, 128, 64, 64, 64, 0.07F, nothing},
+                       even = {1, 20, 1, 128, 64, 128, 64, 0.07F, nothing};
+    (void)state;
+    emulated_device.hopper = true;
+    check(&narrow, false);
+    emulated_device.shared_max = 163 << 10;
+    check(&even, false);
+    emulated_device.shared_max = 227 << 10;
+    emulated_device.hopper = false;
+    check(&even, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heads_of_v3),
+        cmocka_unit_test(other_heads),
+        cmocka_unit_test(what_is_not_a_query_s_own_does_not_matter),
+        cmocka_unit_test(what_does_not_suit_goes_elsewhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
