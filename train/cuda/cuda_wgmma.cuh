@@ -267,6 +267,17 @@ template <unsigned N> static __device__ inline void wgmma_settle(float (&d)[N][4
 #endif
 }
 
+template <unsigned N> static __device__ inline void wgmma_settle(float (&d)[N])
+{
+#ifdef __CUDACC__
+#pragma unroll
+    for (unsigned i = 0; i < N; i++)
+        asm volatile("" : "+f"(d[i])::"memory");
+#else
+    (void)d;
+#endif
+}
+
 template <unsigned N> static __device__ inline void wgmma_settle(uint32_t (&a)[N][4])
 {
 #ifdef __CUDACC__

@@ -206,6 +206,7 @@ static __device__ inline void multiply_tile(float (&sums)[WGMMA_SUMS], const str
         before = turn.stage;
     }
     wgmma_wait<0>();
+    wgmma_settle(sums);
     release(stages, before);
 }
 
