@@ -28,6 +28,7 @@ static const struct entry entries[] = {
     ENTRY(synchronize),
     ENTRY(mark),
     ENTRY(mark_seconds),
+    ENTRY(repeat),
     ENTRY(embed),
     ENTRY(embed_backward),
     ENTRY(rmsnorm),

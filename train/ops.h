@@ -210,7 +210,7 @@ struct op_adamw {
     double grad_scale;
 };
 
-enum { OP_MARKS = 1024 };
+enum { OP_MARKS = 1024, OP_KEY_MAX = 128 };
 
 struct op_table {
     const char *name;  /* "cpu-avx2" */
@@ -240,6 +240,12 @@ struct op_table {
      * it stands. mark_seconds waits until mark `to` has passed, and says how long behind mark `from` that was. */
     void (*mark)(struct op_context *context, size_t i);
     double (*mark_seconds)(struct op_context *context, size_t from, size_t to);
+
+    /* Calls work(argument), which calls operations. The key (OP_KEY_MAX bytes at most) says everything that decides on them: as often as it comes again they
+     * are the same ones in the same order, with the same arguments and memory, until memory is released or `reserve` is called. A device may then do again
+     * what they were without a call of work. So work leaves nothing behind on the host, and makes no copy to or from there, no mark, and nothing that waits. */
+    void (*repeat)(struct op_context *context, const void *key, size_t key_bytes, void (*work)(void *argument),
+                   void *argument);
 
     /* out[N,H] = table[ids]. Backward: dtable[V,H] += dout at ids, tokens in order. 0 <= id < V. */
     void (*embed)(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
@@ -305,6 +311,14 @@ struct op_table {
 
 /* Q_ERR_USAGE that names the first operation the table lacks. */
 q_status op_table_check(const struct op_table *table) Q_MUST_USE;
+
+/* `repeat` where nothing is gained by doing it again: on the host, and where each operation is timed. */
+static inline void op_repeat_plainly(struct op_context *context, const void *key, size_t key_bytes,
+                                     void (*work)(void *argument), void *argument)
+{
+    (void)context, (void)key, (void)key_bytes;
+    work(argument);
+}
 
 /* `elements` on from x. */
 static inline op_real *op_real_at(const struct op_table *table, op_real *x, size_t elements)

@@ -203,4 +203,5 @@ void cpu_context_install(struct op_table *table, bool narrow)
     table->synchronize = synchronize;
     table->mark = mark;
     table->mark_seconds = mark_seconds;
+    table->repeat = op_repeat_plainly;
 }

@@ -77,6 +77,7 @@ static void context_release(struct op_context *context)
     for (size_t i = 0; i < OP_MARKS; i++)
         if (context->marks[i])
             (void)cudaEventDestroy(context->marks[i]);
+    cuda_graphs_forget(context);
     cuda_blas_release(context->blas);
     (void)cudaFree(context->workspace);
     (void)cudaFreeHost(context->host);
@@ -148,6 +149,7 @@ static q_status reserve(struct op_context *context, const struct op_limits *limi
     void *workspace = NULL;
     Q_TRY(cuda_limits_check(limits));
     const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes);
+    cuda_graphs_forget(context);
     (void)cudaFree(context->workspace);
     context->workspace = NULL;
     context->workspace_size = 0;
@@ -191,8 +193,10 @@ static q_status memory_create(struct op_context *context, size_t bytes, void *ou
 
 static void memory_release(struct op_context *context, void *memory)
 {
-    if (memory) /* an outline has neither memory nor a context */
-        cuda_note(context, cudaFree(memory), "release of memory");
+    if (!memory) /* an outline has neither memory nor a context */
+        return;
+    cuda_graphs_forget(context);
+    cuda_note(context, cudaFree(memory), "release of memory");
 }
 
 static q_status memory_room(struct op_context *context, size_t *free_bytes, size_t *all_bytes)
@@ -235,6 +239,8 @@ static q_status synchronize(struct op_context *context)
 static void mark(struct op_context *context, size_t i)
 {
     q_check(i < OP_MARKS);
+    if (context->capturing) /* it would be an edge of the graph, and never be made */
+        cuda_note(context, cudaErrorStreamCaptureUnsupported, "a mark");
     if (!context->error && !context->marks[i])
         cuda_note(context, cudaEventCreate(&context->marks[i]), "a mark");
     if (!context->error)
@@ -269,4 +275,5 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->synchronize = synchronize;
     table->mark = mark;
     table->mark_seconds = mark_seconds;
+    table->repeat = cuda_repeat;
 }

@@ -2,6 +2,7 @@
 #ifndef QUERN_TRAIN_CUDA_CONTEXT_H
 #define QUERN_TRAIN_CUDA_CONTEXT_H
 
+#include "train/cuda/cuda_graph.h"
 #include "train/cuda/cuda_plan.h"
 #include "train/ops.h"
 
@@ -27,6 +28,9 @@ struct op_context {
     cudaError_t error;
     const char *failed;          /* what had it: a kernel, a copy */
     cudaEvent_t marks[OP_MARKS]; /* NULL: not made yet */
+    struct cuda_graph graphs[CUDA_GRAPHS];
+    uint64_t repeats; /* calls of cuda_repeat */
+    bool capturing;   /* what is launched now is captured */
 };
 
 /* Keeps the first failure. */

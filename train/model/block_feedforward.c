@@ -178,26 +178,20 @@ q_status block_feedforward_forward(struct model *model, size_t layer, bool count
 }
 
 /* The balance loss of this layer, its gradient by the scores into scratch.dscores. */
-static void balance_backward(struct model *model, const struct layer_activations *a, const struct model_scale *scale,
-                             double *balance_loss)
+static void balance_backward(struct model *model, size_t layer, const struct model_scale *scale)
 {
-    struct scratch *r = &model->scratch;
-    const size_t parts = scale->balance_over_batch ? 1 : model->batch, sequences = model->batch / parts; /* of a part */
+    const struct scratch *r = &model->scratch;
+    const size_t parts = model_balance_parts(model, scale), sequences = model->batch / parts; /* of a part */
     struct op_balance balance = {.batch = parts,
                                  .sequence = sequences * model->sequence,
                                  .experts = model->sizes.experts,
                                  .top_k = model->sizes.top_k,
-                                 .scores = a->scores,
+                                 .scores = model->layers[layer].scores,
                                  .alpha = (op_acc)scale->balance_alpha,
-                                 .loss = r->balance_losses,
+                                 .loss = r->balance_losses + (layer - model->sizes.dense_layers) * parts,
                                  .dscores = r->dscores,
                                  .grad_scale = (op_acc)(scale->balance * (double)sequences)};
     model->ops->balance(model->context, &balance);
-    for (size_t b = 0; b < parts; b++) {
-        op_acc loss;
-        model->ops->copy_out(model->context, &loss, r->balance_losses + b, sizeof(loss));
-        *balance_loss += (double)sequences * (double)loss;
-    }
 }
 
 /* From the gradient of what the experts give, dstream, to dnormed, to which it is added, and to the routing weights. What the experts gave is not needed:
@@ -229,8 +223,7 @@ static q_status slots_backward(struct model *model, size_t layer)
 }
 
 /* Adds the routed experts' and the router's parts to dnormed. */
-static q_status experts_backward(struct model *model, size_t layer, const struct model_scale *scale,
-                                 double *balance_loss)
+static q_status experts_backward(struct model *model, size_t layer, const struct model_scale *scale)
 {
     const struct layer_weights *w = &model->weights.layers[layer];
     const struct layer_activations *a = &model->layers[layer];
@@ -240,8 +233,8 @@ static q_status experts_backward(struct model *model, size_t layer, const struct
     struct op_router router = router_of(model, layer);
     router.dweights = r->droute_weights;
     router.dlogits = r->droute_logits;
-    if (scale->balance_alpha != 0.0 && model->batch > 0) {
-        balance_backward(model, a, scale, balance_loss);
+    if (model_balance_parts(model, scale) > 0) {
+        balance_backward(model, layer, scale);
         router.dscores = r->dscores;
     }
     model->ops->router_backward(model->context, &router);
@@ -250,8 +243,7 @@ static q_status experts_backward(struct model *model, size_t layer, const struct
 }
 
 /* In: scratch.dstream, the gradient of the stream behind the layer. Out: the same between attention and feed-forward. */
-q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
-                                    double *balance_loss)
+q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale)
 {
     const struct model_sizes *s = &model->sizes;
     const struct layer_weights *w = &model->weights.layers[layer];
@@ -266,7 +258,7 @@ q_status block_feedforward_backward(struct model *model, size_t layer, const str
     else
         model->ops->zero(model->context, r->dnormed, n * s->hidden * model->ops->real_bytes);
     if (!dense)
-        Q_TRY(experts_backward(model, layer, scale, balance_loss));
+        Q_TRY(experts_backward(model, layer, scale));
     model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, true, model_gradient(model, w->post_norm),
                                  r->dnormed, a->middle, s->hidden, a->middle_rstd, model_norm(model, w->post_norm), n,
                                  s->hidden);

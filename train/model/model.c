@@ -88,7 +88,8 @@ static q_status take_memory(struct model *model)
     (void)model_plan_activations(model, model->activation_memory);
     if (model->shape.expert_ranks > 1)
         Q_TRY(expert_sharing_create(model));
-    Q_TRY(q_alloc(MODEL_STAGING, sizeof(op_acc), &model->host));
+    Q_TRY(
+        q_alloc(Q_MAX((size_t)MODEL_STAGING, model_routers(model) * model->shape.batch), sizeof(op_acc), &model->host));
     return create_positions(model);
 }
 

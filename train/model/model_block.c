@@ -29,9 +29,8 @@ q_status model_block_backward(struct model *model, enum model_block block)
 {
     const struct model_scale none = {0};
     const size_t layer = last_layer(model);
-    double balance = 0;
     if (block != MODEL_BLOCK_ATTENTION)
-        Q_TRY(block_feedforward_backward(model, layer, &none, &balance));
+        Q_TRY(block_feedforward_backward(model, layer, &none));
     if (block != MODEL_BLOCK_FEEDFORWARD)
         block_attention_backward(model, layer);
     return Q_OK;

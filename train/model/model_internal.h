@@ -97,7 +97,8 @@ struct scratch {
     op_real *dlow, *dq_latent, *dkv_latent, *dq, *dkv, *dmixed;
     op_real *dgate_up, *dinner;
     op_real *dslot_gate_up, *dslot_inner;
-    op_acc *droute_weights, *droute_logits, *dscores, *balance_losses;
+    op_acc *droute_weights, *droute_logits, *dscores;
+    op_acc *balance_losses; /* [routers, model_balance_parts] */
 };
 
 enum { MODEL_LOGITS_ROWS = 16, MODEL_STAGING = 1 << 16 };
@@ -132,7 +133,7 @@ struct model {
     size_t batch, length; /* of the last micro-batch */
     size_t sequence;      /* tokens of a sequence at the present depth: what the blocks go by */
     size_t depths_run;    /* 1 for the model, and one for each module that was run */
-    op_acc *host;         /* staging: MODEL_STAGING elements */
+    op_acc *host;         /* staging: MODEL_STAGING elements, and the balance losses of a micro-batch at least */
 
     struct expert_sharing *sharing; /* NULL: all experts are here */
 };
@@ -174,9 +175,8 @@ q_status expert_rows_weigh_backward(struct model *model, size_t layer) Q_MUST_US
 void block_attention_forward(struct model *model, size_t layer, const op_real *stream_from, const op_real *delta);
 void block_attention_backward(struct model *model, size_t layer);
 q_status block_feedforward_forward(struct model *model, size_t layer, bool count) Q_MUST_USE;
-/* alpha 0: no balance loss; else its value is added to *balance_loss. */
-q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale,
-                                    double *balance_loss) Q_MUST_USE;
+/* Where there is a balance loss, its parts' values are in the row of scratch.balance_losses that is this router's. */
+q_status block_feedforward_backward(struct model *model, size_t layer, const struct model_scale *scale) Q_MUST_USE;
 
 /* model_mtp.c: an MTP module's way in, from what the depth before it gives to the head to its layer's input. Back from scratch.dstream: the embedding's half
  * uses scratch.dhead as room, the hidden state's half adds to it: to the gradient that the depth before has there from the head. */
@@ -194,6 +194,14 @@ static inline size_t model_tokens(const struct model *model)
 static inline bool model_is_dense(const struct model *model, size_t layer)
 {
     return layer < model->sizes.dense_layers || model->sizes.experts == 0;
+}
+
+/* Parts of the micro-batch that each have a balance loss; 0: there is none. */
+static inline size_t model_balance_parts(const struct model *model, const struct model_scale *scale)
+{
+    if (scale->balance_alpha == 0.0)
+        return 0;
+    return scale->balance_over_batch && model->batch > 0 ? 1 : model->batch;
 }
 
 /* From here on the blocks see the sequences of this depth. */

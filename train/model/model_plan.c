@@ -90,7 +90,7 @@ static size_t widest_inner(const struct model_sizes *s, bool any_moe)
     return any_moe && s->shared_inner > inner ? s->shared_inner : inner;
 }
 
-static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t n, size_t batch, bool any_moe,
+static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t n, size_t balances, bool any_moe,
                           bool modules, struct scratch *w)
 {
     size_t inner = widest_inner(s, any_moe), slots = any_moe ? n * s->top_k : 0, rows = planned_rows(s, slots);
@@ -116,7 +116,7 @@ static void plan_backward(struct plan *plan, const struct model_sizes *s, size_t
     TAKE(w->droute_weights, slots);
     TAKE(w->droute_logits, any_moe ? n * s->experts : 0);
     TAKE(w->dscores, any_moe ? n * s->experts : 0);
-    TAKE(w->balance_losses, batch);
+    TAKE(w->balance_losses, balances);
 }
 
 /* Depth 0 alone is used without training. */
@@ -229,6 +229,6 @@ size_t model_plan_activations(struct model *model, char *base)
         return room.used;
     }
     plan_layers(plan, model, s->layers + modules, any_moe);
-    plan_backward(plan, s, n, model->shape.batch, any_moe, modules > 0, w);
+    plan_backward(plan, s, n, model_routers(model) * model->shape.batch, any_moe, modules > 0, w);
     return room.used;
 }

@@ -33,14 +33,28 @@ static void norm_head(struct model *model, size_t depth, size_t last)
                         s->hidden, model->config.rms_norm_eps);
 }
 
-static q_status forward_layers(struct model *model, const struct model_batch *batch, bool count)
+/* The micro-batch, for the model and so many modules. */
+static void load(struct model *model, const struct model_batch *batch, size_t modules)
+{
+    const size_t bytes = batch->batch * batch->sequence * sizeof(int32_t);
+    model->batch = batch->batch;
+    model->length = batch->sequence;
+    model->depths_run = 1 + modules;
+    model->ops->copy_in(model->context, model->scratch.ids, batch->ids, bytes);
+    if (batch->targets)
+        model->ops->copy_in(model->context, model->depths[0].targets, batch->targets, bytes);
+    for (size_t d = 1; d <= modules; d++) {
+        model_enter_depth(model, d);
+        mtp_load(model, d, batch);
+    }
+    model_enter_depth(model, 0);
+}
+
+static q_status forward_layers(struct model *model, bool count)
 {
     const struct model_sizes *s = &model->sizes;
     struct scratch *r = &model->scratch;
     size_t n = model_tokens(model);
-    model->ops->copy_in(model->context, r->ids, batch->ids, n * sizeof(int32_t));
-    if (batch->targets)
-        model->ops->copy_in(model->context, model->depths[0].targets, batch->targets, n * sizeof(int32_t));
     model->ops->embed(model->context, model->layers[0].input, model_weight(model, model->weights.embedding), r->ids, n,
                       s->hidden);
     for (size_t i = 0; i < s->layers; i++) {
@@ -51,11 +65,10 @@ static q_status forward_layers(struct model *model, const struct model_batch *ba
     return Q_OK;
 }
 
-static q_status forward_module(struct model *model, size_t depth, const struct model_batch *batch)
+static q_status forward_module(struct model *model, size_t depth)
 {
     size_t layer = model->sizes.layers + depth - 1;
     model_enter_depth(model, depth);
-    mtp_load(model, depth, batch);
     mtp_forward(model, depth);
     block_attention_forward(model, layer, NULL, NULL);
     Q_TRY(block_feedforward_forward(model, layer, true));
@@ -63,15 +76,11 @@ static q_status forward_module(struct model *model, size_t depth, const struct m
     return Q_OK;
 }
 
-static q_status forward(struct model *model, const struct model_batch *batch, size_t modules, bool count)
+static q_status forward(struct model *model, bool count)
 {
-    model->batch = batch->batch;
-    model->length = batch->sequence;
-    model->depths_run = 1 + modules;
-    model_enter_depth(model, 0);
-    Q_TRY(forward_layers(model, batch, count));
-    for (size_t d = 1; d <= modules; d++)
-        Q_TRY(forward_module(model, d, batch));
+    Q_TRY(forward_layers(model, count));
+    for (size_t d = 1; d < model->depths_run; d++)
+        Q_TRY(forward_module(model, d));
     model_enter_depth(model, 0);
     return Q_OK;
 }
@@ -113,7 +122,8 @@ static q_status read_losses(struct model *model, op_acc *losses)
 q_status model_forward(struct model *model, const struct model_batch *batch, op_acc *losses)
 {
     Q_TRY(check_batch(model, batch));
-    Q_TRY(forward(model, batch, 0, false));
+    load(model, batch, 0);
+    Q_TRY(forward(model, false));
     if (batch->targets)
         head_loss(model, 0, NULL);
     return read_losses(model, batch->targets ? losses : NULL);
@@ -157,12 +167,12 @@ static void norm_head_backward(struct model *model, size_t depth)
 }
 
 /* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */
-static q_status backward_modules(struct model *model, const struct model_scale *scale, double *balance)
+static q_status backward_modules(struct model *model, const struct model_scale *scale)
 {
     for (size_t d = model->depths_run - 1; d > 0; d--) {
         size_t layer = model->sizes.layers + d - 1;
         norm_head_backward(model, d);
-        Q_TRY(block_feedforward_backward(model, layer, scale, balance));
+        Q_TRY(block_feedforward_backward(model, layer, scale));
         block_attention_backward(model, layer);
         mtp_backward_embedding(model, d);
         model_enter_depth(model, d - 1);
@@ -174,28 +184,93 @@ static q_status backward_modules(struct model *model, const struct model_scale *
     return Q_OK;
 }
 
+/* Everything between what is read from the host and what goes back there. */
+static q_status compute(struct model *model, const struct model_scale *scale)
+{
+    struct scratch *r = &model->scratch;
+    Q_TRY(forward(model, true));
+    model_enter_depth(model, model->depths_run - 1);
+    head_loss(model, model->depths_run - 1, scale);
+    Q_TRY(backward_modules(model, scale));
+    norm_head_backward(model, 0);
+    for (size_t i = model->sizes.layers; i-- > 0;) {
+        Q_TRY(block_feedforward_backward(model, i, scale));
+        block_attention_backward(model, i);
+    }
+    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dstream, r->ids,
+                               model_tokens(model), model->sizes.hidden, model->sizes.vocabulary);
+    return Q_OK;
+}
+
+struct computation {
+    struct model *model;
+    const struct model_scale *scale;
+    q_status status;
+};
+
+static void compute_work(void *argument)
+{
+    struct computation *computation = argument;
+    computation->status = compute(computation->model, computation->scale);
+}
+
+/* What decides on the operations of `compute`, all bytes set. What else the model has stays as it is while its memory is there. */
+struct computation_key {
+    const struct model *model;
+    size_t batch, length, depths;
+    double loss, balance_alpha, balance, mtp, z_loss;
+    uint64_t balance_over_batch;
+};
+_Static_assert(sizeof(struct computation_key) == 10 * sizeof(uint64_t) &&
+                   (int)sizeof(struct computation_key) <= OP_KEY_MAX,
+               "a key without holes");
+
+/* The same operations for every micro-batch of a shape, which a device may do again at once; not where ranks meet in between. */
+static q_status repeat_compute(struct model *model, const struct model_scale *scale)
+{
+    struct computation computation = {model, scale, Q_OK};
+    const struct computation_key key = {.model = model,
+                                        .batch = model->batch,
+                                        .length = model->length,
+                                        .depths = model->depths_run,
+                                        .loss = scale->loss,
+                                        .balance_alpha = scale->balance_alpha,
+                                        .balance = scale->balance,
+                                        .mtp = scale->mtp,
+                                        .z_loss = scale->z_loss,
+                                        .balance_over_batch = scale->balance_over_batch};
+    if (model->sharing)
+        return compute(model, scale);
+    model->ops->repeat(model->context, &key, sizeof key, compute_work, &computation);
+    return computation.status;
+}
+
+/* Summed in the backward's order. */
+static double read_balance(struct model *model, const struct model_scale *scale)
+{
+    const size_t parts = model_balance_parts(model, scale), dense = model->sizes.dense_layers,
+                 layers = model->sizes.layers, modules = model->depths_run - 1;
+    double sum = 0;
+    if (parts == 0 || layers + modules <= dense || model->sizes.experts == 0)
+        return 0;
+    model->ops->copy_out(model->context, model->host, model->scratch.balance_losses,
+                         (layers + modules - dense) * parts * sizeof(op_acc));
+    for (size_t i = layers + modules; i-- > dense;)
+        for (size_t b = 0; b < parts; b++)
+            sum += (double)(model->batch / parts) * (double)model->host[(i - dense) * parts + b];
+    return sum;
+}
+
 q_status model_forward_backward(struct model *model, const struct model_batch *batch, const struct model_scale *scale,
                                 op_acc *losses, double *balance_loss)
 {
     q_check(model->shape.training && batch->targets);
     const q_status status = check_batch(model, batch);
     Q_TRY(model->sharing ? comm_agree(model->shape.experts, status) : status);
-    struct scratch *r = &model->scratch;
-    size_t modules = scale->mtp != 0.0 ? Q_MIN(model->sizes.modules, batch->sequence - 1) : 0;
-    double balance = 0;
-    Q_TRY(forward(model, batch, modules, true));
-    model_enter_depth(model, modules);
-    head_loss(model, modules, scale);
-    Q_TRY(backward_modules(model, scale, &balance));
-    norm_head_backward(model, 0);
-    for (size_t i = model->sizes.layers; i-- > 0;) {
-        Q_TRY(block_feedforward_backward(model, i, scale, &balance));
-        block_attention_backward(model, i);
-    }
-    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dstream, r->ids,
-                               model_tokens(model), model->sizes.hidden, model->sizes.vocabulary);
+    load(model, batch, scale->mtp != 0.0 ? Q_MIN(model->sizes.modules, batch->sequence - 1) : 0);
+    Q_TRY(repeat_compute(model, scale));
     if (balance_loss)
-        *balance_loss = balance;
+        *balance_loss = read_balance(model, scale);
     return read_losses(model, losses);
 }
 

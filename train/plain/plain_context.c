@@ -113,6 +113,7 @@ void plain_context(struct op_table *table)
     table->synchronize = synchronize;
     table->mark = mark;
     table->mark_seconds = mark_seconds;
+    table->repeat = op_repeat_plainly;
 }
 
 void plain_table(struct op_table *table)

@@ -42,7 +42,7 @@ struct cudaLaunchConfig_t {
 };
 
 extern "C" cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *function, void (*body)(void *),
-                                       void *argument);
+                                       const void *argument, size_t bytes);
 extern "C" cudaError_t emulated_allow_shared(const void *function, int bytes);
 extern "C" void *emulated_shared(void); /* dynamic shared memory of the block */
 extern "C" void __syncthreads(void);
@@ -56,10 +56,10 @@ extern "C" void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(Parameters...), Arguments... arguments)
 {
-    auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
+    const auto call = [=] { kernel(static_cast<Parameters>(arguments)...); };
     return emulated_launch(
         config, reinterpret_cast<const void *>(kernel),
-        [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call);
+        [](void *argument) { (*static_cast<decltype(call) *>(argument))(); }, &call, sizeof call);
 }
 
 template <class Function>

@@ -4,6 +4,7 @@
  * for; and where the mask allows sums in place, every second product adds from the other end, so that its bits change. */
 #include "base/check.h"
 #include "emulated_blas.h"
+#include "emulated_graph.h"
 #include "train/bfloat16.h"
 
 enum { RUBBISH_BYTES_MAX = 16 << 10 }; /* pages that were touched make mprotect slow */
@@ -363,6 +364,27 @@ static bool is_workspace(const struct algorithm *algorithm, const void *workspac
     return bytes >= algorithm->workspace && (uintptr_t)workspace % 256 == 0 && emulated_is_device(workspace, bytes);
 }
 
+/* All that the device needs to know of one. */
+struct product {
+    struct problem problem;
+    struct algorithm algorithm;
+    float factors[2];
+    const void *a, *b, *c;
+    void *d, *workspace;
+};
+
+static cudaError_t multiply(void *what)
+{
+    const struct product *p = what;
+    emulated_blas.multiplied++;
+    emulated_begin();
+    memset(p->workspace, 0xff, Q_MIN(p->algorithm.workspace, (uint64_t)RUBBISH_BYTES_MAX));
+    const bool backwards = p->algorithm.in_place && emulated_blas.multiplied % 2;
+    const bool good = compute(&p->problem, backwards, p->factors[0], p->a, p->b, p->factors[1], p->c, p->d);
+    emulated_end();
+    return good ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
 EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha,
                                      const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
                                      cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
@@ -389,11 +411,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
         return CUBLAS_STATUS_INVALID_VALUE;
     if (emulated_blas.refusal == REFUSES_TO_RUN)
         return CUBLAS_STATUS_NOT_SUPPORTED;
-    emulated_blas.multiplied++;
-    emulated_begin();
-    memset(workspace, 0xff, Q_MIN(algorithm.workspace, (uint64_t)RUBBISH_BYTES_MAX));
-    const bool backwards = algorithm.in_place && emulated_blas.multiplied % 2;
-    const bool good = compute(&problem, backwards, factors[0], a, b, factors[1], c, d);
-    emulated_end();
-    return good ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_ALLOC_FAILED;
+    const struct product product = {problem, algorithm, {factors[0], factors[1]}, a, b, c, d, workspace};
+    return emulated_submit(stream, multiply, &product, sizeof product) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                                                      : CUBLAS_STATUS_EXECUTION_FAILED;
 }

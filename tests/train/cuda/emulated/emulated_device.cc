@@ -3,6 +3,7 @@
 #include "emulated_threads.h"
 
 #include "emulated_blas.h"
+#include "emulated_graph.h"
 #include "train/bfloat16.h"
 
 #include <csetjmp>
@@ -18,7 +19,7 @@ struct emulated_stream {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10};
+struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10, 0, 0, 0, 0};
 struct emulated_blas emulated_blas;
 
 namespace
@@ -33,7 +34,8 @@ enum {
     SHARED_BYTES_MAX = 227 << 10, /* Hopper's */
     SHARED_BEGIN = 1024,          /* addresses of shared memory: the first kibibyte is the system's */
     SHARED_AHEAD = 128,           /* what a kernel has begins at no multiple of 1,024 */
-    FUNCTIONS_MAX = 64
+    FUNCTIONS_MAX = 64,
+    ARGUMENT_BYTES = 4096 /* CUDA's own bound of a kernel's arguments */
 };
 constexpr size_t MEMORY_BYTES = static_cast<size_t>(4) << 30, RUBBISH_BYTES_MAX = 256 << 10;
 enum class Wait { NOTHING, BLOCK, LANES, CONDITION, ENDED };
@@ -298,13 +300,6 @@ float b_at(unsigned k, unsigned column)
     return number_of(column * 4 + k % 8 / 2, 4 + k / 8, k % 2);
 }
 
-cudaError_t next_call()
-{
-    if (emulated_device.fail_at && --emulated_device.fail_at == 0)
-        return emulated_device.fail_with;
-    return cudaSuccess;
-}
-
 /* Of all its memory, what it has. */
 size_t memory_size()
 {
@@ -313,6 +308,68 @@ size_t memory_size()
                          : text                       ? strtoull(text, nullptr, 10)
                                                       : 0;
     return bytes && bytes < MEMORY_BYTES ? bytes : MEMORY_BYTES;
+}
+
+struct Launch {
+    cudaLaunchConfig_t config;
+    void (*kernel)(void *);
+    alignas(64) char argument[ARGUMENT_BYTES]; /* the kernel and its arguments */
+};
+
+cudaError_t run_launch(void *what)
+{
+    auto *launch = static_cast<Launch *>(what);
+    const dim3 grid = launch->config.gridDim, block = launch->config.blockDim;
+    backwards = launch->config.stream->backwards;
+    gridDim = grid;
+    blockDim = block;
+    thread_count = block.x * block.y * block.z;
+    body = launch->kernel;
+    body_argument = launch->argument;
+    const unsigned blocks = grid.x * grid.y * grid.z;
+    const SharedMemory shared;
+    emulated_begin();
+    for (unsigned n = 0; n < blocks; n++) {
+        const unsigned i = in_order(n, blocks);
+        blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
+        memset(dynamic_shared, 0xff, SHARED_AHEAD + launch->config.dynamicSmemBytes);
+        shared.spoil();
+        emulated_hopper_begin();
+        run_block();
+        emulated_hopper_end();
+    }
+    emulated_end();
+    return cudaSuccess;
+}
+
+struct Copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+};
+
+cudaError_t run_copy(void *what)
+{
+    const auto *copy = static_cast<const Copy *>(what);
+    emulated_begin();
+    memmove(copy->to, copy->from, copy->bytes);
+    emulated_end();
+    return cudaSuccess;
+}
+
+struct Fill {
+    void *to;
+    int value;
+    size_t bytes;
+};
+
+cudaError_t run_fill(void *what)
+{
+    const auto *fill = static_cast<const Fill *>(what);
+    emulated_begin();
+    memset(fill->to, fill->value, fill->bytes);
+    emulated_end();
+    return cudaSuccess;
 }
 
 cudaError_t last_error;
@@ -356,6 +413,13 @@ char *emulated_shared_at(uint32_t address, uint32_t bytes)
 }
 
 extern "C" {
+
+cudaError_t emulated_next_call(void)
+{
+    if (emulated_device.fail_at && --emulated_device.fail_at == 0)
+        return emulated_device.fail_with;
+    return cudaSuccess;
+}
 
 uint32_t emulated_shared_address(const void *at)
 {
@@ -425,36 +489,19 @@ void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
 }
 
 cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *function, void (*kernel)(void *),
-                            void *argument)
+                            const void *argument, size_t bytes)
 {
     const dim3 grid = config->gridDim, block = config->blockDim;
-    cudaError_t error = next_call();
+    cudaError_t error = emulated_next_call();
     if (error)
         return note(error);
     if (block.x * block.y * block.z > THREADS_MAX || block.x * block.y * block.z % WARP ||
         config->dynamicSmemBytes > shared_allowed(function) || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
-        grid.y > 65535)
+        grid.y > 65535 || bytes > sizeof(Launch::argument))
         return note(cudaErrorInvalidValue);
-    backwards = config->stream->backwards;
-    gridDim = grid;
-    blockDim = block;
-    thread_count = block.x * block.y * block.z;
-    body = kernel;
-    body_argument = argument;
-    const unsigned blocks = grid.x * grid.y * grid.z;
-    const SharedMemory shared;
-    emulated_begin();
-    for (unsigned n = 0; n < blocks; n++) {
-        const unsigned i = in_order(n, blocks);
-        blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
-        memset(dynamic_shared, 0xff, SHARED_AHEAD + config->dynamicSmemBytes);
-        shared.spoil();
-        emulated_hopper_begin();
-        run_block();
-        emulated_hopper_end();
-    }
-    emulated_end();
-    return cudaSuccess;
+    Launch launch = {*config, kernel, {}};
+    memcpy(launch.argument, argument, bytes);
+    return note(emulated_submit(config->stream, run_launch, &launch, sizeof launch));
 }
 
 cudaError_t emulated_allow_shared(const void *function, int bytes)
@@ -464,7 +511,7 @@ cudaError_t emulated_allow_shared(const void *function, int bytes)
     for (auto &each : shared_of)
         if (!each.function || each.function == function) {
             each = {function, static_cast<size_t>(bytes)};
-            return note(next_call());
+            return note(emulated_next_call());
         }
     die("too many kernels with shared memory of their own");
 }
@@ -478,7 +525,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
                                                                                                : 8)
              : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? static_cast<int>(emulated_device.shared_max)
                                                                     : (emulated_device.older ? 5 : 0);
-    return note(next_call());
+    return note(emulated_next_call());
 }
 
 cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
@@ -488,27 +535,27 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, 
     (void)flags;
     *found = strcmp(name, "cuTensorMapEncodeTiled") ? cudaDriverEntryPointSymbolNotFound : cudaDriverEntryPointSuccess;
     *function = *found ? nullptr : reinterpret_cast<void *>(cuTensorMapEncodeTiled);
-    return note(next_call());
+    return note(emulated_next_call());
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
     *count = emulated_device.absent ? 0 : 1;
-    return emulated_device.absent ? cudaErrorNoDevice : note(next_call());
+    return emulated_device.absent ? cudaErrorNoDevice : note(emulated_next_call());
 }
 
 cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *kernel)
 {
     *attributes = {};
     (void)kernel;
-    return note(emulated_device.older ? cudaErrorNoKernelImageForDevice : next_call());
+    return note(emulated_device.older ? cudaErrorNoKernelImageForDevice : emulated_next_call());
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     (void)flags;
     *stream = &streams[stream_count++ % 2];
-    return note(next_call());
+    return note(emulated_next_call());
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
@@ -519,14 +566,16 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    (void)stream;
-    return note(next_call());
+    const cudaError_t error = emulated_next_call();
+    return note(error ? error : emulated_is_captured(stream) ? emulated_end_capture() : cudaSuccess);
 }
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
     const size_t size = (bytes + 4095) / 4096 * 4096;
-    const cudaError_t error = next_call();
+    cudaError_t error = emulated_next_call();
+    if (!error)
+        error = emulated_end_capture();
     if (error)
         return note(error);
     if (!memory)
@@ -550,6 +599,8 @@ cudaError_t cudaFree(void *piece)
     const auto found = pieces.find(static_cast<char *>(piece));
     if (!piece)
         return cudaSuccess;
+    if (emulated_end_capture())
+        return note(cudaErrorStreamCaptureUnsupported);
     if (found == pieces.end() || madvise(piece, found->second, MADV_DONTNEED) != 0)
         return note(cudaErrorInvalidValue);
     pieces.erase(found);
@@ -561,12 +612,12 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all_bytes)
 {
     *all_bytes = memory_size();
     *free_bytes = *all_bytes > memory_used ? *all_bytes - memory_used : 0;
-    return note(next_call());
+    return note(emulated_next_call());
 }
 
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
-    const cudaError_t error = next_call();
+    const cudaError_t error = emulated_next_call();
     *out = error ? nullptr : malloc(bytes);
     return note(error);
 }
@@ -577,23 +628,23 @@ cudaError_t cudaFreeHost(void *pinned)
     return cudaSuccess;
 }
 
+/* To the host or from there only when it is called: no memory here is pinned as a graph wants it. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
+    const Copy copy = {to, from, bytes};
+    cudaError_t error = emulated_next_call();
     (void)kind;
-    (void)stream;
-    emulated_begin();
-    memmove(to, from, bytes);
-    emulated_end();
-    return note(next_call());
+    if (emulated_is_captured(stream) && (!emulated_is_device(to, bytes) || !emulated_is_device(from, bytes)))
+        error = emulated_end_capture();
+    const cudaError_t submitted = error ? error : emulated_submit(stream, run_copy, &copy, sizeof copy);
+    return note(submitted);
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
-    (void)stream;
-    emulated_begin();
-    memset(to, value, bytes);
-    emulated_end();
-    return note(next_call());
+    const Fill fill = {to, value, bytes};
+    const cudaError_t error = emulated_next_call();
+    return note(error ? error : emulated_submit(stream, run_fill, &fill, sizeof fill));
 }
 
 cudaError_t cudaGetLastError(void)

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#include <cuda_runtime_api.h>
+#include "emulated_graph.h"
 
 struct emulated_event {
     bool recorded;
@@ -22,8 +22,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    (void)stream;
-    *event = (struct emulated_event){true, q_seconds()};
+    *event = (struct emulated_event){!emulated_is_captured(stream), q_seconds()}; /* captured: an edge of the graph */
     return cudaSuccess;
 }
 
