@@ -39,7 +39,7 @@ struct train_bench_options {
     const char *model, *recompute, *precision, *backend, *block;
     uint64_t batch, sequence, steps;
     double seconds, skew;
-    bool by_operation;
+    bool by_operation, no_graphs;
 };
 
 struct train_ops_options {

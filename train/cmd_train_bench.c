@@ -36,12 +36,15 @@ const struct q_option train_bench_table[] = {
      "no further step is begun after so long; one is timed in any case"},
     {"by-operation", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, by_operation), NULL,
      "also where the time goes, beside the measured peak of the matrix product"},
+    {"no-graphs", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, no_graphs), NULL,
+     "a GPU is given each operation by itself, in every step"},
     {0}};
 
 struct bench {
     struct q_arena arena;
     struct q_pool *pool;
-    const struct op_table *table, *ops; /* ops: the table, or what times it */
+    const struct op_table *table, *ops; /* ops: the table, or what times it, or `plain` */
+    struct op_table plain;              /* the table without graphs */
     struct op_context *context;
     struct model *model;
     struct optimizer *optimizer;
@@ -120,6 +123,15 @@ static q_status fill_biases(struct bench *bench, double skew)
     return Q_OK;
 }
 
+static const struct op_table *what_is_called(struct bench *bench, const struct train_bench_options *options)
+{
+    bench->plain = *bench->table;
+    bench->plain.repeat = op_repeat_plainly;
+    if (options->by_operation)
+        return op_timing_begin(bench->table);
+    return options->no_graphs ? &bench->plain : bench->table;
+}
+
 static q_status set_up(struct bench *bench, const struct train_bench_options *options)
 {
     struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
@@ -129,7 +141,7 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     Q_TRY(model_config_named(options->model, NULL, &bench->arena, &bench->config));
     bench->config.num_nextn_predict_layers = 0; /* docs/cli.md: what is compared with others' trainers */
     Q_TRY(table_of(options, &bench->table));
-    bench->ops = options->by_operation ? op_timing_begin(bench->table) : bench->table;
+    bench->ops = what_is_called(bench, options);
     Q_TRY(q_pool_create((unsigned)options->common.threads, &bench->pool));
     Q_TRY(bench->ops->create(bench->pool, &bench->context));
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
