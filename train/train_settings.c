@@ -398,7 +398,7 @@ static const struct q_setting rows[] = {
          "of activations and of the weights that products and embeddings read; sums, statistics, router, losses, "
          "gradients of weights, optimizer and checkpoints are FP32 either way, so that a run may go on in the "
          "other. bf16: half of the activations' memory; multiplied by a processor's instructions for it (AVX-512 BF16, "
-         "AMX), and slower than fp32 where there are none"},
+         "AMX), and about as fast as fp32 where there are none"},
     {.name = "recompute",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_OPERATIONAL,
