@@ -53,13 +53,6 @@ static struct worst *row_of(struct report *report, const char *operation)
     return row;
 }
 
-/* NaN counts as the largest. */
-static void keep(double *largest, double value)
-{
-    if (!(value <= *largest))
-        *largest = value;
-}
-
 static void note_check(void *context, const struct ops_result *result)
 {
     struct report *report = context;
@@ -67,9 +60,9 @@ static void note_check(void *context, const struct ops_result *result)
     report->cases++;
     row->shapes++;
     row->failed += !result->passed;
-    keep(&row->error, result->error);
-    keep(&row->against, result->against);
-    keep(&row->apart, result->apart);
+    ops_keep_largest(&row->error, result->error);
+    ops_keep_largest(&row->against, result->against);
+    ops_keep_largest(&row->apart, result->apart);
     if (report->json || (report->options->against && result->passed))
         return;
     printf("%-4s  %-24s  %-28s  %9.2g  %s\n", result->passed ? "ok" : "FAIL", result->operation, result->shape,

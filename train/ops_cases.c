@@ -2,7 +2,34 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <string.h>
+
+size_t ops_element_bytes(enum ops_type type, size_t real_bytes)
+{
+    switch (type) {
+    case OPS_REAL:
+        return real_bytes;
+    case OPS_ACC:
+        return sizeof(float);
+    case OPS_BF16:
+        return sizeof(uint16_t);
+    case OPS_I32:
+        return sizeof(int32_t);
+    default:
+        return sizeof(int64_t);
+    }
+}
+
+void ops_format_shape(const struct ops_case *c, char out[OPS_SHAPE_MAX])
+{
+    size_t used = 0, last = OPS_SIZES;
+    while (last > 1 && c->size[last - 1] == 0)
+        last--;
+    for (size_t i = 0; i < last; i++)
+        used += (size_t)snprintf(out + used, OPS_SHAPE_MAX - used, i ? " %zu" : "%zu", c->size[i]);
+    (void)snprintf(out + used, OPS_SHAPE_MAX - used, c->views ? ", views" : "");
+}
 
 static void add(struct ops_case *c, const char *name, enum ops_type type, enum ops_role role, enum ops_fill fill,
                 size_t count)

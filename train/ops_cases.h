@@ -88,6 +88,12 @@ struct ops_case {
 /* Fills in everything from kind and size; `bytes` for op_real of so many. */
 void ops_describe(struct ops_case *c, size_t real_bytes);
 
+/* Of an element in a backend's memory, op_real being of so many; the oracle's op_real and op_acc are double. */
+size_t ops_element_bytes(enum ops_type type, size_t real_bytes);
+/* The numbers of `size`, without the zeros behind them, and whether there are views. */
+enum { OPS_SHAPE_MAX = 96 };
+void ops_format_shape(const struct ops_case *c, char out[OPS_SHAPE_MAX]);
+
 /* The cases with odd shapes that every backend is checked with; kind OPS_KINDS behind the last. */
 extern const struct ops_case ops_check_cases[];
 

@@ -8,7 +8,6 @@
 #include "train/plain/plain_ops.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { GUARD = 64, GUARD_BYTE = 0x5a, VIEW_BYTES = 4 };
@@ -32,7 +31,7 @@ struct bench {
 struct run {
     struct ops_case c;
     size_t real_bytes; /* of the backend */
-    char shape[96];
+    char shape[OPS_SHAPE_MAX];
     void *expect[OPS_TENSORS_MAX]; /* double, int32_t or int64_t */
     char *memory[OPS_TENSORS_MAX]; /* guard, data, guard */
     void *data[OPS_TENSORS_MAX];   /* inside memory */
@@ -40,21 +39,9 @@ struct run {
     char *before[OPS_TENSORS_MAX]; /* the data as given, to give it again and to see that inputs stay */
 };
 
-/* Of an element of tensor i as the backend has it; the oracle's op_real and op_acc are double. */
 static size_t element_bytes(const struct run *run, size_t i)
 {
-    switch (run->c.tensors[i].type) {
-    case OPS_REAL:
-        return run->real_bytes;
-    case OPS_ACC:
-        return sizeof(float);
-    case OPS_BF16:
-        return sizeof(uint16_t);
-    case OPS_I32:
-        return sizeof(int32_t);
-    default:
-        return sizeof(int64_t);
-    }
+    return ops_element_bytes(run->c.tensors[i].type, run->real_bytes);
 }
 
 static size_t tensor_bytes(const struct run *run, size_t i)
@@ -65,16 +52,6 @@ static size_t tensor_bytes(const struct run *run, size_t i)
 static bool is_narrow(const struct run *run, size_t i)
 {
     return run->c.tensors[i].type == OPS_REAL && run->real_bytes == sizeof(uint16_t);
-}
-
-static void format_shape(struct run *run)
-{
-    size_t used = 0, last = OPS_SIZES;
-    while (last > 1 && run->c.size[last - 1] == 0)
-        last--;
-    for (size_t i = 0; i < last; i++)
-        used += (size_t)snprintf(run->shape + used, sizeof(run->shape) - used, i ? " %zu" : "%zu", run->c.size[i]);
-    (void)snprintf(run->shape + used, sizeof(run->shape) - used, run->c.views ? ", views" : "");
 }
 
 static void run_release(struct run *run, const struct bench *bench)
@@ -119,7 +96,7 @@ static q_status run_create(const struct ops_case *shape, const struct bench *ben
     const struct op_table *table = bench->table;
     *run = (struct run){.c = *shape, .real_bytes = table->real_bytes};
     ops_describe(&run->c, table->real_bytes);
-    format_shape(run);
+    ops_format_shape(&run->c, run->shape);
     for (size_t i = 0; i < run->c.tensor_count; i++) {
         const struct ops_tensor *t = &run->c.tensors[i];
         size_t bytes = tensor_bytes(run, i);
@@ -321,12 +298,6 @@ static void widen(const struct run *run, size_t i, void *out)
         ((double *)out)[j] = number_of(run, i, j);
 }
 
-static void keep_largest(double *largest, double difference)
-{
-    if (!(difference <= *largest))
-        *largest = difference;
-}
-
 /* The other backend on the same numbers: how far it is from the plain operation, and `ours`, widened, from it. */
 static q_status judge_against(const struct ops_case *shape, const struct run *run, void *const *ours,
                               const struct bench *other, double allowed, struct ops_result *result)
@@ -339,8 +310,8 @@ static q_status judge_against(const struct ops_case *shape, const struct run *ru
     for (size_t i = 0; i < run->c.tensor_count; i++) {
         if (run->c.tensors[i].role == OPS_IN)
             continue;
-        keep_largest(&result->against, difference_of(&theirs, i, run->expect[i], 1) / allowed_theirs);
-        keep_largest(&result->apart, difference_of(&theirs, i, ours[i], 2) / Q_MAX(allowed, allowed_theirs));
+        ops_keep_largest(&result->against, difference_of(&theirs, i, run->expect[i], 1) / allowed_theirs);
+        ops_keep_largest(&result->apart, difference_of(&theirs, i, ours[i], 2) / Q_MAX(allowed, allowed_theirs));
         if (!(result->against <= 1) && result->passed)
             fail_result(result, "is right, but not the other backend's", run->c.tensors[i].name);
     }

@@ -32,6 +32,13 @@ struct ops_result {
     double flop, bytes; /* of a call; flop 0 where it is not arithmetic that counts */
 };
 
+/* NaN counts as the largest. */
+static inline void ops_keep_largest(double *largest, double value)
+{
+    if (!(value <= *largest))
+        *largest = value;
+}
+
 typedef void ops_report(void *context, const struct ops_result *result);
 
 /* The largest difference that passes: float's rounding over sums of some hundred terms. */

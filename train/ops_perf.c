@@ -24,24 +24,14 @@ struct bench {
 /* A case with its tensors in the backend's memory; a number of the host's is there. */
 struct timed_case {
     struct ops_case c;
-    char shape[96];
+    char shape[OPS_SHAPE_MAX];
     void *data[OPS_TENSORS_MAX];
     double sum; /* of sum_squares */
 };
 
 static size_t element_bytes(const struct bench *bench, enum ops_type type)
 {
-    switch (type) {
-    case OPS_REAL:
-        return bench->table->real_bytes;
-    case OPS_BF16:
-        return sizeof(uint16_t);
-    case OPS_ACC:
-    case OPS_I32:
-        return sizeof(float);
-    default:
-        return sizeof(double);
-    }
+    return ops_element_bytes(type, bench->table->real_bytes);
 }
 
 /* Numbers as they were drawn, as the backend has them: in `room`, or where they are. */
@@ -94,13 +84,9 @@ static q_status fill(const struct bench *bench, const struct timed_case *timed, 
 
 static q_status timed_create(const struct bench *bench, const struct ops_case *shape, struct timed_case *timed)
 {
-    size_t used = 0, last = OPS_SIZES;
     *timed = (struct timed_case){.c = *shape};
     ops_describe(&timed->c, bench->table->real_bytes);
-    while (last > 1 && shape->size[last - 1] == 0)
-        last--;
-    for (size_t i = 0; i < last; i++)
-        used += (size_t)snprintf(timed->shape + used, sizeof timed->shape - used, i ? " %zu" : "%zu", shape->size[i]);
+    ops_format_shape(&timed->c, timed->shape);
     for (size_t i = 0; i < timed->c.tensor_count; i++) {
         const struct ops_tensor *t = &timed->c.tensors[i];
         if (t->type == OPS_DOUBLE) {

@@ -43,15 +43,7 @@ static inline number *attention_take_numbers(float **room, size_t count)
     return (number *)(void *)attention_take(room, gemm_steps(count));
 }
 
-/* Reals as floats: in room that is taken where reals are not floats. */
-static inline struct cpu_floats attention_floats(const op_real *from, size_t start, size_t stride, size_t rows,
-                                                 size_t columns, float **room)
-{
-    return cpu_floats(reals(from) + start, stride, rows, columns,
-                      CPU_NARROW ? attention_take(room, rows * columns) : NULL);
-}
-
-/* And as numbers. */
+/* Reals as numbers: in room that is taken where reals are widened. */
 static inline struct cpu_numbers attention_numbers(const op_real *from, size_t start, size_t stride, size_t rows,
                                                    size_t columns, float **room)
 {
@@ -98,6 +90,12 @@ static inline void attention_join_keys(number *to, const struct attention_head *
         attention_copy(to, h->k_nope.data + (first + row) * h->k_nope.stride, h->nope);
         attention_copy(to + h->nope, h->k_rope.data + (first + row) * h->k_rope.stride, h->rope);
     }
+}
+
+/* A block of scores as numbers, whole factors of each row: where they lie, or rounded into `room`, which has the same rows. */
+static inline struct cpu_numbers attention_scores(const float *scores, size_t rows, size_t count, number *room)
+{
+    return cpu_numbers_of_floats(scores, ATTENTION_ROW, rows, cpu_round_up(count, FACTOR_DEPTH), room, ATTENTION_ROW);
 }
 
 /* Panels of B [k, columns], one behind the other without a gap: from a column on, which begins a panel. */

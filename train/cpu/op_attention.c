@@ -85,8 +85,7 @@ static void mix_values(const struct attention_head *h, struct room *room, size_t
                        size_t count)
 {
     size_t step = start + count > first + 1 ? (size_t)ATTENTION_STEP : rows;
-    const struct cpu_numbers numbers = cpu_numbers_of_floats(
-        room->scores, ATTENTION_ROW, rows, cpu_round_up(count, FACTOR_DEPTH), room->probabilities, ATTENTION_ROW);
+    const struct cpu_numbers numbers = attention_scores(room->scores, rows, count, room->probabilities);
     const struct gemm_a p = gemm_a_rows(numbers.data, numbers.stride);
     for (size_t done = 0; done < rows; done += step) {
         size_t queries = Q_MIN(step, rows - done), end = first + done + queries;

@@ -153,11 +153,6 @@ struct block {
     struct gemm_a keys, values;
 };
 
-static struct cpu_numbers numbers_of(const float *x, size_t rows, size_t count, number *room)
-{
-    return cpu_numbers_of_floats(x, ATTENTION_ROW, rows, cpu_round_up(count, FACTOR_DEPTH), room, ATTENTION_ROW);
-}
-
 /* A block of keys against the queries of one span. */
 static void key_span(const struct op_attention *a, const struct attention_head *h, struct room *room,
                      const struct block *block, size_t start, size_t count, bool later)
@@ -166,13 +161,13 @@ static void key_span(const struct op_attention *a, const struct attention_head *
     multiply_seen(room->p, block->keys, room->queries_by_column, key, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
-    sum_over_queries(room->dvalue, h->v, numbers_of(room->p, rows, count, room->p_numbers), room->dout, panel, first,
-                     rows, start, count, later);
+    sum_over_queries(room->dvalue, h->v, attention_scores(room->p, rows, count, room->p_numbers), room->dout, panel,
+                     first, rows, start, count, later);
     multiply_seen(room->ds, block->values, room->dout_by_column, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
         slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
                   unseen_of(first + row, start, count), start, count, a->scale);
-    const struct cpu_numbers ds = numbers_of(room->ds, rows, count, room->ds_numbers);
+    const struct cpu_numbers ds = attention_scores(room->ds, rows, count, room->ds_numbers);
     sum_over_queries(room->dkey, key, ds, room->queries, panel, first, rows, start, count, later);
     sum_over_keys(h, room, ds, first, rows, start, count);
 }

@@ -24,6 +24,7 @@
 
 #ifdef CUDA_BF16
 #include "train/cuda/cuda_tensor_map.h"
+#include "train/cuda/cuda_tile.cuh"
 #include "train/cuda/cuda_wgmma.cuh"
 
 #include "base/check.h"
@@ -234,17 +235,6 @@ static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsign
     const uint32_t even = __shfl_xor_sync(ALL_LANES, high ? even_of[0] : even_of[1], 2);
     const uint32_t uneven = __shfl_xor_sync(ALL_LANES, high ? odd_of[0] : odd_of[1], 2);
     return high ? uint4{even, uneven, even_of[1], odd_of[1]} : uint4{even_of[0], odd_of[0], even, uneven};
-}
-
-/* Two sums as they are written. */
-static __device__ inline uint32_t narrow_pair(float x, float y)
-{
-    real pair[2];
-    uint32_t word;
-    narrow_to(&pair[0], x);
-    narrow_to(&pair[1], y);
-    memcpy(&word, pair, sizeof word);
-    return word;
 }
 
 /* A half of this thread's sums: a row of C from the tile's first column on, and how many of its columns are to be written, none where it is not of the run;
