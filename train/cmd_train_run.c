@@ -171,7 +171,7 @@ static uint64_t device_room(const struct train_settings *settings)
     return free_bytes;
 }
 
-static q_status print_table(const struct run *run, const struct memory_request *request, const struct preflight *plan)
+static q_status print_table(const struct run *run, const struct preflight *plan)
 {
     struct plan_room room = {.device = run->options->gpu_memory};
     struct q_buffer text = {0};
@@ -179,7 +179,7 @@ static q_status print_table(const struct run *run, const struct memory_request *
         room.host = q_memory_available_bytes();
         room.device = plan->memory.on_device ? device_room(&run->settings) : 0;
     }
-    const q_status status = plan_table(run->recipe.name, request, plan, &room, &text);
+    const q_status status = plan_table(run->recipe.name, plan, &room, &text);
     if (!status)
         fwrite(text.data, 1, text.size, stdout);
     q_buffer_release(&text);
@@ -193,7 +193,7 @@ static q_status print_plan(const struct run *run, bool sealed)
     Q_TRY(request_of(run, &request));
     Q_TRY(preflight_plan(&request, &room));
     if (!run->options->common.json)
-        return print_table(run, &request, &room);
+        return print_table(run, &room);
     const struct q_plan_step step = {.step = &run->step, .kind = "gang", .parts = 1, .schedule = run->schedule};
     struct q_buffer text = {0};
     struct q_json json = q_json_begin(&text);

@@ -43,11 +43,14 @@ static q_status put_host(const struct memory_request *request, const uint64_t by
 static q_status put_savings(const struct preflight *plan, struct q_buffer *out)
 {
     char text[32];
-    if (plan->saving_count)
+    struct memory_saving savings[MEMORY_SAVINGS_MAX];
+    size_t count;
+    Q_TRY(memory_plan_savings(&plan->request, &plan->memory, savings, &count));
+    if (count)
         Q_TRY(q_buffer_printf(out, "\nless with, each alone\n"));
-    for (size_t i = 0; i < plan->saving_count; i++)
-        Q_TRY(q_buffer_printf(out, "  %-32s %10s\n", plan->savings[i].setting,
-                              q_format_bytes(text, (double)plan->savings[i].bytes)));
+    for (size_t i = 0; i < count; i++)
+        Q_TRY(
+            q_buffer_printf(out, "  %-32s %10s\n", savings[i].setting, q_format_bytes(text, (double)savings[i].bytes)));
     return Q_OK;
 }
 
@@ -59,11 +62,10 @@ static q_status put_disk(const struct preflight *plan, struct q_buffer *out)
                            q_format_bytes(all, (double)preflight_disk(plan, 0)));
 }
 
-q_status plan_table(const char *name, const struct memory_request *request, const struct preflight *plan,
-                    const struct plan_room *room, struct q_buffer *out)
+q_status plan_table(const char *name, const struct preflight *plan, const struct plan_room *room, struct q_buffer *out)
 {
     const struct memory_plan *memory = &plan->memory;
-    Q_TRY(put_head(name, request, out));
+    Q_TRY(put_head(name, &plan->request, out));
     if (memory->on_device) {
         Q_TRY(q_buffer_printf(out, "\nmemory of the GPU\n"));
         Q_TRY(memory_plan_table(memory->device, out));
@@ -71,7 +73,7 @@ q_status plan_table(const char *name, const struct memory_request *request, cons
         Q_TRY(put_savings(plan, out));
     }
     Q_TRY(q_buffer_printf(out, "\nmemory of the machine\n"));
-    Q_TRY(put_host(request, memory->host, room->host, out));
+    Q_TRY(put_host(&plan->request, memory->host, room->host, out));
     if (!memory->on_device)
         Q_TRY(put_savings(plan, out));
     return put_disk(plan, out);

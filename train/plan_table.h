@@ -10,7 +10,7 @@ struct plan_room {
 };
 
 /* `name` is the run's. Appended to `out`. */
-q_status plan_table(const char *name, const struct memory_request *request, const struct preflight *plan,
-                    const struct plan_room *room, struct q_buffer *out) Q_MUST_USE;
+q_status plan_table(const char *name, const struct preflight *plan, const struct plan_room *room,
+                    struct q_buffer *out) Q_MUST_USE;
 
 #endif

@@ -65,9 +65,8 @@ static q_status plan_disk(const struct memory_request *request, struct preflight
 
 q_status preflight_plan(const struct memory_request *request, struct preflight *out)
 {
-    *out = (struct preflight){0};
+    *out = (struct preflight){.request = *request};
     Q_TRY(memory_plan_make(request, &out->memory));
-    Q_TRY(memory_plan_savings(request, &out->memory, out->savings, &out->saving_count));
     return plan_disk(request, out);
 }
 
@@ -86,10 +85,13 @@ static char *text_of(char text[32], uint64_t bytes)
 static q_status describe_savings(const struct preflight *plan, bool device, bool snapshot, struct q_buffer *out)
 {
     char text[32];
-    const size_t count = plan->memory.on_device == device ? plan->saving_count : 0;
+    struct memory_saving savings[MEMORY_SAVINGS_MAX];
+    size_t count = 0;
+    if (plan->memory.on_device == device)
+        Q_TRY(memory_plan_savings(&plan->request, &plan->memory, savings, &count));
     for (size_t i = 0; i < count; i++)
-        Q_TRY(q_buffer_printf(out, "%s'%s' %s", i ? ", " : "; less would be taken with ", plan->savings[i].setting,
-                              text_of(text, plan->savings[i].bytes)));
+        Q_TRY(q_buffer_printf(out, "%s'%s' %s", i ? ", " : "; less would be taken with ", savings[i].setting,
+                              text_of(text, savings[i].bytes)));
     if (snapshot)
         Q_TRY(q_buffer_printf(out, "%s'train.checkpoint.background: no' %s",
                               count ? ", " : "; less would be taken with ",

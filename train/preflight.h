@@ -12,11 +12,10 @@
 /* Bytes. */
 struct preflight {
     struct memory_plan memory;
-    struct memory_saving savings[MEMORY_SAVINGS_MAX];
-    size_t saving_count;
-    uint64_t checkpoint;       /* one, on disk */
-    uint64_t checkpoints_kept; /* how many stay in the end, with those that stay for ever */
-    uint64_t metrics, model;   /* on disk */
+    struct memory_request request; /* what was planned; its config and settings are borrowed */
+    uint64_t checkpoint;           /* one, on disk */
+    uint64_t checkpoints_kept;     /* how many stay in the end, with those that stay for ever */
+    uint64_t metrics, model;       /* on disk */
 };
 
 /* Takes no tensors. */
