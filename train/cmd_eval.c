@@ -2,8 +2,8 @@
 #include "train/cmd_eval.h"
 
 #include "base/check.h"
-#include "train/eval_generate.h"
-#include "train/eval_settings.h"
+#include "train/eval/eval_generate.h"
+#include "train/eval/eval_settings.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 #include "base/report_verb.h"
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_eval.h"
-#include "train/eval_bits.h"
+#include "train/eval/eval_bits.h"
 
 #include <inttypes.h>
 #include <stdio.h>

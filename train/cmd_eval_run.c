@@ -9,10 +9,10 @@
 #include "shards/shards.h"
 #include "tokenizer/tokenizer.h"
 #include "train/cmd_eval.h"
-#include "train/eval_bits.h"
-#include "train/eval_generate.h"
-#include "train/eval_settings.h"
-#include "train/model_files.h"
+#include "train/eval/eval_bits.h"
+#include "train/eval/eval_generate.h"
+#include "train/eval/eval_settings.h"
+#include "train/files/model_files.h"
 #include "train/step_inputs.h"
 
 #include <inttypes.h>

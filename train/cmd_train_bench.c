@@ -7,9 +7,9 @@
 #include "base/threads.h"
 #include "train/cmd_train.h"
 #include "train/model/model.h"
-#include "train/op_peak.h"
 #include "train/op_timing.h"
 #include "train/optimizer.h"
+#include "train/watch/op_peak.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "train/cmd_train.h"
-#include "train/model_files.h"
-#include "train/opened_model.h"
+#include "train/files/model_files.h"
+#include "train/files/opened_model.h"
 
 #include <string.h>
 

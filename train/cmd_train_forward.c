@@ -2,8 +2,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "train/cmd_train.h"
-#include "train/opened_model.h"
-#include "train/safetensors.h"
+#include "train/files/opened_model.h"
+#include "train/files/safetensors.h"
 
 #include <inttypes.h>
 

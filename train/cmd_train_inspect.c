@@ -3,8 +3,8 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "train/cmd_train.h"
+#include "train/files/tensor_set.h"
 #include "train/model/model_config.h"
-#include "train/tensor_set.h"
 
 #include <ctype.h>
 #include <inttypes.h>

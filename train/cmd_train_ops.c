@@ -4,8 +4,8 @@
 #include "base/threads.h"
 #include "train/cmd_train.h"
 #include "train/model/model_config.h"
-#include "train/op_peak.h"
-#include "train/ops_check.h"
+#include "train/ops_check/ops_check.h"
+#include "train/watch/op_peak.h"
 
 #include <stdio.h>
 #include <string.h>

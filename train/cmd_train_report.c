@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/report_verb.h"
 #include "train/cmd_train.h"
-#include "train/run_curves.h"
+#include "train/watch/run_curves.h"
 
 #include <math.h>
 #include <stdio.h>

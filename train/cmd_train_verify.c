@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/journal.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint/checkpoint.h"
 #include "train/cmd_train.h"
 #include "train/model/model_config.h"
 

@@ -1,8 +1,8 @@
 #include "train/step_inputs.h"
 
 #include "base/fs.h"
-#include "train/opened_model.h"
-#include "train/tensor_set.h"
+#include "train/files/opened_model.h"
+#include "train/files/tensor_set.h"
 
 #include <inttypes.h>
 

@@ -6,7 +6,7 @@
 #include "train/guard.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
-#include "train/watch_settings.h"
+#include "train/watch/watch_settings.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "train/preflight.h"
+#include "train/plan/preflight.h"
 
 #include <inttypes.h>
 

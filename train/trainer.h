@@ -13,7 +13,7 @@
 #define QUERN_TRAIN_TRAINER_H
 
 #include "base/recipe.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint/checkpoint.h"
 #include "train/comm/comm.h"
 #include "train/model/model_config.h"
 #include "train/train_settings.h"

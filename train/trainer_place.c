@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fs.h"
-#include "train/model_files.h"
+#include "train/files/model_files.h"
 
 #include <inttypes.h>
 #include <math.h>

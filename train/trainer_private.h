@@ -5,14 +5,14 @@
 
 #include "base/journal.h"
 #include "base/threads.h"
-#include "train/checkpoint_writer.h"
+#include "train/checkpoint/checkpoint_writer.h"
 #include "train/feed.h"
 #include "train/guard.h"
 #include "train/model/model.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
-#include "train/watch.h"
+#include "train/watch/watch.h"
 
 struct trainer {
     struct trainer_setup setup;

@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/train/two_modules.h"
-#include "train/memory_plan.h"
+#include "train/plan/memory_plan.h"
 
 static const struct op_table *counted_real;
 static size_t counted_bytes, counted_pieces;

@@ -8,8 +8,8 @@
 #include "base/fs.h"
 #include "base/threads.h"
 #include "tests/base/fuzz.h"
-#include "train/model_files.h"
-#include "train/tensor_set.h"
+#include "train/files/model_files.h"
+#include "train/files/tensor_set.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -3,9 +3,9 @@
 #include "base/check.h"
 #include "base/fs.h"
 #include "base/threads.h"
-#include "train/model_files.h"
+#include "train/files/model_files.h"
+#include "train/files/safetensors.h"
 #include "train/optimizer.h"
-#include "train/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

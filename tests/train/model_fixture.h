@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
-#include "train/model_files.h"
+#include "train/files/model_files.h"
 #include "train/optimizer.h"
 
 struct fixture {

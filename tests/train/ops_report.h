@@ -3,7 +3,7 @@
 #define QUERN_TESTS_TRAIN_OPS_REPORT_H
 
 #include "tests/base/cmocka_all.h"
-#include "train/ops_check.h"
+#include "train/ops_check/ops_check.h"
 
 #include <stdio.h>
 

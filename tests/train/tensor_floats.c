@@ -1,5 +1,5 @@
 /* tensor_floats FILE NAME: the tensor's numbers as floats on standard output. For tests/peers/train_export.py. */
-#include "train/safetensors.h"
+#include "train/files/safetensors.h"
 
 #include <stdio.h>
 

@@ -3,9 +3,9 @@
 #include "tests/base/scratch.h"
 #include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
-#include "train/checkpoint.h"
-#include "train/checkpoint_writer.h"
-#include "train/safetensors.h"
+#include "train/checkpoint/checkpoint.h"
+#include "train/checkpoint/checkpoint_writer.h"
+#include "train/files/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

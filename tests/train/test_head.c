@@ -3,7 +3,7 @@
 #include "tests/base/scratch.h"
 #include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
-#include "train/safetensors.h"
+#include "train/files/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

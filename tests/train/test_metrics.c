@@ -4,10 +4,10 @@
 #include "base/threads.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
-#include "train/expert_load.h"
-#include "train/metrics.h"
-#include "train/op_peak.h"
-#include "train/step_log.h"
+#include "train/watch/expert_load.h"
+#include "train/watch/metrics.h"
+#include "train/watch/op_peak.h"
+#include "train/watch/step_log.h"
 
 #include <math.h>
 #include <string.h>

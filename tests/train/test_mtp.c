@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "tests/base/scratch.h"
 #include "tests/train/two_modules.h"
-#include "train/safetensors.h"
+#include "train/files/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>

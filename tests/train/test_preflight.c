@@ -4,7 +4,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/train/small_model.h"
 #include "train/model/model.h"
-#include "train/plan_table.h"
+#include "train/plan/plan_table.h"
 
 #include <string.h>
 

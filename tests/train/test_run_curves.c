@@ -1,7 +1,7 @@
 /* A run's files read back: columns and their thinning, what a kill leaves, files of any content, maps merged from the newest lines. */
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
-#include "train/run_curves.h"
+#include "train/watch/run_curves.h"
 
 #include <math.h>
 #include <stdio.h>

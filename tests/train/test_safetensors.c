@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
-#include "train/safetensors.h"
+#include "train/files/safetensors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "tests/base/cmocka_all.h"
 #include "tests/base/scratch.h"
-#include "train/tensor_set.h"
+#include "train/files/tensor_set.h"
 
 #include <math.h>
 #include <stdio.h>

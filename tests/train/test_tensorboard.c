@@ -3,7 +3,7 @@
 #include "tests/base/cmocka_all.h"
 #include "tests/base/fault_fs.h"
 #include "tests/base/scratch.h"
-#include "train/tensorboard.h"
+#include "train/watch/tensorboard.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The lines of a run on a terminal: their text, and the curve of the loss while it grows. Terminals are tests/base/test_progress.c's. */
 #include "tests/base/cmocka_all.h"
-#include "train/train_view.h"
+#include "train/watch/train_view.h"
 
 #include <math.h>
 #include <string.h>

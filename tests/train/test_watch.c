@@ -3,7 +3,7 @@
 #include "tests/base/scratch.h"
 #include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
-#include "train/watch.h"
+#include "train/watch/watch.h"
 
 #include <math.h>
 #include <string.h>

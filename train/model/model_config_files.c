@@ -120,7 +120,7 @@ static q_status check_demands(const json_t *object, const char *name)
     return Q_OK;
 }
 
-/* Published weights are FP8 in blocks of 128 x 128 with a scale each: how they are stored, which readers of tensors undo (train/tensor_set.h). */
+/* Published weights are FP8 in blocks of 128 x 128 with a scale each: how they are stored, which readers of tensors undo (train/files/tensor_set.h). */
 static q_status check_quantization(const json_t *config, const char *name)
 {
     const json_t *object = json_object_get(config, "quantization_config");

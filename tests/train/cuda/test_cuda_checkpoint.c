@@ -4,7 +4,7 @@
 #include "tests/train/cuda/emulated/cuda_runtime_api.h"
 #include "tests/train/model_fixture.h"
 #include "tests/train/small_model.h"
-#include "train/checkpoint_writer.h"
+#include "train/checkpoint/checkpoint_writer.h"
 #include "train/cuda/cuda_ops.h"
 
 enum { TOKENS = 8 };

@@ -2,7 +2,7 @@
 #include "tests/train/counted_memory.h"
 #include "tests/train/cuda/emulated/cuda_runtime_api.h"
 #include "train/cuda/cuda_ops.h"
-#include "train/preflight.h"
+#include "train/plan/preflight.h"
 
 enum { PIECE_BYTES = 4096 }; /* the emulated device gives whole ones */
 
