@@ -49,7 +49,7 @@ static size_t collect(const struct train_settings *settings, uint64_t length, si
         rows[count++] = (struct row){step, tokens, schedule_at(settings, length, step, tokens)};
         if (step + 1 >= steps)
             return count;
-        const uint64_t next = tokens + Q_MAX(settings->tokens / wanted, 1), warm = settings->rate.warmup_steps;
+        const uint64_t next = tokens + Q_MAX(q_ceil_div(settings->tokens, wanted), 1), warm = settings->rate.warmup_steps;
         schedule_advance(settings, length, Q_MIN(next, piece_end(settings, tokens)),
                          step < warm ? Q_MIN(warm, steps - 1) : steps - 1, &step, &tokens);
     }
