@@ -47,7 +47,7 @@ struct train_ops_options {
     const char *backend, *against, *operation, *model;
     uint64_t batch, sequence;
     double seconds;
-    bool perf;
+    bool perf, large;
 };
 
 struct train_forward_options {

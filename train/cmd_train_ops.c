@@ -17,6 +17,7 @@ const struct q_option train_ops_table[] = {
      "cpu, cpu-generic, cpu-avx2, cpu-avx512, cuda, each with -bf16 too; cpu-avx512-dot-bf16, cpu-amx-bf16 (cpu)"},
     {"against", 0, Q_OPTION_TEXT, AT(against), "NAME", "compare with another backend of the same precision too"},
     {"operation", 0, Q_OPTION_TEXT, AT(operation), "NAME", "only operations whose names begin so"},
+    {"large", 0, Q_OPTION_FLAG, AT(large), NULL, "larger shapes too, on which a GPU's kernels go round: half a minute"},
     {"perf", 0, Q_OPTION_FLAG, AT(perf), NULL,
      "time them instead, beside the measured ceilings of the matrix product and of a copy"},
     {"model", 0, Q_OPTION_TEXT, AT(model), "NAME", "with --perf, at its shapes: of recipes/models/, or a file (nano)"},
@@ -53,6 +54,18 @@ static struct worst *row_of(struct report *report, const char *operation)
     return row;
 }
 
+/* In the list that is open while cases run. */
+static void put_failure(struct q_json *json, const struct ops_result *result)
+{
+    q_json_open(json, NULL, '{');
+    q_json_put_string(json, "operation", q_string_of(result->operation));
+    q_json_put_string(json, "shape", q_string_of(result->shape));
+    q_json_put_string(json, "tensor", q_string_of(result->tensor));
+    q_json_put_string(json, "what", q_string_of(result->what));
+    q_json_put_double(json, "error", result->error);
+    q_json_close(json, '}');
+}
+
 static void note_check(void *context, const struct ops_result *result)
 {
     struct report *report = context;
@@ -63,6 +76,8 @@ static void note_check(void *context, const struct ops_result *result)
     ops_keep_largest(&row->error, result->error);
     ops_keep_largest(&row->against, result->against);
     ops_keep_largest(&row->apart, result->apart);
+    if (report->json && !result->passed)
+        put_failure(report->json, result);
     if (report->json || (report->options->against && result->passed))
         return;
     printf("%-4s  %-24s  %-28s  %9.2g  %s\n", result->passed ? "ok" : "FAIL", result->operation, result->shape,
@@ -105,13 +120,18 @@ static q_status check(const struct ops_wanted *wanted, struct report *report)
     size_t failed = 0;
     if (report->options->against)
         Q_TRY(op_table_check(wanted->against));
-    Q_TRY(ops_check(wanted, note_check, report, &failed));
+    if (report->json)
+        q_json_open(report->json, "failures", '[');
+    const q_status status = ops_check(wanted, note_check, report, &failed);
+    if (report->json) {
+        q_json_close(report->json, ']');
+        put_worst(report, failed);
+    } else if (wanted->against && status == Q_OK) {
+        print_worst(report, wanted->table->name, wanted->against->name);
+    }
+    Q_TRY(status);
     if (report->cases == 0)
         return q_fail(Q_ERR_USAGE, "there is no operation '%s'", wanted->operation);
-    if (report->json)
-        put_worst(report, failed);
-    else if (wanted->against)
-        print_worst(report, wanted->table->name, wanted->against->name);
     return failed == 0
                ? Q_OK
                : q_fail(Q_ERR_SYSTEM,
@@ -219,7 +239,8 @@ q_status train_ops(void *given, const char *const *arguments, size_t count)
 {
     (void)arguments, (void)count;
     const struct train_ops_options *options = given;
-    struct ops_wanted wanted = {.threads = (unsigned)options->common.threads, .operation = options->operation};
+    struct ops_wanted wanted = {
+        .threads = (unsigned)options->common.threads, .operation = options->operation, .large = options->large};
     struct report report = {.options = options};
     Q_TRY(op_table_find(options->backend ? options->backend : "cpu", &wanted.table));
     if (options->against)

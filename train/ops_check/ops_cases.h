@@ -96,6 +96,12 @@ void ops_format_shape(const struct ops_case *c, char out[OPS_SHAPE_MAX]);
 
 /* The cases with odd shapes that every backend is checked with; kind OPS_KINDS behind the last. */
 extern const struct ops_case ops_check_cases[];
+/* And larger ones, for a GPU's kernels: their rings of buffers go round, their blocks come to several tiles. A processor takes seconds for them, the
+ * emulated device minutes. */
+extern const struct ops_case ops_large_cases[];
+
+/* How many products a number is the sum of, where the operation is a product of matrices; else 0. */
+size_t ops_depth(const struct ops_case *c);
 
 /* Whether the operation's name begins so; NULL: every name does. */
 bool ops_is_named(const struct ops_case *c, const char *operation);

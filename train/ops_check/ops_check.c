@@ -1,6 +1,7 @@
 #include "train/ops_check/ops_check.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "train/bfloat16.h"
@@ -159,6 +160,7 @@ static q_status run_once(struct run *run, const struct op_table *table, struct o
     restore(run);
     give(run, table, context);
     call(run, table, context);
+    Q_TRY(table->synchronize(context)); /* what the operation did wrong is not said of the copy */
     take_back(run, table, context);
     return table->synchronize(context);
 }
@@ -234,12 +236,15 @@ static void fail_result(struct ops_result *result, const char *what, const char 
     result->tensor = tensor;
 }
 
-/* What the tensors of a case may differ by: see rounds_factors. */
+/* What the tensors of a case may differ by. */
 static double difference_max(const struct run *run, const struct op_table *table)
 {
     const enum ops_kind kind = run->c.kind;
-    const bool factors = kind == OPS_ATTENTION || kind == OPS_ATTENTION_BACKWARD || kind == OPS_CROSS_ENTROPY;
-    return table->rounds_factors && factors ? OPS_DIFFERENCE_ROUNDED_MAX : OPS_DIFFERENCE_MAX;
+    if (!table->rounds_factors)
+        return OPS_DIFFERENCE_MAX;
+    if (kind == OPS_ATTENTION || kind == OPS_ATTENTION_BACKWARD || kind == OPS_CROSS_ENTROPY)
+        return OPS_DIFFERENCE_ROUNDED_MAX;
+    return fmax(OPS_DIFFERENCE_MAX, OPS_DIFFERENCE_CUT * (double)ops_depth(&run->c));
 }
 
 static void judge(const struct run *run, double allowed, struct ops_result *result)
@@ -383,6 +388,7 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
     struct run run;
     q_status status;
     Q_TRY_GOTO(done, run_create(shape, bench, &run));
+    q_log_debug("%s %s", run.c.operation, run.shape); /* what hangs or crashes is the last one said */
     const double allowed = difference_max(&run, bench->table);
     struct ops_result result = {
         .operation = run.c.operation, .shape = run.shape, .passed = true, .what = "", .tensor = ""};
@@ -396,8 +402,19 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
     *failed += !result.passed;
     report(context, &result);
 done:
+    if (status)
+        status = q_context(status, "%s %s", run.c.operation, run.shape);
     run_release(&run, bench);
     return status;
+}
+
+static q_status check_cases(struct bench *bench, const struct ops_case *cases, const char *operation,
+                            ops_report *report, void *context, size_t *failed)
+{
+    for (const struct ops_case *c = cases; c->kind != OPS_KINDS; c++)
+        if (ops_is_named(c, operation))
+            Q_TRY(check_case(bench, c, report, context, failed));
+    return Q_OK;
 }
 
 q_status ops_check(const struct ops_wanted *wanted, ops_report *report, void *context, size_t *failed)
@@ -412,9 +429,10 @@ q_status ops_check(const struct ops_wanted *wanted, ops_report *report, void *co
         status = bench_create(wanted->against, wanted->threads, &other);
         bench.against = &other;
     }
-    for (const struct ops_case *c = ops_check_cases; status == Q_OK && c->kind != OPS_KINDS; c++)
-        if (ops_is_named(c, wanted->operation))
-            status = check_case(&bench, c, report, context, failed);
+    if (status == Q_OK)
+        status = check_cases(&bench, ops_check_cases, wanted->operation, report, context, failed);
+    if (status == Q_OK && wanted->large)
+        status = check_cases(&bench, ops_large_cases, wanted->operation, report, context, failed);
     if (bench.against)
         bench_release(&other);
     bench_release(&bench);

@@ -15,6 +15,7 @@ struct ops_wanted {
     const struct op_table *against; /* checks: another one of the same precision; NULL: none */
     unsigned threads;
     const char *operation; /* those alone whose names begin so; NULL: all */
+    bool large;            /* checks: ops_large_cases too */
 };
 
 struct ops_result {
@@ -45,8 +46,12 @@ typedef void ops_report(void *context, const struct ops_result *result);
 #define OPS_DIFFERENCE_MAX 1e-5
 /* And where factors are rounded to BF16 before they are multiplied (op_table.rounds_factors): half of the last of their 8 bits. */
 #define OPS_DIFFERENCE_ROUNDED_MAX 0x1p-8
+/* And for each product of a sum that matrix units make: they add up to 16 of them at a time and cut what does not fit into the 24 bits of the sum (Fasi,
+ * Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7, 2021). */
+#define OPS_DIFFERENCE_CUT (0x1p-24 / 16)
 
-/* *failed: cases that did not pass. A status only where a case could not be run (memory), or where the backends cannot be compared (Q_ERR_USAGE). */
+/* *failed: cases that did not pass. A status, which names the case, only where one could not be run (memory, a device that fails), or
+ * where the backends cannot be compared (Q_ERR_USAGE). */
 q_status ops_check(const struct ops_wanted *wanted, ops_report *report, void *context, size_t *failed) Q_MUST_USE;
 
 /* Times every operation at the shapes that a model's layer has with so many tokens: each is called for about `seconds`, by the backend's own clock and
