@@ -1,5 +1,6 @@
 # bench/gpu/run: without a GPU one line and exit 2, of a build that was carried too; and each of its parts on little, over the emulated device.
 export CUDA_VISIBLE_DEVICES=
+unset QUERN_PEER_SCRIPTS
 run() { "$QUERN_SOURCE/bench/gpu/run" "$@" 2>&1 | sed -E 's/(no GPU here).*/\1/; s/, [0-9.]+ s$/, T s/; s|^/.*/||'; echo "exit ${PIPESTATUS[0]}"; }
 run
 "$QUERN_SOURCE/bench/gpu/pack" carried >/dev/null || echo "exit $?"
