@@ -82,10 +82,10 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
-/* For the tests: no device is found; it is of compute capability 9.0, or an older one, 7.5, that nothing was compiled for, else 8.0, and has so many
- * multiprocessors; so much memory (0: what the environment's QUERN_EMULATED_MEMORY says, else 4 GiB), given out by 4 KiB; the k-th call from now fails with
- * the error (0: none does). On every second stream that is made blocks and threads run from the last to the first: what depends on an order gives other bits
- * there. */
+/* For the tests: no device is found; it is of compute capability 9.0 (also with QUERN_EMULATED_HOPPER in the environment), or an older one, 7.5, that
+ * nothing was compiled for, else 8.0, and has so many multiprocessors; so much memory (0: what the environment's QUERN_EMULATED_MEMORY says, else 4 GiB),
+ * given out by 4 KiB; the k-th call from now fails with the error (0: none does). On every second stream that is made blocks and threads run from the last
+ * to the first: what depends on an order gives other bits there. */
 struct emulated_device {
     bool absent, hopper, older;
     unsigned multiprocessors;

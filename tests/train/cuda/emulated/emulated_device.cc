@@ -519,10 +519,11 @@ cudaError_t emulated_allow_shared(const void *function, int bytes)
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
 {
     (void)device;
-    *value = attribute == cudaDevAttrMultiProcessorCount            ? static_cast<int>(emulated_device.multiprocessors)
-             : attribute == cudaDevAttrComputeCapabilityMajor       ? (emulated_device.hopper  ? 9
-                                                                       : emulated_device.older ? 7
-                                                                                               : 8)
+    *value = attribute == cudaDevAttrMultiProcessorCount ? static_cast<int>(emulated_device.multiprocessors)
+             : attribute == cudaDevAttrComputeCapabilityMajor
+                 ? (emulated_device.hopper || getenv("QUERN_EMULATED_HOPPER") ? 9
+                    : emulated_device.older                                   ? 7
+                                                                              : 8)
              : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? static_cast<int>(emulated_device.shared_max)
                                                                     : (emulated_device.older ? 5 : 0);
     return note(emulated_next_call());
