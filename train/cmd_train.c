@@ -13,7 +13,10 @@ static const struct q_verb verbs[] = {
      .details =
          "Trains the recipe's model on the shards up to 'train.tokens'. Stopped (Ctrl-C, SIGTERM, SIGUSR2) it saves a "
          "checkpoint and exits "
-         "with 75; run again, it goes on to the same bit. When it is through, DIR is a Hugging Face model folder.\n\n"
+         "with 75; run again, it goes on to the same bit. (mpirun kills its processes one second behind SIGTERM: stop "
+         "it by "
+         "SIGUSR2, or give it '--mca odls_base_sigkill_timeout 600'.) When it is through, DIR is a Hugging Face model "
+         "folder.\n\n"
          "  quern-train run --recipe recipes/demo.yaml --shards run/shards/KEY -t run/tokenizer/KEY -o model\n"
          "  quern-train run --recipe r.yaml --shards S -t T -o model --set train.tokens=10M    (goes on further)",
      .takes = Q_TAKES_OUT | Q_TAKES_THREADS | Q_TAKES_RECIPE | Q_TAKES_FORCE | Q_TAKES_TASK,

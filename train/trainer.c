@@ -170,6 +170,8 @@ static q_status step_once(struct trainer *trainer)
     struct step_result result;
     bool taken;
     Q_TRY(trainer_attempt_step(trainer, &point, 0, &result));
+    if (result.stopped)
+        return Q_OK;
     Q_TRY(trainer_look_at(trainer, &point, &result, &taken));
     if (!taken)
         return Q_OK;

@@ -100,13 +100,15 @@ struct step_result {
     double balance_loss; /* mean over its sequences */
     double norm;         /* of the gradients */
     uint64_t samples;    /* the place in the data order behind its samples */
+    bool stopped;        /* a stop was asked for between two micro-batches: the attempt is forgotten */
 };
 
 /* One attempt at the step that the run stands before: behind it gradients and counts are there, summed over the ranks; parameters, moments and biases are as
- * before. attempt: 0, then 1 where it is run again. */
+ * before. attempt: 0, then 1 where it is run again. A rank alone heeds a stop between micro-batches: a step may last for hours. */
 q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_point *point, unsigned attempt,
                               struct step_result *result) Q_MUST_USE;
-/* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now. */
+/* Looks at the attempt in *result. Where it is not to be believed the step is run again. *taken = false: the run stands at another place now, or
+ * is stopped. */
 q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *point, struct step_result *result,
                          bool *taken) Q_MUST_USE;
 /* Behind a failure `status`: where the state was not finite at a checkpoint and the rule is back, the run goes back, and Q_OK. Else `status`. */

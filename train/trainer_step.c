@@ -2,6 +2,7 @@
 #include "train/trainer_private.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
 
@@ -66,37 +67,49 @@ static q_status read_batch(struct trainer *trainer, size_t count, uint64_t *posi
     return trainer->groups.experts ? trainer_agree(trainer, status) : status;
 }
 
+/* Forward and backward of the next `count` samples. */
+static q_status take_micro_batch(struct trainer *trainer, const struct model_scale *scale, size_t count,
+                                 struct step_result *result)
+{
+    const size_t length = trainer->shards->sequence_tokens;
+    Q_TRY(read_batch(trainer, count, &result->samples));
+    const struct model_batch batch = {
+        .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
+    double balance = 0;
+    Q_TRY(model_forward_backward(trainer->model, &batch, scale, trainer->losses, &balance));
+    if (count)
+        watch_micro_batch(trainer->watch, trainer->sources, count);
+    result->loss += sum_losses(trainer, count);
+    result->mtp_loss += sum_mtp_losses(trainer);
+    if (scale->z_loss > 0)
+        result->z_loss += scale->z_loss * model_squared_log_z(trainer->model);
+    result->balance_loss += balance;
+    if (trainer->leads)
+        q_progress_add(count * length);
+    return Q_OK;
+}
+
 /* Forward and backward of this rank's share of a step's batch, micro-batch by micro-batch. */
 static q_status accumulate(struct trainer *trainer, const struct schedule_point *point, struct step_result *result)
 {
-    size_t length = trainer->shards->sequence_tokens, micro = train_micro_batch(trainer->setup.settings);
-    struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
-                                .balance_alpha = point->alpha,
-                                .balance = 1.0 / (double)point->sequences,
-                                .balance_over_batch =
-                                    trainer->setup.settings->balance.loss_over == BALANCE_OVER_MICRO_BATCH,
-                                .mtp = point->lambda,
-                                .z_loss = trainer->setup.settings->z_loss};
+    const size_t length = trainer->shards->sequence_tokens, micro = train_micro_batch(trainer->setup.settings);
+    const struct model_scale scale = {.loss = 1.0 / ((double)point->sequences * (double)length),
+                                      .balance_alpha = point->alpha,
+                                      .balance = 1.0 / (double)point->sequences,
+                                      .balance_over_batch =
+                                          trainer->setup.settings->balance.loss_over == BALANCE_OVER_MICRO_BATCH,
+                                      .mtp = point->lambda,
+                                      .z_loss = trainer->setup.settings->z_loss};
     const struct comm_slice share = comm_share((size_t)point->sequences, trainer->ranks, trainer->rank);
     const uint64_t end = share.first + share.count, passes = micro_batches(trainer, point, share.count);
     pass_samples(trainer, share.first, &result->samples);
     for (uint64_t pass = 0, done = share.first; pass < passes; pass++) {
-        size_t count = (size_t)Q_MIN((uint64_t)micro, end - done);
-        Q_TRY(read_batch(trainer, count, &result->samples));
-        struct model_batch batch = {
-            .batch = count, .sequence = length, .ids = trainer->ids, .targets = trainer->targets};
-        double balance = 0;
-        Q_TRY(model_forward_backward(trainer->model, &batch, &scale, trainer->losses, &balance));
-        if (count)
-            watch_micro_batch(trainer->watch, trainer->sources, count);
-        result->loss += sum_losses(trainer, count);
-        result->mtp_loss += sum_mtp_losses(trainer);
-        if (scale.z_loss > 0)
-            result->z_loss += scale.z_loss * model_squared_log_z(trainer->model);
-        result->balance_loss += balance;
+        const size_t count = (size_t)Q_MIN((uint64_t)micro, end - done);
+        Q_TRY(take_micro_batch(trainer, &scale, count, result));
         done += count;
-        if (trainer->leads)
-            q_progress_add(count * length);
+        result->stopped = pass + 1 < passes && !trainer->setup.comm && q_stop_requested();
+        if (result->stopped)
+            return Q_OK;
     }
     pass_samples(trainer, point->sequences - end, &result->samples);
     if (trainer->leads)
@@ -137,6 +150,13 @@ static q_status sum_ranks(struct trainer *trainer, struct step_result *result)
     return Q_OK;
 }
 
+/* Forgets the attempt. */
+static void drop_attempt(struct trainer *trainer)
+{
+    model_clear_gradients(trainer->model);
+    model_update_bias(trainer->model, 0);
+}
+
 q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_point *point, unsigned attempt,
                               struct step_result *result)
 {
@@ -147,17 +167,14 @@ q_status trainer_attempt_step(struct trainer *trainer, const struct schedule_poi
     const uint64_t first = result->samples;
     watch_begin_step(trainer->watch, trainer->position.step + 1);
     Q_TRY(trainer_agree(trainer, accumulate(trainer, point, result)));
+    if (result->stopped) {
+        drop_attempt(trainer);
+        return Q_OK;
+    }
     Q_TRY(sum_ranks(trainer, result));
     if (fault)
         fault->behind_backward(fault->context, trainer->model, trainer->position.step, first, attempt, &result->loss);
     return optimizer_norm(trainer->optimizer, &result->norm);
-}
-
-/* Forgets the attempt. */
-static void drop_attempt(struct trainer *trainer)
-{
-    model_clear_gradients(trainer->model);
-    model_update_bias(trainer->model, 0);
 }
 
 static bool same_bits(double a, double b)
@@ -272,6 +289,10 @@ q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *p
         return Q_OK;
     drop_attempt(trainer);
     Q_TRY(trainer_attempt_step(trainer, point, 1, result));
+    if (result->stopped) {
+        *taken = false;
+        return Q_OK;
+    }
     *taken = guard_check(guard, &trainer->window, result->loss, result->norm) == GUARD_FINE;
     Q_TRY(note_rerun(trainer, guard_verdict_text(verdict), &first, result, *taken));
     if (*taken) {

@@ -33,6 +33,11 @@ tiny_train short $constant --set train.tokens=20K
 tiny_train short $constant --set train.tokens=40K
 tiny_train long $constant --set train.tokens=40K
 tiny_same_result short long && echo "made longer: the same bytes"
+# A stop is heeded within a step too, which would take hours: nothing is kept of it.
+tiny_train_signalled TERM hours 0 $constant --set 'train.batch={sequences: 10M}'
+echo "exit $?"
+tiny_train_said hours
+tiny_train hours $constant --set train.tokens=40K && tiny_same_result hours long && echo "stopped within a step: the same bytes"
 # Further than the disk can hold: refused, and the finished result is one as before.
 answer short $constant --set train.tokens=100T | sed -E 's/.*(the run needs .* is free).*/\1/; s/[0-9.]+ [kMGTPE]?B/N B/g'
 mv short/checkpoints kept
