@@ -4,8 +4,13 @@
 #include "base/check.h"
 #include "train/eval/eval_generate.h"
 #include "train/eval/eval_settings.h"
+#include "train/model/model_config.h"
 
 #include <stdio.h>
+#include <string.h>
+
+/* What the model computes with grows with it, and public models have positions for whole books. */
+enum { WINDOW_USUAL = 4096 };
 
 static const struct q_option generate_table[] = {
     {"model", 0, Q_OPTION_TEXT, offsetof(struct eval_options, model), "DIR", "folder of a trained model"},
@@ -13,6 +18,8 @@ static const struct q_option generate_table[] = {
      "its tokenizer; the model's folder where not given"},
     {"prompt", 0, Q_OPTION_TEXT, offsetof(struct eval_options, prompt), "TEXT", "the text to go on from"},
     {"tokens", 0, Q_OPTION_COUNT, offsetof(struct eval_options, tokens), "N", "length of the continuation (64)"},
+    {"window", 0, Q_OPTION_COUNT, offsetof(struct eval_options, window), "N",
+     "tokens that the model sees at once, its positions at most (4096 of them)"},
     {"temperature", 0, Q_OPTION_DOUBLE, offsetof(struct eval_options, temperature), "X",
      "0 (the likeliest token always), or more"},
     {"top-p", 0, Q_OPTION_DOUBLE, offsetof(struct eval_options, top_p), "P",
@@ -20,9 +27,25 @@ static const struct q_option generate_table[] = {
     {"seed", 0, Q_OPTION_U64, offsetof(struct eval_options, seed), "N", "of the draws (0)"},
     {0}};
 
+q_status eval_window(const struct eval_options *options, uint64_t enough, size_t *out)
+{
+    struct model_config config;
+    *out = (size_t)options->window;
+    if (options->window)
+        return Q_OK;
+    Q_TRY(model_config_read(options->model, &config));
+    *out = (size_t)Q_MIN(Q_MIN(config.max_position_embeddings, (uint64_t)WINDOW_USUAL), enough);
+    return Q_OK;
+}
+
+static uint64_t continuation(const struct eval_options *options)
+{
+    return options->tokens ? options->tokens : 64;
+}
+
 static q_status generate_with(struct opened_model *model, const struct eval_options *options)
 {
-    struct eval_sampling sampling = {.tokens = options->tokens ? options->tokens : 64,
+    struct eval_sampling sampling = {.tokens = continuation(options),
                                      .temperature = options->temperature,
                                      .top_p = options->top_p > 0 ? options->top_p : 1,
                                      .seed = options->seed};
@@ -47,6 +70,9 @@ static q_status eval_generate_verb(void *given, const char *const *arguments, si
         return q_fail(Q_ERR_USAGE, "give a model (--model DIR) and a prompt (--prompt TEXT)");
     if (options->temperature < 0 || options->top_p < 0 || options->top_p > 1)
         return q_fail(Q_ERR_USAGE, "--temperature must be at least 0, --top-p 0 to 1");
+    /* A token has one byte at least, of which NFC makes three at most; one more begins the text. */
+    Q_TRY(eval_window(options, 3 * strlen(options->prompt) + 2 + Q_MIN(continuation(options), (uint64_t)WINDOW_USUAL),
+                      &one.sequence));
     Q_TRY(opened_model_open(options->model, &one, (unsigned)options->common.threads, &model));
     q_status status = generate_with(&model, options);
     opened_model_close(&model);

@@ -11,7 +11,7 @@ struct eval_options {
     const char *model, *shards, *tokenizer;
     bool fragment;
     const char *prompt;
-    uint64_t tokens, seed;
+    uint64_t tokens, seed, window;
     double temperature, top_p;
 };
 
@@ -19,6 +19,8 @@ extern const struct q_option eval_run_table[];
 q_status eval_run(void *options, const char *const *arguments, size_t count);
 q_status eval_plan(void *options, const char *const *arguments, size_t count);
 q_status eval_bpb(void *options, const char *const *arguments, size_t count);
+/* How many tokens the model is opened for: --window, else its positions, WINDOW_USUAL and `enough` at most. */
+q_status eval_window(const struct eval_options *options, uint64_t enough, size_t *out) Q_MUST_USE;
 q_status eval_report(void *options, const char *const *arguments, size_t count);
 
 #endif

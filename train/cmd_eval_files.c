@@ -42,6 +42,7 @@ static void release(struct measure *measure)
 static q_status create(const struct eval_options *options, struct measure *measure)
 {
     struct model_shape one = {.batch = 1};
+    Q_TRY(eval_window(options, UINT64_MAX, &one.sequence));
     Q_TRY(opened_model_open(options->model, &one, (unsigned)options->common.threads, &measure->model));
     Q_TRY(tokenizer_load(options->tokenizer ? options->tokenizer : options->model, &measure->tokenizer));
     Q_TRY(tokenizer_scratch_create(measure->tokenizer, &measure->scratch));

@@ -302,6 +302,31 @@ static void what_is_not_computed_is_refused(void **state)
     assert_int_equal(model_config_read("nowhere", &back), Q_ERR_INPUT);
 }
 
+/* Absent members are what transformers takes for them, or the file has to say them. */
+static void what_others_take_for_granted_must_be_said(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"n_group", "q_lora_rank", "first_k_dense_replace", "num_experts_per_tok"};
+    struct model_config config, back;
+    json_t *json;
+    load("nano", &config);
+    for (size_t i = 0; i < Q_COUNT_OF(members); i++) {
+        assert_int_equal(model_config_json(&config, &json), Q_OK);
+        assert_int_equal(json_object_del(json, members[i]), 0);
+        write_json(json);
+        assert_int_equal(model_config_read(".", &back), Q_ERR_INPUT);
+        assert_non_null(strstr(q_error_text(), members[i]));
+    }
+    config.q_lora_rank = 0;
+    write_config(&config, "q_lora_rank", json_null()); /* no latent */
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+    config.eos_token_id = 3;
+    write_config(&config, "eos_token_id", json_pack("[i,i]", 3, 5));
+    assert_int_equal(model_config_read(".", &back), Q_OK);
+    assert_same(&config, &back);
+}
+
 /* docs/settings/model.md is made from the table; where it is not current, the right one is left in the build folder. */
 static void the_page_is_current(void **state)
 {
@@ -393,13 +418,20 @@ static void names_that_do_not_exist_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(named_sizes_have_their_parameters),  cmocka_unit_test(published_totals_are_met),
-        cmocka_unit_test(counts_agree_with_the_table),        cmocka_unit_test(operations_are_counted),
-        cmocka_unit_test(config_json_there_and_back),         cmocka_unit_test(published_quantization_is_taken),
-        cmocka_unit_test(what_is_not_computed_is_refused),    cmocka_unit_test(sizes_out_of_range_are_told),
-        cmocka_unit_test(names_that_do_not_exist_are_told),   cmocka_unit_test(the_page_is_current),
-        cmocka_unit_test(a_shape_may_stand_over_a_named_one), cmocka_unit_test(both_spellings_of_positions_are_read),
+        cmocka_unit_test(named_sizes_have_their_parameters),
+        cmocka_unit_test(published_totals_are_met),
+        cmocka_unit_test(counts_agree_with_the_table),
+        cmocka_unit_test(operations_are_counted),
+        cmocka_unit_test(config_json_there_and_back),
+        cmocka_unit_test(published_quantization_is_taken),
+        cmocka_unit_test(what_is_not_computed_is_refused),
+        cmocka_unit_test(sizes_out_of_range_are_told),
+        cmocka_unit_test(names_that_do_not_exist_are_told),
+        cmocka_unit_test(the_page_is_current),
+        cmocka_unit_test(a_shape_may_stand_over_a_named_one),
+        cmocka_unit_test(both_spellings_of_positions_are_read),
         cmocka_unit_test(positions_not_computed_are_refused),
+        cmocka_unit_test(what_others_take_for_granted_must_be_said),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

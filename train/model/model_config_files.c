@@ -70,13 +70,35 @@ q_status model_config_load(const struct q_node *node, const char *recipe_folder,
     return q_context(model_config_named(name, recipe_folder, arena, out), "%s:%u", node->file, node->line);
 }
 
-/* Sets one number from a JSON object. An absent or null member leaves the standard. */
+/* Members that are other numbers to transformers where they are absent (those of DeepSeek-V3) than the standards here. */
+static bool must_be_said(const char *member)
+{
+    static const char *const members[] = {"first_k_dense_replace",
+                                          "q_lora_rank",
+                                          "moe_intermediate_size",
+                                          "n_routed_experts",
+                                          "num_experts_per_tok",
+                                          "n_group",
+                                          "topk_group"};
+    for (size_t i = 0; i < Q_COUNT_OF(members); i++)
+        if (strcmp(member, members[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Sets one number from a JSON object. An absent or null member leaves the standard, where that is transformers' too. */
 static q_status read_member(const struct q_setting *row, const json_t *object, const char *name, void *settings)
 {
     char *place = (char *)settings + row->offset;
     const json_t *value = json_object_get(object, row->name);
-    if (!value || json_is_null(value))
-        return row->standard ? Q_OK : q_fail(Q_ERR_INPUT, "%s: '%s' is missing", name, row->name);
+    if (json_is_array(value) && strcmp(row->name, "eos_token_id") == 0)
+        value = json_array_get(value, 0); /* several end a text; one is named where this model is written */
+    if (!value || json_is_null(value)) {
+        const bool none = value && strcmp(row->name, "q_lora_rank") == 0; /* null: there is no latent */
+        return row->standard && (none || !must_be_said(row->name))
+                   ? Q_OK
+                   : q_fail(Q_ERR_INPUT, "%s: '%s' is missing", name, row->name);
+    }
     double number = json_number_value(value);
     bool fits = row->min == 0 && row->max == 0 ? true : number >= row->min && number <= row->max;
     if (row->type == Q_SETTING_BOOL && json_is_boolean(value)) {

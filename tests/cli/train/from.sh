@@ -73,3 +73,10 @@ mkdir cut && cp half/* cut && sed -i 's/"num_hidden_layers": 2/"num_hidden_layer
 run w --set train.from=cut --set model.num_hidden_layers=1 | sed 's/layers\.1\..*weight/layers.1.*.weight/'
 printf '\1' | dd of=moved/$weights bs=1 seek=20000 conv=notrunc 2>out
 run v --set train.from=moved 2>&1 | sed 's/its hash is.*says.*;/its hash is another;/'
+
+# A model with positions for a book takes memory for the window that is looked through, and says the same.
+quern-train export second -o book -q && sed -i 's/"max_position_embeddings": *[0-9]*/"max_position_embeddings": 16000000/' book/config.json
+bits() { quern-eval bpb -t tokenizer "$@" recipe.yaml 2>&1 | sed -E 's/.*quern-eval bpb: //'; }
+[ "$(bits --model book --window 64)" = "$(bits --model second)" ] && bits --model book | sed -E 's/[0-9.]+/N/g'
+[ "$(quern-eval generate -t tokenizer --model book --prompt 'The mill' --tokens 8)" = "$(quern-eval generate -t tokenizer --model second --prompt 'The mill' --tokens 8)" ] && echo "generated: the same text"
+bits --model second --window 65
