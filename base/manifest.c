@@ -233,9 +233,11 @@ static q_status verify_file(const char *folder, const struct q_manifest_file *fi
     if (!status)
         status = q_fs_hash_file(path, &bytes, &hash);
     if (!status && (bytes != file->bytes || !q_hash_equal(hash, file->hash)))
-        status = q_fail(Q_ERR_INPUT,
-                        "'%s' is damaged: its hash is %s where its manifest says %s; remove the folder and build again",
-                        path, q_hash_hex(hash, is), q_hash_hex(file->hash, should));
+        status =
+            q_fail(Q_ERR_INPUT,
+                   "'%s' is damaged: its hash is %s where its manifest says %s; remove the folder (of a training its "
+                   "manifest.json alone) and build again",
+                   path, q_hash_hex(hash, is), q_hash_hex(file->hash, should));
     q_arena_release(&arena);
     return status;
 }
@@ -267,7 +269,8 @@ q_status q_manifest_documents(const struct q_manifest *manifest, size_t part, co
             return Q_OK;
         }
     }
-    return q_fail(Q_ERR_INPUT, "part %zu of '%s' has no documents (part-NNNNN.jsonl.zst); is it a result of corpus or dedup?", part,
+    return q_fail(Q_ERR_INPUT,
+                  "part %zu of '%s' has no documents (part-NNNNN.jsonl.zst); is it a result of corpus or dedup?", part,
                   manifest->folder);
 }
 

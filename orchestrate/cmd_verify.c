@@ -84,8 +84,10 @@ static q_status verify(struct graph *graph)
         return q_error_put(&unresolved);
     printf("%zu whole, %zu damaged, %zu not built\n", tally.whole, tally.damaged, tally.missing);
     if (tally.damaged)
-        return q_fail(Q_ERR_INPUT, "%zu of %zu results are damaged; remove their folders and run again", tally.damaged,
-                      tally.damaged + tally.whole);
+        return q_fail(Q_ERR_INPUT,
+                      "%zu of %zu results are damaged; remove their folders (of a training manifest.json alone) and "
+                      "run again",
+                      tally.damaged, tally.damaged + tally.whole);
     return Q_OK;
 }
 
