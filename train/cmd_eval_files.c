@@ -119,7 +119,7 @@ static q_status measure_lines(struct measure *measure, const char *path)
 
 static q_status measure_file(struct measure *measure, const char *path)
 {
-    if (strstr(path, ".jsonl"))
+    if (strstr(q_fs_base_name(path), ".jsonl"))
         return measure_lines(measure, path);
     struct q_buffer text = {0};
     q_status status = q_fs_read_file(path, TEXT_BYTES_MAX, &text);

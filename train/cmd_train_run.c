@@ -303,12 +303,14 @@ static void print_summary(const struct run *run, const struct trainer *trainer)
     struct trainer_summary summary;
     trainer_summary(trainer, &summary);
     char tokens[32], parameters[32];
-    fprintf(stderr,
-            "train: %s parameters, %" PRIu64 " steps, %s tokens; loss %.3f to %.3f in the %" PRIu64
-            " steps of this run; %.0f tokens/s\n",
+    fprintf(stderr, "train: %s parameters, %" PRIu64 " steps, %s tokens; ",
             q_format_count(parameters, (double)model_config_parameters(&run->config)), summary.position.step,
-            q_format_count(tokens, (double)summary.position.tokens), summary.first_loss, summary.last_loss,
-            summary.steps_here, summary.tokens_per_s);
+            q_format_count(tokens, (double)summary.position.tokens));
+    if (summary.steps_here)
+        fprintf(stderr, "loss %.3f to %.3f in the %" PRIu64 " steps of this run; %.0f tokens/s\n", summary.first_loss,
+                summary.last_loss, summary.steps_here, summary.tokens_per_s);
+    else
+        fprintf(stderr, "no step was left to take\n");
 }
 
 static q_status train_model(struct run *run)

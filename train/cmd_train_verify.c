@@ -111,12 +111,32 @@ static q_status compare(const char *a_name, const struct state_lines *a, const c
     return Q_OK;
 }
 
+/* Whether FOLDER has NAME in it. */
+static q_status look_in(const char *folder, const char *name, bool *has)
+{
+    struct q_arena arena = {0};
+    const char *path;
+    q_status status = q_fs_join(&arena, folder, name, &path);
+    if (!status)
+        status = q_fs_look(path, has, NULL);
+    q_arena_release(&arena);
+    return status;
+}
+
+/* The states of a run that is there. */
+static q_status read_run(const char *run, struct state_lines *out)
+{
+    bool has;
+    Q_TRY(look_in(run, "journal", &has));
+    return has ? read_states(run, out) : q_fail(Q_ERR_INPUT, "'%s' is no training: it has no journal", run);
+}
+
 static q_status verify_against(const char *run, const char *other)
 {
     struct state_lines a = {0}, b = {0};
-    q_status status = read_states(run, &a);
+    q_status status = read_run(run, &a);
     if (!status)
-        status = read_states(other, &b);
+        status = read_run(other, &b);
     if (!status)
         status = compare(run, &a, other, &b);
     q_release(a.items);
@@ -170,8 +190,11 @@ static q_status verify_checkpoint(const char *folder)
 {
     struct train_position position;
     struct state_hashes written, seen;
-    bool hashed, known = false;
+    bool hashed, known = false, is_run;
     char hex[Q_HASH_HEX];
+    Q_TRY(look_in(folder, "checkpoints", &is_run));
+    if (is_run)
+        return q_fail(Q_ERR_USAGE, "'%s' is a training; name its checkpoints: '%s/checkpoints/'*", folder, folder);
     Q_TRY(checkpoint_hashes(folder, &position, &written, &hashed));
     if (hashed) {
         Q_TRY(hash_folder(folder, &seen));

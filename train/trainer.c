@@ -79,11 +79,18 @@ static q_status create_model(struct trainer *trainer)
     return optimizer_create(trainer->model, &optimizer, &trainer->groups, &trainer->optimizer);
 }
 
+uint64_t trainer_sequences_left(const struct trainer *trainer)
+{
+    const uint64_t positions = mixture_positions(trainer->feed.mixture),
+                   passed = trainer->position.samples + skips_ahead(&trainer->skips, trainer->position.samples);
+    return positions > passed ? positions - passed : 0;
+}
+
 /* Where the run ends, seen from where it stands. That the data reach so far is told now and not days later. */
 static q_status find_end(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
-    const uint64_t length = trainer->shards->sequence_tokens, positions = mixture_positions(trainer->feed.mixture);
+    const uint64_t length = trainer->shards->sequence_tokens;
     uint64_t steps, tokens;
     /* The last step ends less than a batch behind settings->tokens: what stands further on was trained under another schedule. */
     if (trainer->position.tokens >= settings->tokens + settings->batch.sequences * length)
@@ -92,12 +99,13 @@ static q_status find_end(struct trainer *trainer)
                       " of 'train.tokens'; raise it, or train anew in another folder",
                       trainer->position.tokens, settings->tokens);
     schedule_length(settings, length, trainer->position.tokens, &steps, &tokens);
-    const uint64_t passed = trainer->position.samples + skips_ahead(&trainer->skips, trainer->position.samples);
-    if (positions < passed || positions - passed < tokens / length)
+    const uint64_t left = trainer_sequences_left(trainer);
+    if (left < tokens / length)
         return q_fail(Q_ERR_USAGE,
-                      "the run needs %" PRIu64 " sequences, and every source has ended by its epochs_max after %" PRIu64
-                      "; lower 'train.tokens' or raise 'inputs.N.epochs_max'",
-                      passed + tokens / length, positions);
+                      "the run needs %" PRIu64
+                      " more sequences, and every source has ended by its epochs_max after %" PRIu64
+                      "; lower 'train.tokens' (it stands at %" PRIu64 ") or raise 'inputs.N.epochs_max'",
+                      tokens / length, left, trainer->position.tokens);
     trainer->steps_total = trainer->position.step + steps;
     trainer->tokens_total = trainer->position.tokens + tokens;
     return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
@@ -210,6 +218,20 @@ static q_status stop_wanted(const struct trainer *trainer, bool *wanted)
     return Q_OK;
 }
 
+/* Whether the next step's samples are there. Skipped ones may have brought the end of the data before that of the run. */
+static q_status look_ahead(struct trainer *trainer)
+{
+    const struct schedule_point point = schedule_at(trainer->setup.settings, trainer->shards->sequence_tokens,
+                                                    trainer->position.step, trainer->position.tokens);
+    if (trainer_sequences_left(trainer) >= point.sequences)
+        return Q_OK;
+    Q_TRY(trainer_save_now(trainer));
+    return q_fail(Q_ERR_INPUT,
+                  "every source has ended by its epochs_max, for samples were skipped; the state is saved at %" PRIu64
+                  " tokens: raise 'inputs.N.epochs_max', or lower 'train.tokens' to that, and run again",
+                  trainer->position.tokens);
+}
+
 /* A step and, where it is time, its checkpoint. Behind the last one: *ended, and all is saved. */
 static q_status advance(struct trainer *trainer, bool *ended)
 {
@@ -225,6 +247,7 @@ static q_status advance(struct trainer *trainer, bool *ended)
         return q_fail(Q_STOPPED, "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
                       trainer->position.step, trainer->steps_total);
     }
+    Q_TRY(look_ahead(trainer));
     Q_TRY(step_once(trainer));
     return trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0
                ? trainer_save(trainer)

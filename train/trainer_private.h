@@ -58,6 +58,11 @@ struct trainer {
     double *step_losses;         /* [steps_total - first.step]: all that this process takes */
 };
 
+/* --- trainer.c ----------------------------------------------------------------------------------------------------------------------- */
+
+/* That the data have for the run, from where it stands, without those that are skipped. */
+uint64_t trainer_sequences_left(const struct trainer *trainer);
+
 /* --- trainer_place.c: where the run stands, outside of this process ------------------------------------------------------------------ */
 
 /* A failure of one rank is one of all, told alike. */

@@ -236,7 +236,13 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
         return status;
     }
     Q_TRY(trainer_journal_line(trainer, "skipped", fields));
-    return skips_add(&trainer->skips, from, to);
+    Q_TRY(skips_add(&trainer->skips, from, to));
+    const uint64_t left = trainer_sequences_left(trainer),
+                   wanted = (trainer->tokens_total - trainer->position.tokens) / trainer->shards->sequence_tokens;
+    if (trainer->leads && left < wanted)
+        q_log_warning("for 'train.tokens' the data have %" PRIu64 " too few sequences now; raise 'inputs.N.epochs_max'",
+                      wanted - left);
+    return Q_OK;
 }
 
 /* The step came out wrong twice: what the recipe says. Behind Q_OK the run stands at a place to go on from. */

@@ -34,3 +34,5 @@ quern-eval generate --model whole --prompt x 2>&1 | sed -E 's/.*generate: //; s/
 rm whole/manifest.json
 tiny_train whole --set train.tokens=8K
 cmp kept.json whole/manifest.json && tiny_same_weights whole damaged && echo "made again: the same bytes"
+# What is no checkpoint, and what is no training.
+{ quern-train verify whole || quern-train verify whole --against nothing; } 2>&1 | sed 's/^.*quern-train verify: //'
