@@ -160,7 +160,6 @@ static void describe_rope(struct ops_case *c)
     add_derived(c, "table", OPS_ACC, c->size[1] * c->size[3]);
 }
 
-/* size: B, T, heads, nope, rope, v, stride of the shared key */
 size_t ops_depth(const struct ops_case *c)
 {
     if (c->kind == OPS_MATMUL)
@@ -170,6 +169,7 @@ size_t ops_depth(const struct ops_case *c)
     return c->size[0] == 2 ? c->size[5] * c->size[6] : c->size[4];
 }
 
+/* size: B, T, heads, nope, rope, v, stride of the shared key */
 static void describe_attention(struct ops_case *c)
 {
     size_t n = c->size[0] * c->size[1], heads = c->size[2], key = c->size[3] + c->size[4], v = c->size[5];
