@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/threads.h"
-#include "train/ops.h"
+#include "train/op_host.h"
 
 enum {
     CPU_PADDING =
@@ -32,6 +32,7 @@ enum {
 
 /* The workspace: one block per worker, and one that all share (what it holds, an operation says). */
 struct op_context {
+    struct op_host host;
     struct q_pool *pool; /* borrowed */
     unsigned threads;
     bool narrow; /* of a table whose reals are BF16: what is widened needs room */
@@ -43,7 +44,6 @@ struct op_context {
     float *shared;
     size_t shared_floats;
     size_t bytes; /* all of it */
-    double marks[OP_MARKS];
 };
 
 /* Worker w's block as floats, aligned to 64 bytes. */

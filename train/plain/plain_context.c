@@ -1,13 +1,10 @@
 #include "train/plain/plain_ops.h"
 
-#include "base/check.h"
-#include "base/clock.h"
 #include "base/memory.h"
-
-#include <string.h>
+#include "train/op_host.h"
 
 struct op_context {
-    double marks[OP_MARKS]; /* no threads, no workspace */
+    struct op_host host; /* no threads, no workspace */
 };
 
 static q_status create(struct q_pool *pool, struct op_context **out)
@@ -41,62 +38,6 @@ static size_t workspace_plan(const struct op_limits *limits, unsigned threads)
     return 0;
 }
 
-static q_status memory_create(struct op_context *context, size_t bytes, void *out_pointer)
-{
-    (void)context;
-    void *memory;
-    Q_TRY(q_alloc_aligned(bytes, 1, &memory));
-    memset(memory, 0, bytes);
-    memcpy(out_pointer, &memory, sizeof(memory));
-    return Q_OK;
-}
-
-static void memory_release(struct op_context *context, void *memory)
-{
-    (void)context;
-    q_release(memory);
-}
-
-static q_status memory_room(struct op_context *context, size_t *free_bytes, size_t *all_bytes)
-{
-    (void)context;
-    *free_bytes = *all_bytes = 0;
-    return Q_OK;
-}
-
-static void copy(struct op_context *context, void *to, const void *from, size_t bytes)
-{
-    (void)context;
-    if (bytes)
-        memcpy(to, from, bytes);
-}
-
-static void zero(struct op_context *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes)
-        memset(memory, 0, bytes);
-}
-
-static q_status synchronize(struct op_context *context)
-{
-    (void)context;
-    return Q_OK;
-}
-
-/* Operations are through when they return. */
-static void mark(struct op_context *context, size_t i)
-{
-    q_check(i < OP_MARKS);
-    context->marks[i] = q_seconds();
-}
-
-static double mark_seconds(struct op_context *context, size_t from, size_t to)
-{
-    q_check(from < OP_MARKS && to < OP_MARKS);
-    return context->marks[to] - context->marks[from];
-}
-
 void plain_context(struct op_table *table)
 {
     table->create = create;
@@ -104,16 +45,7 @@ void plain_context(struct op_table *table)
     table->reserve = reserve;
     table->workspace_bytes = workspace_bytes;
     table->workspace_plan = workspace_plan;
-    table->memory_create = memory_create;
-    table->memory_release = memory_release;
-    table->memory_room = memory_room;
-    table->copy_in = copy;
-    table->copy_out = copy;
-    table->zero = zero;
-    table->synchronize = synchronize;
-    table->mark = mark;
-    table->mark_seconds = mark_seconds;
-    table->repeat = op_repeat_plainly;
+    op_host_install(table);
 }
 
 void plain_table(struct op_table *table)
