@@ -100,12 +100,12 @@ static q_status find_end(struct trainer *trainer)
                       trainer->position.tokens, settings->tokens);
     schedule_length(settings, length, trainer->position.tokens, &steps, &tokens);
     const uint64_t left = trainer_sequences_left(trainer);
-    if (left < tokens / length)
+    if (left < tokens / length) /* another epochs_max is another run */
         return q_fail(Q_ERR_USAGE,
                       "the run needs %" PRIu64
                       " more sequences, and every source has ended by its epochs_max after %" PRIu64
-                      "; lower 'train.tokens' (it stands at %" PRIu64 ") or raise 'inputs.N.epochs_max'",
-                      tokens / length, left, trainer->position.tokens);
+                      "; lower 'train.tokens'%s",
+                      tokens / length, left, trainer->position.tokens ? "" : " or raise 'inputs.N.epochs_max'");
     trainer->steps_total = trainer->position.step + steps;
     trainer->tokens_total = trainer->position.tokens + tokens;
     return q_arena_alloc(&trainer->arena, (size_t)steps, sizeof(double), &trainer->step_losses);
@@ -228,7 +228,7 @@ static q_status look_ahead(struct trainer *trainer)
     Q_TRY(trainer_save_now(trainer));
     return q_fail(Q_ERR_INPUT,
                   "every source has ended by its epochs_max, for samples were skipped; the state is saved at %" PRIu64
-                  " tokens: raise 'inputs.N.epochs_max', or lower 'train.tokens' to that, and run again",
+                  " tokens: lower 'train.tokens' to that and run again",
                   trainer->position.tokens);
 }
 

@@ -240,7 +240,7 @@ static q_status skip(struct trainer *trainer, const char *rule, const char *reas
     const uint64_t left = trainer_sequences_left(trainer),
                    wanted = (trainer->tokens_total - trainer->position.tokens) / trainer->shards->sequence_tokens;
     if (trainer->leads && left < wanted)
-        q_log_warning("for 'train.tokens' the data have %" PRIu64 " too few sequences now; raise 'inputs.N.epochs_max'",
+        q_log_warning("the data end %" PRIu64 " sequences before 'train.tokens' now; the run will stop there, saved",
                       wanted - left);
     return Q_OK;
 }
