@@ -93,16 +93,23 @@ struct cuda_plan cuda_plan_columns(size_t rows, size_t width)
                               .threads_y = CUDA_CHUNK_THREADS};
 }
 
+size_t cuda_logits_stride(size_t vocabulary)
+{
+    enum { NUMBERS = 64 };
+    return (size_t)q_ceil_div(Q_MAX(vocabulary, (size_t)1), NUMBERS) * NUMBERS;
+}
+
 size_t cuda_logits_rows(size_t tokens, size_t vocabulary, size_t real_bytes)
 {
-    const size_t row = Q_MAX(vocabulary, (size_t)1) * (sizeof(float) + real_bytes);
+    const size_t row = cuda_logits_stride(vocabulary) * (sizeof(float) + real_bytes);
     return Q_MIN(Q_MAX(tokens, (size_t)1), Q_MAX(CUDA_LOGITS_BYTES / row, (size_t)CUDA_LOGITS_ROWS_MIN));
 }
 
 size_t cuda_logits_max(size_t tokens, size_t vocabulary, size_t real_bytes)
 {
     const size_t fitting = CUDA_LOGITS_BYTES / (sizeof(float) + real_bytes);
-    return Q_MIN(Q_MAX(tokens, (size_t)1) * vocabulary, Q_MAX(fitting, CUDA_LOGITS_ROWS_MIN * vocabulary));
+    const size_t stride = cuda_logits_stride(vocabulary);
+    return Q_MIN(Q_MAX(tokens, (size_t)1) * stride, Q_MAX(fitting, CUDA_LOGITS_ROWS_MIN * stride));
 }
 
 struct cuda_plan cuda_plan_hopper(unsigned multiprocessors)

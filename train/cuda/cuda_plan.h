@@ -78,6 +78,10 @@ size_t cuda_chunk_rows(size_t rows); /* of each chunk but the last */
 /* Blocks of a sum over all elements (sum_squares), each over CUDA_SUM_ITEMS of them. */
 enum { CUDA_SUM_ITEMS = 1 << 16 };
 
+/* How far rows of logits are apart: whatever the vocabulary, they begin at a multiple of 64 numbers, since cuBLASLt has its best algorithms where rows can be
+ * moved 16 bytes at a time. What is between the rows is not read. */
+size_t cuda_logits_stride(size_t vocabulary);
+
 /* Tokens whose logits are in the workspace together: as many as fit in CUDA_LOGITS_BYTES, at least CUDA_LOGITS_ROWS_MIN. */
 #define CUDA_LOGITS_BYTES ((size_t)256 << 20)
 enum { CUDA_LOGITS_ROWS_MIN = 128 };

@@ -10,7 +10,7 @@ struct rows {
     real *dlogits; /* NULL: losses only */
     const int32_t *targets;
     float *losses, *log_z;
-    size_t rows, vocabulary;
+    size_t rows, vocabulary, stride;
     float grad_scale, z_loss;
 };
 
@@ -19,7 +19,7 @@ static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX) cross_entropy_row
     const size_t row = row_index();
     if (row >= r.rows)
         return;
-    const float *logits = r.logits + row * r.vocabulary;
+    const float *logits = r.logits + row * r.stride;
     const int32_t target = r.targets[row];
     const float chosen =
         target < 0 ? 0.0F
@@ -43,7 +43,7 @@ static __global__ void __launch_bounds__(CUDA_ROW_THREADS_MAX) cross_entropy_row
     const float factor = (1.0F + 2.0F * r.z_loss * log_z) * scale / sum;
     for (size_t v = threadIdx.x; v < r.vocabulary; v += blockDim.x) {
         const float d = expf(logits[v] - max) * factor - ((size_t)target == v ? scale : 0.0F);
-        narrow_to(&r.dlogits[row * r.vocabulary + v], target < 0 ? 0.0F : d);
+        narrow_to(&r.dlogits[row * r.stride + v], target < 0 ? 0.0F : d);
     }
 }
 
@@ -61,12 +61,19 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.b = l->weight;
     product.c = logits;
     product.a_stride = product.b_stride = l->hidden;
-    product.c_stride = l->vocabulary;
+    product.c_stride = cuda_logits_stride(l->vocabulary);
     product.narrow = CUDA_NARROW;
     CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, logits");
-    const struct rows rows = {
-        logits, l->dx ? dlogits : NULL, l->targets + first, l->losses + first, l->log_z ? l->log_z + first : NULL,
-        count,  l->vocabulary,          l->grad_scale,      l->z_loss};
+    const struct rows rows = {logits,
+                              l->dx ? dlogits : NULL,
+                              l->targets + first,
+                              l->losses + first,
+                              l->log_z ? l->log_z + first : NULL,
+                              count,
+                              l->vocabulary,
+                              cuda_logits_stride(l->vocabulary),
+                              l->grad_scale,
+                              l->z_loss};
     launch(context, "cross-entropy", cuda_plan_rows(count, l->vocabulary, 1), cross_entropy_rows, rows);
     if (!l->dx || context->error)
         return;
@@ -75,7 +82,7 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.k = l->vocabulary;
     product.a = dlogits;
     product.c = reals_out(l->dx) + first * l->hidden;
-    product.a_stride = l->vocabulary;
+    product.a_stride = cuda_logits_stride(l->vocabulary);
     product.c_stride = l->hidden;
     product.narrow_c = CUDA_NARROW;
     CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, dx");
@@ -94,9 +101,9 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
     const size_t each = cuda_logits_rows(l->tokens, l->vocabulary, sizeof(real));
     size_t used = 0;
     void *room = cuda_take(context, &used, CUDA_BLAS_WORKSPACE, 1);
-    float *logits = (float *)cuda_take(context, &used, each * l->vocabulary, sizeof(float));
-    real *dlogits =
-        CUDA_NARROW ? (real *)cuda_take(context, &used, each * l->vocabulary, sizeof(real)) : (real *)(void *)logits;
+    const size_t count = each * cuda_logits_stride(l->vocabulary);
+    float *logits = (float *)cuda_take(context, &used, count, sizeof(float));
+    real *dlogits = CUDA_NARROW ? (real *)cuda_take(context, &used, count, sizeof(real)) : (real *)(void *)logits;
     for (size_t first = 0; first < l->tokens && !context->error; first += each)
         block(context, l, first, Q_MIN(each, l->tokens - first), room, logits, dlogits);
 }

@@ -112,6 +112,15 @@ static void logits_fit(void **state)
     assert_int_equal(cuda_logits_rows(16384, 1 << 22, 2), 128);
 }
 
+static void rows_of_logits_are_aligned(void **state)
+{
+    (void)state;
+    assert_int_equal(cuda_logits_stride(1), 64);
+    assert_int_equal(cuda_logits_stride(129280), 129280);
+    assert_int_equal(cuda_logits_stride(128815), 128832);
+    assert_int_equal(cuda_logits_rows(16384, 128815, 2), (256 << 20) / 6 / 128832);
+}
+
 /* 256 MiB of 4 + 2 bytes each, or 128 rows. */
 static void logits_have_a_most(void **state)
 {
@@ -122,9 +131,9 @@ static void logits_have_a_most(void **state)
     for (size_t tokens = 1; tokens < 5000; tokens += tokens / 3 + 1)
         for (size_t vocabulary = 1; vocabulary < 1 << 23; vocabulary += vocabulary / 7 + 1) {
             const size_t most = cuda_logits_max(tokens, vocabulary, 2);
-            assert_true(cuda_logits_rows(tokens, vocabulary, 2) * vocabulary <= most);
+            assert_true(cuda_logits_rows(tokens, vocabulary, 2) * cuda_logits_stride(vocabulary) <= most);
             for (size_t fewer = vocabulary / 2 + 1; fewer <= vocabulary; fewer += fewer / 5 + 1)
-                assert_true(cuda_logits_rows(tokens - tokens / 5, fewer, 2) * fewer <= most);
+                assert_true(cuda_logits_rows(tokens - tokens / 5, fewer, 2) * cuda_logits_stride(fewer) <= most);
         }
 }
 
@@ -368,6 +377,7 @@ int main(void)
         cmocka_unit_test(tiles_of_attention_fit),
         cmocka_unit_test(columns_are_cut_by_rows_alone),
         cmocka_unit_test(logits_fit),
+        cmocka_unit_test(rows_of_logits_are_aligned),
         cmocka_unit_test(logits_have_a_most),
         cmocka_unit_test(the_workspace_is_enough_for_anything_smaller),
         cmocka_unit_test(shapes_have_room_in_shared_memory),
