@@ -63,6 +63,10 @@ if(QUERN_NVCC AND QUERN_CUDA)
   set(CMAKE_CUDA_STANDARD 17)
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
+  set(QUERN_CUDA_OPTIONS -lineinfo) # compute-sanitizer and profilers name the lines of kernels; at run time it costs nothing
+  if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+    list(APPEND QUERN_CUDA_OPTIONS --compress-mode=size) # so that programs do not grow by that
+  endif()
   quern_feature(CUDA "${CUDAToolkit_VERSION}" "training on one GPU")
 else()
   quern_feature(CUDA "" "not found: training is on processors")

@@ -18,7 +18,7 @@ function(quern_compile target)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:C>:${QUERN_C_WARNINGS};-include;${PROJECT_SOURCE_DIR}/base/banned.h>"
     "$<$<COMPILE_LANGUAGE:CXX>:${QUERN_WARNINGS}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:${QUERN_CUDA_WARNINGS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${QUERN_CUDA_WARNINGS};${QUERN_CUDA_OPTIONS}>"
     # The same bits from the same source: no contraction that depends on the compiler's mood, no reassociation.
     "$<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off;-fno-math-errno>")
   if(QUERN_SANITIZE)
