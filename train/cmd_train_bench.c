@@ -8,6 +8,7 @@
 #include "train/cmd_train.h"
 #include "train/model/model.h"
 #include "train/op_timing.h"
+#include "train/op_ways.h"
 #include "train/optimizer.h"
 #include "train/watch/op_peak.h"
 
@@ -305,6 +306,7 @@ static q_status print_json(const struct bench *bench, const struct train_bench_o
     q_json_put_u64(&json, "peak_bytes", q_memory_peak_bytes());
     if (result->row_count)
         put_operations(&json, result);
+    op_ways_put(&json, bench->ops, bench->context);
     q_json_close(&json, '}');
     q_json_newline(&json);
     q_status status = q_json_end(&json);
@@ -350,6 +352,7 @@ static q_status print(const struct bench *bench, const struct train_bench_option
         printf("the fullest expert has %.2f times the mean\n", result->load_max);
     if (result->row_count)
         print_operations(result);
+    op_ways_print(bench->ops, bench->context);
     return Q_OK;
 }
 

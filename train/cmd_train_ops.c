@@ -62,6 +62,7 @@ static void put_failure(struct q_json *json, const struct ops_result *result)
     q_json_put_string(json, "shape", q_string_of(result->shape));
     q_json_put_string(json, "tensor", q_string_of(result->tensor));
     q_json_put_string(json, "what", q_string_of(result->what));
+    q_json_put_string(json, "way", q_string_of(result->way));
     q_json_put_double(json, "error", result->error);
     q_json_close(json, '}');
 }
@@ -80,8 +81,9 @@ static void note_check(void *context, const struct ops_result *result)
         put_failure(report->json, result);
     if (report->json || (report->options->against && result->passed))
         return;
-    printf("%-4s  %-24s  %-28s  %9.2g  %s\n", result->passed ? "ok" : "FAIL", result->operation, result->shape,
+    printf("%-4s  %-24s  %-28s  %9.2g  %s", result->passed ? "ok" : "FAIL", result->operation, result->shape,
            result->difference, result->passed ? result->tensor : result->what);
+    printf(result->way[0] ? "  (%s)\n" : "%s\n", result->way);
 }
 
 /* By operation, in units of what passes. */
@@ -153,6 +155,8 @@ static void note_time(void *context, const struct ops_result *result)
         q_json_put_fixed(report->json, "flop_share", flop_per_s / report->flop_per_s, 4);
         q_json_put_fixed(report->json, "bytes_per_s", bytes_per_s, 0);
         q_json_put_fixed(report->json, "bytes_share", bytes_per_s / report->bytes_per_s, 4);
+        if (result->way[0])
+            q_json_put_string(report->json, "way", q_string_of(result->way));
         q_json_close(report->json, '}');
         return;
     }
@@ -161,7 +165,8 @@ static void note_time(void *context, const struct ops_result *result)
         printf("  %9.3f  %4.0f%%", flop_per_s * 1e-12, flop_per_s / report->flop_per_s * 100);
     else
         printf("  %9s  %5s", "", "");
-    printf("  %8.1f  %4.0f%%\n", bytes_per_s * 1e-9, bytes_per_s / report->bytes_per_s * 100);
+    printf("  %8.1f  %4.0f%%%s%s\n", bytes_per_s * 1e-9, bytes_per_s / report->bytes_per_s * 100,
+           result->way[0] ? "  " : "", result->way);
     (void)fflush(stdout);
 }
 

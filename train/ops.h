@@ -212,12 +212,29 @@ struct op_adamw {
 
 enum { OP_MARKS = 1024, OP_KEY_MAX = 128 };
 
+/* How often an operation took one of the ways that there are: "grouped" by "wgmma". Texts stay. `why`: where a better way could not be taken, what the
+ * operation was when that happened first, and why; else "". */
+enum { OP_WAYS_MAX = 48, OP_WAYS_TEXT = 160 };
+struct op_way {
+    const char *operation, *way;
+    uint64_t times;
+    char why[OP_WAYS_TEXT];
+};
+struct op_ways {
+    size_t count;
+    struct op_way rows[OP_WAYS_MAX];
+    char left_out[OP_WAYS_TEXT]; /* ways that are not taken because someone wants it so: "graphs,cublaslt"; "": none */
+};
+
 struct op_table {
     const char *name;  /* "cpu-avx2" */
     size_t real_bytes; /* of an op_real */
     /* What an operation computes and multiplies again, probabilities of attention and gradients of logits, is rounded to op_real in between: matrix
      * units take nothing wider. */
     bool rounds_factors;
+    /* The ways that were taken in this context so far; they are the context's. What a device does again by itself (`repeat`) is counted when it is first
+     * called. NULL: there is one way for each operation. */
+    const struct op_ways *(*ways)(const struct op_context *context);
 
     /* A context over the pool (borrowed; backends of a device ignore it), and its workspace. reserve may be called again. */
     q_status (*create)(struct q_pool *pool, struct op_context **out);

@@ -42,6 +42,15 @@ q_status trainer_note(struct trainer *trainer, const char *event)
     return trainer_journal_line(trainer, event, fields);
 }
 
+/* What is not computed as this backend otherwise does. */
+static q_status put_left_out(const struct trainer *trainer, json_t *fields)
+{
+    const struct op_ways *ways = trainer->ops->ways ? trainer->ops->ways(trainer->context) : NULL;
+    if (!ways || !ways->left_out[0])
+        return Q_OK;
+    return q_json_set(fields, "backend_without", json_string(ways->left_out));
+}
+
 /* The same with the schedule from here on: it may change between two starts, and the manifest holds only the last one. */
 static q_status note_start(struct trainer *trainer, const char *event)
 {
@@ -52,6 +61,8 @@ static q_status note_start(struct trainer *trainer, const char *event)
         status = q_json_set(fields, "schedule", schedule);
     if (!status) /* bits are the same on one backend and instruction set only */
         status = q_json_set(fields, "backend", json_string(trainer->ops->name));
+    if (!status)
+        status = put_left_out(trainer, fields);
     if (!status && trainer->ranks > 1)
         status = q_json_set(fields, "ranks", json_integer((json_int_t)trainer->ranks));
     if (!status && trainer->groups.expert_ranks > 1)

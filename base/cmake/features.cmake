@@ -58,6 +58,12 @@ endif()
 include(base/cmake/arrow.cmake)
 option(QUERN_CUDA "The CUDA backend, where nvcc is found" ON)
 set(QUERN_CUDA_ARCHITECTURES "80-real;90a-real;100-real" CACHE STRING "GPUs to compile for: A100, H100 and H200, B200")
+# Hopper's instructions are those of 90a: code for plain 9.0 runs there without them (train/cuda/cuda_wgmma.cuh).
+if(QUERN_CUDA_ARCHITECTURES MATCHES "(^|;)90(-real)?(;|$)")
+  message(STATUS "QUERN_CUDA_ARCHITECTURES: 90 is compiled as 90a, for Hopper's own instructions")
+  list(TRANSFORM QUERN_CUDA_ARCHITECTURES REPLACE "^90$" "90a")
+  list(TRANSFORM QUERN_CUDA_ARCHITECTURES REPLACE "^90-real$" "90a-real")
+endif()
 if(QUERN_NVCC AND QUERN_CUDA)
   set(CMAKE_CUDA_COMPILER ${QUERN_NVCC} CACHE FILEPATH "")
   set(CMAKE_CUDA_STANDARD 17)
@@ -65,7 +71,7 @@ if(QUERN_NVCC AND QUERN_CUDA)
   find_package(CUDAToolkit REQUIRED)
   set(QUERN_CUDA_OPTIONS -lineinfo) # compute-sanitizer and profilers name the lines of kernels; at run time it costs nothing
   if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
-    list(APPEND QUERN_CUDA_OPTIONS --compress-mode=size) # so that programs do not grow by that
+    list(APPEND QUERN_CUDA_OPTIONS --compress-mode=size) # else programs would grow by that to twice their size
   endif()
   quern_feature(CUDA "${CUDAToolkit_VERSION}" "training on one GPU")
 else()

@@ -1,6 +1,7 @@
 #include "train/cuda/cuda_context.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "train/cuda/cuda_blas.h"
 #include "train/cuda/cuda_probe.h"
@@ -50,11 +51,11 @@ static cudaError_t find_capability(int *major, int *minor)
     return error ? error : cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, 0);
 }
 
-/* Whether this build has code for it. */
-static q_status check_architecture(void)
+/* Whether this build has code for it, and whether that is Hopper's. */
+static q_status check_architecture(bool *hopper)
 {
     int major = 0, minor = 0;
-    cudaError_t error = cuda_find_code();
+    cudaError_t error = cuda_find_code(hopper);
     if (error == cudaSuccess)
         return Q_OK;
     if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction)
@@ -86,16 +87,14 @@ static void context_release(struct op_context *context)
     q_release(context);
 }
 
-/* What kernels are chosen by: code of sm_90a runs on 9.0 alone. */
-static cudaError_t look_at_device(struct op_context *context)
+/* What kernels are chosen by. */
+static cudaError_t look_at_device(struct op_context *context, bool hopper)
 {
-    int count = 0, major = 0, minor = 0, shared = 0;
+    int count = 0, shared = 0;
     cudaError_t error = cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0);
     if (!error)
         error = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0);
-    if (!error)
-        error = find_capability(&major, &minor);
-    if (!error && major == 9 && minor == 0)
+    if (!error && hopper)
         error = cuda_tensor_map_load(&context->encode_tiled);
     context->multiprocessors = (unsigned)count;
     context->shared_max = (size_t)shared;
@@ -105,9 +104,10 @@ static cudaError_t look_at_device(struct op_context *context)
 static q_status open_device(struct op_context *context)
 {
     void *host = NULL;
+    bool hopper = false;
     Q_TRY(find_device());
-    Q_TRY(check_architecture());
-    cudaError_t error = look_at_device(context);
+    Q_TRY(check_architecture(&hopper));
+    cudaError_t error = look_at_device(context, hopper);
     if (error)
         return fail_cuda(error, "its properties");
     error = cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking);
@@ -124,12 +124,18 @@ static q_status create(size_t real_bytes, struct op_context **out)
     struct op_context *context;
     Q_TRY(q_alloc_zero(1, sizeof *context, &context));
     context->real_bytes = real_bytes;
-    const q_status status = open_device(context);
-    if (status)
+    q_status status = cuda_ways_read(&context->ways);
+    if (!status)
+        status = open_device(context);
+    if (status) {
         context_release(context);
-    else
-        *out = context;
-    return status;
+        return status;
+    }
+    if (context->ways.left_out)
+        q_log_warning("QUERN_CUDA_WITHOUT leaves out %s: results may have other bits than without it",
+                      context->ways.taken.left_out);
+    *out = context;
+    return Q_OK;
 }
 
 static q_status create_fp32(struct q_pool *pool, struct op_context **out)
@@ -236,6 +242,11 @@ static q_status synchronize(struct op_context *context)
     return context->error ? fail_cuda(context->error, context->failed) : Q_OK;
 }
 
+static const struct op_ways *ways(const struct op_context *context)
+{
+    return &context->ways.taken;
+}
+
 static void mark(struct op_context *context, size_t i)
 {
     q_check(i < OP_MARKS);
@@ -261,6 +272,7 @@ static double mark_seconds(struct op_context *context, size_t from, size_t to)
 void cuda_context_install(struct op_table *table, size_t real_bytes)
 {
     const bool narrow = real_bytes == sizeof(uint16_t);
+    table->ways = ways;
     table->create = narrow ? create_bf16 : create_fp32;
     table->release = context_release;
     table->reserve = reserve;

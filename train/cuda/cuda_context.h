@@ -4,6 +4,7 @@
 
 #include "train/cuda/cuda_graph.h"
 #include "train/cuda/cuda_plan.h"
+#include "train/cuda/cuda_ways.h"
 #include "train/ops.h"
 
 #include <cuda_runtime_api.h>
@@ -24,13 +25,14 @@ struct op_context {
     size_t workspace_size;
     double *host; /* pinned: numbers that come back */
     unsigned multiprocessors;
-    void *encode_tiled; /* cuda_tensor_map.h; NULL where the device is not of compute capability 9.0 */
+    void *encode_tiled; /* cuda_tensor_map.h; NULL where this build has no code of Hopper's for the device */
     cudaError_t error;
     const char *failed;          /* what had it: a kernel, a copy */
     cudaEvent_t marks[OP_MARKS]; /* NULL: not made yet */
     struct cuda_graph graphs[CUDA_GRAPHS];
     uint64_t repeats; /* calls of cuda_repeat */
     bool capturing;   /* what is launched now is captured */
+    struct cuda_ways ways;
 };
 
 /* Keeps the first failure. */

@@ -35,10 +35,11 @@ static inline bool suits_flash(const struct op_context *context, const struct op
                                struct cuda_plan (*plan)(unsigned size, size_t heads, size_t sequence))
 {
     const unsigned size = cuda_flash_size(p->nope + p->rope, p->v);
-    return is_sixteens(p->nope) && is_sixteens(p->rope) && is_sixteens(p->v) && size < CUDA_FLASH_SIZES &&
-           plan(size, 0, 0).shared <= context->shared_max && cuda_is_packed(p->q, p->nope, p->rope) &&
-           cuda_is_packed(p->kv, p->nope, p->v) && cuda_is_packed(p->k_rope, p->rope, p->k_rope_stride) &&
-           cuda_is_packed(p->dout, p->v, p->v) && p->k_rope_stride <= UINT32_MAX && p->scale > 0;
+    return cuda_way_open(context, CUDA_MMA_ATTENTION) && is_sixteens(p->nope) && is_sixteens(p->rope) &&
+           is_sixteens(p->v) && size < CUDA_FLASH_SIZES && plan(size, 0, 0).shared <= context->shared_max &&
+           cuda_is_packed(p->q, p->nope, p->rope) && cuda_is_packed(p->kv, p->nope, p->v) &&
+           cuda_is_packed(p->k_rope, p->rope, p->k_rope_stride) && cuda_is_packed(p->dout, p->v, p->v) &&
+           p->k_rope_stride <= UINT32_MAX && p->scale > 0;
 }
 
 #ifdef CUDA_BF16

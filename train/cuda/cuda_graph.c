@@ -39,26 +39,53 @@ static struct cuda_graph *place_of(struct op_context *context, const void *key, 
     return place;
 }
 
-/* What the work launches now does not run. What fails meanwhile is a failure of this try alone: the same calls are made again without it. */
+/* What the work launches now does not run. What fails meanwhile is a failure of this try alone: the same calls are made again without it. *failed: what it
+ * was. */
 static cudaError_t capture(struct op_context *context, void (*work)(void *argument), void *argument,
-                           cudaGraphExec_t *exec)
+                           cudaGraphExec_t *exec, const char **failed)
 {
     cudaGraph_t graph = NULL;
+    *failed = "its begin";
     cudaError_t error = cudaStreamBeginCapture(context->stream, cudaStreamCaptureModeThreadLocal);
     if (error)
         return error;
     context->capturing = true;
     work(argument);
     context->capturing = false;
+    *failed = "its end";
     error = cudaStreamEndCapture(context->stream, &graph);
-    if (context->error)
+    if (context->error) {
         error = context->error;
+        *failed = context->failed;
+    }
     context->error = cudaSuccess;
-    if (!error)
+    if (!error) {
+        *failed = "its instantiation";
         error = cudaGraphInstantiate(exec, graph, 0);
+    }
     if (graph)
         (void)cudaGraphDestroy(graph);
     return error;
+}
+
+static void try_capture(struct op_context *context, struct cuda_graph *graph, void (*work)(void *argument),
+                        void *argument)
+{
+    const char *failed;
+    const cudaError_t error = capture(context, work, argument, &graph->exec, &failed);
+    if (!error) {
+        cuda_way_count(context, "graphs", "captured");
+        return;
+    }
+    cuda_way_refused(context, "graphs", "refused", "%s: %s", failed, cudaGetErrorString(error));
+    (void)cudaGetLastError(); /* it does not stick; one of the device's does, and comes again */
+    graph->refused = true;
+}
+
+static void call_plainly(struct op_context *context, void (*work)(void *argument), void *argument)
+{
+    cuda_way_count(context, "graphs", "call by call");
+    work(argument);
 }
 
 void cuda_repeat(struct op_context *context, const void *key, size_t key_bytes, void (*work)(void *argument),
@@ -67,15 +94,19 @@ void cuda_repeat(struct op_context *context, const void *key, size_t key_bytes, 
     q_check(key_bytes <= OP_KEY_MAX);
     if (context->error)
         return;
+    if (!cuda_way_open(context, CUDA_WAY_GRAPHS)) {
+        call_plainly(context, work, argument);
+        return;
+    }
     struct cuda_graph *graph = place_of(context, key, key_bytes);
     const bool again = graph->used > 0;
     graph->used = ++context->repeats;
-    if (again && !graph->exec && !graph->refused && capture(context, work, argument, &graph->exec)) {
-        (void)cudaGetLastError(); /* it does not stick; one of the device's does, and comes again */
-        graph->refused = true;
+    if (again && !graph->exec && !graph->refused)
+        try_capture(context, graph, work, argument);
+    if (!graph->exec) {
+        call_plainly(context, work, argument);
+        return;
     }
-    if (graph->exec)
-        cuda_note(context, cudaGraphLaunch(graph->exec, context->stream), "a graph of launches");
-    else
-        work(argument);
+    cuda_way_count(context, "graphs", "launched");
+    cuda_note(context, cudaGraphLaunch(graph->exec, context->stream), "a graph of launches");
 }

@@ -117,6 +117,7 @@ static void attention_flash(struct op_context *context, const struct heads &a)
         attention_tiles<64, 64, 4>, attention_tiles<128, 128, 4>, attention_tiles<192, 128, 4>,
         attention_tiles<256, 256, 8>};
     const unsigned size = cuda_flash_size(a.key, a.v);
+    cuda_way_count(context, "attention", "mma");
     launch(context, "attention, mma", cuda_plan_flash(size, a.batch * a.heads, a.sequence), kernels[size], a);
 }
 #endif
@@ -132,6 +133,7 @@ static void attention(struct op_context *context, const struct op_attention *att
         return;
     }
 #endif
+    cuda_way_count(context, "attention", "plain");
     launch(context, "attention", attention_plan(a, a.key + a.v), attention_rows, a);
 }
 

@@ -311,6 +311,7 @@ static void backward_flash(struct op_context *context, const struct heads &a, co
         backward_query_tiles<256, 256>};
     const unsigned size = cuda_flash_size(a.key, a.v);
     const struct cuda_plan plan = cuda_plan_flash_backward(size, a.batch * a.heads, a.sequence);
+    cuda_way_count(context, "attention backward", "mma");
     for (key_kernel *kernel : keys[size])
         if (kernel)
             launch(context, "attention backward, keys by mma", plan, kernel, a, along, rotary);
@@ -320,6 +321,7 @@ static void backward_flash(struct op_context *context, const struct heads &a, co
 
 static void backward_plain(struct op_context *context, const struct heads &a, const float *along, float *rotary)
 {
+    cuda_way_count(context, "attention backward", "plain");
     launch(context, "attention backward, queries", attention_plan(a, 2 * a.key + a.v), backward_queries, a, along);
     launch(context, "attention backward, keys", attention_plan(a, 2 * (a.key + a.v)), backward_keys, a, along, rotary);
 }

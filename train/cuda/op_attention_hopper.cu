@@ -307,7 +307,7 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
         consume<KEY>(a, at, room, group);
     }
 #else
-    __trap(); /* a build for 9.0 without 90a: better no answer than none written */
+    __trap(); /* it is not launched: cuda_find_code */
 #endif
 }
 
@@ -315,7 +315,7 @@ bool attention_hopper(struct op_context *context, const struct op_attention *p)
 {
     CUtensorMap q, kv, k_rope;
     const struct heads a = attention_of(p);
-    if (!context->encode_tiled || !cuda_suits_attention_hopper(p))
+    if (!context->encode_tiled || !cuda_way_open(context, CUDA_WGMMA_ATTENTION) || !cuda_suits_attention_hopper(p))
         return false;
     const struct cuda_plan plan = cuda_plan_attention_hopper(a.key, a.batch * a.heads, a.sequence);
     if (plan.shared > context->shared_max)
@@ -325,6 +325,7 @@ bool attention_hopper(struct op_context *context, const struct op_attention *p)
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.kv, &kv), "attention, tensor map of kv");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.k_rope, &k_rope),
               "attention, tensor map of k_rope");
+    cuda_way_count(context, "attention", "wgmma");
     launch(context, "attention, wgmma", plan, a.key == 192 ? attend_hopper<192> : attend_hopper<128>, q, kv, k_rope, a);
     return true;
 }

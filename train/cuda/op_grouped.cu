@@ -139,6 +139,7 @@ static void grouped_mma(struct op_context *context, const struct op_grouped *p, 
 {
     const size_t tiles = (size_t)q_ceil_div(p->m, MMA_TILE) * (size_t)q_ceil_div(p->n, MMA_TILE) * p->experts;
     const struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, MMA_THREADS);
+    cuda_way_count(context, "grouped", "mma");
     launch(context, "grouped, mma", plan, p->kind == OP_TN ? multiply_gradients_mma : multiply_runs_mma, g);
 }
 #endif
@@ -150,12 +151,13 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
 #ifdef CUDA_BF16
     if (grouped_hopper(context, p))
         return;
-    if (suits_mma(p)) {
+    if (cuda_way_open(context, CUDA_MMA_GROUPED) && suits_mma(p)) {
         grouped_mma(context, p, g);
         return;
     }
 #endif
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
+    cuda_way_count(context, "grouped", "plain");
     launch(context, "grouped", tile_plan(p->kind == OP_TN ? tiles : (size_t)BLOCKS),
            p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
 }

@@ -369,20 +369,21 @@ static __global__ void __launch_bounds__(THREADS, 1)
         consume<KIND>(g, stages, group);
     }
 #else
-    __trap(); /* a build for 9.0 without 90a: better no answer than none written */
+    __trap(); /* it is not launched: cuda_find_code */
 #endif
 }
 
 bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
 {
     CUtensorMap a, b;
-    if (!context->encode_tiled || !cuda_suits_hopper(p))
+    if (!context->encode_tiled || !cuda_way_open(context, CUDA_WGMMA_GROUPED) || !cuda_suits_hopper(p))
         return false;
     const struct cuda_boxes boxes = cuda_hopper_boxes(p);
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.a, &a), "grouped, tensor map of a");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.b, &b), "grouped, tensor map of b");
     const struct product g = {(int)p->experts,  (int)p->m,  (int)p->n, (int)p->k,
                               p->expert_stride, p->offsets, p->c,      p->accumulate};
+    cuda_way_count(context, "grouped", "wgmma");
     launch(context, "grouped, wgmma", cuda_plan_hopper(context->multiprocessors),
            p->kind == OP_NT   ? multiply_hopper<OP_NT>
            : p->kind == OP_NN ? multiply_hopper<OP_NN>

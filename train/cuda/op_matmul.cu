@@ -10,6 +10,8 @@
 
 enum { PARTS = 3 };
 
+static const char *const kind_names[] = {"NT", "NN", "TN"}; /* by op_product */
+
 /* A block for each tile of C, whose numbers are of type C. */
 template <class C> static __global__ void multiply_plain(struct cuda_product product)
 {
@@ -42,11 +44,17 @@ void CUDA_NAME(cuda_multiply)(struct op_context *context, void *room, const stru
     q_check(product->narrow == CUDA_NARROW);
     if (context->error)
         return;
-    const cudaError_t error = cuda_blas_multiply(context->blas, context->stream, room, product);
+    const cudaError_t error = cuda_way_open(context, CUDA_CUBLASLT)
+                                  ? cuda_blas_multiply(context->blas, context->stream, room, product)
+                                  : cudaErrorNotSupported;
     if (error != cudaErrorNotSupported) {
+        cuda_way_count(context, name, "cuBLASLt");
         cuda_note(context, error, name);
         return;
     }
+    cuda_way_refused(context, name, "plain", "%s, m %zu, n %zu, k %zu, strides %zu, %zu, %zu",
+                     kind_names[product->kind], product->m, product->n, product->k, product->a_stride,
+                     product->b_stride, product->c_stride);
     const size_t tiles = (size_t)q_ceil_div(product->m, TILE) * (size_t)q_ceil_div(product->n, TILE);
     launch(context, name, tile_plan(tiles), product->narrow_c ? multiply_plain<real> : multiply_plain<float>, *product);
 }

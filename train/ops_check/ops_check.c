@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "train/bfloat16.h"
+#include "train/op_ways.h"
 #include "train/ops_check/ops_cases.h"
 #include "train/plain/plain_ops.h"
 
@@ -386,13 +387,18 @@ static q_status check_case(struct bench *bench, const struct ops_case *shape, op
                            size_t *failed)
 {
     struct run run;
+    struct op_ways_seen seen = {0};
     q_status status;
     Q_TRY_GOTO(done, run_create(shape, bench, &run));
     q_log_debug("%s %s", run.c.operation, run.shape); /* what hangs or crashes is the last one said */
     const double allowed = difference_max(&run, bench->table);
     struct ops_result result = {
         .operation = run.c.operation, .shape = run.shape, .passed = true, .what = "", .tensor = ""};
+    op_ways_since(bench->table, bench->contexts[0], &seen, result.way);
     Q_TRY_GOTO(done, run_once(&run, bench->table, bench->contexts[0]));
+    op_ways_since(bench->table, bench->contexts[0], &seen, result.way);
+    if (result.way[0])
+        q_log_debug("%s %s, by %s", run.c.operation, run.shape, result.way);
     ops_call_double(&run.c, bench->plain.table, bench->plain.context, run.expect);
     judge(&run, allowed, &result);
     result.error = result.difference / allowed;

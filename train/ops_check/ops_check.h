@@ -29,8 +29,9 @@ struct ops_result {
     double against;     /* the same of the other backend, in units of what it may be */
     double
         apart; /* and of ours from the other's, beyond two roundings, in units of the larger: at most 2 where both pass */
-    double seconds;     /* ops_perf: median of a call */
-    double flop, bytes; /* of a call; flop 0 where it is not arithmetic that counts */
+    char way[OP_WAYS_TEXT]; /* op_ways_since */
+    double seconds;         /* ops_perf: median of a call */
+    double flop, bytes;     /* of a call; flop 0 where it is not arithmetic that counts */
 };
 
 /* NaN counts as the largest. */

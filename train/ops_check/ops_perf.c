@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "train/bfloat16.h"
 #include "train/model/model_config.h"
+#include "train/op_ways.h"
 #include "train/ops_check/ops_cases.h"
 #include "train/ops_check/ops_check.h"
 
@@ -148,11 +149,14 @@ static q_status time_case(const struct bench *bench, const struct ops_case *shap
                           void *context)
 {
     struct timed_case timed;
+    struct op_ways_seen seen = {0};
     struct ops_result result = {.passed = true, .what = "", .tensor = ""};
     q_status status = timed_create(bench, shape, &timed);
+    op_ways_since(bench->table, bench->context, &seen, result.way); /* of what the tensors were derived by */
     if (!status)
         status = time_calls(bench, &timed, seconds, &result.seconds);
     if (!status) {
+        op_ways_since(bench->table, bench->context, &seen, result.way);
         result.operation = timed.c.operation;
         result.shape = timed.shape;
         result.flop = timed.c.flop;

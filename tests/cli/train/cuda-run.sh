@@ -42,6 +42,16 @@ planned --gpu-memory 200MB | grep -A 1 'the GPU has' | sed -E 's/(missing) .*/\1
 QUERN_EMULATED_MEMORY=$((bytes - 1)) on_gpu tiny_train_run little || echo "exit $?, $(wc -l <little.out) line"
 QUERN_EMULATED_MEMORY=200000000 on_gpu tiny_train little | sed -E 's/ [0-9.]+ [kMG]?B/ N B/g'
 
+echo "== ways"
+sed -n '/^model:/,/^train:/s/^  //p' recipe.yaml >tiny.yaml
+ways() { QUERN_CUDA_WITHOUT=$1 "$QUERN_TRAIN" bench --backend cuda --precision bf16 --model ./tiny.yaml --batch 1 --sequence 8 --steps 2 --json 2>&1; }
+ways graphs,wgmma; echo "exit $?"
+ways '' | grep -oE '"graphs, [^,}]*|"left_out.*'
+ways graphs,mma-attention | sed -E 's/^[^{]*( quern-)/\1/' | grep -oE 'QUERN_CUDA.*|"(graphs|attention)[a-z]*, [^,}]*|"left_out.*'
+QUERN_CUDA_WITHOUT=graphs on_gpu tiny_train without
+tiny_same_result gpu without && echo "the same bytes" && grep -o '"backend_without":"[^"]*"' without/journal
+grep -c backend_without gpu/journal
+
 echo "== without a GPU"
 code=0
 tiny_train_run none --set train.backend=cuda || code=$?

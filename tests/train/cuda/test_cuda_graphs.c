@@ -2,6 +2,7 @@
  * are launched as one have the bits of those that are launched call by call, whatever changes between them; what cannot be captured, or fails, is launched
  * call by call or comes out; and all memory goes back. */
 #include "base/check.h"
+#include "tests/train/cuda/ways_taken.h"
 #include "tests/train/two_modules.h"
 #include "train/cuda/cuda_context.h"
 #include "train/cuda/cuda_ops.h"
@@ -256,6 +257,40 @@ static void what_cannot_be_captured_is_launched_plainly(void **state)
     }
 }
 
+/* So often with one key: what was taken, and as what. */
+static void assert_counted(enum forbidden forbidden, const char *left_out, uint64_t captured, uint64_t launched,
+                           uint64_t call_by_call, const char *refused)
+{
+    struct op_table table;
+    struct job job;
+    assert_int_equal(setenv("QUERN_CUDA_WITHOUT", left_out, 1), 0);
+    cuda_table_fp32(&table);
+    assert_ok(open_job(&job, &table));
+    job.forbidden = forbidden;
+    for (int i = 0; i < TIMES; i++)
+        repeat(&job, 1);
+    assert_ok(table.synchronize(job.context));
+    const struct op_ways *ways = table.ways(job.context);
+    assert_int_equal(times_taken(ways, "graphs", "captured"), captured);
+    assert_int_equal(times_taken(ways, "graphs", "launched"), launched);
+    assert_int_equal(times_taken(ways, "graphs", "call by call"), call_by_call);
+    assert_int_equal(times_taken(ways, "graphs", "refused"), refused != NULL);
+    if (refused)
+        assert_string_equal(way_taken(ways, "graphs", "refused")->why, refused);
+    close_job(&job);
+    assert_int_equal(setenv("QUERN_CUDA_WITHOUT", "", 1), 0);
+}
+
+static void graphs_are_counted(void **state)
+{
+    (void)state;
+    assert_counted(NOTHING, "", 1, TIMES - 1, 1, NULL);
+    assert_counted(MARKS, "", 0, 0, TIMES, "a mark: an emulated failure");
+    const unsigned long captures = emulated_device.captures;
+    assert_counted(NOTHING, "graphs", 0, 0, TIMES, NULL);
+    assert_int_equal(emulated_device.captures, captures);
+}
+
 /* Each call in its turn: the right numbers, or a status. */
 static void every_failure_comes_out_or_does_not_matter(void **state)
 {
@@ -384,6 +419,7 @@ int main(void)
         cmocka_unit_test(micro_batches_are_launched_as_one),
         cmocka_unit_test(so_are_those_of_bf16_that_are_computed_again),
         cmocka_unit_test(what_cannot_be_captured_is_launched_plainly),
+        cmocka_unit_test(graphs_are_counted),
         cmocka_unit_test(every_failure_comes_out_or_does_not_matter),
         cmocka_unit_test(a_product_that_fails_while_captured_does_not_matter),
         cmocka_unit_test(a_few_graphs_are_kept),

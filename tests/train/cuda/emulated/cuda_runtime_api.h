@@ -45,7 +45,7 @@ enum { cudaEnableDefault = 0 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureModeThreadLocal = 1 };
 enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess = 0, cudaDriverEntryPointSymbolNotFound = 1 };
 struct cudaFuncAttributes {
-    int numRegs;
+    size_t sharedSizeBytes;
 };
 
 typedef struct emulated_stream *cudaStream_t;
@@ -84,8 +84,8 @@ const char *cudaGetErrorString(cudaError_t error);
 
 /* For the tests: no device is found; it is of compute capability 9.0 (also with QUERN_EMULATED_HOPPER in the environment), or an older one, 7.5, that
  * nothing was compiled for, else 8.0, and has so many multiprocessors; so much memory (0: what the environment's QUERN_EMULATED_MEMORY says, else 4 GiB),
- * given out by 4 KiB; the k-th call from now fails with the error (0: none does). On every second stream that is made blocks and threads run from the last
- * to the first: what depends on an order gives other bits there. */
+ * given out by 4 KiB; the k-th call from now fails with the error (0: none does). The code for 9.0 was compiled without what Hopper alone has (hopper_plain).
+ * On every second stream that is made blocks and threads run from the last to the first: what depends on an order gives other bits there. */
 struct emulated_device {
     bool absent, hopper, older;
     unsigned multiprocessors;
@@ -97,6 +97,7 @@ struct emulated_device {
     /* So far: what was given to streams (kernels, copies, zeros, products of cuBLASLt, and a graph as one), graphs of those, and begun captures. And graphs of
      * both kinds that were not destroyed. */
     unsigned long submitted, graph_launches, captures, graphs;
+    bool hopper_plain;
 };
 extern struct emulated_device emulated_device;
 

@@ -19,7 +19,7 @@ struct emulated_stream {
 };
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
-struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10, 0, 0, 0, 0};
+struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10, 0, 0, 0, 0, false};
 struct emulated_blas emulated_blas;
 
 namespace
@@ -310,6 +310,11 @@ size_t memory_size()
     return bytes && bytes < MEMORY_BYTES ? bytes : MEMORY_BYTES;
 }
 
+bool is_hopper()
+{
+    return emulated_device.hopper || getenv("QUERN_EMULATED_HOPPER");
+}
+
 struct Launch {
     cudaLaunchConfig_t config;
     void (*kernel)(void *);
@@ -519,11 +524,10 @@ cudaError_t emulated_allow_shared(const void *function, int bytes)
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
 {
     (void)device;
-    *value = attribute == cudaDevAttrMultiProcessorCount ? static_cast<int>(emulated_device.multiprocessors)
-             : attribute == cudaDevAttrComputeCapabilityMajor
-                 ? (emulated_device.hopper || getenv("QUERN_EMULATED_HOPPER") ? 9
-                    : emulated_device.older                                   ? 7
-                                                                              : 8)
+    *value = attribute == cudaDevAttrMultiProcessorCount            ? static_cast<int>(emulated_device.multiprocessors)
+             : attribute == cudaDevAttrComputeCapabilityMajor       ? (is_hopper()             ? 9
+                                                                       : emulated_device.older ? 7
+                                                                                               : 8)
              : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? static_cast<int>(emulated_device.shared_max)
                                                                     : (emulated_device.older ? 5 : 0);
     return note(emulated_next_call());
@@ -548,6 +552,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *kernel)
 {
     *attributes = {};
+    attributes->sharedSizeBytes = is_hopper() && !emulated_device.hopper_plain ? SHARED_BYTES : 0;
     (void)kernel;
     return note(emulated_device.older ? cudaErrorNoKernelImageForDevice : emulated_next_call());
 }
