@@ -19,4 +19,8 @@ echo "== a program that fails, and no time"
 printf '#!/bin/sh\ncase "$*" in *bias_update*) exit 0 ;; esac\necho "quern-train: no such luck" >&2\nexit 4\n' >fails
 chmod +x fails
 QUERN_TRAIN=$PWD/fails run --quick | grep -E 'ops|moe,|moe:|parity|exit'
+echo "== a program that fails with Hopper's instructions"
+printf '#!/bin/sh\ncase "$QUERN_CUDA_WITHOUT$*" in wgmma*|*bias_update*) exit 0 ;; esac\nexit 4\n' >fails
+QUERN_TRAIN=$PWD/fails run --quick | grep -E 'ops-bf16-without|memcheck'
+grep 'Measured without' results/emulated.md
 QUERN_SECONDS=0 run --quick | grep -E 'ops:|parity|exit'
