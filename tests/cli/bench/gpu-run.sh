@@ -8,7 +8,8 @@ ls carried carried/bin carried/bench carried/prepared
 QUERN_BUILD=$PWD/carried run
 mkdir none && printf '#!/bin/sh\nexit 9\n' >none/nvidia-smi && chmod +x none/nvidia-smi
 QUERN_BUILD=$PWD/nothing PATH="$PWD/none:$PATH" run # nothing is built where there is nothing to build for
-echo "== over the emulated device"
+echo "== over the emulated device, which is Hopper's"
+export QUERN_EMULATED_HOPPER=1
 export QUERN_TRAIN=$QUERN_BUILD/tests/quern-train-emulated QUERN_RESULTS=$PWD/results
 run --quick
 ls results
