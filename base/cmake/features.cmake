@@ -74,6 +74,7 @@ if(QUERN_NVCC AND QUERN_CUDA)
     list(APPEND QUERN_CUDA_OPTIONS --compress-mode=size) # else programs would grow by that to twice their size
   endif()
   quern_feature(CUDA "${CUDAToolkit_VERSION}" "training on one GPU")
+  include(base/cmake/cudnn.cmake)
 else()
   quern_feature(CUDA "" "not found: training is on processors")
 endif()
