@@ -27,7 +27,7 @@ const struct q_option train_bench_table[] = {
     {"precision", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, precision), "WHAT",
      "fp32 or bf16, as train.precision (fp32)"},
     {"backend", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, backend), "WHAT",
-     "cpu or cuda, as train.backend (cpu)"},
+     "cpu, cuda or cuda-dnn, as train.backend (cpu)"},
     {"block", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, block), "WHAT",
      "instead of steps: forward and backward of the last layer alone, or of a half of it: layer, attention or "
      "feedforward"},

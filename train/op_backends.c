@@ -12,7 +12,7 @@
 #include <string.h>
 
 const char *const op_precision_names[] = {"fp32", "bf16", NULL};
-const char *const op_device_names[] = {"cpu", "cuda", NULL};
+const char *const op_device_names[] = {"cpu", "cuda", "cuda-dnn", NULL};
 
 enum { TABLES_MAX = 5, PRECISIONS = 2 };
 
@@ -82,29 +82,32 @@ static q_status fail_unknown(const char *name)
             used += (size_t)snprintf(names + used, sizeof names - used, ", '%s'", tables[p].list[i].name);
     return q_fail(
         Q_ERR_USAGE,
-        "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest), 'cuda' and 'cuda-bf16'%s",
+        "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest), 'cuda', 'cuda-bf16' and "
+        "'cuda-dnn-bf16'%s",
         name, names);
 }
 
 q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out)
 {
-    if (device == OP_CUDA)
-        return cuda_table_find(precision, out);
+    if (device != OP_CPU)
+        return cuda_table_find(device, precision, out);
     *out = op_table_cpu(precision);
     return Q_OK;
 }
 
 const struct op_table *op_table_outline(enum op_device device, enum op_precision precision)
 {
-    return device == OP_CUDA ? cuda_table_outline(precision) : op_table_cpu(precision);
+    return device == OP_CPU ? op_table_cpu(precision) : cuda_table_outline(device, precision);
 }
 
 q_status op_table_find(const char *name, const struct op_table **out)
 {
     if (strcmp(name, "cuda") == 0)
-        return cuda_table_find(OP_FP32, out);
+        return cuda_table_find(OP_CUDA, OP_FP32, out);
     if (strcmp(name, "cuda-bf16") == 0)
-        return cuda_table_find(OP_BF16, out);
+        return cuda_table_find(OP_CUDA, OP_BF16, out);
+    if (strcmp(name, "cuda-dnn-bf16") == 0)
+        return cuda_table_find(OP_CUDA_DNN, OP_BF16, out);
     *out = op_table_cpu(OP_FP32);
     if (strcmp(name, "cpu") == 0)
         return Q_OK;

@@ -54,9 +54,9 @@ struct q_pool;
 enum op_precision { OP_FP32, OP_BF16 };
 extern const char *const op_precision_names[]; /* "fp32", "bf16", NULL */
 
-/* What computes. */
-enum op_device { OP_CPU, OP_CUDA };
-extern const char *const op_device_names[]; /* "cpu", "cuda", NULL */
+/* What computes. OP_CUDA_DNN is OP_CUDA with attention of BF16 by cuDNN, where that has a way for it: other bits, so that it is chosen and not found. */
+enum op_device { OP_CPU, OP_CUDA, OP_CUDA_DNN };
+extern const char *const op_device_names[]; /* "cpu", "cuda", "cuda-dnn", NULL */
 
 /* The largest shapes that will be asked for: what workspace is planned from. */
 struct op_limits {
@@ -344,7 +344,7 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
 }
 
 /* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", "cuda", each with "-bf16" too, "cpu-avx512-dot-bf16",
- * "cpu-amx-bf16"; Q_ERR_USAGE lists the names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
+ * "cpu-amx-bf16", "cuda-dnn-bf16"; Q_ERR_USAGE lists the names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
 q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;

@@ -386,8 +386,10 @@ static const struct q_setting rows[] = {
      .offset = AT(backend),
      .standard = "cpu",
      .choices = op_device_names,
-     .meaning = "what computes: processors, or a GPU (one rank as yet). A run may "
-                "go on with the other: parameters and moments are the same, to the last bit as they are stored"},
+     .meaning =
+         "what computes: processors, or a GPU (one rank as yet); cuda-dnn is a GPU too, with attention of BF16 by "
+         "cuDNN where that has a way for its shapes. A run may go on with another: parameters and moments are "
+         "the same, to the last bit as they are stored"},
     {.name = "precision",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_SCHEDULE,

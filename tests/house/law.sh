@@ -9,7 +9,8 @@ declare -A may=(
 # A library's headers are included by its owners only; everybody else uses the owner's face.
 declare -A owner=(
     [zstd.h]="base corpus" [xxhash.h]="base" [jansson.h]="base" [yaml.h]="base" [simdjson.h]="base" [archive.h]="corpus" [pcre2.h]="tokenizer"
-    [archive_entry.h]="corpus" [arrow/api.h]="corpus" [arrow/io/interfaces.h]="corpus" [parquet/arrow/reader.h]="corpus" [isa-l/igzip_lib.h]="corpus" [brotli/decode.h]="corpus" [cld2/public/compact_lang_det.h]="corpus")
+    [archive_entry.h]="corpus" [arrow/api.h]="corpus" [arrow/io/interfaces.h]="corpus" [parquet/arrow/reader.h]="corpus" [isa-l/igzip_lib.h]="corpus" [brotli/decode.h]="corpus" [cld2/public/compact_lang_det.h]="corpus"
+    [cublasLt.h]="train" [cudnn_frontend.h]="train")
 
 while IFS=: read -r file _ line; do
     folder=${file%%/*}

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "train/cuda/cuda_blas.h"
+#include "train/cuda/cuda_dnn.h"
 #include "train/cuda/cuda_probe.h"
 #include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_workspace.h"
@@ -80,6 +81,7 @@ static void context_release(struct op_context *context)
             (void)cudaEventDestroy(context->marks[i]);
     cuda_graphs_forget(context);
     cuda_blas_release(context->blas);
+    cuda_dnn_release(context->dnn);
     (void)cudaFree(context->workspace);
     (void)cudaFreeHost(context->host);
     if (context->stream)
@@ -150,11 +152,23 @@ static q_status create_bf16(struct q_pool *pool, struct op_context **out)
     return create(sizeof(uint16_t), out);
 }
 
+static q_status create_dnn_bf16(struct q_pool *pool, struct op_context **out)
+{
+    struct op_context *context;
+    Q_TRY(create_bf16(pool, &context));
+    const q_status status = cuda_dnn_create(context->stream, &context->dnn);
+    if (status)
+        context_release(context);
+    else
+        *out = context;
+    return status;
+}
+
 static q_status reserve(struct op_context *context, const struct op_limits *limits)
 {
     void *workspace = NULL;
     Q_TRY(cuda_limits_check(limits));
-    const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes);
+    const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes, context->dnn != NULL);
     cuda_graphs_forget(context);
     (void)cudaFree(context->workspace);
     context->workspace = NULL;
@@ -277,7 +291,7 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->release = context_release;
     table->reserve = reserve;
     table->workspace_bytes = workspace_bytes;
-    table->workspace_plan = cuda_table_outline(narrow ? OP_BF16 : OP_FP32)->workspace_plan;
+    table->workspace_plan = cuda_table_outline(OP_CUDA, narrow ? OP_BF16 : OP_FP32)->workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
     table->memory_room = memory_room;
@@ -288,4 +302,10 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->mark = mark;
     table->mark_seconds = mark_seconds;
     table->repeat = cuda_repeat;
+}
+
+void cuda_context_install_dnn(struct op_table *table)
+{
+    table->create = create_dnn_bf16;
+    table->workspace_plan = cuda_table_outline(OP_CUDA_DNN, OP_BF16)->workspace_plan;
 }

@@ -14,6 +14,7 @@ extern "C" {
 #endif
 
 struct cuda_blas;
+struct cuda_dnn;
 
 /* A failure sticks: what comes behind it does nothing, and synchronize says what the first one was. Device memory but for `host`. */
 struct op_context {
@@ -33,6 +34,7 @@ struct op_context {
     uint64_t repeats; /* calls of cuda_repeat */
     bool capturing;   /* what is launched now is captured */
     struct cuda_ways ways;
+    struct cuda_dnn *dnn; /* NULL: attention is our own kernels' */
 };
 
 /* Keeps the first failure. */
@@ -43,6 +45,9 @@ void *cuda_take(struct op_context *context, size_t *offset, size_t count, size_t
 
 /* The first entries of a table: create to synchronize. */
 void cuda_context_install(struct op_table *table, size_t real_bytes);
+
+/* And those that are others where attention goes through cuDNN, of BF16. */
+void cuda_context_install_dnn(struct op_table *table);
 
 #ifdef __cplusplus
 }

@@ -35,11 +35,16 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *product
 /* op_attention_hopper.cu, of BF16: likewise. */
 bool attention_hopper(struct op_context *context, const struct op_attention *attention);
 
-/* The tables "cuda" and "cuda-bf16". */
+/* op_attention_dnn.cu, of BF16: where the context has cuDNN, and that has a way for the shape on this device. */
+bool attention_dnn(struct op_context *context, const struct op_attention *attention);
+bool attention_backward_dnn(struct op_context *context, const struct op_attention *attention);
+
+/* The tables "cuda", "cuda-bf16" and "cuda-dnn-bf16". */
 void cuda_table_fp32(struct op_table *table);
 void cuda_table_bf16(struct op_table *table);
-/* One of them, which stays; Q_ERR_USAGE where this build has no CUDA (cuda_none.c). */
-q_status cuda_table_find(enum op_precision precision, const struct op_table **out) Q_MUST_USE;
+void cuda_table_dnn_bf16(struct op_table *table);
+/* One of them, which stays: of a device but OP_CPU. Q_ERR_USAGE where this build has no CUDA (cuda_none.c). */
+q_status cuda_table_find(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -30,18 +30,27 @@
 CUDA_TABLE(fp32, "cuda", sizeof(float))
 CUDA_TABLE(bf16, "cuda-bf16", sizeof(uint16_t))
 
-static struct op_table tables[2]; /* by op_precision */
+/* The same operations: attention asks its context for cuDNN. */
+void cuda_table_dnn_bf16(struct op_table *table)
+{
+    cuda_table_bf16(table);
+    table->name = "cuda-dnn-bf16";
+    cuda_context_install_dnn(table);
+}
+
+static struct op_table fp32, bf16, dnn_bf16;
 
 static void fill_tables(void)
 {
-    cuda_table_fp32(&tables[OP_FP32]);
-    cuda_table_bf16(&tables[OP_BF16]);
+    cuda_table_fp32(&fp32);
+    cuda_table_bf16(&bf16);
+    cuda_table_dnn_bf16(&dnn_bf16);
 }
 
-q_status cuda_table_find(enum op_precision precision, const struct op_table **out)
+q_status cuda_table_find(enum op_device device, enum op_precision precision, const struct op_table **out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, fill_tables);
-    *out = &tables[precision];
+    *out = precision == OP_FP32 ? &fp32 : device == OP_CUDA_DNN ? &dnn_bf16 : &bf16;
     return Q_OK;
 }

@@ -1,6 +1,7 @@
 #include "train/cuda/cuda_workspace.h"
 
 #include "base/check.h"
+#include "train/cuda/cuda_dnn_plan.h"
 #include "train/cuda/cuda_plan.h"
 
 size_t cuda_workspace_piece(size_t count, size_t element_bytes)
@@ -83,12 +84,12 @@ static size_t sum_squares(const struct op_limits *l)
     return cuda_workspace_piece((size_t)q_ceil_div(l->parameters, CUDA_SUM_ITEMS) + 1, sizeof(double));
 }
 
-size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes)
+size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes, bool dnn)
 {
     const size_t each[] = {
         embedding(limits), rmsnorm(limits),     matmul(limits, real_bytes), attention(limits),
         balance(limits),   permutation(limits), sum_squares(limits),        cross_entropy(limits, real_bytes)};
-    size_t bytes = 0;
+    size_t bytes = dnn ? cuda_dnn_workspace(limits) : 0;
     for (size_t i = 0; i < Q_COUNT_OF(each); i++)
         bytes = Q_MAX(bytes, each[i]);
     return bytes;
@@ -97,19 +98,29 @@ size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes)
 static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
 {
     (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(float));
+    return cuda_workspace_bytes(limits, sizeof(float), false);
 }
 
 static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
 {
     (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(uint16_t));
+    return cuda_workspace_bytes(limits, sizeof(uint16_t), false);
 }
 
-const struct op_table *cuda_table_outline(enum op_precision precision)
+static size_t plan_dnn_bf16(const struct op_limits *limits, unsigned threads)
 {
-    static const struct op_table outlines[] = {
-        [OP_FP32] = {.name = "cuda", .real_bytes = sizeof(float), .workspace_plan = plan_fp32},
-        [OP_BF16] = {.name = "cuda-bf16", .real_bytes = sizeof(uint16_t), .workspace_plan = plan_bf16}};
-    return &outlines[precision];
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(uint16_t), true);
+}
+
+const struct op_table *cuda_table_outline(enum op_device device, enum op_precision precision)
+{
+    static const struct op_table fp32 = {.name = "cuda", .real_bytes = sizeof(float), .workspace_plan = plan_fp32},
+                                 bf16 = {.name = "cuda-bf16",
+                                         .real_bytes = sizeof(uint16_t),
+                                         .workspace_plan = plan_bf16},
+                                 dnn_bf16 = {.name = "cuda-dnn-bf16",
+                                             .real_bytes = sizeof(uint16_t),
+                                             .workspace_plan = plan_dnn_bf16};
+    return precision == OP_FP32 ? &fp32 : device == OP_CUDA_DNN ? &dnn_bf16 : &bf16;
 }

@@ -1,8 +1,8 @@
 /* attention: the softmax is kept online (Milakov and Gimelshein, arXiv 1805.02867).
  *
- * BF16 goes through the matrix units where its shapes suit them: Hopper's way on Hopper (op_attention_hopper.cu), else Ampere's (cuda_flash.cuh), a block
- * for each tile of queries. Else by the plain kernel, in floats, for any head sizes: a warp for each query of a head, whose lanes take a key each, 32 at a
- * time, and then a few columns of the values each. */
+ * BF16 goes through cuDNN where that is wanted and has a way (op_attention_dnn.cu), else through the matrix units where its shapes suit them: Hopper's way on
+ * Hopper (op_attention_hopper.cu), else Ampere's (cuda_flash.cuh), a block for each tile of queries. Else by the plain kernel, in floats, for any head sizes:
+ * a warp for each query of a head, whose lanes take a key each, 32 at a time, and then a few columns of the values each. */
 #include "train/cuda/cuda_flash.cuh"
 #include "train/cuda/cuda_ops.h"
 
@@ -126,7 +126,7 @@ static void attention(struct op_context *context, const struct op_attention *att
 {
     const struct heads a = attention_of(attention);
 #ifdef CUDA_BF16
-    if (attention_hopper(context, attention))
+    if (attention_dnn(context, attention) || attention_hopper(context, attention))
         return;
     if (suits_flash(context, attention, cuda_plan_flash)) {
         attention_flash(context, a);

@@ -328,6 +328,10 @@ static void backward_plain(struct op_context *context, const struct heads &a, co
 
 static void attention_backward(struct op_context *context, const struct op_attention *attention)
 {
+#ifdef CUDA_BF16
+    if (attention_backward_dnn(context, attention))
+        return;
+#endif
     const struct heads a = attention_of(attention);
     const size_t rows = a.batch * a.heads * a.sequence;
     size_t used = 0;

@@ -95,7 +95,7 @@ q_status memory_plan_make(const struct memory_request *request, struct memory_pl
     q_status status = outline(request, (unsigned)request->settings->expert_parallel, &own);
     if (!status)
         status = outline(request, 1, &whole);
-    *out = (struct memory_plan){.on_device = request->settings->backend == OP_CUDA};
+    *out = (struct memory_plan){.on_device = request->settings->backend != OP_CPU};
     if (!status) {
         count_tensors(request, own, out->on_device ? out->device : out->host);
         count_checkpoints(request, whole, out->host);

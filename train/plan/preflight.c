@@ -205,7 +205,7 @@ static q_status check_ranks(const struct preflight *plan, struct comm *comm, int
 {
     const bool leads = comm_rank(comm) == 0;
     if (plan->memory.on_device)
-        return q_fail(Q_ERR_USAGE, "'train.backend' is cuda: that is for one rank as yet; start one process");
+        return q_fail(Q_ERR_USAGE, "'train.backend' is a GPU: that is for one rank as yet; start one process");
     if (*wanted == CHECKPOINT_NO)
         return q_fail(Q_ERR_USAGE, "'train.checkpoint.background' is no: over ranks the first one writes from a copy, "
                                    "in which the moments come together; set it to auto");

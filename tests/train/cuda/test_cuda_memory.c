@@ -17,12 +17,14 @@ static void check_device(struct op_context *context, uint64_t planned, size_t pi
 static void test_planned_is_taken(void **state)
 {
     (void)state;
-    struct op_table fp32, bf16;
-    const struct op_table *const tables[] = {&fp32, &bf16};
+    struct op_table fp32, bf16, dnn_bf16;
+    const struct op_table *const tables[] = {&fp32, &bf16}, *const dnn_tables[] = {&fp32, &dnn_bf16};
     cuda_table_fp32(&fp32);
     cuda_table_bf16(&bf16);
+    cuda_table_dnn_bf16(&dnn_bf16);
     check_counted_settings(&two_modules, 3, 40, OP_CUDA, tables, check_device);
     check_counted_settings(&two_modules, 1, 17, OP_CUDA, tables, check_device);
+    check_counted_settings(&two_modules, 3, 40, OP_CUDA_DNN, dnn_tables, check_device);
 }
 
 /* What fits by the plan can be taken; a device with less says so before. */

@@ -1,5 +1,6 @@
 /* Launches and workspace, counted by hand. */
 #include "base/check.h"
+#include "train/cuda/cuda_dnn_plan.h"
 #include "train/cuda/cuda_plan.h"
 #include "train/cuda/cuda_workspace.h"
 
@@ -156,7 +157,9 @@ static void the_workspace_is_enough_for_anything_smaller(void **state)
         memcpy(&large, sizes[0], sizeof large);
         memcpy(&small, sizes[1], sizeof small);
         for (size_t real_bytes = 2; real_bytes <= 4; real_bytes += 2)
-            assert_true(cuda_workspace_bytes(&small, real_bytes) <= cuda_workspace_bytes(&large, real_bytes));
+            assert_true(cuda_workspace_bytes(&small, real_bytes, false) <=
+                        cuda_workspace_bytes(&large, real_bytes, false));
+        assert_true(cuda_workspace_bytes(&small, 2, true) <= cuda_workspace_bytes(&large, 2, true));
     }
 }
 
@@ -364,7 +367,76 @@ static void the_workspace_is_that_of_the_largest(void **state)
     assert_int_equal(cuda_workspace_piece(65, 4), 512);
     assert_int_equal(cuda_route_chunks(16384 * 8), 256);
     /* attention's: a number for each query of each head, and 64 for the shared key: 2,097,152 x 65 x 4 bytes */
-    assert_int_equal(cuda_workspace_bytes(&v3, 2), (size_t)2097152 * 65 * 4);
+    assert_int_equal(cuda_workspace_bytes(&v3, 2, false), (size_t)2097152 * 65 * 4);
+    /* cuDNN's: what a call may take, and the sums of 64 numbers of each token */
+    assert_int_equal(cuda_workspace_bytes(&v3, 2, true), CUDA_DNN_ROOM + (size_t)16384 * 64 * 4);
+}
+
+/* V3's heads by hand; then no call has more than its room, and one head is refused only where it has none. */
+static void calls_of_cudnn_have_room(void **state)
+{
+    (void)state;
+    enum { MIB = 1 << 20 };
+    struct op_attention a = {.batch = 4, .sequence = 4096, .heads = 128, .nope = 128, .rope = 64, .v = 128};
+    struct cuda_dnn_calls calls = cuda_dnn_calls_of(&a, true, CUDA_DNN_ROOM);
+    assert_int_equal(calls.sequences, 1);
+    assert_int_equal(calls.heads, 26); /* 29 fit: 5 calls of a sequence, as equal as they can be */
+    calls = cuda_dnn_calls_of(&a, false, CUDA_DNN_ROOM);
+    assert_int_equal(calls.sequences, 4);
+    assert_int_equal(calls.heads, 128);
+    a.sequence = 1 << 20; /* one head has too many scores, forward has none */
+    assert_int_equal(cuda_dnn_calls_of(&a, true, CUDA_DNN_ROOM).heads, 0);
+    assert_int_equal(cuda_dnn_calls_of(&a, false, CUDA_DNN_ROOM).heads, 2);
+    for (a.sequence = 2; a.sequence < 5000; a.sequence += a.sequence / 3 + 1)
+        for (size_t room = 0; room < (size_t)2048 * MIB; room += room / 5 + 3 * MIB)
+            for (int backward = 0; backward < 2; backward++) {
+                calls = cuda_dnn_calls_of(&a, backward, room);
+                const size_t heads = calls.sequences * calls.heads;
+                if (heads == 0) {
+                    assert_true(cuda_dnn_call_bytes(1, a.sequence, 192, backward) + 1024 > room);
+                    continue;
+                }
+                assert_true(calls.sequences == 1 || calls.heads == a.heads);
+                assert_true(calls.sequences <= a.batch && calls.heads <= a.heads);
+                assert_true(cuda_dnn_call_bytes(heads, a.sequence, 192, backward) <= room);
+            }
+}
+
+/* On a device that is not asked, so any place will do. */
+static void what_suits_cudnn_is_told_apart(void **state)
+{
+    (void)state;
+    static _Alignas(16) char place[32];
+    op_real *const there = (op_real *)(void *)place, *const view = (op_real *)(void *)(place + 4);
+    const struct op_attention good = {.batch = 1,
+                                      .sequence = 2,
+                                      .heads = 3,
+                                      .nope = 128,
+                                      .rope = 64,
+                                      .v = 128,
+                                      .q = there,
+                                      .kv = there,
+                                      .k_rope = there,
+                                      .k_rope_stride = 576,
+                                      .out = there};
+    struct op_attention each[12];
+    for (size_t i = 0; i < Q_COUNT_OF(each); i++)
+        each[i] = good;
+    assert_true(cuda_suits_dnn(&good));
+    each[0].sequence = 1;
+    each[1].batch = 0;
+    each[2].heads = 0;
+    each[3].nope = 124;
+    each[4].rope = 4;
+    each[5].v = 132;
+    each[6].nope = 200; /* 264 in all */
+    each[7].v = 264;
+    each[8].k_rope_stride = 580;
+    each[9].kv = view;
+    each[10].dkv = view;
+    each[11].rope = 0;
+    for (size_t i = 0; i < Q_COUNT_OF(each); i++)
+        assert_false(cuda_suits_dnn(&each[i]));
 }
 
 int main(void)
@@ -389,6 +461,8 @@ int main(void)
         cmocka_unit_test(attention_on_hopper_takes_what_tma_can_bring),
         cmocka_unit_test(attention_on_hopper_loads_boxes),
         cmocka_unit_test(the_workspace_is_that_of_the_largest),
+        cmocka_unit_test(calls_of_cudnn_have_room),
+        cmocka_unit_test(what_suits_cudnn_is_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
