@@ -111,17 +111,18 @@ TIMED(embed,
       (struct op_context * c, op_real *out, const op_real *table, const int32_t *ids, size_t tokens, size_t hidden),
       embed(c, out, table, ids, tokens, hidden), 0)
 TIMED(embed_backward,
-      (struct op_context * c, op_acc *dtable, const op_real *dout, const int32_t *ids, size_t tokens, size_t hidden,
-       size_t vocabulary),
-      embed_backward(c, dtable, dout, ids, tokens, hidden, vocabulary), 0)
+      (struct op_context * c, void *dtable, bool narrow, const op_real *dout, const int32_t *ids, size_t tokens,
+       size_t hidden, size_t vocabulary),
+      embed_backward(c, dtable, narrow, dout, ids, tokens, hidden, vocabulary), 0)
 TIMED(rmsnorm,
       (struct op_context * c, op_real *out, op_acc *rstd, op_real *sum, const op_real *x, size_t x_stride,
        const op_real *delta, const op_acc *weight, size_t count, size_t width, double epsilon),
       rmsnorm(c, out, rstd, sum, x, x_stride, delta, weight, count, width, epsilon), 0)
 TIMED(rmsnorm_backward,
-      (struct op_context * c, op_real *dx, size_t dx_stride, bool accumulate, op_acc *dweight, const op_real *dout,
-       const op_real *x, size_t x_stride, const op_acc *rstd, const op_acc *weight, size_t count, size_t width),
-      rmsnorm_backward(c, dx, dx_stride, accumulate, dweight, dout, x, x_stride, rstd, weight, count, width), 0)
+      (struct op_context * c, op_real *dx, size_t dx_stride, bool accumulate, void *dweight, bool narrow,
+       const op_real *dout, const op_real *x, size_t x_stride, const op_acc *rstd, const op_acc *weight, size_t count,
+       size_t width),
+      rmsnorm_backward(c, dx, dx_stride, accumulate, dweight, narrow, dout, x, x_stride, rstd, weight, count, width), 0)
 TIMED(rope, (struct op_context * c, const struct op_rope *rope), rope(c, rope), 0)
 TIMED(attention, (struct op_context * c, const struct op_attention *a), attention(c, a),
       attention_flop(a, (double)(a->nope + a->rope + a->v)))
@@ -153,8 +154,8 @@ TIMED(combine_backward,
       combine_backward(c, dweights, dinner, inner, position, weights, tokens, top_k, width), 0)
 TIMED(cross_entropy, (struct op_context * c, const struct op_cross_entropy *l), cross_entropy(c, l),
       product_flop((double)l->tokens, (double)l->vocabulary, (double)l->hidden) * (l->dx ? 3 : 1))
-TIMED(sum_squares, (struct op_context * c, double *out, const op_acc *x, size_t count), sum_squares(c, out, x, count),
-      0)
+TIMED(sum_squares, (struct op_context * c, double *out, const void *x, bool narrow, size_t count),
+      sum_squares(c, out, x, narrow, count), 0)
 TIMED(adamw, (struct op_context * c, const struct op_adamw *a), adamw(c, a), 0)
 TIMED(narrow, (struct op_context * c, op_real *out, const op_acc *x, size_t count), narrow(c, out, x, count), 0)
 TIMED(bias_update, (struct op_context * c, op_acc *bias, const int64_t *counts, size_t experts, double gamma),

@@ -21,9 +21,12 @@
  *               over fixed tiles in a fixed order.
  *
  * Types: op_real are activations and the weights that products and embeddings read; op_acc is what must never be less than FP32: statistics, router logits and
- * scores, losses, norms' weights, gradients of weights, master weights, moments (unless BF16 was chosen for those). What op_real is, a table says
+ * scores, losses, norms' weights, master weights, moments (unless BF16 was chosen for those). What op_real is, a table says
  * (real_bytes): FP32, or BF16 (train/bfloat16.h), so that one program may hold tables of both. Callers see pointers alone (op_real_at). Sums are in op_acc
  * whatever op_real is, and what is written as op_real is rounded once, to the nearest, ties to even.
+ *
+ * Gradients of weights are op_acc, or op_real where a call says `narrow`, norms' too. What a call adds to one is a sum in op_acc of all its rows, and old
+ * number and sum are rounded once, together. Only cross_entropy adds several times, once for each block of its tokens.
  *
  * Letters: N tokens of a micro-batch = B sequences x T; H hidden; V vocabulary; E experts; K experts chosen per token; S = N K slots,
  * a slot being one (token, chosen expert).
@@ -81,10 +84,11 @@ struct op_matmul {
     size_t a_stride;
     const op_real *b;
     size_t b_stride;
-    void *c; /* op_real; of TN, and wide of NT: op_acc */
+    void *c; /* op_real; of TN unless narrow, and wide of NT: op_acc */
     size_t c_stride;
     bool accumulate;
-    bool wide; /* y of y = x W^T and its gradient dy are op_acc: the router's logits */
+    bool wide;   /* y of y = x W^T and its gradient dy are op_acc: the router's logits */
+    bool narrow; /* the gradient of a weight, c of TN, is op_real */
 };
 
 /* E products over runs of slots, no row padded: expert e has the rows offsets[e] .. offsets[e+1]. An empty run is no error.
@@ -98,9 +102,10 @@ struct op_grouped {
     const int32_t *offsets; /* [E+1], ascending from 0 to S at most */
     const op_real *a;       /* [S, k] or [S, m], contiguous */
     const op_real *b;       /* [E, ...] or [S, n], contiguous in each expert */
-    void *c;                /* op_real; of TN: op_acc */
+    void *c;                /* op_real; of TN unless narrow: op_acc */
     size_t expert_stride;   /* elements between experts, in b (NT, NN) or c (TN) */
     bool accumulate;
+    bool narrow; /* of TN: c is op_real */
 };
 
 /* Rotary positions on interleaved pairs (x[2i], x[2i+1]), in place, on `groups` pieces of `rope` elements in each row: piece g starts
@@ -183,8 +188,9 @@ struct op_cross_entropy {
     op_acc *losses; /* [N] = */
     op_acc *log_z;  /* [N] =, 0 where there is no target; NULL: not wanted */
     op_acc grad_scale, z_loss;
-    op_real *dx; /* NULL: losses only */
-    op_acc *dweight;
+    op_real *dx;   /* NULL: losses only */
+    void *dweight; /* op_acc; narrow: op_real */
+    bool narrow;
 };
 
 /* A run of parameters that AdamW treats alike. */
@@ -200,8 +206,10 @@ struct op_segment {
  * rounded to the nearest, ties to even. A moment between the smallest normal numbers of FP32 (2^-126) is stored as zero, so that parameters that no gradient
  * reaches come to rest: processors are slow with smaller numbers. */
 struct op_adamw {
-    op_acc *parameters, *gradients; /* arenas of the same layout, and the moments too */
-    void *m, *v;                    /* op_acc; bf16: uint16_t */
+    op_acc *parameters; /* arenas of one layout */
+    void *gradients;    /* op_acc; narrow: op_real */
+    bool narrow;
+    void *m, *v; /* op_acc; bf16: uint16_t */
     bool bf16;
     const struct op_segment *segments; /* host memory */
     size_t segment_count;
@@ -264,21 +272,21 @@ struct op_table {
     void (*repeat)(struct op_context *context, const void *key, size_t key_bytes, void (*work)(void *argument),
                    void *argument);
 
-    /* out[N,H] = table[ids]. Backward: dtable[V,H] += dout at ids, tokens in order. 0 <= id < V. */
+    /* out[N,H] = table[ids]. Backward: dtable[V,H] (op_acc; narrow: op_real) += dout at ids, tokens in order. 0 <= id < V. */
     void (*embed)(struct op_context *context, op_real *out, const op_real *table, const int32_t *ids, size_t tokens,
                   size_t hidden);
-    void (*embed_backward)(struct op_context *context, op_acc *dtable, const op_real *dout, const int32_t *ids,
-                           size_t tokens, size_t hidden, size_t vocabulary);
+    void (*embed_backward)(struct op_context *context, void *dtable, bool narrow, const op_real *dout,
+                           const int32_t *ids, size_t tokens, size_t hidden, size_t vocabulary);
 
     /* With delta: sum[rows,width] = x + delta first, and x below is that sum as it is stored (sum may be x itself: in place). out = x * rstd * weight,
      * rstd[rows] = 1 / sqrt(mean of x^2 + epsilon). Zhang and Sennrich, arXiv 1910.07467. delta and sum: NULL together. */
     void (*rmsnorm)(struct op_context *context, op_real *out, op_acc *rstd, op_real *sum, const op_real *x,
                     size_t x_stride, const op_real *delta, const op_acc *weight, size_t rows, size_t width,
                     double epsilon);
-    /* dx = or += (the residual stream adds), dweight[width] +=. x is what was normed (the sum). */
-    void (*rmsnorm_backward)(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
-                             op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
-                             const op_acc *rstd, const op_acc *weight, size_t rows, size_t width);
+    /* dx = or += (the residual stream adds), dweight[width] (op_acc; narrow: op_real) +=. x is what was normed (the sum). */
+    void (*rmsnorm_backward)(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, void *dweight,
+                             bool narrow, const op_real *dout, const op_real *x, size_t x_stride, const op_acc *rstd,
+                             const op_acc *weight, size_t rows, size_t width);
 
     void (*matmul)(struct op_context *context, const struct op_matmul *product);
     void (*grouped)(struct op_context *context, const struct op_grouped *product);
@@ -314,8 +322,8 @@ struct op_table {
 
     void (*cross_entropy)(struct op_context *context, const struct op_cross_entropy *loss);
 
-    /* *out (host) = sum of squares of count elements: in double, by fixed blocks in order. Waits. */
-    void (*sum_squares)(struct op_context *context, double *out, const op_acc *x, size_t count);
+    /* *out (host) = sum of squares of count elements (op_acc; narrow: op_real): in double, by fixed blocks in order. Waits. */
+    void (*sum_squares)(struct op_context *context, double *out, const void *x, bool narrow, size_t count);
     void (*adamw)(struct op_context *context, const struct op_adamw *adamw);
     /* Moving average: average[i] += share * (x[i] - average[i]). Of share 1 over zeros comes x. */
     void (*average)(struct op_context *context, op_acc *average, const op_acc *x, size_t count, double share);

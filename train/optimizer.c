@@ -150,17 +150,28 @@ void optimizer_release(struct optimizer *optimizer)
     q_release(optimizer);
 }
 
+static bool has_narrow_gradients(const struct model *model)
+{
+    return model_gradient_bytes(model) < sizeof(op_acc);
+}
+
+static void *gradient_at(struct model *model, size_t at)
+{
+    return (char *)model_gradient_arena(model) + at * model_gradient_bytes(model);
+}
+
 /* The gradients of a region, summed into the slices of the ranks that have it; and the sum of this rank's squares. */
 static q_status sum_region(struct optimizer *optimizer, const struct region *region, double *squares)
 {
     struct model *model = optimizer->model;
-    op_acc *gradients = model_gradient_arena(model) + region->first;
     *squares = 0;
     if (region->comm)
-        Q_TRY(comm_reduce_scatter(region->comm, gradients, region->count, real_type));
+        Q_TRY(comm_reduce_scatter(region->comm, gradient_at(model, region->first), region->count,
+                                  has_narrow_gradients(model) ? COMM_BF16 : real_type));
     if (region->slice.count)
-        model_ops(model)->sum_squares(model_context(model), squares, gradients + region->slice.first,
-                                      region->slice.count);
+        model_ops(model)->sum_squares(model_context(model), squares,
+                                      gradient_at(model, region->first + region->slice.first),
+                                      has_narrow_gradients(model), region->slice.count);
     return Q_OK;
 }
 
@@ -231,7 +242,8 @@ static void update_region(struct optimizer *optimizer, const struct region *regi
     const struct optimizer_settings *settings = &optimizer->settings;
     const size_t first = region->first + region->slice.first;
     const struct op_adamw adamw = {.parameters = model_parameter_arena(model) + first,
-                                   .gradients = model_gradient_arena(model) + first,
+                                   .gradients = gradient_at(model, first),
+                                   .narrow = has_narrow_gradients(model),
                                    .m = arena_at(optimizer, OPTIMIZER_M, region->begin),
                                    .v = arena_at(optimizer, OPTIMIZER_V, region->begin),
                                    .bf16 = settings->bf16_moments,

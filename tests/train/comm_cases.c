@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "train/bfloat16.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,6 +83,20 @@ static q_status all_sums(struct comm *comm)
         status = sums(comm, values, counts[i]);
     q_release(values);
     return status;
+}
+
+/* 256, and 1 of each other rank: rounded one by one they would come to nothing. */
+static q_status sums_of_bf16(struct comm *comm)
+{
+    const unsigned ranks = comm_ranks(comm);
+    const uint16_t expected = bfloat16_of_float((float)(255 + ranks));
+    uint16_t values[37];
+    for (size_t i = 0; i < Q_COUNT_OF(values); i++)
+        values[i] = bfloat16_of_float(i % ranks == comm_rank(comm) ? 256 : 1);
+    Q_TRY(comm_sum(comm, values, Q_COUNT_OF(values), COMM_BF16));
+    for (size_t i = 0; i < Q_COUNT_OF(values); i++)
+        EXPECT(values[i] == expected, "number %zu is %g", i, (double)bfloat16_to_float(values[i]));
+    return Q_OK;
 }
 
 static q_status small_sums(struct comm *comm)
@@ -183,6 +198,7 @@ q_status comm_cases(struct comm *comm)
 {
     Q_TRY(q_context(all_sums(comm), "sums"));
     Q_TRY(q_context(small_sums(comm), "small sums"));
+    Q_TRY(q_context(sums_of_bf16(comm), "sums of BF16"));
     Q_TRY(q_context(exchanges(comm), "exchange"));
     Q_TRY(q_context(broadcasts(comm), "broadcast"));
     Q_TRY(q_context(split_once(comm, 2), "split"));

@@ -230,7 +230,7 @@ static void check_numbers(const struct model_config *config, double loss, double
     struct fixture f;
     set_up(&f, config);
     double ours = loss_of(&f), squares;
-    f.ops.sum_squares(f.context, &squares, model_gradient_arena(f.model), model_parameter_elements(f.model));
+    f.ops.sum_squares(f.context, &squares, model_gradient_arena(f.model), false, model_parameter_elements(f.model));
     if (!(fabs(ours - loss) < 1e-6 * loss && fabs(sqrt(squares) - norm) < 1e-6 * norm))
         fail_msg("loss %.15g instead of %.15g, gradient norm %.15g instead of %.15g", ours, loss, sqrt(squares), norm);
     tear_down(&f);

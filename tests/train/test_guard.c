@@ -127,7 +127,7 @@ static void make_trouble(void *context, struct model *model, uint64_t step, uint
     if (trouble->loss_factor > 0)
         *loss *= trouble->loss_factor;
     else
-        model_gradient_arena(model)[7] = trouble->gradient > 0 ? trouble->gradient : NAN;
+        ((op_acc *)model_gradient_arena(model))[7] = trouble->gradient > 0 ? trouble->gradient : NAN;
 }
 
 static q_status train_in_trouble(struct trouble *trouble, const struct fixture_run *run, struct fixture_end *end)

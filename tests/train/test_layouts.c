@@ -152,7 +152,7 @@ static void make_trouble(void *context, struct model *model, uint64_t step, uint
 {
     (void)context, (void)attempt, (void)loss;
     if (step == 6 && samples < 10 * FIXTURE_BATCH)
-        model_gradient_arena(model)[7] = 1e30F;
+        ((op_acc *)model_gradient_arena(model))[7] = 1e30F;
 }
 
 /* Rank 0 alone writes, and so finds that the state is not finite: all ranks end, or go back, for the same reason and from the same place. */

@@ -249,7 +249,7 @@ static void a_broken_gradient_is_not_used(void **state)
     struct fixture a, b;
     set_up(&a, op_table_cpu(OP_FP32), 2);
     set_up(&b, op_table_cpu(OP_FP32), 2);
-    model_gradient_arena(a.model)[11] = NAN;
+    ((op_acc *)model_gradient_arena(a.model))[11] = NAN;
     double norm = 0;
     assert_int_equal(optimizer_step(a.optimizer, 0.01, &norm), Q_OK);
     assert_true(!isfinite(norm));

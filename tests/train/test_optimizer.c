@@ -29,7 +29,7 @@ static void take_step(struct fixture *f, uint64_t step)
     for (size_t i = 0; i < count; i++)
         if (parameters[i].kind != MODEL_BIAS)
             q_random_normals(q_random_key_of(step, "gradient", i, 0), 0, 1,
-                             model_gradient_arena(f->model) + parameters[i].offset, parameters[i].count);
+                             (op_acc *)model_gradient_arena(f->model) + parameters[i].offset, parameters[i].count);
     assert_ok(optimizer_step(f->optimizer, 0.01, NULL));
 }
 
@@ -289,7 +289,7 @@ static void test_nan_stays(void **state)
     struct fixture f = {0};
     set_up(&f, &fixture_adamw);
     for (size_t i = 0; i < elements(&f); i++)
-        model_gradient_arena(f.model)[i] = NAN;
+        ((op_acc *)model_gradient_arena(f.model))[i] = NAN;
     assert_ok(optimizer_apply(f.optimizer, 0.01, 1));
     float *m = take(&f, OPTIMIZER_M);
     size_t count;

@@ -1,5 +1,5 @@
 /* Training in BF16 beside FP32: what an activation is rounded to moves losses and gradients by a little, sums and masters stay FP32, bits are the same for any
- * number of threads, and half of the activations' memory is left. */
+ * number of threads, and half of the activations' memory is left. The same of gradients of weights in BF16 beside those in FP32. */
 #include "base/check.h"
 #include "tests/train/cpu/emulated_tables.h"
 #include "tests/train/two_modules.h"
@@ -36,6 +36,22 @@ static void fill_tables(void)
     cpu_table_emulated_amx(&tables[2]);
 }
 
+static double gradient_distance(const struct fixture *a, const struct fixture *b,
+                                const struct model_parameter *parameter)
+{
+    op_acc *x, *y;
+    if (parameter->kind == MODEL_BIAS)
+        return 0;
+    assert_ok(q_alloc(parameter->count, sizeof *x, &x));
+    assert_ok(q_alloc(parameter->count, sizeof *y, &y));
+    model_get_gradient(a->model, parameter, x);
+    model_get_gradient(b->model, parameter, y);
+    const double apart = distance(x, y, parameter->count);
+    q_release(x);
+    q_release(y);
+    return apart;
+}
+
 /* A dense model, in which no token goes another way because a number was rounded. A chain of some 20 roundings of 2^-9 each, in the mean less, is between a
  * loss and the first layer's weights. */
 static void gradients_near(const struct op_table *table)
@@ -55,9 +71,7 @@ static void gradients_near(const struct op_table *table)
     size_t count;
     const struct model_parameter *parameters = model_parameters(fp32.model, &count);
     for (size_t i = 0; i < count; i++) {
-        const size_t at = parameters[i].offset;
-        const double apart =
-            distance(model_gradient_arena(bf16.model) + at, model_gradient_arena(fp32.model) + at, parameters[i].count);
+        const double apart = gradient_distance(&bf16, &fp32, &parameters[i]);
         if (!(apart < 0x1p-5))
             fail_msg("gradient of %s: %g", parameters[i].name, apart);
     }
@@ -175,6 +189,165 @@ static void activations_take_half(void **state)
     tear_down(&bf16);
 }
 
+static void set_up_narrow(struct fixture *f, const struct op_table *table, unsigned threads)
+{
+    const struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true, .narrow_gradients = true};
+    set_up_model(f, &two_modules, &shape, table, threads, &fixture_adamw);
+}
+
+/* Gradients of weights in BF16 are those in FP32 but for a rounding each time that one is added to, by half of the last of 8 bits of the sum so far at most:
+ * three times a micro-batch of the head's and the embedding's, to which each depth of the model adds. On the whole of a tensor that is less than a last bit for
+ * each micro-batch. */
+static void narrow_gradients_near(const struct op_table *table)
+{
+    enum { MICRO_BATCHES = 3 };
+    struct fixture wide, narrow;
+    op_acc losses[2][TOKENS];
+    double norms[2];
+    size_t count;
+    set_up(&wide, &two_modules, table, 2, MODEL_RECOMPUTE_NONE);
+    set_up_narrow(&narrow, table, 2);
+    for (int i = 0; i < MICRO_BATCHES; i++) {
+        step(&wide, losses[0]);
+        step(&narrow, losses[1]);
+        assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+    }
+    const struct model_parameter *parameters = model_parameters(wide.model, &count);
+    size_t rounded = 0, tensors = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double apart = gradient_distance(&narrow, &wide, &parameters[i]);
+        rounded += apart > 0;
+        tensors += parameters[i].kind != MODEL_BIAS;
+        if (!(apart < 0x1p-8 * MICRO_BATCHES))
+            fail_msg("gradient of %s: %g", parameters[i].name, apart);
+    }
+    assert_int_equal(rounded, tensors);
+    assert_ok(optimizer_norm(wide.optimizer, &norms[0]));
+    assert_ok(optimizer_norm(narrow.optimizer, &norms[1]));
+    assert_true(norms[0] != norms[1] && fabs(norms[0] - norms[1]) < 0x1p-9 * norms[0]);
+    assert_int_equal(model_memory(narrow.model).gradients * 2, model_memory(wide.model).gradients);
+    tear_down(&wide);
+    tear_down(&narrow);
+}
+
+static void narrow_gradients_are_near_wide_ones(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TABLES; i++)
+        narrow_gradients_near(&tables[i]);
+}
+
+/* The loss comes down as with gradients in FP32, and bits do not depend on threads. */
+static void losses_come_down_with_narrow_gradients(void **state)
+{
+    (void)state;
+    enum { STEPS = 40 };
+    const struct op_table *table = op_table_cpu(OP_BF16);
+    struct fixture wide, narrow, three;
+    op_acc losses[3][TOKENS];
+    double first = 0;
+    set_up(&wide, &two_modules, table, 2, MODEL_RECOMPUTE_NONE);
+    set_up_narrow(&narrow, table, 1);
+    set_up_narrow(&three, table, 3);
+    struct fixture *all[] = {&wide, &narrow, &three};
+    for (int i = 0; i < STEPS; i++) {
+        for (int k = 0; k < 3; k++) {
+            step(all[k], losses[k]);
+            assert_ok(optimizer_step(all[k]->optimizer, 0.003, NULL));
+        }
+        first = i ? first : mean(losses[0]);
+    }
+    assert_true(mean(losses[0]) < first * 0.8);
+    assert_true(fabs(mean(losses[1]) - mean(losses[0])) < 0.02 * first);
+    assert_equal_parameters(&narrow, &three);
+    tear_down(&wide);
+    tear_down(&narrow);
+    tear_down(&three);
+}
+
+enum { NUMBERS = 1003 };
+
+/* What AdamW reads and writes, of the same numbers each time. Moments are FP32, or BF16 in the first half of their bytes. */
+struct adamw_state {
+    float parameters[NUMBERS], m[NUMBERS], v[NUMBERS];
+    float gradients[NUMBERS];
+    uint16_t narrow[NUMBERS];
+};
+
+static void fill_adamw(struct adamw_state *state, bool bf16)
+{
+    float *each[] = {state->parameters, state->m, state->v, state->gradients};
+    for (size_t i = 0; i < Q_COUNT_OF(each); i++)
+        q_random_normals(q_random_key_of(1, "adamw", i, 0), 0, 1, each[i], NUMBERS);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        state->v[i] *= state->v[i];
+        state->narrow[i] = bfloat16_of_float(state->gradients[i]);
+        state->gradients[i] = bfloat16_to_float(state->narrow[i]);
+    }
+    for (size_t i = 0; i < NUMBERS && bf16; i++) {
+        ((uint16_t *)(void *)state->m)[i] = bfloat16_of_float(state->m[i]);
+        ((uint16_t *)(void *)state->v)[i] = bfloat16_of_float(state->v[i]);
+    }
+}
+
+static void take_adamw(const struct op_table *table, struct op_context *context, struct adamw_state *state, bool narrow,
+                       bool bf16)
+{
+    const struct op_segment segments[] = {{0, 500, 0.1F}, {500, NUMBERS - 500, 0}};
+    const struct op_adamw adamw = {.parameters = state->parameters,
+                                   .gradients = narrow ? (void *)state->narrow : state->gradients,
+                                   .narrow = narrow,
+                                   .m = state->m,
+                                   .v = state->v,
+                                   .bf16 = bf16,
+                                   .segments = segments,
+                                   .segment_count = 2,
+                                   .rate = 0.01,
+                                   .beta1 = 0.9,
+                                   .beta2 = 0.95,
+                                   .epsilon = 1e-8,
+                                   .step = 3,
+                                   .grad_scale = 0.5};
+    table->adamw(context, &adamw);
+}
+
+/* Gradients in BF16 give the step, to the bit, that the same numbers in FP32 give, and are zero behind it. */
+static void narrow_gradients_are_read_as_they_are(void **state)
+{
+    (void)state;
+    static const uint16_t zeros[NUMBERS];
+    static struct adamw_state wide, narrow;
+    for (size_t i = 0; i < TABLES; i++)
+        for (int bf16 = 0; bf16 < 2; bf16++) {
+            struct fixture f;
+            set_up_narrow(&f, &tables[i], 2);
+            fill_adamw(&wide, bf16);
+            fill_adamw(&narrow, bf16);
+            take_adamw(&tables[i], f.context, &wide, false, bf16);
+            take_adamw(&tables[i], f.context, &narrow, true, bf16);
+            assert_memory_equal(&wide, &narrow, offsetof(struct adamw_state, gradients));
+            assert_memory_equal(narrow.narrow, zeros, sizeof zeros);
+            tear_down(&f);
+        }
+}
+
+/* Where op_real is op_acc nothing is narrower. */
+static void narrow_gradients_of_fp32_are_the_wide_ones(void **state)
+{
+    (void)state;
+    struct fixture wide, narrow;
+    op_acc losses[TOKENS];
+    set_up(&wide, &two_modules, op_table_cpu(OP_FP32), 2, MODEL_RECOMPUTE_NONE);
+    set_up_narrow(&narrow, op_table_cpu(OP_FP32), 2);
+    step(&wide, losses);
+    step(&narrow, losses);
+    assert_int_equal(model_memory(narrow.model).gradients, model_memory(wide.model).gradients);
+    assert_memory_equal(model_gradient_arena(narrow.model), model_gradient_arena(wide.model),
+                        model_memory(wide.model).gradients);
+    tear_down(&wide);
+    tear_down(&narrow);
+}
+
 int main(void)
 {
     fill_tables();
@@ -184,6 +357,10 @@ int main(void)
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(what_is_put_is_what_is_read),
         cmocka_unit_test(activations_take_half),
+        cmocka_unit_test(narrow_gradients_are_near_wide_ones),
+        cmocka_unit_test(losses_come_down_with_narrow_gradients),
+        cmocka_unit_test(narrow_gradients_are_read_as_they_are),
+        cmocka_unit_test(narrow_gradients_of_fp32_are_the_wide_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ static int set_up_config(void **state)
 
 /* What all ranks of a test train with. */
 static enum op_precision precision = OP_FP32;
+static bool narrow_gradients = false;
 static struct optimizer_settings settings = {
     .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1.0};
 
@@ -102,6 +103,7 @@ static q_status set_up(struct rig *rig, struct course *course)
     const struct model_shape shape = {.batch = MICRO_BATCH,
                                       .sequence = LENGTH,
                                       .training = true,
+                                      .narrow_gradients = narrow_gradients,
                                       .recompute =
                                           course->layout.recompute ? MODEL_RECOMPUTE_PROJECTIONS : MODEL_RECOMPUTE_NONE,
                                       .expert_ranks = course->layout.expert_ranks,
@@ -357,6 +359,35 @@ static void test_with_bf16_activations(void **state)
     precision = OP_FP32;
 }
 
+/* Gradients in BF16 too: a rank's part of a sum is rounded, and what they come to once more. The bits are those of the layout. */
+static void test_with_bf16_gradients(void **state)
+{
+    (void)state;
+    static const struct layout layouts[] = {{3, 1, false, false}, {4, 2, false, false}};
+    static struct course alone, courses[2][RANKS_MAX];
+    precision = OP_BF16;
+    narrow_gradients = true;
+    run((struct layout){1, 1, false, false}, &alone);
+    assert_true(alone.losses[STEPS - 1] < alone.losses[0]);
+    for (size_t i = 0; i < Q_COUNT_OF(layouts); i++) {
+        for (int j = 0; j < 2; j++) {
+            run(layouts[i], courses[j]);
+            compare_ranks(courses[j]);
+        }
+        const struct course *first = &courses[0][0];
+        assert_memory_equal(first->values, courses[1][0].values, first->elements * sizeof *first->values);
+        assert_true(fabs(first->losses[0] - alone.losses[0]) < 2e-6);
+        assert_true(first->norms[0] != alone.norms[0] && fabs(first->norms[0] / alone.norms[0] - 1) < 1e-3);
+        for (int step = 1; step < STEPS; step++)
+            assert_true(fabs(first->losses[step] - alone.losses[step]) < 1e-2);
+        for (int j = 0; j < 2; j++)
+            release(layouts[i], courses[j]);
+    }
+    release(alone.layout, &alone);
+    precision = OP_FP32;
+    narrow_gradients = false;
+}
+
 /* The bits are those of the layout, whatever the timing, and recomputation changes none; all that an optimizer has is in it. */
 static void test_the_same_twice(void **state)
 {
@@ -431,6 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ranks_train_as_one),
                                        cmocka_unit_test(test_with_bf16_activations),
+                                       cmocka_unit_test(test_with_bf16_gradients),
                                        cmocka_unit_test(test_with_bf16_and_average),
                                        cmocka_unit_test(test_uneven_load),
                                        cmocka_unit_test(test_the_same_twice),

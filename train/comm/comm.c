@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/memory.h"
+#include "train/bfloat16.h"
 #include "train/comm/comm_private.h"
 
 #include <stdio.h>
@@ -160,12 +161,24 @@ DEFINE_ADD(float)
 DEFINE_ADD(double)
 DEFINE_ADD(int64_t)
 
+static void add_bf16(void *to, const void *parts, size_t stride, unsigned ranks, size_t count)
+{
+    uint16_t *sums = to;
+    for (size_t i = 0; i < count; i++) {
+        float sum = bfloat16_to_float(((const uint16_t *)parts)[i]);
+        for (unsigned r = 1; r < ranks; r++)
+            sum += bfloat16_to_float(((const uint16_t *)(const void *)((const char *)parts + r * stride))[i]);
+        sums[i] = bfloat16_of_float(sum);
+    }
+}
+
 static const struct type {
     size_t size;
     void (*add)(void *to, const void *parts, size_t stride, unsigned ranks, size_t count);
 } types[] = {[COMM_F32] = {sizeof(float), add_float},
              [COMM_F64] = {sizeof(double), add_double},
-             [COMM_I64] = {sizeof(int64_t), add_int64_t}};
+             [COMM_I64] = {sizeof(int64_t), add_int64_t},
+             [COMM_BF16] = {sizeof(uint16_t), add_bf16}};
 
 q_status comm_all_gather(struct comm *comm, void *values, size_t count, enum comm_type type)
 {

@@ -64,9 +64,10 @@ struct comm_slice comm_slice(size_t count, unsigned ranks, unsigned rank);
 /* The same of things that are not cut by units, as even as can be: sequences, experts. */
 struct comm_slice comm_share(size_t count, unsigned ranks, unsigned rank);
 
-enum comm_type { COMM_F32, COMM_F64, COMM_I64 };
+enum comm_type { COMM_F32, COMM_F64, COMM_I64, COMM_BF16 };
 
-/* values[count] becomes, in this rank's slice, the sum over the ranks, added in their order; elsewhere it stays what it was. */
+/* values[count] becomes, in this rank's slice, the sum over the ranks, added in their order; elsewhere it stays what it was. Of BF16 the sum is in FP32, and
+ * rounded once, to the nearest, ties to even. */
 q_status comm_reduce_scatter(struct comm *comm, void *values, size_t count, enum comm_type type) Q_MUST_USE;
 /* Every rank's slice of values[count] comes to all. */
 q_status comm_all_gather(struct comm *comm, void *values, size_t count, enum comm_type type) Q_MUST_USE;

@@ -74,20 +74,23 @@ static size_t worker_floats(const struct op_limits *l, bool narrow)
     return Q_MAX(floats, 4 * l->experts + CPU_PADDING);
 }
 
-/* A product into reals is summed over its whole depth before it is rounded, so that one panel of any instruction set must be that deep. */
+/* A product into reals is summed over its whole depth, of a gradient of weights the tokens, before it is rounded, so that one panel of any instruction set
+ * must be that deep. */
 static size_t pack_floats(const struct op_limits *l, bool narrow)
 {
-    const size_t depth = Q_MAX(l->vocabulary, l->width);
+    const size_t depth = Q_MAX(l->batch * l->sequence, Q_MAX(l->vocabulary, l->width));
     return narrow ? Q_MAX((size_t)CPU_PACK_FLOATS, CPU_PADDING * depth + 16) : (size_t)CPU_PACK_FLOATS;
 }
 
-/* Floats of the shared block: a block of logits, the partial gradients of a norm, the heads' parts of a rotary key, or partial sums. */
+/* Floats of the shared block: a block of logits, the partial gradients of a norm, the heads' parts of a rotary key, partial sums, or lists of an id's
+ * tokens. */
 static size_t shared_floats(const struct op_limits *l)
 {
     size_t tokens = l->batch * l->sequence;
     size_t floats = cpu_logits_rows(l->vocabulary) * cpu_logits_stride(l->vocabulary);
     floats = Q_MAX(floats, (size_t)q_ceil_div(tokens, CPU_NORM_ROWS) * l->width);
     floats = Q_MAX(floats, tokens * l->heads * l->rope);
+    floats = Q_MAX(floats, l->vocabulary + tokens);
     return Q_MAX(floats, 2 * (size_t)q_ceil_div(l->parameters, CPU_SUM_BLOCK));
 }
 

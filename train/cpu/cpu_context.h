@@ -20,7 +20,8 @@ enum {
     CPU_NORM_ROWS = 64,      /* rows whose gradients of a norm's weight are summed together */
     CPU_DEPTH = 256,         /* products: depth of a block; a panel of it, 16 KiB, stays in the first cache */
     CPU_TILE_ROWS = 128,     /* products: rows of a tile of C, at most, */
-    CPU_TILE_COLUMNS = 256,  /* and columns, of NT and NN */
+    CPU_TILE_COLUMNS = 256,  /* and columns, of NT and NN, */
+    CPU_DEEP_COLUMNS = 512,  /* and of TN */
     CPU_A_ROWS = 240,        /* products: rows of a packed block of A */
     CPU_GROUP_COLUMNS = 128, /* grouped products: columns of a packed block of B, which has so many floats; */
     CPU_GROUP_PANELS = CPU_DEPTH * (CPU_GROUP_COLUMNS + CPU_PADDING),

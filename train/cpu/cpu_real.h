@@ -146,6 +146,19 @@ static inline struct cpu_sum cpu_sum_begin(real *to, size_t stride, size_t rows,
 #endif
 }
 
+/* What is added to a gradient of weights, rows x columns of floats or, narrow, of reals. */
+static inline struct cpu_sum cpu_sum_gradient(void *to, bool narrow, size_t stride, size_t rows, size_t columns,
+                                              float *room)
+{
+    return narrow ? cpu_sum_begin((real *)to, stride, rows, columns, true, room) : cpu_sum_of((float *)to, stride);
+}
+
+/* Number i of one. */
+static inline float cpu_gradient(const void *gradients, bool narrow, size_t i)
+{
+    return narrow ? real_float(((const real *)gradients)[i]) : ((const float *)gradients)[i];
+}
+
 static inline void cpu_sum_end(const struct cpu_sum *sum)
 {
     if (sum->to)

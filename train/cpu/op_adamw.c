@@ -1,9 +1,9 @@
 /* adamw: blocks of each segment in parallel, all four arenas in one pass. It is step * (m / ...), not step * m / ...: m may be the smallest normal number, and
  * a product below it would take the processor a hundred cycles. */
 #include "train/cpu/cpu_ops.h"
+#include "train/cpu/cpu_real.h"
 
 #include "base/check.h"
-#include "train/bfloat16.h"
 
 #include <float.h>
 
@@ -44,16 +44,39 @@ static inline void store_moment(void *moments, size_t i, bool bf16, float value)
         ((float *)moments)[i] = value;
 }
 
+/* Gradients that were read become zero. */
+static inline vec take_gradients(const struct op_adamw *a, size_t i)
+{
+    vec g;
+    if (a->narrow) {
+        g = real_load((real *)a->gradients + i);
+        real_store((real *)a->gradients + i, vec_zero());
+    } else {
+        g = vec_load((float *)a->gradients + i);
+        vec_store((float *)a->gradients + i, vec_zero());
+    }
+    return g;
+}
+
+static inline float take_gradient(const struct op_adamw *a, size_t i)
+{
+    const float g = cpu_gradient(a->gradients, a->narrow, i);
+    if (a->narrow)
+        ((real *)a->gradients)[i] = 0;
+    else
+        ((float *)a->gradients)[i] = 0;
+    return g;
+}
+
 static inline void update_one(const struct job *job, size_t i, bool bf16)
 {
     const struct op_adamw *a = job->adamw;
-    const float gradient = a->gradients[i] * job->grad_scale;
+    const float gradient = take_gradient(a, i) * job->grad_scale;
     const float m = job->beta1 * load_moment(a->m, i, bf16) + job->rest1 * gradient;
     const float v = job->beta2 * load_moment(a->v, i, bf16) + job->rest2 * gradient * gradient;
     a->parameters[i] = a->parameters[i] * job->keep - job->step * (m / (sqrtf(v) * job->root + job->epsilon));
     store_moment(a->m, i, bf16, m);
     store_moment(a->v, i, bf16, v);
-    a->gradients[i] = 0;
 }
 
 static inline void update_block(const struct job *job, size_t block, bool bf16)
@@ -67,13 +90,12 @@ static inline void update_block(const struct job *job, size_t block, bool bf16)
         rest2 = vec_set(job->rest2);
     vec scale = vec_set(job->grad_scale);
     for (; i + VEC_LANES <= end; i += VEC_LANES) {
-        vec g = vec_load(a->gradients + i) * scale;
+        vec g = take_gradients(a, i) * scale;
         vec m = beta1 * load_moments(a->m, i, bf16) + rest1 * g;
         vec v = beta2 * load_moments(a->v, i, bf16) + rest2 * g * g;
         store_moments(a->m, i, bf16, m);
         store_moments(a->v, i, bf16, v);
         vec_store(a->parameters + i, vec_load(a->parameters + i) * keep - step * (m / (vec_sqrt(v) * root + epsilon)));
-        vec_store(a->gradients + i, vec_zero());
     }
     for (; i < end; i++)
         update_one(job, i, bf16);

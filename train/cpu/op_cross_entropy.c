@@ -132,7 +132,8 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
                                     .c = l->dweight,
                                     .c_stride = l->hidden,
                                     .accumulate = true,
-                                    .wide = !CPU_PAIRED};
+                                    .wide = !CPU_PAIRED,
+                                    .narrow = l->narrow};
         CPU_NAME(cpu_matmul)(context, &dweight);
     }
 }

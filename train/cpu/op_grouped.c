@@ -56,22 +56,61 @@ static void multiply_rows(const struct op_grouped *p, size_t e, size_t column, c
     }
 }
 
+/* A part of an expert's gradient: columns of it, summed over `depth` of its rows from `row` on. */
+struct part {
+    size_t column, columns, row, depth;
+};
+
+static void pack_part(const struct op_grouped *p, const struct part *part, const struct room *room)
+{
+    gemm_pack_reals(room->panels, gemm_panel(part->depth), reals(p->b) + part->row * p->n + part->column, p->n, false,
+                    part->depth, part->columns, room->numbers);
+}
+
+/* C += A^T B for CPU_A_ROWS rows of C at most, those from i on. B is packed. */
+static void add_part(const struct op_grouped *p, const struct part *part, size_t i, float *c, size_t c_stride,
+                     const struct room *room)
+{
+    const size_t rows = Q_MIN((size_t)CPU_A_ROWS, p->m - i);
+    struct cpu_numbers a = cpu_numbers(reals(p->a) + part->row * p->m + i, p->m, part->depth, rows, room->numbers);
+    gemm_multiply(c, c_stride, gemm_pack_a(room->packed, a.data, a.stride, part->depth, rows), room->panels,
+                  gemm_panel(part->depth), rows, part->columns, part->depth, true);
+}
+
+static struct part first_part(const struct op_grouped *p, size_t column, size_t row)
+{
+    return (struct part){.column = column, .columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column), .row = row};
+}
+
 /* C_e += A^T B over the rows of expert e: the rows are the depth. */
 static void multiply_weights(const struct op_grouped *p, size_t e, size_t column, const struct room *room)
 {
-    size_t first = (size_t)p->offsets[e], end = (size_t)p->offsets[e + 1];
-    size_t columns = Q_MIN((size_t)CPU_GROUP_COLUMNS, p->n - column);
+    const size_t end = (size_t)p->offsets[e + 1];
     float *c = (float *)p->c + e * p->expert_stride + column;
-    for (size_t row = first; row < end; row += CPU_DEPTH) {
-        size_t depth = Q_MIN((size_t)CPU_DEPTH, end - row);
-        gemm_pack_reals(room->panels, gemm_panel(depth), reals(p->b) + row * p->n + column, p->n, false, depth, columns,
-                        room->numbers);
-        for (size_t i = 0; i < p->m; i += CPU_A_ROWS) {
-            size_t rows = Q_MIN((size_t)CPU_A_ROWS, p->m - i);
-            struct cpu_numbers a = cpu_numbers(reals(p->a) + row * p->m + i, p->m, depth, rows, room->numbers);
-            gemm_multiply(c + i * p->n, p->n, gemm_pack_a(room->packed, a.data, a.stride, depth, rows), room->panels,
-                          gemm_panel(depth), rows, columns, depth, true);
+    struct part part = first_part(p, column, (size_t)p->offsets[e]);
+    for (; part.row < end; part.row += CPU_DEPTH) {
+        part.depth = Q_MIN((size_t)CPU_DEPTH, end - part.row);
+        pack_part(p, &part, room);
+        for (size_t i = 0; i < p->m; i += CPU_A_ROWS)
+            add_part(p, &part, i, c + i * p->n, p->n, room);
+    }
+}
+
+/* The same where C is reals: a block of it is summed over all rows before it is rounded, and B is packed again for each. */
+static void multiply_narrow_weights(const struct op_grouped *p, size_t e, size_t column, const struct room *room)
+{
+    const size_t first = (size_t)p->offsets[e], end = (size_t)p->offsets[e + 1];
+    real *c = (real *)p->c + e * p->expert_stride + column;
+    for (size_t i = 0; i < p->m; i += CPU_A_ROWS) {
+        struct part part = first_part(p, column, first);
+        struct cpu_sum sum =
+            cpu_sum_begin(c + i * p->n, p->n, Q_MIN((size_t)CPU_A_ROWS, p->m - i), part.columns, true, room->sums);
+        for (; part.row < end; part.row += CPU_DEPTH) {
+            part.depth = Q_MIN((size_t)CPU_DEPTH, end - part.row);
+            pack_part(p, &part, room);
+            add_part(p, &part, i, sum.data, sum.stride, room);
         }
+        cpu_sum_end(&sum);
     }
 }
 
@@ -83,10 +122,12 @@ static void grouped_tile(void *context, unsigned worker, size_t tile)
     if (p->offsets[e] == p->offsets[e + 1])
         return;
     const struct room room = room_of(cpu_scratch(job->context, worker));
-    if (p->kind == OP_TN)
-        multiply_weights(p, e, column, &room);
-    else
+    if (p->kind != OP_TN)
         multiply_rows(p, e, column, &room);
+    else if (CPU_NARROW && p->narrow)
+        multiply_narrow_weights(p, e, column, &room);
+    else
+        multiply_weights(p, e, column, &room);
 }
 
 static void grouped(struct op_context *context, const struct op_grouped *product)

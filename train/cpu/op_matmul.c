@@ -1,7 +1,8 @@
 /* matmul: B is packed once by all threads into the shared buffer, then tiles of C are computed.
  *
- * Where reals are not floats, numbers of A and B are made of them block by block, and a tile of C is summed over the whole depth in the worker's room. An A
- * of floats (`wide`) that has to become BF16 is multiplied as the sum of three, each the rest that the one before left: no bit of it is lost. */
+ * Where reals are not floats, numbers of A and B are made of them block by block, and a tile of C that is reals is summed over the whole depth in the
+ * worker's room. An A of floats (`wide`) that has to become BF16 is multiplied as the sum of three, each the rest that the one before left: no bit of it is
+ * lost. */
 #include "train/cpu/cpu_gemm.h"
 #include "train/cpu/cpu_ops.h"
 
@@ -27,7 +28,8 @@ static struct tiling choose_tiling(enum op_product kind, size_t m, size_t n)
         LOWEST = LOW / 2,
     };
     static const struct tiling usual[] = {{HIGH, CPU_TILE_COLUMNS}, {HIGH, 128}, {MIDDLE, 128}, {LOW, 64}};
-    static const struct tiling deep[] = {{HIGH, 512}, {MIDDLE, 256}, {MIDDLE, 128}, {LOW, 128}, {LOWEST, 128}};
+    static const struct tiling deep[] = {
+        {HIGH, CPU_DEEP_COLUMNS}, {MIDDLE, 256}, {MIDDLE, 128}, {LOW, 128}, {LOWEST, 128}};
     const struct tiling *choices = kind == OP_TN ? deep : usual;
     size_t last = (kind == OP_TN ? Q_COUNT_OF(deep) : Q_COUNT_OF(usual)) - 1, i = 0;
     while (i < last && q_ceil_div(m, choices[i].rows) * q_ceil_div(n, choices[i].columns) < TILES_WANTED)
@@ -70,7 +72,9 @@ struct room {
 
 static struct room room_of(float *floats)
 {
-    enum { BLOCK = CPU_TILE_ROWS * (CPU_DEPTH + 32) };
+    enum { BLOCK = CPU_TILE_ROWS * (CPU_DEPTH + 32), SUMS = CPU_TILE_ROWS * CPU_DEEP_COLUMNS };
+    _Static_assert(2 * BLOCK + SUMS <= CPU_GROUP_PANELS + CPU_GROUP_A + CPU_GROUP_NUMBERS + CPU_GROUP_SUMS,
+                   "a worker has room for it");
     return (struct room){floats, (factor *)(void *)(floats + BLOCK), floats + 2 * BLOCK};
 }
 
@@ -134,7 +138,7 @@ static struct gemm_a tile_a(const struct op_matmul *p, size_t row, size_t rows, 
 
 static bool sums_are_reals(const struct op_matmul *p)
 {
-    return p->kind == OP_NN || (p->kind == OP_NT && !p->wide);
+    return p->kind == OP_NN || (p->kind == OP_NT ? !p->wide : p->narrow);
 }
 
 static void multiply_tile(void *context, unsigned worker, size_t tile)
@@ -174,9 +178,8 @@ void CPU_NAME(cpu_matmul)(struct op_context *context, const struct op_matmul *pr
         job.k = Q_MIN(k_pass, k - k0);
         job.accumulate = product->accumulate || k0 > 0;
         size_t pass = context->pack_floats / gemm_panel(job.k) * GEMM_COLUMNS;
-        if (pass >=
-            512) /* a pass ends at a multiple of the widest tile, so that its tiles are the same as in one pass */
-            pass = pass / 512 * 512;
+        if (pass >= CPU_DEEP_COLUMNS) /* it ends at a multiple of the widest tile: its tiles are those of one pass */
+            pass = pass / CPU_DEEP_COLUMNS * CPU_DEEP_COLUMNS;
         q_check(pass > 0);
         for (size_t n0 = 0; n0 < n; n0 += pass) {
             job.n0 = n0;

@@ -84,8 +84,8 @@ static void backward_rows(void *context, unsigned worker, size_t block)
     }
 }
 
-static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, float *dweight,
-                             const op_real *dout, const op_real *x, size_t x_stride, const float *rstd,
+static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, void *dweight,
+                             bool narrow, const op_real *dout, const op_real *x, size_t x_stride, const float *rstd,
                              const float *weight, size_t rows, size_t width)
 {
     struct job job = {.context = context,
@@ -102,9 +102,11 @@ static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_
     size_t blocks = (size_t)q_ceil_div(rows, CPU_NORM_ROWS);
     q_check(blocks * width <= context->shared_floats);
     q_pool_for(context->pool, blocks, backward_rows, &job);
+    const struct cpu_sum sum = cpu_sum_gradient(dweight, narrow, width, 1, width, cpu_scratch(context, 0));
     for (size_t block = 0; block < blocks; block++)
         for (size_t i = 0; i < width; i++)
-            dweight[i] += context->shared[block * width + i];
+            sum.data[i] += context->shared[block * width + i];
+    cpu_sum_end(&sum);
 }
 
 void CPU_NAME(op_rmsnorm)(struct op_table *table)

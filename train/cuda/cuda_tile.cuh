@@ -166,6 +166,15 @@ static __device__ inline void multiply_columns(float (&d)[Y][X][4], const uint32
         }
 }
 
+/* Number i of the two in a word. */
+static __device__ inline float widen_of(uint32_t word, unsigned i)
+{
+    const uint32_t bits = i ? word & 0xffff0000U : word << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* Two numbers, rounded, the first one in the low half. */
 static __device__ inline uint32_t narrow_pair(float low, float high)
 {

@@ -91,7 +91,7 @@ static void block(struct op_context *context, const struct op_cross_entropy *l, 
     product.k = count;
     product.b = x;
     product.c = l->dweight;
-    product.narrow_c = false;
+    product.narrow_c = CUDA_NARROW && l->narrow;
     product.accumulate = true;
     CUDA_NAME(cuda_multiply)(context, room, &product, "cross-entropy, dweight");
 }

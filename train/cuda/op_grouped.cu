@@ -63,8 +63,8 @@ static __global__ void multiply_runs(struct runs g)
     }
 }
 
-/* TN: a block for each tile of each expert's gradient. */
-static __global__ void multiply_gradients(struct runs g)
+/* TN: a block for each tile of each expert's gradient, whose numbers are of type C. */
+template <class C> static __global__ void multiply_gradients(struct runs g)
 {
     const size_t columns = (g.n + TILE - 1) / TILE, tiles = (g.m + TILE - 1) / TILE * columns;
     const size_t e = blockIdx.x / tiles, at = blockIdx.x % tiles, row = at / columns * TILE,
@@ -77,8 +77,9 @@ static __global__ void multiply_gradients(struct runs g)
         sum, depth, [&](size_t i, size_t p) { return row + i < g.m ? widen(g.a[(first + p) * g.m + row + i]) : 0.0F; },
         [&](size_t p, size_t j) { return column + j < g.n ? widen(g.b[(first + p) * g.n + column + j]) : 0.0F; });
     tile_each(sum, [&](size_t i, size_t j, float x) {
+        C *to = (C *)g.c + e * g.expert_stride + (row + i) * g.n + column + j;
         if (row + i < g.m && column + j < g.n)
-            ((float *)g.c)[e * g.expert_stride + (row + i) * g.n + column + j] += x;
+            narrow_to(to, widen(*to) + x);
     });
 }
 
@@ -106,7 +107,7 @@ static __global__ void __launch_bounds__(MMA_THREADS) multiply_runs_mma(struct r
 }
 
 /* TN by the matrix units. */
-static __global__ void __launch_bounds__(MMA_THREADS) multiply_gradients_mma(struct runs g)
+template <class C> static __global__ void __launch_bounds__(MMA_THREADS) multiply_gradients_mma(struct runs g)
 {
     const size_t columns = (g.n + MMA_TILE - 1) / MMA_TILE, tiles = (g.m + MMA_TILE - 1) / MMA_TILE * columns;
     const size_t e = blockIdx.x / tiles, at = blockIdx.x % tiles, row = at / columns * MMA_TILE,
@@ -119,11 +120,11 @@ static __global__ void __launch_bounds__(MMA_THREADS) multiply_gradients_mma(str
     struct mma_sums sums;
     mma_tile(sums, a, b, row, column, threadIdx.x);
     mma_each(sums, threadIdx.x, [&](size_t i, size_t j, float x, float y) {
-        float *to = (float *)g.c + e * g.expert_stride + (row + i) * g.n + column + j;
+        C *to = (C *)g.c + e * g.expert_stride + (row + i) * g.n + column + j;
         if (row + i >= g.m || column + j >= g.n)
             return;
-        to[0] += x;
-        to[1] += y;
+        narrow_to(&to[0], widen(to[0]) + x);
+        narrow_to(&to[1], widen(to[1]) + y);
     });
 }
 
@@ -140,7 +141,11 @@ static void grouped_mma(struct op_context *context, const struct op_grouped *p, 
     const size_t tiles = (size_t)q_ceil_div(p->m, MMA_TILE) * (size_t)q_ceil_div(p->n, MMA_TILE) * p->experts;
     const struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, MMA_THREADS);
     cuda_way_count(context, "grouped", "mma");
-    launch(context, "grouped, mma", plan, p->kind == OP_TN ? multiply_gradients_mma : multiply_runs_mma, g);
+    launch(context, "grouped, mma", plan,
+           p->kind != OP_TN ? multiply_runs_mma
+           : p->narrow      ? multiply_gradients_mma<real>
+                            : multiply_gradients_mma<float>,
+           g);
 }
 #endif
 
@@ -159,7 +164,10 @@ static void grouped(struct op_context *context, const struct op_grouped *p)
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
     cuda_way_count(context, "grouped", "plain");
     launch(context, "grouped", tile_plan(p->kind == OP_TN ? tiles : (size_t)BLOCKS),
-           p->kind == OP_TN ? multiply_gradients : multiply_runs, g);
+           p->kind != OP_TN ? multiply_runs
+           : p->narrow      ? multiply_gradients<real>
+                            : multiply_gradients<float>,
+           g);
 }
 
 void CUDA_NAME(op_grouped)(struct op_table *table)

@@ -49,10 +49,10 @@ static_assert(THREADS == (CONSUMERS + 1) * WARPGROUP, "one warpgroup produces");
 
 struct product {
     int experts, m, n, k;
-    size_t expert_stride; /* TN: of c */
+    size_t expert_stride; /* TN: of c; else 0 */
     const int32_t *offsets;
     void *c;
-    bool accumulate;
+    bool accumulate, narrow; /* narrow: c of TN is reals */
 };
 
 #ifndef WGMMA_MISSING
@@ -240,7 +240,7 @@ static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsign
 /* A half of this thread's sums: a row of C from the tile's first column on, and how many of its columns are to be written, none where it is not of the run;
  * a multiple of 8. */
 struct half_row {
-    size_t at; /* in c, without the expert's part */
+    size_t at; /* in c */
     int columns;
 };
 
@@ -249,26 +249,52 @@ static __device__ inline struct half_row half_of(const struct product &g, const 
 {
     const unsigned warp = threadIdx.x % WARPGROUP / CUDA_WARP, lane = threadIdx.x % CUDA_WARP;
     const int row = tile.row + (int)(group * WGMMA_ROWS + warp * 16 + lane / 4 + half * 8);
-    return {(size_t)row * (size_t)g.n + (size_t)tile.column, row < tile.row_end ? g.n - tile.column : 0};
+    return {(size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.n + (size_t)tile.column,
+            row < tile.row_end ? g.n - tile.column : 0};
 }
 
-/* NT and NN that accumulate: what is in C joins the sums. */
-static __device__ inline void add_old(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
-                                      unsigned group)
+/* What will be added to comes to the L2 cache while the tile's products run, 128 bytes at a time. */
+static __device__ inline void fetch_old(const struct product &g, const struct c_tile &tile, unsigned group)
 {
-#pragma unroll
-    for (unsigned half = 0; half < 2; half++) {
-        const struct half_row row = half_of(g, tile, group, half);
-        const real *old = (const real *)g.c + row.at + threadIdx.x % 4 * 2;
-#pragma unroll
-        for (int x = 0; x < COLUMNS / 8; x++)
-            if (x * 8 < row.columns)
-                for (int c = 0; c < 2; c++)
-                    sums[x * 4 + half * 2 + c] += widen(old[x * 8 + c]);
+    enum { LINE = 128 / sizeof(real), LINES = COLUMNS / LINE };
+    for (int i = (int)threadIdx.x % WARPGROUP; i < WGMMA_ROWS * LINES; i += WARPGROUP) {
+        const int row = tile.row + (int)group * WGMMA_ROWS + i / LINES, column = tile.column + i % LINES * LINE;
+        if (row < tile.row_end && column < g.n)
+            fetch_to_l2((const real *)g.c + (size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.n + column);
     }
 }
 
-/* NT and NN: 16 bytes a lane, 64 of a row by four lanes. */
+/* What is in C joins the sums: loaded as store_tile stores, all of a half before any of it is waited for. */
+static __device__ inline void add_old(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
+                                      unsigned group)
+{
+    const unsigned t = threadIdx.x % 4;
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        const struct half_row row = half_of(g, tile, group, half);
+        const real *from = (const real *)g.c + row.at + t * CUDA_PACK;
+        uint4 packs[COLUMNS / 32];
+#pragma unroll
+        for (int x = 0; x < COLUMNS / 8; x += 4) {
+            packs[x / 4] = uint4{0, 0, 0, 0};
+            if ((x + (int)t) * 8 < row.columns)
+                packs[x / 4] = *(const uint4 *)(const void *)(from + x * 8);
+        }
+#pragma unroll
+        for (int x = 0; x < COLUMNS / 8; x += 4) {
+            const uint4 pack = packs[x / 4];
+            const uint32_t words[4] = {pack.x, pack.y, pack.z, pack.w};
+            const uint4 back = transpose_quad(words, t); /* which undoes itself */
+            const uint32_t old[4] = {back.x, back.y, back.z, back.w};
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                for (unsigned c = 0; c < 2; c++)
+                    sums[(x + j) * 4 + half * 2 + c] += widen_of(old[j], c);
+        }
+    }
+}
+
+/* Reals: 16 bytes a lane, 64 of a row by four lanes. */
 static __device__ inline void store_tile(const float (&sums)[WGMMA_SUMS], const struct product &g,
                                          const struct c_tile &tile, unsigned group)
 {
@@ -290,14 +316,14 @@ static __device__ inline void store_tile(const float (&sums)[WGMMA_SUMS], const 
     }
 }
 
-/* TN: four lanes add 32 bytes of a row. Each number is added to once, by one thread. */
+/* TN into floats: four lanes add 32 bytes of a row. Each number is added to once, by one thread. */
 static __device__ inline void add_tile(const float (&sums)[WGMMA_SUMS], const struct product &g,
                                        const struct c_tile &tile, unsigned group)
 {
 #pragma unroll
     for (unsigned half = 0; half < 2; half++) {
         const struct half_row row = half_of(g, tile, group, half);
-        float *to = (float *)g.c + (size_t)tile.expert * g.expert_stride + row.at + threadIdx.x % 4 * 2;
+        float *to = (float *)g.c + row.at + threadIdx.x % 4 * 2;
 #pragma unroll
         for (int x = 0; x < COLUMNS / 8; x++)
             if (x * 8 < row.columns)
@@ -310,8 +336,10 @@ template <enum op_product KIND>
 static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
                                         const struct stages &stages, struct turn &turn, unsigned group)
 {
+    if (KIND == OP_TN && g.narrow)
+        fetch_old(g, tile, group);
     multiply_tile<KIND>(sums, tile, stages, turn, group);
-    if (KIND == OP_TN) {
+    if (KIND == OP_TN && !g.narrow) {
         add_tile(sums, g, tile, group);
         return;
     }
@@ -381,8 +409,9 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
     const struct cuda_boxes boxes = cuda_hopper_boxes(p);
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.a, &a), "grouped, tensor map of a");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.b, &b), "grouped, tensor map of b");
-    const struct product g = {(int)p->experts,  (int)p->m,  (int)p->n, (int)p->k,
-                              p->expert_stride, p->offsets, p->c,      p->accumulate};
+    const struct product g = {
+        (int)p->experts, (int)p->m, (int)p->n,     (int)p->k, p->kind == OP_TN ? p->expert_stride : 0,
+        p->offsets,      p->c,      p->accumulate, p->narrow};
     cuda_way_count(context, "grouped", "wgmma");
     launch(context, "grouped, wgmma", cuda_plan_hopper(context->multiprocessors),
            p->kind == OP_NT   ? multiply_hopper<OP_NT>

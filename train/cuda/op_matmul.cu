@@ -1,6 +1,6 @@
 /* matmul: by cuBLASLt, or by a plain kernel (cuda_plain_tile.cuh) where that has no algorithm. A wide matrix beside one of BF16 becomes three of BF16 whose
  * sum it is (8 bits of it in each), so that the matrix units compute it: side by side along k where it is the gradient of an input, one after the other where
- * it is that of a weight. */
+ * it is that of a weight; if that is BF16, as floats in between. */
 #include "train/cuda/cuda_ops.h"
 #include "train/cuda/cuda_plain_tile.cuh"
 #include "train/cuda/cuda_product.cuh"
@@ -80,7 +80,7 @@ static struct cuda_product plain_product(const struct op_matmul *p)
     product.b_stride = p->b_stride;
     product.c_stride = p->c_stride;
     product.narrow = CUDA_NARROW;
-    product.narrow_c = CUDA_NARROW && p->kind != OP_TN && !(p->wide && p->kind == OP_NT);
+    product.narrow_c = CUDA_NARROW && (p->kind == OP_TN ? p->narrow : !(p->wide && p->kind == OP_NT));
     product.accumulate = p->accumulate;
     return product;
 }
@@ -132,6 +132,30 @@ static void wide_tn(struct op_context *context, struct cuda_product product, voi
     }
 }
 
+static __global__ void add_floats(real *c, size_t stride, const float *sums, size_t rows, size_t width, bool accumulate)
+{
+    for (size_t i = item_index(); i < rows * width; i += item_step()) {
+        real *to = c + i / width * stride + i % width;
+        narrow_to(to, accumulate ? widen(*to) + sums[i] : sums[i]);
+    }
+}
+
+/* The same where C is reals: what three parts add to it is rounded once. */
+static void wide_narrow_tn(struct op_context *context, const struct cuda_product &product, void *room,
+                           __nv_bfloat16 *parts, size_t used)
+{
+    float *sums = (float *)cuda_take(context, &used, product.m * product.n, sizeof(float));
+    struct cuda_product floats = product;
+    if (product.k == 0)
+        return;
+    floats.c = sums;
+    floats.c_stride = product.n;
+    floats.narrow_c = floats.accumulate = false;
+    wide_tn(context, floats, room, parts);
+    launch(context, "matmul, add", cuda_plan_items(product.m * product.n), add_floats, (real *)product.c,
+           product.c_stride, (const float *)sums, product.m, product.n, product.accumulate);
+}
+
 static void matmul(struct op_context *context, const struct op_matmul *p)
 {
     const struct cuda_product product = plain_product(p);
@@ -147,6 +171,8 @@ static void matmul(struct op_context *context, const struct op_matmul *p)
            rows, width);
     if (p->kind == OP_NN)
         wide_nn(context, product, room, parts, used);
+    else if (product.narrow_c)
+        wide_narrow_tn(context, product, room, parts, used);
     else
         wide_tn(context, product, room, parts);
 }

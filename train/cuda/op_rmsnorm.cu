@@ -121,19 +121,21 @@ static __global__ void rmsnorm_backward_columns(struct norm_backward n, float *p
     partial[blockIdx.y * n.width + column] = sum;
 }
 
-static __global__ void add_chunks(float *dweight, const float *partial, size_t chunks, size_t width)
+/* dweight: floats or reals. */
+template <class T> static __global__ void add_chunks(void *to, const float *partial, size_t chunks, size_t width)
 {
+    T *dweight = (T *)to;
     for (size_t i = item_index(); i < width; i += item_step()) {
         float sum = 0;
         for (size_t chunk = 0; chunk < chunks; chunk++)
             sum += partial[chunk * width + i];
-        dweight[i] += sum;
+        narrow_to(&dweight[i], widen(dweight[i]) + sum);
     }
 }
 
-static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
-                             op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
-                             const op_acc *rstd, const op_acc *weight, size_t rows, size_t width)
+static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, void *dweight,
+                             bool narrow, const op_real *dout, const op_real *x, size_t x_stride, const op_acc *rstd,
+                             const op_acc *weight, size_t rows, size_t width)
 {
     const struct norm_backward n = {reals_out(dx), reals(dout), reals(x), rstd,  weight,
                                     dx_stride,     x_stride,    rows,     width, accumulate};
@@ -144,8 +146,8 @@ static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_
     float *partial = (float *)cuda_take(context, &used, (size_t)columns.grid_y * width, sizeof(float));
     launch(context, "rmsnorm backward, columns", columns, rmsnorm_backward_columns, n, partial, cuda_chunk_rows(rows));
     if (rows > 0)
-        launch(context, "rmsnorm backward, sums", cuda_plan_items(width), add_chunks, dweight, partial,
-               (size_t)columns.grid_y, width);
+        launch(context, "rmsnorm backward, sums", cuda_plan_items(width), narrow ? add_chunks<real> : add_chunks<float>,
+               dweight, partial, (size_t)columns.grid_y, width);
     launch(context, "rmsnorm backward", cuda_plan_rows(rows, width, packed ? CUDA_PACK : 1),
            packed ? rmsnorm_backward_rows<CUDA_PACK> : rmsnorm_backward_rows<1>, n);
 }

@@ -123,9 +123,9 @@ static void query_backward(struct model *model, const struct layer_weights *w, c
     struct scratch *r = &model->scratch;
     model_linear_input_gradient(model, r->dq_latent, r->dq, w->q, s->q_lora, s->heads * s->key, false);
     model_linear_weight_gradient(model, w->q, r->dq, a->q_latent, s->q_lora, s->heads * s->key);
-    model->ops->rmsnorm_backward(model->context, r->dlow, s->low, false, model_gradient(model, w->q_norm), r->dq_latent,
-                                 a->low, s->low, a->q_rstd, model_norm(model, w->q_norm), model_tokens(model),
-                                 s->q_lora);
+    model->ops->rmsnorm_backward(model->context, r->dlow, s->low, false, model_gradient(model, w->q_norm),
+                                 model_is_narrow(model), r->dq_latent, a->low, s->low, a->q_rstd,
+                                 model_norm(model, w->q_norm), model_tokens(model), s->q_lora);
 }
 
 /* In: scratch.dstream, the gradient of the stream behind attention. Out: the same before it. */
@@ -160,8 +160,9 @@ void block_attention_backward(struct model *model, size_t layer)
     model_linear_input_gradient(model, r->dkv_latent, r->dkv, w->kv_b, s->kv_lora, kv_width, false);
     model_linear_weight_gradient(model, w->kv_b, r->dkv, a->kv_latent, s->kv_lora, kv_width);
     ops->rmsnorm_backward(context, model_real_at(model, r->dlow, s->q_lora), s->low, false,
-                          model_gradient(model, w->kv_norm), r->dkv_latent, model_real_at(model, a->low, s->q_lora),
-                          s->low, a->kv_rstd, model_norm(model, w->kv_norm), n, s->kv_lora);
+                          model_gradient(model, w->kv_norm), model_is_narrow(model), r->dkv_latent,
+                          model_real_at(model, a->low, s->q_lora), s->low, a->kv_rstd, model_norm(model, w->kv_norm), n,
+                          s->kv_lora);
     if (s->q_lora)
         query_backward(model, w, a);
     model_linear_input_gradient(model, r->dnormed, r->dlow, w->attention_in, s->hidden, s->low, false);
@@ -170,6 +171,7 @@ void block_attention_backward(struct model *model, size_t layer)
         model_linear_input_gradient(model, r->dnormed, r->dq, w->q, s->hidden, s->heads * s->key, true);
         model_linear_weight_gradient(model, w->q, r->dq, a->input_normed, s->hidden, s->heads * s->key);
     }
-    ops->rmsnorm_backward(context, r->dstream, s->hidden, true, model_gradient(model, w->input_norm), r->dnormed,
-                          a->input, s->hidden, a->input_rstd, model_norm(model, w->input_norm), n, s->hidden);
+    ops->rmsnorm_backward(context, r->dstream, s->hidden, true, model_gradient(model, w->input_norm),
+                          model_is_narrow(model), r->dnormed, a->input, s->hidden, a->input_rstd,
+                          model_norm(model, w->input_norm), n, s->hidden);
 }

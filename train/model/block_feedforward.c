@@ -59,7 +59,8 @@ static struct op_grouped grouped_of(const struct model *model, size_t layer, enu
                                .m = rows.count,
                                .k = rows.count,
                                .offsets = rows.offsets,
-                               .accumulate = kind == OP_TN};
+                               .accumulate = kind == OP_TN,
+                               .narrow = kind == OP_TN && model_is_narrow(model)};
 }
 
 /* y[R, out] = x[R, in] W_e^T */
@@ -260,7 +261,7 @@ q_status block_feedforward_backward(struct model *model, size_t layer, const str
     if (!dense)
         Q_TRY(experts_backward(model, layer, scale));
     model->ops->rmsnorm_backward(model->context, r->dstream, s->hidden, true, model_gradient(model, w->post_norm),
-                                 r->dnormed, a->middle, s->hidden, a->middle_rstd, model_norm(model, w->post_norm), n,
-                                 s->hidden);
+                                 model_is_narrow(model), r->dnormed, a->middle, s->hidden, a->middle_rstd,
+                                 model_norm(model, w->post_norm), n, s->hidden);
     return Q_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "train/bfloat16.h"
 #include "train/comm/comm.h"
 #include "train/model/model_internal.h"
 
@@ -40,14 +41,15 @@ static q_status plan_memory(struct model *model)
     const size_t elements = model->weights.elements;
     Q_TRY(q_arena_alloc(&model->arena, s->layers + s->modules, sizeof(struct layer_activations), &model->layers));
     Q_TRY(q_arena_alloc(&model->arena, 1 + s->modules, sizeof(struct depth_activations), &model->depths));
-    model->memory = (struct model_memory){.parameters = elements * sizeof(op_acc),
-                                          .gradients = model->shape.training ? elements * sizeof(op_acc) : 0,
-                                          .weights = has_copy(model) ? elements * model->ops->real_bytes : 0,
-                                          .biases = model->bias_elements * sizeof(op_acc),
-                                          .counts = model->bias_elements * sizeof(int64_t),
-                                          .positions = model->shape.sequence * s->rope * sizeof(op_acc),
-                                          .activations = model_plan_activations(model, NULL),
-                                          .shared_rows = expert_sharing_bytes(model)};
+    model->memory =
+        (struct model_memory){.parameters = elements * sizeof(op_acc),
+                              .gradients = model->shape.training ? elements * model_gradient_bytes(model) : 0,
+                              .weights = has_copy(model) ? elements * model->ops->real_bytes : 0,
+                              .biases = model->bias_elements * sizeof(op_acc),
+                              .counts = model->bias_elements * sizeof(int64_t),
+                              .positions = model->shape.sequence * s->rope * sizeof(op_acc),
+                              .activations = model_plan_activations(model, NULL),
+                              .shared_rows = expert_sharing_bytes(model)};
     return Q_OK;
 }
 
@@ -357,8 +359,19 @@ void model_get(const struct model *model, const struct model_parameter *paramete
 void model_get_gradient(const struct model *model, const struct model_parameter *parameter, op_acc *values)
 {
     q_check(parameter->kind != MODEL_BIAS && model->gradient_arena && model_holds(model, parameter));
-    model->ops->copy_out(model->context, values, model->gradient_arena + parameter->offset,
-                         parameter->count * sizeof(op_acc));
+    const size_t bytes = model_gradient_bytes(model);
+    const char *from = model_gradient(model, parameter->offset);
+    if (bytes == sizeof(op_acc)) {
+        model->ops->copy_out(model->context, values, from, parameter->count * bytes);
+        return;
+    }
+    const uint16_t *host = (const uint16_t *)(const void *)model->host;
+    for (size_t first = 0; first < parameter->count; first += MODEL_STAGING) {
+        const size_t count = Q_MIN((size_t)MODEL_STAGING, parameter->count - first);
+        model->ops->copy_out(model->context, model->host, from + first * bytes, count * bytes);
+        for (size_t i = 0; i < count; i++)
+            values[first + i] = (op_acc)bfloat16_to_float(host[i]);
+    }
 }
 
 size_t model_counts_size(const struct model *model)
@@ -386,7 +399,7 @@ void model_update_bias(struct model *model, double gamma)
 
 void model_clear_gradients(struct model *model)
 {
-    model->ops->zero(model->context, model->gradient_arena, model->weights.elements * sizeof(op_acc));
+    model->ops->zero(model->context, model->gradient_arena, model->memory.gradients);
 }
 
 op_acc *model_parameter_arena(struct model *model)
@@ -394,9 +407,14 @@ op_acc *model_parameter_arena(struct model *model)
     return model->parameter_arena;
 }
 
-op_acc *model_gradient_arena(struct model *model)
+void *model_gradient_arena(struct model *model)
 {
     return model->gradient_arena;
+}
+
+size_t model_gradient_bytes(const struct model *model)
+{
+    return model_is_narrow(model) ? model->ops->real_bytes : sizeof(op_acc);
 }
 
 const struct op_table *model_ops(const struct model *model)

@@ -31,6 +31,8 @@ struct model_shape {
     size_t batch;    /* sequences */
     size_t sequence; /* tokens of each */
     bool training;   /* gradients and what the backward needs; without it only model_forward works */
+    /* Gradients of weights are op_real: where that is BF16, half of their memory, and each sum that is added to one is rounded with it. */
+    bool narrow_gradients;
     enum model_recompute recompute;
     bool mtp; /* the MTP modules' tensors although it is not for training: to write them elsewhere */
 
@@ -110,10 +112,11 @@ size_t model_matrix_elements(const struct model *model);
 size_t model_shared_elements(const struct model *model);
 /* Bytes that a model takes, an outline would take: what model_create asks for goes by these very figures. */
 struct model_memory {
-    size_t parameters, gradients; /* op_acc */
-    size_t weights;               /* the copy of the parameters that products read, where op_real is narrower */
-    size_t biases, counts;        /* of the routers */
-    size_t positions;             /* cosines and sines */
+    size_t parameters;     /* op_acc */
+    size_t gradients;      /* op_acc, or op_real */
+    size_t weights;        /* the copy of the parameters that products read, where op_real is narrower */
+    size_t biases, counts; /* of the routers */
+    size_t positions;      /* cosines and sines */
     size_t activations;
     size_t
         shared_rows; /* of experts that ranks share, with a load that is even to an eighth; one that gets more rows takes more */
@@ -197,7 +200,9 @@ q_status model_block_backward(struct model *model, enum model_block block) Q_MUS
 op_acc *model_parameter_arena(struct model *model);
 /* To be called when something was written into the parameter arena: where op_real is narrower, products read a rounded copy. */
 void model_narrow(struct model *model);
-op_acc *model_gradient_arena(struct model *model);
+/* op_real where the model is narrow_gradients and that is narrower, else op_acc: of so many bytes. */
+void *model_gradient_arena(struct model *model);
+size_t model_gradient_bytes(const struct model *model);
 const struct op_table *model_ops(const struct model *model);
 struct op_context *model_context(const struct model *model);
 

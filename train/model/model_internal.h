@@ -117,7 +117,8 @@ struct model {
     struct weights weights;
     size_t bias_elements; /* routers x experts */
 
-    op_acc *parameter_arena, *gradient_arena; /* weights.elements each */
+    op_acc *parameter_arena;
+    void *gradient_arena; /* op_acc or op_real (model_is_narrow); weights.elements each */
     op_real *
         weight_arena; /* of the same layout: the parameters, or their copy (model_narrow), where op_real is not op_acc */
     op_acc *biases;   /* [routers, E] */
@@ -221,9 +222,15 @@ static inline const op_acc *model_norm(const struct model *model, size_t offset)
     return model->parameter_arena + offset;
 }
 
-static inline op_acc *model_gradient(const struct model *model, size_t offset)
+/* Whether gradients of weights are op_real. Where that is op_acc, nothing depends on it. */
+static inline bool model_is_narrow(const struct model *model)
 {
-    return model->gradient_arena + offset;
+    return model->shape.narrow_gradients;
+}
+
+static inline void *model_gradient(const struct model *model, size_t offset)
+{
+    return (char *)model->gradient_arena + offset * model_gradient_bytes(model);
 }
 
 static inline op_real *model_real_at(const struct model *model, op_real *x, size_t elements)

@@ -49,7 +49,8 @@ static void weight_gradient(struct model *model, size_t weight, const void *dy, 
                                 .c = model_gradient(model, weight),
                                 .c_stride = in,
                                 .accumulate = true,
-                                .wide = wide};
+                                .wide = wide,
+                                .narrow = model_is_narrow(model)};
     model->ops->matmul(model->context, &product);
 }
 

@@ -68,6 +68,7 @@ static void project_backward(struct model *model, size_t depth, enum half half, 
     product.c = model_gradient(model, place);
     product.c_stride = 2 * hidden;
     product.accumulate = true;
+    product.narrow = model_is_narrow(model);
     model->ops->matmul(model->context, &product);
 }
 
@@ -111,10 +112,10 @@ void mtp_backward_embedding(struct model *model, size_t depth)
         norm_inputs(model, depth);
     project_backward(model, depth, EMBEDDING, r->dnormed, a->embedding_normed);
     model->ops->rmsnorm_backward(model->context, r->dhead, hidden, false, model_gradient(model, w->embedding_norm),
-                                 r->dnormed, a->embedding, hidden, a->embedding_rstd,
+                                 model_is_narrow(model), r->dnormed, a->embedding, hidden, a->embedding_rstd,
                                  model_norm(model, w->embedding_norm), n, hidden);
-    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dhead, a->ids, n,
-                               hidden, model->sizes.vocabulary);
+    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), model_is_narrow(model),
+                               r->dhead, a->ids, n, hidden, model->sizes.vocabulary);
 }
 
 void mtp_backward_hidden(struct model *model, size_t depth)
@@ -126,7 +127,7 @@ void mtp_backward_hidden(struct model *model, size_t depth)
     project_backward(model, depth, HIDDEN, r->dnormed, a->hidden_normed);
     for (size_t b = 0; b < model->batch; b++)
         model->ops->rmsnorm_backward(model->context, model_real_at(model, r->dhead, b * (length + 1) * hidden), hidden,
-                                     true, model_gradient(model, w->hidden_norm),
+                                     true, model_gradient(model, w->hidden_norm), model_is_narrow(model),
                                      model_real_at(model, r->dnormed, b * length * hidden),
                                      model_real_at(model, before->normed, b * (length + 1) * hidden), hidden,
                                      a->hidden_rstd + b * length, model_norm(model, w->hidden_norm), length, hidden);

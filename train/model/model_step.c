@@ -108,6 +108,7 @@ static void head_loss(struct model *model, size_t depth, const struct model_scal
         loss.log_z = a->log_z;
         loss.dx = model->scratch.dhead;
         loss.dweight = model_gradient(model, model->weights.head);
+        loss.narrow = model_is_narrow(model);
     }
     model->ops->cross_entropy(model->context, &loss);
 }
@@ -162,8 +163,9 @@ static void norm_head_backward(struct model *model, size_t depth)
     struct scratch *r = &model->scratch;
     size_t hidden = model->sizes.hidden, weight = model->weights.norms[depth];
     const struct depth_activations *a = &model->depths[depth];
-    model->ops->rmsnorm_backward(model->context, r->dstream, hidden, false, model_gradient(model, weight), r->dhead,
-                                 a->stream, hidden, a->rstd, model_norm(model, weight), model_tokens(model), hidden);
+    model->ops->rmsnorm_backward(model->context, r->dstream, hidden, false, model_gradient(model, weight),
+                                 model_is_narrow(model), r->dhead, a->stream, hidden, a->rstd,
+                                 model_norm(model, weight), model_tokens(model), hidden);
 }
 
 /* From the deepest module up: each adds to the gradient of what the depth before gives to the head, which that depth's own loss has begun. */
@@ -197,8 +199,8 @@ static q_status compute(struct model *model, const struct model_scale *scale)
         Q_TRY(block_feedforward_backward(model, i, scale));
         block_attention_backward(model, i);
     }
-    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), r->dstream, r->ids,
-                               model_tokens(model), model->sizes.hidden, model->sizes.vocabulary);
+    model->ops->embed_backward(model->context, model_gradient(model, model->weights.embedding), model_is_narrow(model),
+                               r->dstream, r->ids, model_tokens(model), model->sizes.hidden, model->sizes.vocabulary);
     return Q_OK;
 }
 

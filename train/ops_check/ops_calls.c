@@ -37,7 +37,8 @@ static void call_embed(const struct call *k)
     if (k->c->kind == OPS_EMBED)
         k->ops->embed(k->context, at(k, "out"), at(k, "table"), at(k, "ids"), s[0], s[1]);
     else
-        k->ops->embed_backward(k->context, at(k, "dtable"), at(k, "dout"), at(k, "ids"), s[0], s[1], s[2]);
+        k->ops->embed_backward(k->context, at(k, "dtable"), k->c->narrow, at(k, "dout"), at(k, "ids"), s[0], s[1],
+                               s[2]);
 }
 
 static void call_rmsnorm(const struct call *k)
@@ -45,8 +46,8 @@ static void call_rmsnorm(const struct call *k)
     const size_t *s = k->c->size;
     bool sum = k->c->kind == OPS_RMSNORM_SUM;
     if (k->c->kind == OPS_RMSNORM_BACKWARD)
-        k->ops->rmsnorm_backward(k->context, at(k, "dx"), s[2], s[3], at(k, "dweight"), at(k, "dout"), at(k, "x"), s[2],
-                                 at(k, "rstd"), at(k, "weight"), s[0], s[1]);
+        k->ops->rmsnorm_backward(k->context, at(k, "dx"), s[2], s[3], at(k, "dweight"), k->c->narrow, at(k, "dout"),
+                                 at(k, "x"), s[2], at(k, "rstd"), at(k, "weight"), s[0], s[1]);
     else
         k->ops->rmsnorm(k->context, at(k, "out"), at(k, "rstd"), sum ? at(k, "sum") : NULL, at(k, "x"), s[2],
                         sum ? at(k, "delta") : NULL, at(k, "weight"), s[0], s[1], 1e-6);
@@ -67,7 +68,8 @@ static void call_matmul(const struct call *k)
                                 .c = at(k, "c"),
                                 .c_stride = n + pad,
                                 .accumulate = s[4],
-                                .wide = s[6]};
+                                .wide = s[6],
+                                .narrow = k->c->narrow};
     k->ops->matmul(k->context, &product);
 }
 
@@ -84,7 +86,8 @@ static void call_grouped(const struct call *k)
                                  .b = at(k, "b"),
                                  .c = at(k, "c"),
                                  .expert_stride = s[0] == OP_TN ? s[2] * s[3] : s[3] * s[4],
-                                 .accumulate = s[7]};
+                                 .accumulate = s[7],
+                                 .narrow = k->c->narrow};
     k->ops->grouped(k->context, &product);
 }
 
@@ -237,7 +240,8 @@ static void call_cross_entropy(const struct call *k)
                                     .grad_scale = (op_acc)0.125,
                                     .z_loss = s[4] ? (op_acc)0.05 : 0,
                                     .dx = s[3] ? at(k, "dx") : NULL,
-                                    .dweight = s[3] ? at(k, "dweight") : NULL};
+                                    .dweight = s[3] ? at(k, "dweight") : NULL,
+                                    .narrow = k->c->narrow};
     k->ops->cross_entropy(k->context, &loss);
 }
 
@@ -245,7 +249,7 @@ static void call_optimizer(const struct call *k)
 {
     size_t n = k->c->size[0], first = k->c->size[1];
     if (k->c->kind == OPS_SUM_SQUARES) {
-        k->ops->sum_squares(k->context, at(k, "sum"), at(k, "x"), n);
+        k->ops->sum_squares(k->context, at(k, "sum"), at(k, "x"), k->c->narrow, n);
     } else if (k->c->kind == OPS_AVERAGE) {
         k->ops->average(k->context, at(k, "average"), at(k, "x"), n, 0.125);
     } else if (k->c->kind == OPS_NARROW) {
@@ -256,6 +260,7 @@ static void call_optimizer(const struct call *k)
         const struct op_segment segments[] = {{0, first, (op_acc)0.1}, {first, n - first, 0}};
         struct op_adamw adamw = {.parameters = at(k, "parameters"),
                                  .gradients = at(k, "gradients"),
+                                 .narrow = k->c->narrow,
                                  .m = at(k, "m"),
                                  .v = at(k, "v"),
                                  .bf16 = k->c->size[2] != 0,

@@ -28,7 +28,7 @@ void ops_format_shape(const struct ops_case *c, char out[OPS_SHAPE_MAX])
         last--;
     for (size_t i = 0; i < last; i++)
         used += (size_t)snprintf(out + used, OPS_SHAPE_MAX - used, i ? " %zu" : "%zu", c->size[i]);
-    (void)snprintf(out + used, OPS_SHAPE_MAX - used, c->views ? ", views" : "");
+    (void)snprintf(out + used, OPS_SHAPE_MAX - used, "%s%s", c->views ? ", views" : "", c->narrow ? ", narrow" : "");
 }
 
 static void add(struct ops_case *c, const char *name, enum ops_type type, enum ops_role role, enum ops_fill fill,
@@ -65,6 +65,12 @@ static void add_sum(struct ops_case *c, const char *name, enum ops_type type, si
     add(c, name, type, OPS_INOUT, OPS_NORMAL, count);
 }
 
+/* What a gradient of weights is. */
+static enum ops_type gradient_type(const struct ops_case *c)
+{
+    return c->narrow ? OPS_REAL : OPS_ACC;
+}
+
 static void add_derived(struct ops_case *c, const char *name, enum ops_type type, size_t count)
 {
     add(c, name, type, OPS_IN, OPS_DERIVED, count);
@@ -79,7 +85,7 @@ static void describe_embed(struct ops_case *c)
         add_out(c, "out", OPS_REAL, n * h);
         add_in(c, "table", OPS_REAL, v * h);
     } else {
-        add_sum(c, "dtable", OPS_ACC, v * h);
+        add_sum(c, "dtable", gradient_type(c), v * h);
         add_in(c, "dout", OPS_REAL, n * h);
     }
     add_ids(c, "ids", OPS_IDS, n, v);
@@ -93,7 +99,7 @@ static void describe_rmsnorm(struct ops_case *c)
         c->operation = "rmsnorm_backward";
         add_sum(c, "dx", OPS_REAL, span);
         strided(c);
-        add_sum(c, "dweight", OPS_ACC, w);
+        add_sum(c, "dweight", gradient_type(c), w);
         add_in(c, "dout", OPS_REAL, n * w);
         add_in(c, "x", OPS_REAL, span);
         strided(c);
@@ -120,11 +126,15 @@ static void describe_matmul(struct ops_case *c)
     static const char *const names[] = {"matmul NT", "matmul NN", "matmul TN"};
     size_t m = c->size[1], n = c->size[2], k = c->size[3], pad = c->size[5];
     static const char *const wide_names[] = {"matmul NT wide", "matmul NN wide", "matmul TN wide"};
-    const bool wide = c->size[6], sums = c->size[0] == 2 || (wide && c->size[0] == 0);
+    const bool wide = c->size[6], weights = c->size[0] == 2, logits = wide && c->size[0] == 0;
     c->operation = wide ? wide_names[c->size[0]] : names[c->size[0]];
-    add_sum(c, "c", sums ? OPS_ACC : OPS_REAL, (m - 1) * (n + pad) + n); /* the padding between rows must stay */
+    add_sum(c, "c",
+            weights  ? gradient_type(c)
+            : logits ? OPS_ACC
+                     : OPS_REAL,
+            (m - 1) * (n + pad) + n); /* the padding between rows must stay */
     strided(c);
-    add_in(c, "a", wide && c->size[0] != 0 ? OPS_ACC : OPS_REAL, c->size[0] == 2 ? k * (m + pad) : m * (k + pad));
+    add_in(c, "a", wide && !logits ? OPS_ACC : OPS_REAL, weights ? k * (m + pad) : m * (k + pad));
     strided(c);
     add_in(c, "b", OPS_REAL, c->size[0] == 0 ? n * (k + pad) : k * (n + pad));
     strided(c);
@@ -138,7 +148,7 @@ static void describe_grouped(struct ops_case *c)
     size_t e = c->size[1], m = c->size[2], n = c->size[3], k = c->size[4], slots = c->size[5] * c->size[6];
     c->operation = names[c->size[0]];
     bool weights = c->size[0] == 2;
-    add(c, "c", weights ? OPS_ACC : OPS_REAL, c->size[7] ? OPS_INOUT : OPS_OUT, OPS_NORMAL,
+    add(c, "c", weights ? gradient_type(c) : OPS_REAL, c->size[7] ? OPS_INOUT : OPS_OUT, OPS_NORMAL,
         weights ? e * m * n : slots * n);
     add_in(c, "a", OPS_REAL, slots * (weights ? m : k));
     add_in(c, "b", OPS_REAL, weights ? slots * n : e * n * k);
@@ -292,7 +302,7 @@ static void describe_cross_entropy(struct ops_case *c)
         add_out(c, "log_z", OPS_ACC, n);
     if (c->size[3]) {
         add_out(c, "dx", OPS_REAL, n * h);
-        add_sum(c, "dweight", OPS_ACC, v * h);
+        add_sum(c, "dweight", gradient_type(c), v * h);
     }
     c->flop = (c->size[3] ? 6.0 : 2.0) * (double)n * (double)h * (double)v;
 }
@@ -304,21 +314,18 @@ static void describe_optimizer(struct ops_case *c)
     if (c->kind == OPS_SUM_SQUARES) {
         c->operation = "sum_squares";
         add(c, "sum", OPS_DOUBLE, OPS_OUT, OPS_NORMAL, 1);
-        add_in(c, "x", OPS_ACC, n);
-        c->bytes = 4.0 * (double)n;
+        add_in(c, "x", gradient_type(c), n);
     } else if (c->kind == OPS_ADAMW) {
         const enum ops_type moments = c->size[2] ? OPS_BF16 : OPS_ACC;
         c->operation = c->size[2] ? "adamw, BF16 moments" : "adamw";
         add_sum(c, "parameters", OPS_ACC, n);
-        add_sum(c, "gradients", OPS_ACC, n);
+        add_sum(c, "gradients", gradient_type(c), n);
         add(c, "m", moments, OPS_INOUT, OPS_NORMAL, n);
         add(c, "v", moments, OPS_INOUT, OPS_SQUARES, n);
-        c->bytes = (c->size[2] ? 24.0 : 32.0) * (double)n;
     } else if (c->kind == OPS_AVERAGE) {
         c->operation = "average";
         add_sum(c, "average", OPS_ACC, n);
         add_in(c, "x", OPS_ACC, n);
-        c->bytes = 12.0 * (double)n;
     } else if (c->kind == OPS_NARROW) {
         c->operation = "narrow";
         add_out(c, "out", OPS_REAL, n);
@@ -339,11 +346,11 @@ static double bytes_of(const struct ops_case *c, size_t real_bytes)
     if (c->kind == OPS_EMBED)
         return 2 * real * n;
     if (c->kind == OPS_EMBED_BACKWARD)
-        return (8 + real) * n;
+        return (2 * (double)ops_element_bytes(gradient_type(c), real_bytes) + real) * n;
     if (c->kind == OPS_ROPE)
         return 2 * real * n * (double)(c->size[2] * c->size[3]);
     for (size_t i = 0; i < c->tensor_count; i++)
-        bytes += (c->tensors[i].type == OPS_REAL ? real : 4.0) * (c->tensors[i].role == OPS_INOUT ? 2 : 1) *
+        bytes += (double)ops_element_bytes(c->tensors[i].type, real_bytes) * (c->tensors[i].role == OPS_INOUT ? 2 : 1) *
                  (double)c->tensors[i].count;
     return bytes;
 }
@@ -379,8 +386,7 @@ void ops_describe(struct ops_case *c, size_t real_bytes)
         [OPS_BIAS_UPDATE] = describe_optimizer,
     };
     describe[c->kind](c);
-    if (c->bytes == 0.0)
-        c->bytes = bytes_of(c, real_bytes);
+    c->bytes = bytes_of(c, real_bytes);
 }
 
 bool ops_is_named(const struct ops_case *c, const char *operation)

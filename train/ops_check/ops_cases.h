@@ -79,7 +79,8 @@ struct ops_case {
     enum ops_kind kind;
     const char *operation; /* "matmul NT" */
     size_t size[OPS_SIZES];
-    bool views; /* what may be a view begins 4 bytes behind 64 */
+    bool views;  /* what may be a view begins 4 bytes behind 64 */
+    bool narrow; /* gradients of weights are op_real */
     struct ops_tensor tensors[OPS_TENSORS_MAX];
     size_t tensor_count;
     double flop, bytes; /* of one call: the least that must be computed and moved */
@@ -90,7 +91,7 @@ void ops_describe(struct ops_case *c, size_t real_bytes);
 
 /* Of an element in a backend's memory, op_real being of so many; the oracle's op_real and op_acc are double. */
 size_t ops_element_bytes(enum ops_type type, size_t real_bytes);
-/* The numbers of `size`, without the zeros behind them, and whether there are views. */
+/* The numbers of `size`, without the zeros behind them, and whether there are views, or narrow gradients. */
 enum { OPS_SHAPE_MAX = 96 };
 void ops_format_shape(const struct ops_case *c, char out[OPS_SHAPE_MAX]);
 

@@ -11,6 +11,10 @@
     {                                                                                                                  \
         .kind = kind_, .size = {__VA_ARGS__}, .views = true                                                            \
     }
+#define NARROW(kind_, ...)                                                                                             \
+    {                                                                                                                  \
+        .kind = kind_, .size = {__VA_ARGS__}, .narrow = true                                                           \
+    }
 
 const struct ops_case ops_check_cases[] = {
     CASE(OPS_EMBED, 7, 5, 11),
@@ -160,6 +164,28 @@ const struct ops_case ops_check_cases[] = {
     VIEWS(OPS_ROPE, 2, 9, 3, 8, 16, 0),
     VIEWS(OPS_ATTENTION, 2, 37, 3, 12, 8, 16, 56),
     VIEWS(OPS_ATTENTION_BACKWARD, 2, 37, 3, 12, 8, 16, 56),
+    NARROW(OPS_EMBED_BACKWARD, 9, 5, 11), /* gradients of weights that are reals: each backend's ways to add to them */
+    NARROW(OPS_EMBED_BACKWARD, 700, 33, 19),
+    NARROW(OPS_EMBED_BACKWARD, 40, 1096, 9),
+    NARROW(OPS_RMSNORM_BACKWARD, 67, 37, 51, 0),
+    NARROW(OPS_RMSNORM_BACKWARD, 2100, 8, 8, 1),
+    NARROW(OPS_MATMUL, 2, 11, 29, 7, 1, 1),
+    NARROW(OPS_MATMUL, 2, 70, 45, 600, 1, 0),
+    NARROW(OPS_MATMUL, 2, 70, 45, 300, 0, 0),
+    NARROW(OPS_MATMUL, 2, 3, 5, 9000, 1, 0),
+    NARROW(OPS_MATMUL, 2, 40, 136, 64, 1, 8),
+    NARROW(OPS_MATMUL, 2, 29, 45, 300, 1, 1, 1),
+    NARROW(OPS_MATMUL, 2, 29, 45, 300, 0, 0, 1),
+    NARROW(OPS_MATMUL, 2, 40, 136, 64, 1, 8, 1),
+    NARROW(OPS_GROUPED, 2, 6, 13, 21, 0, 5, 2, 1),
+    NARROW(OPS_GROUPED, 2, 2, 40, 130, 0, 700, 1, 1),
+    NARROW(OPS_GROUPED, 2, 2, 300, 30, 0, 40, 1, 1),
+    NARROW(OPS_GROUPED, 2, 3, 136, 152, 0, 80, 1, 1),
+    NARROW(OPS_CROSS_ENTROPY, 3, 5, 7, 1),
+    NARROW(OPS_CROSS_ENTROPY, 61, 19, 133, 1, 1),
+    NARROW(OPS_SUM_SQUARES, 1),
+    NARROW(OPS_SUM_SQUARES, 70001),
+    NARROW(OPS_ADAMW, 40001, 17003),
     {.kind = OPS_KINDS},
 };
 

@@ -12,14 +12,14 @@ static void embed(struct op_context *context, op_real *out, const op_real *table
             reals_out(out)[i * hidden + j] = reals(table)[(size_t)ids[i] * hidden + j];
 }
 
-static void embed_backward(struct op_context *context, op_acc *dtable, const op_real *dout, const int32_t *ids,
-                           size_t tokens, size_t hidden, size_t vocabulary)
+/* Narrow or not is one here, as wide or not is in products. */
+static void embed_backward(struct op_context *context, void *dtable, bool narrow, const op_real *dout,
+                           const int32_t *ids, size_t tokens, size_t hidden, size_t vocabulary)
 {
-    (void)context;
-    (void)vocabulary;
+    (void)context, (void)narrow, (void)vocabulary;
     for (size_t i = 0; i < tokens; i++)
         for (size_t j = 0; j < hidden; j++)
-            dtable[(size_t)ids[i] * hidden + j] += reals(dout)[i * hidden + j];
+            ((op_acc *)dtable)[(size_t)ids[i] * hidden + j] += reals(dout)[i * hidden + j];
 }
 
 static void rmsnorm(struct op_context *context, op_real *out, op_acc *rstd, op_real *sum, const op_real *x,
@@ -44,17 +44,17 @@ static void rmsnorm(struct op_context *context, op_real *out, op_acc *rstd, op_r
 }
 
 /* out_i = x_i r w_i with r = (mean x^2 + eps)^-1/2, dr/dx_j = -r^3 x_j / width. */
-static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate,
-                             op_acc *dweight, const op_real *dout, const op_real *x, size_t x_stride,
-                             const op_acc *rstd, const op_acc *weight, size_t rows, size_t width)
+static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_stride, bool accumulate, void *dweight,
+                             bool narrow, const op_real *dout, const op_real *x, size_t x_stride, const op_acc *rstd,
+                             const op_acc *weight, size_t rows, size_t width)
 {
-    (void)context;
+    (void)context, (void)narrow;
     for (size_t row = 0; row < rows; row++) {
         const real *in = reals(x) + row * x_stride, *d = reals(dout) + row * width;
         op_acc r = rstd[row], along = 0;
         for (size_t i = 0; i < width; i++) {
             along += d[i] * weight[i] * in[i];
-            dweight[i] += d[i] * in[i] * r;
+            ((op_acc *)dweight)[i] += d[i] * in[i] * r;
         }
         for (size_t i = 0; i < width; i++) {
             op_acc value = d[i] * weight[i] * r - in[i] * r * r * r * along / (op_acc)width;
@@ -182,7 +182,7 @@ static void cross_entropy(struct op_context *context, const struct op_cross_entr
             op_acc d = p * factor - (v == (size_t)l->targets[i] ? 1 : 0);
             for (size_t j = 0; j < l->hidden; j++) {
                 reals_out(l->dx)[i * l->hidden + j] += l->grad_scale * d * reals(l->weight)[v * l->hidden + j];
-                l->dweight[v * l->hidden + j] += l->grad_scale * d * reals(l->x)[i * l->hidden + j];
+                ((op_acc *)l->dweight)[v * l->hidden + j] += l->grad_scale * d * reals(l->x)[i * l->hidden + j];
             }
         }
     }

@@ -5,12 +5,12 @@
 #include <float.h>
 #include <math.h>
 
-static void sum_squares(struct op_context *context, double *out, const op_acc *x, size_t count)
+static void sum_squares(struct op_context *context, double *out, const void *x, bool narrow, size_t count)
 {
-    (void)context;
+    (void)context, (void)narrow;
     *out = 0;
     for (size_t i = 0; i < count; i++)
-        *out += (double)x[i] * (double)x[i];
+        *out += (double)((const op_acc *)x)[i] * (double)((const op_acc *)x)[i];
 }
 
 static double moment_at(const void *moments, size_t i, bool bf16)
@@ -32,16 +32,17 @@ static void adamw(struct op_context *context, const struct op_adamw *a)
 {
     (void)context;
     double rest1 = 1.0 - pow(a->beta1, (double)a->step), rest2 = 1.0 - pow(a->beta2, (double)a->step);
+    op_acc *gradients = a->gradients;
     for (size_t s = 0; s < a->segment_count; s++)
         for (size_t i = a->segments[s].start; i < a->segments[s].start + a->segments[s].count; i++) {
-            double g = (double)a->gradients[i] * a->grad_scale;
+            double g = (double)gradients[i] * a->grad_scale;
             double m = a->beta1 * moment_at(a->m, i, a->bf16) + (1.0 - a->beta1) * g;
             double v = a->beta2 * moment_at(a->v, i, a->bf16) + (1.0 - a->beta2) * g * g;
             double p = (double)a->parameters[i] * (1.0 - a->rate * (double)a->segments[s].decay);
             a->parameters[i] = (op_acc)(p - a->rate * (m / rest1) / (sqrt(v / rest2) + a->epsilon));
             put_moment(a->m, i, a->bf16, m);
             put_moment(a->v, i, a->bf16, v);
-            a->gradients[i] = 0;
+            gradients[i] = 0;
         }
 }
 

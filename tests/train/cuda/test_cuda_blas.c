@@ -128,7 +128,7 @@ static void matrix_create(const struct fixture *f, struct matrix *matrix, bool n
 struct shape {
     enum op_product kind;
     size_t m, n, k, pad;
-    bool accumulate, wide, view;
+    bool accumulate, wide, view, narrow;
 };
 
 /* By hand, over what C was: `expect` and then what the device has must agree on all of it, on what lies between the rows too. */
@@ -160,10 +160,12 @@ static void check_product(const struct fixture *f, const struct shape *s)
                           .b_stride = (s->kind == OP_NT ? s->k : s->n) + s->pad,
                           .c_stride = s->n + s->pad,
                           .accumulate = s->accumulate,
-                          .wide = s->wide};
+                          .wide = s->wide,
+                          .narrow = s->narrow};
     matrix_create(f, &a, narrow && !(s->wide && s->kind != OP_NT), a_rows * p.a_stride, s->view, 0);
     matrix_create(f, &b, narrow, b_rows * p.b_stride, s->view, 1);
-    matrix_create(f, &c, narrow && s->kind != OP_TN && !(s->wide && s->kind == OP_NT), s->m * p.c_stride, s->view, 2);
+    const bool narrow_c = narrow && (s->kind == OP_TN ? s->narrow : !(s->wide && s->kind == OP_NT));
+    matrix_create(f, &c, narrow_c, s->m * p.c_stride, s->view, 2);
     multiply_by_hand(s, &p, &a, &b, &c, expect);
     if (!s->accumulate) { /* whatever was there */
         for (size_t i = 0; i < s->m; i++)
@@ -179,8 +181,9 @@ static void check_product(const struct fixture *f, const struct shape *s)
     assert_ok(f->table.synchronize(f->context));
     for (size_t i = 0; i < c.count; i++)
         if (c.numbers[i] != expect[i])
-            fail_msg("kind %d, %zu x %zu x %zu, padding %zu, accumulate %d, wide %d, view %d: %g at %zu, not %g",
-                     s->kind, s->m, s->n, s->k, s->pad, s->accumulate, s->wide, s->view, c.numbers[i], i, expect[i]);
+            fail_msg("kind %d, %zu x %zu x %zu, padding %zu, accumulate %d, wide %d, view %d, narrow %d: %g, not %g",
+                     s->kind, s->m, s->n, s->k, s->pad, s->accumulate, s->wide, s->view, s->narrow, c.numbers[i],
+                     expect[i]);
     f->table.memory_release(f->context, a.there);
     f->table.memory_release(f->context, b.there);
     f->table.memory_release(f->context, c.there);
@@ -190,7 +193,7 @@ static void check_products(const struct fixture *f)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {7, 17, 5}, {33, 8, 64}, {70, 129, 16}};
     for (size_t i = 0; i < Q_COUNT_OF(sizes); i++)
-        for (unsigned bits = 0; bits < 64; bits++) {
+        for (unsigned bits = 0; bits < 128; bits++) {
             const struct shape shape = {.kind = (enum op_product)(bits % 4),
                                         .m = sizes[i][0],
                                         .n = sizes[i][1],
@@ -198,8 +201,9 @@ static void check_products(const struct fixture *f)
                                         .pad = (bits >> 2 & 1) * 3,
                                         .accumulate = bits >> 3 & 1,
                                         .wide = bits >> 4 & 1,
-                                        .view = bits >> 5 & 1};
-            if (shape.kind <= OP_TN)
+                                        .view = bits >> 5 & 1,
+                                        .narrow = bits >> 6 & 1};
+            if (shape.kind == OP_TN || (shape.kind < OP_TN && !shape.narrow))
                 check_product(f, &shape);
         }
 }
@@ -298,7 +302,7 @@ static void what_is_empty_is_left_alone(void **state)
     set_up(&f, OP_BF16);
     assert_ok(f.table.memory_create(f.context, 4096, &memory));
     for (int kind = OP_NT; kind <= OP_TN; kind++)
-        for (int wide = 0; wide < 2; wide++) {
+        for (int wide = 0; wide < 4; wide++) { /* and narrow */
             const struct op_matmul p = {.kind = (enum op_product)kind,
                                         .m = kind == OP_TN ? 8 : 0,
                                         .n = 8,
@@ -310,7 +314,8 @@ static void what_is_empty_is_left_alone(void **state)
                                         .c = memory,
                                         .c_stride = 8,
                                         .accumulate = true,
-                                        .wide = wide};
+                                        .wide = wide % 2,
+                                        .narrow = wide / 2};
             f.table.matmul(f.context, &p);
         }
     assert_ok(f.table.synchronize(f.context));

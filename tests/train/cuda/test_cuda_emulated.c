@@ -352,7 +352,7 @@ static q_status use(const struct op_table *table, bool *failed)
                                           .b_stride = 2,
                                           .c = there + 4,
                                           .c_stride = 2};
-        table->sum_squares(context, &sum, there, 8);
+        table->sum_squares(context, &sum, there, false, 8);
         table->matmul(context, &product);
         status = table->synchronize(context);
         assert_true(status || sum == 5);

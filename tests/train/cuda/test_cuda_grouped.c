@@ -23,9 +23,10 @@ struct shape {
     int32_t runs[EXPERTS_MAX];
 };
 
-/* A case's tensors: reals but for C of TN, which is floats. Numbers of the host. */
+/* A case's tensors: reals but for C of TN, which is floats where it is not narrow. Numbers of the host. */
 struct fixture {
     const struct shape *shape;
+    bool narrow;
     int32_t offsets[EXPERTS_MAX + 1];
     size_t rows, a_count, b_count, c_count, c_bytes;
     uint16_t *a, *b;
@@ -46,6 +47,11 @@ static void fill_nan(uint16_t *to, size_t width, size_t first, size_t end)
         to[i] = 0x7fc0;
 }
 
+static bool is_of_floats(const struct fixture *f)
+{
+    return f->shape->kind == OP_TN && !f->narrow;
+}
+
 static void fill_rows(struct fixture *f, uint16_t *to, size_t width, const char *name)
 {
     const struct shape *s = f->shape;
@@ -55,10 +61,10 @@ static void fill_rows(struct fixture *f, uint16_t *to, size_t width, const char 
         fill_nan(to, width, (size_t)f->offsets[s->nan], (size_t)f->offsets[s->nan + 1]);
 }
 
-static void set_up(struct fixture *f, const struct shape *s)
+static void set_up(struct fixture *f, const struct shape *s, bool narrow)
 {
     const bool weights = s->kind == OP_TN;
-    *f = (struct fixture){.shape = s, .rows = s->spare};
+    *f = (struct fixture){.shape = s, .narrow = narrow, .rows = s->spare};
     for (size_t e = 0; e < s->experts; e++) {
         f->offsets[e + 1] = f->offsets[e] + s->runs[e];
         f->rows += (size_t)s->runs[e];
@@ -66,7 +72,7 @@ static void set_up(struct fixture *f, const struct shape *s)
     f->a_count = f->rows * (weights ? s->m : s->k);
     f->b_count = weights ? f->rows * s->n : s->experts * s->n * s->k;
     f->c_count = weights ? s->experts * s->m * s->n : f->rows * s->n;
-    f->c_bytes = f->c_count * (weights ? sizeof(float) : sizeof(uint16_t));
+    f->c_bytes = f->c_count * (is_of_floats(f) ? sizeof(float) : sizeof(uint16_t));
     assert_ok(q_alloc(f->a_count, sizeof *f->a, &f->a));
     assert_ok(q_alloc(f->b_count, sizeof *f->b, &f->b));
     assert_ok(q_alloc(f->c_bytes, 1, &f->c));
@@ -77,7 +83,7 @@ static void set_up(struct fixture *f, const struct shape *s)
     if (weights)
         fill_rows(f, f->b, s->n, "b");
     memset(f->c, UNTOUCHED, f->c_bytes); /* of BF16 and of floats a large number */
-    if (weights)
+    if (is_of_floats(f))
         for (size_t i = 0; i < f->c_count; i++)
             ((float *)(void *)f->c)[i] = (float)(i % 7);
     else if (s->accumulate)
@@ -117,7 +123,8 @@ static void multiply(const struct fixture *f, const struct op_table *table, stru
                                        .b = there[2],
                                        .c = there[3],
                                        .expert_stride = weights ? s->m * s->n : s->n * s->k,
-                                       .accumulate = s->accumulate};
+                                       .accumulate = s->accumulate,
+                                       .narrow = f->narrow};
     table->grouped(context, &product);
     table->copy_out(context, ours, there[3], f->c_bytes);
     assert_ok(table->synchronize(context));
@@ -167,8 +174,7 @@ static double sum_of(const struct fixture *f, size_t e, size_t row, size_t j, do
 
 static double number_of(const struct fixture *f, const char *c, size_t i)
 {
-    return f->shape->kind == OP_TN ? (double)((const float *)(const void *)c)[i]
-                                   : at((const uint16_t *)(const void *)c, i);
+    return is_of_floats(f) ? (double)((const float *)(const void *)c)[i] : at((const uint16_t *)(const void *)c, i);
 }
 
 static void assert_number(const struct fixture *f, size_t e, size_t row, size_t j)
@@ -180,7 +186,7 @@ static void assert_number(const struct fixture *f, size_t e, size_t row, size_t 
         expect += number_of(f, f->c, i);
         scale += fabs(number_of(f, f->c, i));
     }
-    const double allowed = scale * 1e-6 + (weights ? 0 : fabs(expect) * 0x1p-8);
+    const double allowed = scale * 1e-6 + (is_of_floats(f) ? 0 : fabs(expect) * 0x1p-8);
     if (isnan(expect) ? !isnan(ours) : !(fabs(ours - expect) <= allowed))
         fail_msg("expert %zu, row %zu, column %zu: %g is %g", e, row, j, expect, ours);
 }
@@ -200,22 +206,22 @@ static void assert_numbers(const struct fixture *f)
         assert_memory_equal(f->ours[0] + behind, f->c + behind, f->c_bytes - behind);
 }
 
-static void check(const struct shape *shape, bool by_wgmma)
+static void check(const struct shape *shape, bool narrow, bool by_wgmma)
 {
     struct fixture f;
     const unsigned long before = emulated_device.products;
-    set_up(&f, shape);
+    set_up(&f, shape, narrow);
     multiply_twice(&f);
     assert_numbers(&f);
     assert_int_equal(emulated_device.products > before, by_wgmma);
     tear_down(&f);
 }
 
-static void check_all(const struct shape *shapes, size_t count)
+static void check_all(const struct shape *shapes, size_t count, bool narrow)
 {
     emulated_device.hopper = true;
     for (size_t i = 0; i < count; i++)
-        check(&shapes[i], true);
+        check(&shapes[i], narrow, true);
     emulated_device.hopper = false;
 }
 
@@ -230,7 +236,7 @@ static void forward_products(void **state)
         {OP_NT, 40, 0, 16, 72, false, -1, 9, {[0] = 1, [37] = 300}},
     };
     (void)state;
-    check_all(shapes, Q_COUNT_OF(shapes));
+    check_all(shapes, Q_COUNT_OF(shapes), false);
 }
 
 static void gradients_of_inputs(void **state)
@@ -240,7 +246,7 @@ static void gradients_of_inputs(void **state)
         {OP_NN, 2, 0, 72, 320, true, -1, 0, {1, 128}},
     };
     (void)state;
-    check_all(shapes, Q_COUNT_OF(shapes));
+    check_all(shapes, Q_COUNT_OF(shapes), false);
 }
 
 /* Runs end at, before and behind a stage; the rows behind them are NaN in both operands. */
@@ -252,7 +258,8 @@ static void gradients_of_weights(void **state)
         {OP_TN, 40, 8, 16, 0, true, 36, 9, {[0] = 1, [36] = 2, [37] = 300}},
     };
     (void)state;
-    check_all(shapes, Q_COUNT_OF(shapes));
+    check_all(shapes, Q_COUNT_OF(shapes), false);
+    check_all(shapes, Q_COUNT_OF(shapes), true);
 }
 
 static void what_does_not_suit_goes_elsewhere(void **state)
@@ -261,9 +268,9 @@ static void what_does_not_suit_goes_elsewhere(void **state)
                               even = {OP_NT, 1, 0, 8, 8, false, -1, 0, {1}};
     (void)state;
     emulated_device.hopper = true;
-    check(&odd, false);
+    check(&odd, false, false);
     emulated_device.hopper = false;
-    check(&even, false);
+    check(&even, false, false);
 }
 
 int main(void)

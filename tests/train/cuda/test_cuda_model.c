@@ -80,11 +80,41 @@ static void the_gpu_recomputes_as_the_cpu(void **state)
     train_beside_the_cpu(MODEL_RECOMPUTE_PROJECTIONS);
 }
 
+/* Gradients of weights in BF16 beside those in FP32, both over the same operations: within a rounding for each time that one is added to, of which the head's
+ * has three, one for each depth. Moments are BF16 too. */
+static void narrow_gradients_are_near_wide_ones(void **state)
+{
+    (void)state;
+    struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
+    struct optimizer_settings adamw = fixture_adamw;
+    struct op_table cuda;
+    struct fixture wide, narrow;
+    op_acc losses[2][TOKENS];
+    double norms[2];
+    cuda_table_bf16(&cuda);
+    adamw.bf16_moments = true;
+    set_up_model(&wide, &two_modules, &shape, &cuda, 1, &adamw);
+    shape.narrow_gradients = true;
+    set_up_model(&narrow, &two_modules, &shape, &cuda, 1, &adamw);
+    for (int i = 0; i < 2; i++) {
+        step(&wide, losses[0]);
+        step(&narrow, losses[1]);
+        assert_memory_equal(losses[0], losses[1], i == 0 ? sizeof losses[0] : 0);
+        assert_near(&narrow, &wide, model_get_gradient, i == 0 ? 0x1p-8 : 0x1p-4);
+        assert_ok(optimizer_step(wide.optimizer, 1e-3, &norms[0]));
+        assert_ok(optimizer_step(narrow.optimizer, 1e-3, &norms[1]));
+        assert_true(norms[1] != norms[0] && fabs(norms[1] - norms[0]) < 0x1p-8 * norms[0]);
+    }
+    tear_down(&wide);
+    tear_down(&narrow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gpu_trains_as_the_cpu),
         cmocka_unit_test(the_gpu_recomputes_as_the_cpu),
+        cmocka_unit_test(narrow_gradients_are_near_wide_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
