@@ -36,7 +36,7 @@ q_status train_verify(void *options, const char *const *arguments, size_t count)
 
 struct train_bench_options {
     struct q_common common;
-    const char *model, *recompute, *precision, *backend, *block;
+    const char *model, *recompute, *precision, *gradients, *backend, *block;
     uint64_t batch, sequence, steps;
     double seconds, skew;
     bool by_operation, no_graphs;

@@ -26,6 +26,8 @@ const struct q_option train_bench_table[] = {
      "none, norms or projections, as train.recompute (none)"},
     {"precision", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, precision), "WHAT",
      "fp32 or bf16, as train.precision (fp32)"},
+    {"gradients", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, gradients), "WHAT",
+     "fp32 or, with --precision bf16, bf16, as train.gradients (fp32)"},
     {"backend", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, backend), "WHAT",
      "cpu, cuda or cuda-dnn, as train.backend (cpu)"},
     {"block", 0, Q_OPTION_TEXT, offsetof(struct train_bench_options, block), "WHAT",
@@ -138,7 +140,7 @@ static const struct op_table *what_is_called(struct bench *bench, const struct t
 static q_status set_up(struct bench *bench, const struct train_bench_options *options)
 {
     struct optimizer_settings adamw = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1, .clip = 1};
-    int recompute;
+    int recompute, gradients;
     if (!options->model)
         return q_fail(Q_ERR_USAGE, "which model? give --model NAME");
     Q_TRY(model_config_named(options->model, NULL, &bench->arena, &bench->config));
@@ -150,9 +152,13 @@ static q_status set_up(struct bench *bench, const struct train_bench_options *op
     bench->batch.batch = options->batch ? (size_t)options->batch : 8;
     bench->batch.sequence = options->sequence ? (size_t)options->sequence : 512;
     Q_TRY(choice_of("recompute", options->recompute, model_recompute_names, &recompute));
+    Q_TRY(choice_of("gradients", options->gradients, op_precision_names, &gradients));
+    if (gradients == OP_BF16 && bench->table->real_bytes == sizeof(op_acc))
+        return q_fail(Q_ERR_USAGE, "--gradients bf16 wants --precision bf16 too");
     struct model_shape shape = {.batch = bench->batch.batch,
                                 .sequence = bench->batch.sequence,
                                 .training = true,
+                                .narrow_gradients = gradients == OP_BF16,
                                 .recompute = (enum model_recompute)recompute};
     Q_TRY(model_create(&bench->config, bench->ops, bench->context, &shape, &bench->model));
     Q_TRY(fill_parameters(bench));

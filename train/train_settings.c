@@ -398,9 +398,18 @@ static const struct q_setting rows[] = {
      .choices = op_precision_names,
      .meaning =
          "of activations and of the weights that products and embeddings read; sums, statistics, router, losses, "
-         "gradients of weights, optimizer and checkpoints are FP32 either way, so that a run may go on in the "
+         "optimizer and checkpoints are FP32 either way, so that a run may go on in the "
          "other. bf16: half of the activations' memory; multiplied by a processor's instructions for it (AVX-512 BF16, "
          "AMX), and about as fast as fp32 where there are none"},
+    {.name = "gradients",
+     .type = Q_SETTING_CHOICE,
+     .tag = Q_TAG_SCHEDULE,
+     .offset = AT(gradients),
+     .standard = "fp32",
+     .choices = op_precision_names,
+     .meaning = "what gradients of weights are accumulated in, over micro-batches and over ranks. bf16, with "
+                "`precision: bf16`: half of their memory; each sum that is added to one is FP32, and rounded "
+                "together with it, to the nearest, so that what is below a 512th of it is lost"},
     {.name = "recompute",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_OPERATIONAL,
@@ -515,6 +524,8 @@ q_status train_settings_check(const struct train_settings *settings, const char 
         Q_TRY(check_bf16(settings->optimizer.beta1, "beta1", recipe));
         Q_TRY(check_bf16(settings->optimizer.beta2, "beta2", recipe));
     }
+    if (settings->gradients == OP_BF16 && settings->precision != OP_BF16)
+        return q_fail(Q_ERR_USAGE, "%s: 'train.gradients' is bf16, which wants 'train.precision' bf16 too", recipe);
     if (settings->ema.decay >= 1)
         return q_fail(Q_ERR_USAGE, "%s: 'train.ema.decay' must be below 1", recipe);
     if (settings->ema.result && settings->ema.decay <= 0)

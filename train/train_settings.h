@@ -67,6 +67,7 @@ struct train_settings {
 
     int backend;              /* enum op_device */
     int precision;            /* enum op_precision */
+    int gradients;            /* enum op_precision: of weights */
     int recompute;            /* enum model_recompute */
     uint64_t expert_parallel; /* ranks that share the experts of each layer */
     double z_loss;            /* weight of the mean of log(Z)^2 */
@@ -95,7 +96,7 @@ struct train_settings {
 extern const struct q_settings_table train_settings_table;
 
 /* What the table cannot say: segments ascend, the ramp is consistent, betas below 1 and such as BF16 can follow, decay of the EMA below 1.
- * Q_ERR_USAGE with the recipe's name before the key. */
+ * Gradients in BF16 want its precision. Q_ERR_USAGE with the recipe's name before the key. */
 q_status train_settings_check(const struct train_settings *settings, const char *recipe) Q_MUST_USE;
 
 /* Sequences in the largest forward and backward of a run: `micro_batch`, or a whole step's where these are fewer. */

@@ -71,6 +71,7 @@ static q_status create_model(struct trainer *trainer)
     struct model_shape shape = {.batch = train_micro_batch(settings),
                                 .sequence = trainer->shards->sequence_tokens,
                                 .training = true,
+                                .narrow_gradients = settings->gradients == OP_BF16,
                                 .recompute = (enum model_recompute)settings->recompute,
                                 .expert_ranks = trainer->groups.expert_ranks,
                                 .experts = trainer->groups.experts};

@@ -33,6 +33,7 @@ struct counted_case {
     unsigned threads;
     int precision, recompute, moments;
     bool ema;
+    int gradients; /* enum op_precision */
 };
 
 static inline struct train_settings counted_settings(const struct counted_case *c, enum op_device backend)
@@ -48,6 +49,7 @@ static inline struct train_settings counted_settings(const struct counted_case *
     settings.recompute = c->recompute;
     settings.optimizer.moments = c->moments;
     settings.ema.decay = c->ema ? 0.99 : 0;
+    settings.gradients = c->gradients;
     return settings;
 }
 
@@ -62,6 +64,7 @@ static inline void check_counted(const struct counted_case *c, enum op_device ba
     const struct model_shape shape = {.batch = c->micro_batch,
                                       .sequence = c->sequence,
                                       .training = true,
+                                      .narrow_gradients = c->gradients == OP_BF16,
                                       .recompute = (enum model_recompute)c->recompute};
     const struct op_table counted = counted_table(table);
     struct fixture f = {.ops = &counted};
@@ -96,6 +99,7 @@ static inline void check_counted_settings(const struct model_config *config, siz
                 for (unsigned i = 0; i < 2; i++) {
                     c.threads = 1 + i;
                     c.ema = i;
+                    c.gradients = i ? c.precision : OP_FP32;
                     check_counted(&c, backend, tables[c.precision], taken);
                 }
 }

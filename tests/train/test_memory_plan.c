@@ -29,7 +29,7 @@ static void test_planned_is_taken(void **state)
 static void test_checkpoints(void **state)
 {
     (void)state;
-    struct counted_case c = {&two_modules, 2, 16, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_BF16, true};
+    struct counted_case c = {&two_modules, 2, 16, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_BF16, true, OP_FP32};
     struct train_settings settings = counted_settings(&c, OP_CPU);
     const struct optimizer_settings adamw = train_optimizer_settings(&settings);
     const struct memory_request request = {&two_modules, &settings, 16, 1, 1};
@@ -61,7 +61,7 @@ static void test_by_hand(void **state)
     struct model_config config = dense();
     config.num_hidden_layers = config.first_k_dense_replace = 1;
     config.tie_word_embeddings = true;
-    const struct counted_case c = {&config, 2, 16, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_FP32, true};
+    const struct counted_case c = {&config, 2, 16, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_FP32, true, OP_FP32};
     struct train_settings settings = counted_settings(&c, OP_CUDA);
     const struct memory_request request = {&config, &settings, 16, 1, 1};
     struct memory_plan plan, cpu;
@@ -79,6 +79,9 @@ static void test_by_hand(void **state)
     assert_int_equal(plan.device[MEMORY_SNAPSHOT], 0);
     assert_int_equal(plan.host[MEMORY_SNAPSHOT], 4 * plan.device[MEMORY_PARAMETERS]);
     assert_int_equal(plan.host[MEMORY_PARAMETERS], 0);
+    settings.gradients = OP_BF16;
+    assert_ok(memory_plan_make(&request, &plan));
+    assert_int_equal(plan.device[MEMORY_GRADIENTS] * 2, plan.device[MEMORY_PARAMETERS]);
     settings.backend = OP_CPU;
     assert_ok(memory_plan_make(&request, &cpu));
     assert_false(cpu.on_device);
@@ -93,7 +96,8 @@ static void test_savings(void **state)
     (void)state;
     static const char *const names[] = {"train.micro_batch: 2", "train.precision: bf16", "train.recompute: norms",
                                         "train.recompute: projections", "train.optimizer.moments: bf16"};
-    const struct counted_case c = {&two_modules, 4, 100, 1, OP_FP32, MODEL_RECOMPUTE_NONE, MOMENTS_FP32, false};
+    const struct counted_case c = {&two_modules, 4,     100,    1, OP_FP32, MODEL_RECOMPUTE_NONE,
+                                   MOMENTS_FP32, false, OP_FP32};
     struct train_settings settings = counted_settings(&c, OP_CUDA);
     const struct memory_request request = {&two_modules, &settings, 100, 1, 1};
     struct memory_plan plan, less;
@@ -110,6 +114,12 @@ static void test_savings(void **state)
     settings.precision = OP_BF16;
     settings.optimizer.moments = MOMENTS_BF16;
     settings.micro_batch = 1;
+    assert_ok(memory_plan_make(&request, &less));
+    assert_ok(memory_plan_savings(&request, &less, savings, &count));
+    assert_int_equal(count, 1); /* as there is BF16 now */
+    assert_string_equal(savings[0].setting, "train.gradients: bf16");
+    assert_int_equal(savings[0].bytes * 2, less.device[MEMORY_GRADIENTS]);
+    settings.gradients = OP_BF16;
     assert_ok(memory_plan_make(&request, &less));
     assert_ok(memory_plan_savings(&request, &less, savings, &count));
     assert_int_equal(count, 0);

@@ -16,7 +16,7 @@ static const struct {
 } kinds[MEMORY_KINDS] = {
     [MEMORY_PARAMETERS] = {"parameters", "parameters", "parameters (FP32)"},
     [MEMORY_WEIGHTS] = {"weights", "weights in BF16", "their copy in BF16"},
-    [MEMORY_GRADIENTS] = {"gradients", "gradients", "gradients (FP32)"},
+    [MEMORY_GRADIENTS] = {"gradients", "gradients", "gradients of weights"},
     [MEMORY_MOMENTS] = {"moments", "moments", "moments of AdamW"},
     [MEMORY_EMA] = {"ema", "average", "moving average"},
     [MEMORY_ACTIVATIONS] = {"activations", "activations", "activations"},
@@ -50,6 +50,7 @@ static q_status outline(const struct memory_request *request, unsigned expert_ra
     const struct model_shape shape = {.batch = train_micro_batch(settings),
                                       .sequence = (size_t)request->sequence_tokens,
                                       .training = true,
+                                      .narrow_gradients = settings->gradients == OP_BF16,
                                       .recompute = (enum model_recompute)settings->recompute,
                                       .expert_ranks = expert_ranks};
     const struct op_table *ops =
@@ -113,7 +114,7 @@ static uint64_t needed(const struct memory_plan *plan)
 }
 
 /* A setting at what may take less, and how that is written in a recipe; false: it is there already. */
-enum { HALF_BATCH, NARROW, AGAIN_NORMS, AGAIN_PROJECTIONS, NARROW_MOMENTS, CHANGES };
+enum { HALF_BATCH, NARROW, AGAIN_NORMS, AGAIN_PROJECTIONS, NARROW_GRADIENTS, NARROW_MOMENTS, CHANGES };
 
 static bool change(int which, struct train_settings *settings, struct memory_saving *saving)
 {
@@ -129,6 +130,11 @@ static bool change(int which, struct train_settings *settings, struct memory_sav
         settings->precision = OP_BF16;
         snprintf(text, room, "train.precision: %s", op_precision_names[OP_BF16]);
         return settings->precision != before.precision;
+    }
+    if (which == NARROW_GRADIENTS) {
+        settings->gradients = OP_BF16;
+        snprintf(text, room, "train.gradients: %s", op_precision_names[OP_BF16]);
+        return settings->gradients != before.gradients && settings->precision == OP_BF16;
     }
     if (which == NARROW_MOMENTS) {
         settings->optimizer.moments = MOMENTS_BF16;

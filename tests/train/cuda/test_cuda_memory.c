@@ -31,7 +31,7 @@ static void test_planned_is_taken(void **state)
 static void test_little_memory(void **state)
 {
     (void)state;
-    const struct counted_case c = {&two_modules, 3, 40, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_FP32, false};
+    const struct counted_case c = {&two_modules, 3, 40, 1, OP_BF16, MODEL_RECOMPUTE_NONE, MOMENTS_FP32, false, OP_FP32};
     const struct train_settings settings = counted_settings(&c, OP_CUDA);
     const struct memory_request request = {&two_modules, &settings, 40, 1, 1};
     struct preflight plan;
