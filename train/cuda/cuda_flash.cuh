@@ -168,6 +168,30 @@ static __device__ inline void store_sums(const float (&d)[Y][X][4], unsigned beg
         }
 }
 
+/* The gradients of a warp's 16 keys from s0 on; rotary[b, h, s]: the head's part of the shared one. */
+template <unsigned KEY>
+static __device__ inline void store_keys(const struct heads &a, const struct flash_place &at,
+                                         float (&dk)[1][KEY / 8][4], float *rotary, unsigned s0)
+{
+    const unsigned lane = threadIdx.x % CUDA_WARP, nope = (unsigned)a.nope, rope = (unsigned)a.rope;
+    const unsigned rows = s0 < flash_length(a) ? flash_length(a) - s0 : 0;
+    each_sum(dk, [&](unsigned, unsigned, float &x) { x *= a.scale; });
+    store_sums(dk, 0, nope, rows, [&](unsigned row) { return flash_row(a, at, a.dkv, a.nope + a.v, s0 + row); });
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+        const unsigned row = 8 * half + lane / 4;
+        float *to = rotary + (size_t)(flash_sums(a, at) + s0 + row) * rope + lane % 4 * 2;
+        if (row >= rows)
+            continue;
+#pragma unroll
+        for (unsigned x = 0; x < KEY / 8; x++)
+            if (8 * x >= nope && 8 * x < nope + rope) {
+                to[8 * x - nope] = dk[0][x][2 * half];
+                to[8 * x - nope + 1] = dk[0][x][2 * half + 1];
+            }
+    }
+}
+
 /* A warp's queries: 16 of each piece, of which a lane has rows lane / 4 and lane / 4 + 8. `max` is of the scores so far, unscaled, `total` this lane's part
  * of the sum of what they are to it. */
 template <unsigned PIECES, unsigned V> struct softmax {

@@ -35,6 +35,11 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *product
 /* op_attention_hopper.cu, of BF16: likewise. */
 bool attention_hopper(struct op_context *context, const struct op_attention *attention);
 
+/* op_attention_backward_hopper.cu, of BF16: likewise, all but dk_rope, of which the heads' parts go to rotary[b, h, t]. `sums` has room for
+ * cuda_attention_sums. */
+bool attention_backward_hopper(struct op_context *context, const struct op_attention *attention, float *sums,
+                               float *rotary);
+
 /* op_attention_dnn.cu, of BF16: where the context has cuDNN, and that has a way for the shape on this device. */
 bool attention_dnn(struct op_context *context, const struct op_attention *attention);
 bool attention_backward_dnn(struct op_context *context, const struct op_attention *attention);

@@ -167,21 +167,23 @@ struct cuda_plan cuda_plan_attention_hopper(size_t key, size_t heads, size_t seq
     return plan_tiles(heads, sequence, HOPPER_QUERIES, WARPS, numbers * BF16_BYTES + BARRIERS + ATOM);
 }
 
-/* `width` numbers of each token, those of two tokens `stride` apart. */
-static struct cuda_box tokens_of(const struct op_attention *p, const void *base, size_t width, size_t stride)
+/* `width` numbers of each token, those of two tokens `stride` apart, of so many tokens at a time. */
+static struct cuda_box tokens_of(const struct op_attention *p, const void *base, size_t width, size_t stride,
+                                 uint32_t rows)
 {
     const uint64_t bytes = stride * BF16_BYTES;
     return (struct cuda_box){.base = base,
                              .size = {width, p->sequence, p->batch},
                              .stride = {bytes, bytes * p->sequence},
-                             .box = {64, HOPPER_KEYS, 1}};
+                             .box = {64, rows, 1}};
 }
 
-struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *p)
+struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *p, uint32_t queries, uint32_t keys)
 {
-    const size_t q = p->heads * (p->nope + p->rope), kv = p->heads * (p->nope + p->v);
-    return (struct cuda_token_boxes){tokens_of(p, p->q, q, q), tokens_of(p, p->kv, kv, kv),
-                                     tokens_of(p, p->k_rope, p->rope, p->k_rope_stride)};
+    const size_t q = p->heads * (p->nope + p->rope), kv = p->heads * (p->nope + p->v), out = p->heads * p->v;
+    return (struct cuda_token_boxes){tokens_of(p, p->q, q, q, queries), tokens_of(p, p->kv, kv, kv, keys),
+                                     tokens_of(p, p->k_rope, p->rope, p->k_rope_stride, keys),
+                                     tokens_of(p, p->dout, out, out, queries)};
 }
 
 static bool is_sixty_fours(size_t width)
@@ -198,9 +200,39 @@ bool cuda_suits_attention_hopper(const struct op_attention *p)
     const size_t key = p->nope + p->rope;
     if (!is_sixty_fours(p->nope) || !is_sixty_fours(p->rope) || (key != 128 && key != 192) || p->v != HOPPER_VALUE)
         return false;
-    const struct cuda_token_boxes boxes = cuda_attention_boxes(p);
+    const struct cuda_token_boxes boxes = cuda_attention_boxes(p, HOPPER_QUERIES, HOPPER_KEYS);
     return suits_tma(&boxes.q) && suits_tma(&boxes.kv) && suits_tma(&boxes.k_rope) &&
            cuda_is_packed(p->out, p->v, p->v) && p->scale > 0; /* the largest score gives the largest probability */
+}
+
+static struct cuda_plan plan_backward(size_t key, size_t heads, size_t sequence, size_t met, size_t stages,
+                                      size_t floats)
+{
+    enum { ATOM = 1024, WARPS = HOPPER_THREADS / CUDA_WARP };
+    const size_t numbers = (HOPPER_OWN + stages * met) * (key + HOPPER_VALUE), barriers = (1 + 2 * stages) * 8;
+    return plan_tiles(heads, sequence, HOPPER_OWN, WARPS,
+                      numbers * BF16_BYTES + stages * floats * sizeof(float) + barriers + ATOM);
+}
+
+struct cuda_plan cuda_plan_hopper_keys(size_t key, size_t heads, size_t sequence)
+{
+    return plan_backward(key, heads, sequence, HOPPER_MET_QUERIES, HOPPER_QUERY_STAGES, 2 * HOPPER_MET_QUERIES);
+}
+
+struct cuda_plan cuda_plan_hopper_queries(size_t key, size_t heads, size_t sequence)
+{
+    return plan_backward(key, heads, sequence, HOPPER_MET_KEYS, HOPPER_MET_KEY_STAGES, 0);
+}
+
+bool cuda_suits_attention_backward_hopper(const struct op_attention *p)
+{
+    return cuda_suits_attention_hopper(p) && cuda_is_packed(p->dout, p->v, p->v) &&
+           cuda_is_packed(p->dq, p->nope, p->rope) && cuda_is_packed(p->dkv, p->nope, p->v);
+}
+
+size_t cuda_attention_sums(size_t batch, size_t heads, size_t sequence)
+{
+    return batch * heads * (size_t)q_ceil_div(sequence, HOPPER_OWN) * HOPPER_OWN * 2;
 }
 
 bool cuda_is_packed(const void *address, size_t width, size_t stride)

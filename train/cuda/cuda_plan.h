@@ -139,11 +139,31 @@ struct cuda_plan cuda_plan_attention_hopper(size_t key, size_t heads, size_t seq
 /* Whether there is a kernel for the head, key of 128 or 192 numbers and value of HOPPER_VALUE in parts of 64, and the rows are as TMA wants them. */
 bool cuda_suits_attention_hopper(const struct op_attention *attention);
 
-/* The tensors by token. A sequence is a piece of its own, so that tokens behind its end are zeros and not the next one's. */
+/* The tensors by token, so many queries (and their dout), or keys, of which one load brings. A sequence is a piece of its own, so that tokens behind its end
+ * are zeros and not the next one's. */
 struct cuda_token_boxes {
-    struct cuda_box q, kv, k_rope;
+    struct cuda_box q, kv, k_rope, dout;
 };
-struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *attention);
+struct cuda_token_boxes cuda_attention_boxes(const struct op_attention *attention, uint32_t queries, uint32_t keys);
+
+/* Attention's backward on Hopper (op_attention_backward_hopper.cu): a block for each HOPPER_OWN keys of a head, which meet HOPPER_MET_QUERIES queries at a
+ * time, then one for each HOPPER_OWN queries, which meet HOPPER_MET_KEYS keys. Two warpgroups of consumers and one that produces. Both parts of a token, q
+ * and dout, or key and value, are in one stage; so are two floats for each query that is met. What may be tuned, within 227 KiB of shared memory and 240
+ * registers a thread: HOPPER_MET_KEYS is 64, 96 or 128. */
+enum {
+    HOPPER_OWN = 128,
+    HOPPER_MET_QUERIES = 64,
+    HOPPER_QUERY_STAGES = 3,
+    HOPPER_MET_KEYS = 96,
+    HOPPER_MET_KEY_STAGES = 2,
+};
+struct cuda_plan cuda_plan_hopper_keys(size_t key, size_t heads, size_t sequence); /* heads of all sequences */
+struct cuda_plan cuda_plan_hopper_queries(size_t key, size_t heads, size_t sequence);
+bool cuda_suits_attention_backward_hopper(const struct op_attention *attention);
+
+/* Two floats for each query of each head, its lse and what it has along dout (op_attention_backward), of sequences that are filled up to a multiple of
+ * HOPPER_OWN: so many floats. */
+size_t cuda_attention_sums(size_t batch, size_t heads, size_t sequence);
 
 #ifdef __cplusplus
 }

@@ -17,7 +17,7 @@
  *     descriptor  bits 0-13 address / 16, 16-29 LBO / 16, 32-45 SBO / 16, 49-51 base offset, 62-63 swizzle (1: 128 bytes); addresses have 18 bits
  *                 (PTX ISA, "Matrix Descriptor Format").
  *     D           64 x 256, of the 128 threads of a warpgroup: d[4 x + 2 h + c] of lane l of warp w is row 16 w + l / 4 + 8 h, column 8 x + 2 (l % 4) + c
- *                 (PTX ISA, "Matrix Fragments for wgmma.mma_async.m64nNk16"). 64 x 128: d[x][2 h + c].
+ *                 (PTX ISA, "Matrix Fragments for wgmma.mma_async.m64nNk16"). Of fewer columns: d[x][2 h + c].
  *     A           may be in registers instead, 64 x 16: half c of word h + 2 x is row 16 w + l / 4 + 8 h, column 8 x + 2 (l % 4) + c (same section). So a
  *                 thread's sums of 16 columns are, narrowed, its part of an A whose k are those columns.
  */
@@ -38,7 +38,6 @@ enum {
     WGMMA_COLUMNS = 256,
     WGMMA_DEPTH = 16,
     WGMMA_SUMS = WGMMA_ROWS * WGMMA_COLUMNS / WARPGROUP, /* of a thread */
-    WGMMA_FOURS = WGMMA_SUMS / 8,                        /* 64 x 128: its sums by fours */
     BOX_NUMBERS = 64,                                    /* contiguous ones: 128 bytes */
     BOX_ROW_BYTES = 128,
     ATOM_BYTES = 1024,
@@ -112,6 +111,18 @@ static __device__ inline void tensor_load(uint32_t to, const CUtensorMap *map, i
                  : "memory");
 #else
     emulated_tensor_load(to, map, x, y, z, barrier);
+#endif
+}
+
+/* cp.async.bulk: likewise so many bytes that lie one after the other. All three are multiples of 16. */
+static __device__ inline void bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier)
+{
+#ifdef __CUDACC__
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+                 "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier)
+                 : "memory");
+#else
+    emulated_bulk_load(to, from, bytes, barrier);
 #endif
 }
 
@@ -199,14 +210,6 @@ static constexpr __device__ inline uint64_t wgmma_step(bool mn_major)
 #define SUMS_64(d, i)                                                                                                  \
     SUMS_8(d, i), SUMS_8(d, i + 8), SUMS_8(d, i + 16), SUMS_8(d, i + 24), SUMS_8(d, i + 32), SUMS_8(d, i + 40),        \
         SUMS_8(d, i + 48), SUMS_8(d, i + 56)
-#define FOURS_4(d, i) SUMS_4((d)[i]), SUMS_4((d)[i + 1]), SUMS_4((d)[i + 2]), SUMS_4((d)[i + 3])
-#define SUMS_4(d) "+f"((d)[0]), "+f"((d)[1]), "+f"((d)[2]), "+f"((d)[3])
-#define FOURS_16(d) FOURS_4(d, 0), FOURS_4(d, 4), FOURS_4(d, 8), FOURS_4(d, 12)
-#define NAMES_64                                                                                                       \
-    "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                          \
-    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "                                 \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "                                 \
-    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
 #endif
 
 /* wgmma.mma_async.m64n256k16: D[64,256] += A[64,16] B[16,256] by the 128 threads of a warpgroup, some time before wgmma_wait says so. */
@@ -230,30 +233,65 @@ template <bool MN_A, bool MN_B> static __device__ inline void wgmma(float (&d)[W
 #endif
 }
 
-/* wgmma.mma_async.m64n128k16, both operands K-major: D[64,128] += A[64,16] B[16,128], or = where it does not ADD. */
-template <bool ADD> static __device__ inline void wgmma_128(float (&d)[WGMMA_FOURS][4], uint64_t a, uint64_t b)
-{
+/* The same for fewer columns: D[64, 8 FOURS], by fours of a thread's sums. */
 #ifdef __CUDACC__
-    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " NAMES_64 ", %64, %65, %66, 1, 1, 0, 0;"
-                 : FOURS_16(d)
-                 : "l"(a), "l"(b), "n"(ADD));
+#define FOUR(how, d) how((d)[0]), how((d)[1]), how((d)[2]), how((d)[3])
+#define FOURS_4(how, d, i) FOUR(how, (d)[i]), FOUR(how, (d)[i + 1]), FOUR(how, (d)[i + 2]), FOUR(how, (d)[i + 3])
+#define FOURS_8(how, d) FOURS_4(how, d, 0), FOURS_4(how, d, 4)
+#define FOURS_12(how, d) FOURS_8(how, d), FOURS_4(how, d, 8)
+#define FOURS_16(how, d) FOURS_12(how, d), FOURS_4(how, d, 12)
+#define FOURS_24(how, d) FOURS_16(how, d), FOURS_4(how, d, 16), FOURS_4(how, d, 20)
+#define TO_31                                                                                                          \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                           \
+    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define TO_47 TO_31 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define TO_63 TO_47 ", %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define TO_95                                                                                                          \
+    TO_63 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "                         \
+          "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define SUMS_IN_OUT(x) "+f"(x)
+#define SUMS_OUT(x) "=f"(x)
+#define WGMMA_OF(columns, names) "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" names "}, "
+#define DEFINE_WGMMA_SHARED(fours, columns, names, a_name, b_name)                                                     \
+    template <bool ADD> static __device__ inline void wgmma_shared(float(&d)[fours][4], uint64_t a, uint64_t b)        \
+    {                                                                                                                  \
+        if constexpr (ADD)                                                                                             \
+            asm volatile(WGMMA_OF(columns, names) a_name ", " b_name ", 1, 1, 1, 0, 0;"                                \
+                         : FOURS_##fours(SUMS_IN_OUT, d)                                                               \
+                         : "l"(a), "l"(b));                                                                            \
+        else                                                                                                           \
+            asm volatile(WGMMA_OF(columns, names) a_name ", " b_name ", 0, 1, 1, 0, 0;"                                \
+                         : FOURS_##fours(SUMS_OUT, d)                                                                  \
+                         : "l"(a), "l"(b));                                                                            \
+    }
+#define DEFINE_WGMMA_REGISTERS(fours, columns, names, a_names, b_name)                                                 \
+    static __device__ inline void wgmma_registers(float(&d)[fours][4], const uint32_t(&a)[4], uint64_t b)              \
+    {                                                                                                                  \
+        asm volatile(WGMMA_OF(columns, names) a_names ", " b_name ", 1, 1, 1, 1;"                                      \
+                     : FOURS_##fours(SUMS_IN_OUT, d)                                                                   \
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                            \
+    }
 #else
-    emulated_wgmma_128(d[0], a, b, ADD);
+#define DEFINE_WGMMA_SHARED(fours, columns, names, a_name, b_name)                                                     \
+    template <bool ADD> static inline void wgmma_shared(float(&d)[fours][4], uint64_t a, uint64_t b)                   \
+    {                                                                                                                  \
+        emulated_wgmma_shared(d[0], a, b, columns, ADD);                                                               \
+    }
+#define DEFINE_WGMMA_REGISTERS(fours, columns, names, a_names, b_name)                                                 \
+    static inline void wgmma_registers(float(&d)[fours][4], const uint32_t(&a)[4], uint64_t b)                         \
+    {                                                                                                                  \
+        emulated_wgmma_registers(d[0], a, b, columns);                                                                 \
+    }
 #endif
-}
 
-/* The same with A in registers and B MN-major: D[64,128] += A B. A's registers belong to the product as its sums do. */
-static __device__ inline void wgmma_128_registers(float (&d)[WGMMA_FOURS][4], const uint32_t (&a)[4], uint64_t b)
-{
-#ifdef __CUDACC__
-    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " NAMES_64
-                 ", {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
-                 : FOURS_16(d)
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-#else
-    emulated_wgmma_128_registers(d[0], a, b);
-#endif
-}
+/* Both operands K-major in shared memory: D += A[64,16] B[16,columns], or D = where it does not ADD: what was in D's registers is not kept for that. */
+DEFINE_WGMMA_SHARED(8, 64, TO_31, "%32", "%33")
+DEFINE_WGMMA_SHARED(12, 96, TO_47, "%48", "%49")
+DEFINE_WGMMA_SHARED(16, 128, TO_63, "%64", "%65")
+
+/* D += A B, A in registers and B MN-major. A's registers belong to the product as its sums do. */
+DEFINE_WGMMA_REGISTERS(16, 128, TO_63, "{%64, %65, %66, %67}", "%68")
+DEFINE_WGMMA_REGISTERS(24, 192, TO_95, "{%96, %97, %98, %99}", "%100")
 
 /* Behind wgmma_wait: the compiler, to which a product is over when it is issued, neither reads these sums before nor gives these registers of A away. */
 template <unsigned N> static __device__ inline void wgmma_settle(float (&d)[N][4])
@@ -261,7 +299,7 @@ template <unsigned N> static __device__ inline void wgmma_settle(float (&d)[N][4
 #ifdef __CUDACC__
 #pragma unroll
     for (unsigned i = 0; i < N; i++)
-        asm volatile("" : SUMS_4(d[i])::"memory");
+        asm volatile("" : FOUR(SUMS_IN_OUT, d[i])::"memory");
 #else
     (void)d;
 #endif

@@ -49,11 +49,12 @@ static size_t matmul(const struct op_limits *l, size_t real_bytes)
            cuda_workspace_piece(l->width, wide);
 }
 
-/* Along each query, and the heads' parts of the shared key (op_attention_backward). */
+/* What is known of each query, and the heads' parts of the shared key (op_attention_backward). */
 static size_t attention(const struct op_limits *l)
 {
     const size_t rows = l->batch * l->sequence * l->heads;
-    return cuda_workspace_piece(rows, sizeof(float)) + cuda_workspace_piece(rows * l->rope, sizeof(float));
+    return cuda_workspace_piece(cuda_attention_sums(l->batch, l->heads, l->sequence), sizeof(float)) +
+           cuda_workspace_piece(rows * l->rope, sizeof(float));
 }
 
 /* Sums and counts of sequences and of tokens (op_balance). */

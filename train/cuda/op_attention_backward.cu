@@ -1,11 +1,12 @@
 /* attention_backward: probabilities come back from lse; keys have a kernel of their own, which makes dk and dv, and queries one that makes dq. The shared
  * rotary key's gradient is added over the heads behind.
  *
- * BF16 goes through the matrix units (cuda_flash.cuh) where its shapes suit them: a block for each tile of keys, then one for each tile of queries. One
- * kernel for both would multiply 5 times where two multiply 7 times (scores and dP are made again), but its blocks would add to the same dq: to be the
- * same bits each time that wants the blocks of a head to wait for each other, or a dq for each of them. Two kernels keep all sums in registers, write
- * each gradient once, and are in no order. The heads' parts of the rotary key are floats in the workspace: 134 MB for V3's 128 heads and 4,096 tokens,
- * written and read once in less than a fiftieth of the kernels' time; one block for all heads would leave most of a GPU without work.
+ * BF16 goes through the matrix units where its shapes suit them: Hopper's way on Hopper (op_attention_backward_hopper.cu), else Ampere's (cuda_flash.cuh).
+ * Both are a block for each tile of keys, then one for each tile of queries. One kernel for both would multiply 5 times where two multiply 7 times (scores
+ * and dP are made again), but its blocks would add to the same dq: to be the same bits each time that wants the blocks of a head to wait for each other, or
+ * a dq for each of them. Two kernels keep all sums in registers, write each gradient once, and are in no order. The heads' parts of the rotary key are
+ * floats in the workspace: 134 MB for V3's 128 heads and 4,096 tokens, written and read once in less than a fiftieth of the kernels' time; one block for
+ * all heads would leave most of a GPU without work.
  *
  * Else by the plain kernels, in floats, for any head sizes: a warp for each query, then one for each key; its lanes take 32 tokens of the other side at a
  * time, then a few columns each. */
@@ -175,30 +176,6 @@ static __device__ inline void probabilities_of_keys(const struct heads &a, backw
     });
 }
 
-/* A key tile's gradients; rotary[b, h, s]: the head's part of the shared one. */
-template <unsigned KEY, unsigned V>
-static __device__ inline void store_keys(const struct heads &a, const struct flash_place &at,
-                                         float (&dk)[1][KEY / 8][4], float *rotary, unsigned s0)
-{
-    const unsigned lane = threadIdx.x % CUDA_WARP, nope = (unsigned)a.nope, rope = (unsigned)a.rope;
-    const unsigned rows = s0 < flash_length(a) ? flash_length(a) - s0 : 0;
-    each_sum(dk, [&](unsigned, unsigned, float &x) { x *= a.scale; });
-    store_sums(dk, 0, nope, rows, [&](unsigned row) { return flash_row(a, at, a.dkv, a.nope + a.v, s0 + row); });
-#pragma unroll
-    for (unsigned half = 0; half < 2; half++) {
-        const unsigned row = 8 * half + lane / 4;
-        float *to = rotary + (size_t)(flash_sums(a, at) + s0 + row) * rope + lane % 4 * 2;
-        if (row >= rows)
-            continue;
-#pragma unroll
-        for (unsigned x = 0; x < KEY / 8; x++)
-            if (8 * x >= nope && 8 * x < nope + rope) {
-                to[8 * x - nope] = dk[0][x][2 * half];
-                to[8 * x - nope + 1] = dk[0][x][2 * half + 1];
-            }
-    }
-}
-
 /* dv[s] = sum over t >= s of p dout_t, dk[s] = the same of ds q_t, ds = p (dout_t . v_s - along_t): scores stand transposed, [keys, queries]. Where there
  * are not registers for both sums, two launches make one each. */
 template <unsigned KEY, unsigned V, bool DK, bool DV>
@@ -240,7 +217,7 @@ static __global__ void __launch_bounds__(BACKWARD_THREADS)
         store_sums(dv, 0, (unsigned)a.v, s0 < flash_length(a) ? flash_length(a) - s0 : 0,
                    [&](unsigned row) { return flash_row(a, at, a.dkv, a.nope + a.v, s0 + row) + a.nope; });
     if constexpr (DK)
-        store_keys<KEY, V>(a, at, dk, rotary, s0);
+        store_keys<KEY>(a, at, dk, rotary, s0);
 }
 
 /* A tile of keys with their values, from s0 on. */
@@ -326,6 +303,21 @@ static void backward_plain(struct op_context *context, const struct heads &a, co
     launch(context, "attention backward, keys", attention_plan(a, 2 * (a.key + a.v)), backward_keys, a, along, rotary);
 }
 
+/* By the matrix units as Ampere has them, or plainly. */
+static void backward_elsewhere(struct op_context *context, const struct op_attention *attention, float *along,
+                               float *rotary)
+{
+    const struct heads a = attention_of(attention);
+    launch(context, "attention backward, along", cuda_plan_warps(a.batch * a.heads * a.sequence), find_along, a, along);
+#ifdef CUDA_BF16
+    if (suits_flash(context, attention, cuda_plan_flash_backward)) {
+        backward_flash(context, a, along, rotary);
+        return;
+    }
+#endif
+    backward_plain(context, a, along, rotary);
+}
+
 static void attention_backward(struct op_context *context, const struct op_attention *attention)
 {
 #ifdef CUDA_BF16
@@ -335,15 +327,12 @@ static void attention_backward(struct op_context *context, const struct op_atten
     const struct heads a = attention_of(attention);
     const size_t rows = a.batch * a.heads * a.sequence;
     size_t used = 0;
-    float *along = (float *)cuda_take(context, &used, rows, sizeof(float));
+    float *sums = (float *)cuda_take(context, &used, cuda_attention_sums(a.batch, a.heads, a.sequence), sizeof(float));
     float *rotary = (float *)cuda_take(context, &used, rows * a.rope, sizeof(float));
-    launch(context, "attention backward, along", cuda_plan_warps(rows), find_along, a, along);
 #ifdef CUDA_BF16
-    if (suits_flash(context, attention, cuda_plan_flash_backward))
-        backward_flash(context, a, along, rotary);
-    else
+    if (!attention_backward_hopper(context, attention, sums, rotary))
 #endif
-        backward_plain(context, a, along, rotary);
+        backward_elsewhere(context, attention, sums, rotary);
     launch(context, "attention backward, heads", cuda_plan_items(a.batch * a.sequence * a.rope), add_heads, a,
            (const float *)rotary);
 }

@@ -1,47 +1,21 @@
 /* attention on Hopper: FlashAttention-3's way (arXiv 2407.08608), products of BF16 by warpgroups (wgmma), their operands brought by the copy engine (TMA).
  *
- * A block has 128 queries of a head and meets its keys and values 128 at a time, from the diagonal, the only tile that is masked, down to the first one.
- * It is three warpgroups: one thread of the last one produces, that is, has TMA bring the queries once, and keys and values into stages of their own;
- * the first two consume, each with 64 of the queries. A stage goes round between them by two barriers:
- *
- *     full    1 arrival, the producer's, and the bytes: consumers multiply
- *     empty   8 arrivals, one of each consumer warp whose products of the stage are over: the producer loads again
+ * A block has 128 queries of a head and meets its keys and values 128 at a time, from the diagonal, the only tile that is masked, down to the first one. How
+ * tiles come and go stands in cuda_flash_hopper.cuh.
  *
  * A consumer never has its scores anywhere but in registers. They become probabilities where they are, and those, as BF16, the left factor of the product
  * with the values, from the same registers. While that product runs the exponentials of the next tile are taken:
  *
  *     products        S0 ..      S1  P0 V0 ........  S2  P1 V1 ........      ..  Pn Vn
- *     the threads         P0         ..  P1              ..  P2                         out
- *
- * In shared memory everything lies in pieces of 64 numbers of each of 128 tokens, one box of TMA each: queries and keys are K-major operands, values are
- * MN-major (cuda_wgmma.cuh). A key's pieces come from two tensors, the head's part of kv and the rotary one that all heads share.
- *
- * Sequences are apart: to TMA each is a piece of its own, behind whose end there are zeros. So a probability of zero meets no neighbour's infinity. Within a
- * sequence it may, as with the other kernels: a value that is not finite makes all queries of its tile NaN, those before it too. */
+ *     the threads         P0         ..  P1              ..  P2                         out                                                          */
 #include "train/cuda/cuda_ops.h"
 
 #ifdef CUDA_BF16
-#include "train/cuda/cuda_flash.cuh"
-#include "train/cuda/cuda_tensor_map.h"
-#include "train/cuda/cuda_wgmma.cuh"
+#include "train/cuda/cuda_flash_hopper.cuh"
 
-enum {
-    QUERIES = HOPPER_QUERIES,
-    KEYS = HOPPER_KEYS,
-    V = HOPPER_VALUE,
-    STAGES = HOPPER_KEY_STAGES,
-    CONSUMERS = QUERIES / WGMMA_ROWS, /* warpgroups */
-    PIECE_BYTES = KEYS * BOX_ROW_BYTES,
-    PRODUCER_REGISTERS = 24, /* 128 x 24 + 256 x 240 are 64,512, what 384 threads have of 168 each */
-    CONSUMER_REGISTERS = 240 /* 64 of them scores, 64 the output, 32 probabilities */
-};
-static_assert(QUERIES == KEYS, "one tile is masked, and one box is for all tensors");
-static_assert(HOPPER_THREADS == (CONSUMERS + 1) * WARPGROUP, "one warpgroup produces");
-static_assert(KEYS == WGMMA_FOURS * 8 && V == WGMMA_FOURS * 8, "sums of 64 x 128");
-
-struct maps {
-    const CUtensorMap *q, *kv, *k_rope;
-};
+enum { QUERIES = HOPPER_QUERIES, KEYS = HOPPER_KEYS, STAGES = HOPPER_KEY_STAGES };
+static_assert(QUERIES == KEYS, "one tile is masked");
+static_assert(QUERIES == CONSUMERS * WGMMA_ROWS, "a consumer has 64");
 
 #ifndef WGMMA_MISSING
 enum barrier_kind { KEYS_FULL, KEYS_EMPTY, VALUES_FULL, VALUES_EMPTY, BARRIER_KINDS };
@@ -73,15 +47,9 @@ template <unsigned KEY> struct layout {
     }
 };
 
-/* A stage has been round so often when the tile comes into it: the parity of its phase. */
-static __device__ inline unsigned parity_of(unsigned tile)
-{
-    return tile / STAGES % 2;
-}
-
 static __device__ inline void await_loaded(uint32_t full, unsigned tile)
 {
-    mbarrier_wait(full, parity_of(tile));
+    mbarrier_wait(full, parity_of<STAGES>(tile));
 }
 
 /* Tiles that a block's queries meet. Number 0 is the diagonal. */
@@ -90,52 +58,22 @@ static __device__ inline unsigned tiles_of(const struct flash_place &at)
     return at.first / KEYS + 1;
 }
 
-/* Pieces of a tensor by token, from x and the token on. */
-template <unsigned PIECES>
-static __device__ inline void load_pieces(uint32_t to, const CUtensorMap *map, unsigned x, unsigned token,
-                                          unsigned sequence, uint32_t barrier)
-{
-    for (unsigned i = 0; i < PIECES; i++)
-        tensor_load(to + i * PIECE_BYTES, map, (int)(x + i * BOX_NUMBERS), (int)token, (int)sequence, barrier);
-}
-
 template <unsigned KEY>
-static __device__ inline void load_keys(const struct heads &a, const struct maps &maps, const struct flash_place &at,
-                                        uint32_t to, unsigned s0, unsigned sequence, uint32_t barrier)
-{
-    const unsigned nope = (unsigned)a.nope, x = at.head * (nope + V);
-    for (unsigned i = 0; i < KEY; i += BOX_NUMBERS) {
-        const bool own = i < nope;
-        tensor_load(to + i / BOX_NUMBERS * PIECE_BYTES, own ? maps.kv : maps.k_rope, (int)(own ? x + i : i - nope),
-                    (int)s0, (int)sequence, barrier);
-    }
-}
-
-template <unsigned KEY>
-static __device__ inline void produce(const struct heads &a, const struct maps &maps, const struct flash_place &at,
+static __device__ inline void produce(const struct head_source &from, const struct flash_place &at,
                                       const layout<KEY> &room)
 {
-    const unsigned sequence = at.row / flash_length(a), nope = (unsigned)a.nope;
     mbarrier_expect(room.queries_full(), room.key_bytes);
-    load_pieces<KEY / BOX_NUMBERS>(room.queries(), maps.q, at.head * KEY, at.first, sequence, room.queries_full());
+    load_queries<QUERIES, KEY>(from, room.queries(), at.first, room.queries_full());
     for (unsigned tile = 0; tile < tiles_of(at); tile++) {
-        const unsigned s0 = at.first - tile * KEYS;
+        const unsigned s0 = at.first - tile * KEYS, before = parity_of<STAGES>(tile) ^ 1;
         const uint32_t keys_full = room.barrier(KEYS_FULL, tile), values_full = room.barrier(VALUES_FULL, tile);
-        mbarrier_wait(room.barrier(KEYS_EMPTY, tile), parity_of(tile) ^ 1);
+        mbarrier_wait(room.barrier(KEYS_EMPTY, tile), before);
         mbarrier_expect(keys_full, room.key_bytes);
-        load_keys<KEY>(a, maps, at, room.keys(tile), s0, sequence, keys_full);
-        mbarrier_wait(room.barrier(VALUES_EMPTY, tile), parity_of(tile) ^ 1);
+        load_keys<KEYS, KEY>(from, room.keys(tile), s0, keys_full);
+        mbarrier_wait(room.barrier(VALUES_EMPTY, tile), before);
         mbarrier_expect(values_full, room.value_bytes);
-        load_pieces<V / BOX_NUMBERS>(room.values(tile), maps.kv, at.head * (nope + V) + nope, s0, sequence,
-                                     values_full);
+        load_values<KEYS>(from, room.values(tile), s0, values_full);
     }
-}
-
-/* A consumer's warp does not read the stage any more. */
-static __device__ inline void release(uint32_t empty)
-{
-    if (threadIdx.x % CUDA_WARP == 0)
-        mbarrier_arrive(empty);
 }
 
 /* A warpgroup's state. Scores, then probabilities; the same as BF16; the output so far. */
@@ -149,28 +87,18 @@ struct consumer {
 template <unsigned KEY>
 static __device__ inline void score(struct consumer &c, const layout<KEY> &room, unsigned tile, unsigned group)
 {
-    const uint64_t a = wgmma_descriptor(room.queries() + group * WGMMA_ROWS * BOX_ROW_BYTES, 0);
-    const uint64_t b = wgmma_descriptor(room.keys(tile), 0);
     await_loaded(room.barrier(KEYS_FULL, tile), tile);
     wgmma_fence();
-    wgmma_128<false>(c.scores[0], a, b);
-#pragma unroll
-    for (unsigned i = 1; i < KEY / WGMMA_DEPTH; i++) {
-        constexpr unsigned EACH = BOX_NUMBERS / WGMMA_DEPTH; /* of a piece */
-        const uint64_t step = i / EACH * (PIECE_BYTES >> 4) + i % EACH * wgmma_step(false);
-        wgmma_128<true>(c.scores[0], a + step, b + step);
-    }
+    multiply_pieces<KEY, QUERIES, KEYS>(c.scores[0], room.queries() + group * WGMMA_ROWS * BOX_ROW_BYTES,
+                                        room.keys(tile));
     wgmma_commit();
 }
 
 /* The tile's values, which have been waited for, by their probabilities, likewise. */
 template <unsigned KEY> static __device__ inline void weigh(struct consumer &c, const layout<KEY> &room, unsigned tile)
 {
-    const uint64_t b = wgmma_descriptor(room.values(tile), PIECE_BYTES);
     wgmma_fence();
-#pragma unroll
-    for (unsigned i = 0; i < KEYS / WGMMA_DEPTH; i++)
-        wgmma_128_registers(c.sums.out[0], c.weights[0][i], b + i * wgmma_step(true));
+    multiply_words(c.sums.out[0], c.weights[0], room.values(tile));
     wgmma_commit();
 }
 
@@ -268,19 +196,17 @@ static __device__ inline void consume(const struct heads &a, const struct flash_
     write_out(a, at, c.sums, at.first + row0);
 }
 
-/* Boxes begin at a multiple of an atom; one thread makes the barriers. */
+/* One thread makes the barriers. */
 template <unsigned KEY> static __device__ inline layout<KEY> prepare_room(void)
 {
-    const uint32_t address = shared_address((const void *)shared_floats());
-    const layout<KEY> room = {address + (0 - address) % ATOM_BYTES};
+    const layout<KEY> room = {room_begin()};
     if (threadIdx.x == 0) {
-        constexpr unsigned WARPS = CONSUMERS * WARPGROUP / CUDA_WARP;
         mbarrier_init(room.queries_full(), 1);
         for (unsigned i = 0; i < STAGES; i++) {
             mbarrier_init(room.barrier(KEYS_FULL, i), 1);
-            mbarrier_init(room.barrier(KEYS_EMPTY, i), WARPS);
+            mbarrier_init(room.barrier(KEYS_EMPTY, i), CONSUMER_WARPS);
             mbarrier_init(room.barrier(VALUES_FULL, i), 1);
-            mbarrier_init(room.barrier(VALUES_EMPTY, i), WARPS);
+            mbarrier_init(room.barrier(VALUES_EMPTY, i), CONSUMER_WARPS);
         }
         proxy_fence();
     }
@@ -301,7 +227,7 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
     if (group == CONSUMERS) {
         registers_give_back<PRODUCER_REGISTERS>();
         if (threadIdx.x % WARPGROUP == 0)
-            produce<KEY>(a, {&q, &kv, &k_rope}, at, room);
+            produce<KEY>(head_source_of(a, {&q, &kv, &k_rope, NULL}, at), at, room);
     } else {
         registers_take<CONSUMER_REGISTERS>();
         consume<KEY>(a, at, room, group);
@@ -320,7 +246,7 @@ bool attention_hopper(struct op_context *context, const struct op_attention *p)
     const struct cuda_plan plan = cuda_plan_attention_hopper(a.key, a.batch * a.heads, a.sequence);
     if (plan.shared > context->shared_max)
         return false;
-    const struct cuda_token_boxes boxes = cuda_attention_boxes(p);
+    const struct cuda_token_boxes boxes = cuda_attention_boxes(p, QUERIES, KEYS);
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.q, &q), "attention, tensor map of q");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.kv, &kv), "attention, tensor map of kv");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.k_rope, &k_rope),

@@ -281,7 +281,10 @@ static struct op_attention v3_attention(void)
                                  .kv = (const op_real *)(uintptr_t)128,
                                  .k_rope = (const op_real *)(uintptr_t)1024, /* behind 512 latent numbers */
                                  .k_rope_stride = 576,
-                                 .out = (op_real *)(uintptr_t)256};
+                                 .out = (op_real *)(uintptr_t)256,
+                                 .dout = (const op_real *)(uintptr_t)512,
+                                 .dq = (op_real *)(uintptr_t)2048,
+                                 .dkv = (op_real *)(uintptr_t)4096};
 }
 
 /* V3's heads: 128 queries of 384 bytes, twice 128 keys and values of 640, 9 barriers of 8 bytes and 1,024 to align them; Hopper has 227 KiB. */
@@ -324,7 +327,36 @@ static void attention_on_hopper_takes_what_tma_can_bring(void **state)
     assert_true(cuda_suits_attention_hopper(&shorter));
 }
 
-static void assert_tokens(const struct cuda_box *box, uintptr_t base, uint64_t width, uint64_t stride)
+/* Own tiles are 128 tokens of 640 bytes: 81,920 bytes; three stages of 64 with 512 bytes of floats, or two of 96; 7 and 5 barriers. */
+static void attention_backward_on_hopper_fits(void **state)
+{
+    (void)state;
+    assert_flash(cuda_plan_hopper_keys(192, 3 * 128, 4096), 384 * 32, 384, 81920 + 3 * (40960 + 512) + 56 + 1024);
+    assert_flash(cuda_plan_hopper_keys(128, 2, 129), 4, 384, 65536 + 3 * (32768 + 512) + 56 + 1024);
+    assert_flash(cuda_plan_hopper_queries(192, 3 * 128, 4096), 384 * 32, 384, 81920 + 2 * 61440 + 40 + 1024);
+    assert_flash(cuda_plan_hopper_queries(128, 0, 1), 0, 384, 65536 + 2 * 49152 + 40 + 1024);
+    assert_true(cuda_plan_hopper_keys(192, 1, 1).shared <= 227 << 10);
+    assert_true(cuda_plan_hopper_queries(192, 1, 1).shared <= 227 << 10);
+    assert_int_equal(cuda_attention_sums(3, 128, 4096), 3 * 128 * 4096 * 2);
+    assert_int_equal(cuda_attention_sums(2, 5, 129), 2 * 5 * 256 * 2);
+    assert_int_equal(cuda_attention_sums(1, 1, 0), 0);
+}
+
+static void attention_backward_on_hopper_takes_less(void **state)
+{
+    (void)state;
+    const struct op_attention good = v3_attention();
+    struct op_attention odd[4] = {good, good, good, good};
+    odd[0].dout = (const op_real *)(uintptr_t)520;
+    odd[1].dq = (op_real *)(uintptr_t)2056;
+    odd[2].dkv = (op_real *)(uintptr_t)4104;
+    odd[3].v = 64;
+    assert_true(cuda_suits_attention_backward_hopper(&good));
+    for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+        assert_false(cuda_suits_attention_backward_hopper(&odd[i]));
+}
+
+static void assert_tokens(const struct cuda_box *box, uintptr_t base, uint64_t width, uint64_t stride, uint32_t height)
 {
     assert_int_equal((uintptr_t)box->base, base);
     assert_int_equal(box->size[0], width);
@@ -333,19 +365,20 @@ static void assert_tokens(const struct cuda_box *box, uintptr_t base, uint64_t w
     assert_int_equal(box->stride[0], stride);
     assert_int_equal(box->stride[1], 4096 * stride);
     assert_int_equal(box->box[0], 64);
-    assert_int_equal(box->box[1], 128);
+    assert_int_equal(box->box[1], height);
     assert_int_equal(box->box[2], 1);
 }
 
-/* A token has 128 queries of 192 numbers, 128 times 256 of keys and values, and 64 that all heads share. */
+/* A token has 128 queries of 192 numbers, 128 times 256 of keys and values, 64 that all heads share, and 128 outputs of 128. */
 static void attention_on_hopper_loads_boxes(void **state)
 {
     (void)state;
     const struct op_attention v3 = v3_attention();
-    const struct cuda_token_boxes boxes = cuda_attention_boxes(&v3);
-    assert_tokens(&boxes.q, 64, 24576, 49152);
-    assert_tokens(&boxes.kv, 128, 32768, 65536);
-    assert_tokens(&boxes.k_rope, 1024, 64, 1152);
+    const struct cuda_token_boxes boxes = cuda_attention_boxes(&v3, 64, 96);
+    assert_tokens(&boxes.q, 64, 24576, 49152, 64);
+    assert_tokens(&boxes.kv, 128, 32768, 65536, 96);
+    assert_tokens(&boxes.k_rope, 1024, 64, 1152, 96);
+    assert_tokens(&boxes.dout, 512, 16384, 32768, 64);
 }
 
 static void the_workspace_is_that_of_the_largest(void **state)
@@ -366,8 +399,8 @@ static void the_workspace_is_that_of_the_largest(void **state)
     assert_int_equal(cuda_workspace_piece(0, 4), 0);
     assert_int_equal(cuda_workspace_piece(65, 4), 512);
     assert_int_equal(cuda_route_chunks(16384 * 8), 256);
-    /* attention's: a number for each query of each head, and 64 for the shared key: 2,097,152 x 65 x 4 bytes */
-    assert_int_equal(cuda_workspace_bytes(&v3, 2, false), (size_t)2097152 * 65 * 4);
+    /* attention's: two numbers for each query of each head, and 64 for the shared key: 2,097,152 x 66 x 4 bytes */
+    assert_int_equal(cuda_workspace_bytes(&v3, 2, false), (size_t)2097152 * 66 * 4);
     /* cuDNN's: what a call may take, and the sums of 64 numbers of each token */
     assert_int_equal(cuda_workspace_bytes(&v3, 2, true), CUDA_DNN_ROOM + (size_t)16384 * 64 * 4);
 }
@@ -460,6 +493,8 @@ int main(void)
         cmocka_unit_test(attention_on_hopper_fits),
         cmocka_unit_test(attention_on_hopper_takes_what_tma_can_bring),
         cmocka_unit_test(attention_on_hopper_loads_boxes),
+        cmocka_unit_test(attention_backward_on_hopper_fits),
+        cmocka_unit_test(attention_backward_on_hopper_takes_less),
         cmocka_unit_test(the_workspace_is_that_of_the_largest),
         cmocka_unit_test(calls_of_cudnn_have_room),
         cmocka_unit_test(what_suits_cudnn_is_told_apart),

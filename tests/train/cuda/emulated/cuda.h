@@ -51,11 +51,13 @@ void emulated_mbarrier_init(uint32_t barrier, unsigned arrivals);
 void emulated_mbarrier_arrive(uint32_t barrier, unsigned bytes);
 void emulated_mbarrier_wait(uint32_t barrier, unsigned parity);
 void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier);
+void emulated_bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier);
 void emulated_named_barrier(unsigned name, unsigned threads);
 void emulated_wgmma_fence(void);
 void emulated_wgmma(float *d, uint64_t a, uint64_t b, bool mn_a, bool mn_b);
-void emulated_wgmma_128(float *d, uint64_t a, uint64_t b, bool add);
-void emulated_wgmma_128_registers(float *d, const uint32_t *a, uint64_t b); /* read when shared memory is */
+void emulated_wgmma_shared(float *d, uint64_t a, uint64_t b, unsigned columns, bool add);
+/* A's registers are read when shared memory is. */
+void emulated_wgmma_registers(float *d, const uint32_t *a, uint64_t b, unsigned columns);
 void emulated_wgmma_commit(void);
 void emulated_wgmma_wait(unsigned groups);
 

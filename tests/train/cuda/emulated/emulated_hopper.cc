@@ -25,6 +25,8 @@ struct Load {
     uint32_t to, barrier;
     CUtensorMap map;
     int at[3];
+    const void *from; /* of `bytes` that lie one after the other, without a map; else NULL */
+    uint32_t bytes;
 };
 
 struct Product {
@@ -84,10 +86,24 @@ uint16_t element(const CUtensorMap &map, const int64_t at[3])
     return reinterpret_cast<const uint16_t *>(row)[at[0]];
 }
 
+/* The load's bytes are there. */
+void arrive(const Load &load, uint32_t bytes)
+{
+    Barrier *barrier = barrier_at(load.barrier);
+    barrier->bytes -= static_cast<int32_t>(bytes);
+    if (barrier->bytes < 0)
+        emulated_die("TMA brings bytes that its mbarrier was not told of");
+    end_phase(barrier);
+}
+
 void perform(const Load &load)
 {
+    if (load.from) {
+        memcpy(emulated_shared_at(load.to, load.bytes), load.from, load.bytes);
+        arrive(load, load.bytes);
+        return;
+    }
     const uint32_t width = load.map.box[0], rows = load.map.box[1] * load.map.box[2];
-    Barrier *barrier = barrier_at(load.barrier);
     for (uint32_t row = 0; row < rows; row++)
         for (uint32_t x = 0; x < width; x++) {
             const int64_t at[3] = {load.at[0] + static_cast<int64_t>(x),
@@ -97,10 +113,14 @@ void perform(const Load &load)
             memcpy(emulated_shared_at(swizzle(load.to + row * BOX_BYTES + x * 2), sizeof number), &number,
                    sizeof number);
         }
-    barrier->bytes -= static_cast<int32_t>(rows * width * 2);
-    if (barrier->bytes < 0)
-        emulated_die("TMA brings bytes that its mbarrier was not told of");
-    end_phase(barrier);
+    arrive(load, rows * width * 2);
+}
+
+void begin(const Load &load)
+{
+    loads.push_back(load);
+    if (!emulated_is_backwards())
+        (void)emulated_hopper_go_on();
 }
 
 /* An operand's number (i, p): see train/cuda/cuda_wgmma.cuh. */
@@ -266,9 +286,14 @@ void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int
 {
     if (to % BOX_BYTES)
         emulated_die("TMA wants multiples of 128 bytes");
-    loads.push_back({to, barrier, *map, {x, y, z}});
-    if (!emulated_is_backwards())
-        (void)emulated_hopper_go_on();
+    begin({to, barrier, *map, {x, y, z}, nullptr, 0});
+}
+
+void emulated_bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier)
+{
+    if ((to | reinterpret_cast<uintptr_t>(from) | bytes) % 16)
+        emulated_die("TMA wants multiples of 16 bytes");
+    begin({to, barrier, {}, {}, from, bytes});
 }
 
 void emulated_named_barrier(unsigned number, unsigned count)
@@ -293,18 +318,18 @@ void emulated_wgmma(float *d, uint64_t a, uint64_t b, bool mn_a, bool mn_b)
     issue({d, a, b, mn_a, mn_b, 256, true, {}});
 }
 
-void emulated_wgmma_128(float *d, uint64_t a, uint64_t b, bool add)
+void emulated_wgmma_shared(float *d, uint64_t a, uint64_t b, unsigned columns, bool add)
 {
-    issue({d, a, b, false, false, 128, add, {}});
+    issue({d, a, b, false, false, columns, add, {}});
 }
 
-void emulated_wgmma_128_registers(float *d, const uint32_t *a, uint64_t b)
+void emulated_wgmma_registers(float *d, const uint32_t *a, uint64_t b, unsigned columns)
 {
     static const uint32_t *given[EMULATED_THREADS_MAX];
     const unsigned first = emulated_thread() / QUAD * QUAD;
     given[emulated_thread()] = a;
     __syncwarp(); /* lanes of a warp issue together */
-    issue({d, 0, b, false, true, 128, true, {given[first], given[first + 1], given[first + 2], given[first + 3]}});
+    issue({d, 0, b, false, true, columns, true, {given[first], given[first + 1], given[first + 2], given[first + 3]}});
     __syncwarp();
 }
 
