@@ -9,9 +9,13 @@
 #include <string.h>
 
 static const char *const names[CUDA_WAYS] = {
-    [CUDA_WGMMA_GROUPED] = "wgmma-grouped", [CUDA_WGMMA_ATTENTION] = "wgmma-attention",
-    [CUDA_MMA_GROUPED] = "mma-grouped",     [CUDA_MMA_ATTENTION] = "mma-attention",
-    [CUDA_CUBLASLT] = "cublaslt",           [CUDA_WAY_GRAPHS] = "graphs",
+    [CUDA_WGMMA_GROUPED] = "wgmma-grouped",
+    [CUDA_WGMMA_ATTENTION] = "wgmma-attention",
+    [CUDA_WGMMA_ATTENTION_BACKWARD] = "wgmma-attention-backward",
+    [CUDA_MMA_GROUPED] = "mma-grouped",
+    [CUDA_MMA_ATTENTION] = "mma-attention",
+    [CUDA_CUBLASLT] = "cublaslt",
+    [CUDA_WAY_GRAPHS] = "graphs",
 };
 
 /* Names of the bits, with commas between. */

@@ -15,7 +15,8 @@ extern "C" {
 /* Those that can be left out; cuda_ways.c has their names. What computes everything plainly cannot. */
 enum cuda_way {
     CUDA_WGMMA_GROUPED,
-    CUDA_WGMMA_ATTENTION,
+    CUDA_WGMMA_ATTENTION, /* forward */
+    CUDA_WGMMA_ATTENTION_BACKWARD,
     CUDA_MMA_GROUPED,
     CUDA_MMA_ATTENTION, /* forward and backward */
     CUDA_CUBLASLT,

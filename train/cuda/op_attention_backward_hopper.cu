@@ -484,12 +484,14 @@ static struct token_maps maps_of(struct op_context *context, const struct op_att
 bool attention_backward_hopper(struct op_context *context, const struct op_attention *p, float *sums, float *rotary)
 {
     const struct heads a = attention_of(p);
-    if (!context->encode_tiled || !cuda_suits_attention_backward_hopper(p))
+    if (!context->encode_tiled || !cuda_way_open(context, CUDA_WGMMA_ATTENTION_BACKWARD) ||
+        !cuda_suits_attention_backward_hopper(p))
         return false;
     const struct cuda_plan keys = cuda_plan_hopper_keys(a.key, a.batch * a.heads, a.sequence),
                            queries = cuda_plan_hopper_queries(a.key, a.batch * a.heads, a.sequence);
     if (keys.shared > context->shared_max || queries.shared > context->shared_max)
         return false;
+    cuda_way_count(context, "attention backward", "wgmma");
     const size_t rows = cuda_attention_sums(a.batch, a.heads, a.sequence) / 2;
     const struct token_maps of_keys = maps_of(context, p, QUERIES, OWN), of_queries = maps_of(context, p, OWN, KEYS);
     launch(context, "attention backward, sums", cuda_plan_items(rows * SUM_LANES), find_sums, a, sums);
