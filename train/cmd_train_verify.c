@@ -128,7 +128,8 @@ static q_status read_run(const char *run, struct state_lines *out)
 {
     bool has;
     Q_TRY(look_in(run, "journal", &has));
-    return has ? read_states(run, out) : q_fail(Q_ERR_INPUT, "'%s' is no training: it has no journal", run);
+    return has ? read_states(run, out)
+               : q_fail(Q_ERR_INPUT, "'%s' has no journal to compare by; is it a training?", run);
 }
 
 static q_status verify_against(const char *run, const char *other)

@@ -46,60 +46,58 @@ static void assert_taken(const char *operation, const char *way, bool expect)
         fail_msg("'%s' by '%s' was %staken", operation, way, expect ? "not " : "");
 }
 
-struct choice {
-    const char *left_out;
-    bool hopper_plain, wgmma, mma; /* what the code has, and what is taken then */
-};
-
-/* Of the operations whose names begin so; `operation` is the name of their ways. */
-static void check_choices(const char *begin, const char *operation, const struct choice *choices, size_t count)
+/* Checks the operations whose names begin so, some ways left out, on Hopper; `old`: with code that is not Hopper's own. */
+static void check_without(const char *begin, const char *left_out, bool old)
 {
     emulated_device.hopper = true;
-    for (size_t i = 0; i < count; i++) {
-        const unsigned long before = emulated_device.products;
-        leave_out(choices[i].left_out);
-        emulated_device.hopper_plain = choices[i].hopper_plain;
-        check_operations(begin);
-        assert_taken(operation, "wgmma", choices[i].wgmma);
-        assert_int_equal(emulated_device.products > before, choices[i].wgmma);
-        assert_taken(operation, "mma", choices[i].mma);
-        assert_taken(operation, "plain", true); /* of shapes that suit nothing else */
-        assert_string_equal(taken.left_out, choices[i].left_out);
-    }
+    emulated_device.hopper_plain = old;
+    leave_out(left_out);
+    check_operations(begin);
+    assert_string_equal(taken.left_out, left_out);
     emulated_device.hopper = emulated_device.hopper_plain = false;
     leave_out("");
 }
 
-/* All shapes that suit mma suit wgmma. */
+/* All shapes that suit mma suit wgmma; some suit neither. */
 static void grouped_products_go_the_next_way(void **state)
 {
     (void)state;
-    static const struct choice choices[] = {{"", false, true, false},
-                                            {"wgmma-grouped", false, false, true},
-                                            {"wgmma-grouped,mma-grouped", false, false, false},
-                                            {"wgmma-attention,mma-attention", false, true, false},
-                                            {"", true, false, true}};
-    check_choices("grouped", "grouped", choices, Q_COUNT_OF(choices));
+    static const struct {
+        const char *left_out;
+        bool old, wgmma, mma; /* the ways that are taken */
+    } cases[] = {{"", true, false, true},
+                 {"wgmma-grouped", false, false, true},
+                 {"mma-grouped", false, true, false},
+                 {"wgmma-grouped,mma-grouped", false, false, false}};
+    for (size_t i = 0; i < Q_COUNT_OF(cases); i++) {
+        const unsigned long before = emulated_device.products;
+        check_without("grouped", cases[i].left_out, cases[i].old);
+        assert_taken("grouped", "wgmma", cases[i].wgmma);
+        assert_int_equal(emulated_device.products > before, cases[i].wgmma);
+        assert_taken("grouped", "mma", cases[i].mma);
+        assert_taken("grouped", "plain", true);
+    }
 }
 
-/* Many head sizes are none of Hopper's. */
+/* Many head sizes are none of Hopper's. Forward and backward are checked together: their names begin alike. */
 static void attention_goes_the_next_way(void **state)
 {
     (void)state;
-    static const struct choice choices[] = {{"wgmma-attention,wgmma-attention-backward", false, false, true},
-                                            {"mma-attention", false, true, false},
-                                            {"", true, false, true}};
-    check_choices("attention", "attention", choices, Q_COUNT_OF(choices));
-}
-
-static void backward_of_attention_goes_the_next_way(void **state)
-{
-    (void)state;
-    static const struct choice choices[] = {{"wgmma-attention-backward", false, false, true},
-                                            {"mma-attention", false, true, false},
-                                            {"wgmma-attention-backward,mma-attention", false, false, false},
-                                            {"", true, false, true}};
-    check_choices("attention_backward", "attention backward", choices, Q_COUNT_OF(choices));
+    check_without("attention", "wgmma-attention", false);
+    assert_taken("attention", "wgmma", false);
+    assert_taken("attention", "mma", true);
+    assert_taken("attention backward", "wgmma", true);
+    check_without("attention", "wgmma-attention-backward,mma-attention", false);
+    assert_taken("attention", "wgmma", true);
+    assert_taken("attention", "mma", false);
+    assert_taken("attention", "plain", true);
+    assert_taken("attention backward", "wgmma", false);
+    assert_taken("attention backward", "mma", false);
+    const unsigned long before = emulated_device.products;
+    check_without("attention", "", true);
+    assert_int_equal(emulated_device.products, before);
+    assert_taken("attention", "mma", true);
+    assert_taken("attention backward", "mma", true);
 }
 
 static void products_go_the_plain_way(void **state)
@@ -186,13 +184,9 @@ static void what_is_left_out_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grouped_products_go_the_next_way),
-        cmocka_unit_test(attention_goes_the_next_way),
-        cmocka_unit_test(backward_of_attention_goes_the_next_way),
-        cmocka_unit_test(products_go_the_plain_way),
-        cmocka_unit_test(rows_of_logits_begin_at_whole_packs),
-        cmocka_unit_test(what_is_no_way_is_refused),
-        cmocka_unit_test(what_is_left_out_is_said),
+        cmocka_unit_test(grouped_products_go_the_next_way), cmocka_unit_test(attention_goes_the_next_way),
+        cmocka_unit_test(products_go_the_plain_way),        cmocka_unit_test(rows_of_logits_begin_at_whole_packs),
+        cmocka_unit_test(what_is_no_way_is_refused),        cmocka_unit_test(what_is_left_out_is_said),
     };
     q_log_set_level(Q_LOG_ERROR); /* each context says what is left out */
     return cmocka_run_group_tests(tests, NULL, NULL);
