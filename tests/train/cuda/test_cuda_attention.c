@@ -2,8 +2,7 @@
  * token, of whole tiles and of many; beside NaN that is none of a query's business; with the same bits where threads and blocks run backwards. */
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/random.h"
-#include "tests/base/cmocka_all.h"
+#include "tests/train/cuda/given_numbers.h"
 #include "train/bfloat16.h"
 #include "train/cuda/cuda_ops.h"
 
@@ -11,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { UNTOUCHED = 0x5a, SPARE = 130, NONE = -1, NAN_BITS = 0x7fc0 };
+enum { SEED = 12, UNTOUCHED = 0x5a, SPARE = 130, NONE = -1, NAN_BITS = 0x7fc0 };
 
 /* NaN: keys and values of one sequence, or of one head; the keys, or the values, of one token of each sequence. */
 struct spoiled {
@@ -34,13 +33,6 @@ struct fixture {
     uint16_t *q, *kv, *k_rope, *dout;
     char *untouched, *out[2], *lse[2], *dq[2], *dkv[2], *drope[2];
 };
-
-static void fill(uint16_t *to, size_t count, const char *name)
-{
-    const q_random_key key = q_random_key_of(12, name, count, 0);
-    for (size_t i = 0; i < count; i++)
-        to[i] = bfloat16_of_float((float)q_random_normal(key, i));
-}
 
 static void fill_nan(uint16_t *to, size_t count)
 {
@@ -101,10 +93,10 @@ static void set_up(struct fixture *f, const struct shape *s)
         assert_ok(q_alloc(f->dkv_bytes, 1, &f->dkv[i]));
         assert_ok(q_alloc(f->drope_bytes, 1, &f->drope[i]));
     }
-    fill(f->q, f->q_count, "q");
-    fill(f->kv, f->kv_count, "kv");
-    fill(f->k_rope, f->rope_count, "k_rope");
-    fill(f->dout, f->out_count, "dout");
+    fill(f->q, f->q_count, SEED, "q");
+    fill(f->kv, f->kv_count, SEED, "kv");
+    fill(f->k_rope, f->rope_count, SEED, "k_rope");
+    fill(f->dout, f->out_count, SEED, "dout");
     spoil(f);
 }
 
@@ -122,14 +114,6 @@ static void tear_down(struct fixture *f)
         q_release(f->dkv[i]);
         q_release(f->drope[i]);
     }
-}
-
-static void *give(const struct op_table *table, struct op_context *context, const void *from, size_t bytes)
-{
-    void *there;
-    assert_ok(table->memory_create(context, bytes, &there));
-    table->copy_in(context, there, from, bytes);
-    return there;
 }
 
 enum tensor { Q, KV, K_ROPE, OUT, LSE, DOUT, DQ, DKV, DROPE, TENSORS };

@@ -2,8 +2,7 @@
  * tiles; beside rows of NaN, which must stay where they are; with the same bits on another number of multiprocessors, where threads run backwards. */
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/random.h"
-#include "tests/base/cmocka_all.h"
+#include "tests/train/cuda/given_numbers.h"
 #include "train/bfloat16.h"
 #include "train/cuda/cuda_ops.h"
 
@@ -11,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { EXPERTS_MAX = 40, UNTOUCHED = 0x5a };
+enum { SEED = 11, EXPERTS_MAX = 40, UNTOUCHED = 0x5a };
 
 /* Rows behind the runs, `spare` of them, are NaN; so are those of expert `nan` (-1: of none). */
 struct shape {
@@ -33,13 +32,6 @@ struct fixture {
     char *c, *ours[2];
 };
 
-static void fill(uint16_t *to, size_t count, const char *name)
-{
-    const q_random_key key = q_random_key_of(11, name, count, 0);
-    for (size_t i = 0; i < count; i++)
-        to[i] = bfloat16_of_float((float)q_random_normal(key, i));
-}
-
 /* The rows from `first` to `end` of [rows, width]. */
 static void fill_nan(uint16_t *to, size_t width, size_t first, size_t end)
 {
@@ -55,7 +47,7 @@ static bool is_of_floats(const struct fixture *f)
 static void fill_rows(struct fixture *f, uint16_t *to, size_t width, const char *name)
 {
     const struct shape *s = f->shape;
-    fill(to, f->rows * width, name);
+    fill(to, f->rows * width, SEED, name);
     fill_nan(to, width, (size_t)f->offsets[s->experts], f->rows);
     if (s->nan >= 0)
         fill_nan(to, width, (size_t)f->offsets[s->nan], (size_t)f->offsets[s->nan + 1]);
@@ -79,7 +71,7 @@ static void set_up(struct fixture *f, const struct shape *s, bool narrow)
     for (int i = 0; i < 2; i++)
         assert_ok(q_alloc(f->c_bytes, 1, &f->ours[i]));
     fill_rows(f, f->a, weights ? s->m : s->k, "a");
-    fill(f->b, f->b_count, "b");
+    fill(f->b, f->b_count, SEED, "b");
     if (weights)
         fill_rows(f, f->b, s->n, "b");
     memset(f->c, UNTOUCHED, f->c_bytes); /* of BF16 and of floats a large number */
@@ -87,7 +79,7 @@ static void set_up(struct fixture *f, const struct shape *s, bool narrow)
         for (size_t i = 0; i < f->c_count; i++)
             ((float *)(void *)f->c)[i] = (float)(i % 7);
     else if (s->accumulate)
-        fill((uint16_t *)(void *)f->c, f->c_count, "c");
+        fill((uint16_t *)(void *)f->c, f->c_count, SEED, "c");
 }
 
 static void tear_down(struct fixture *f)
@@ -97,14 +89,6 @@ static void tear_down(struct fixture *f)
     q_release(f->c);
     for (int i = 0; i < 2; i++)
         q_release(f->ours[i]);
-}
-
-static void *give(const struct op_table *table, struct op_context *context, const void *from, size_t bytes)
-{
-    void *there;
-    assert_ok(table->memory_create(context, bytes, &there));
-    table->copy_in(context, there, from, bytes);
-    return there;
 }
 
 static void multiply(const struct fixture *f, const struct op_table *table, struct op_context *context, char *ours)
