@@ -169,6 +169,18 @@ void trainer_release(struct trainer *trainer)
     q_release(trainer);
 }
 
+/* Whether the step's samples are there. Skipped ones may have brought the end of the data before that of the run. */
+static q_status look_ahead(struct trainer *trainer, const struct schedule_point *point)
+{
+    if (trainer_sequences_left(trainer) >= point->sequences)
+        return Q_OK;
+    Q_TRY(trainer_save_now(trainer));
+    return q_fail(Q_ERR_INPUT,
+                  "every source has ended by its epochs_max, for samples were skipped; the state is saved at %" PRIu64
+                  " tokens: lower 'train.tokens' to that and run again",
+                  trainer->position.tokens);
+}
+
 /* One optimizer step, or a decision of the guards. */
 static q_status step_once(struct trainer *trainer)
 {
@@ -178,6 +190,7 @@ static q_status step_once(struct trainer *trainer)
         schedule_at(trainer->setup.settings, length, trainer->position.step, trainer->position.tokens);
     struct step_result result;
     bool taken;
+    Q_TRY(look_ahead(trainer, &point));
     Q_TRY(trainer_attempt_step(trainer, &point, 0, &result));
     if (result.stopped)
         return Q_OK;
@@ -219,20 +232,6 @@ static q_status stop_wanted(const struct trainer *trainer, bool *wanted)
     return Q_OK;
 }
 
-/* Whether the next step's samples are there. Skipped ones may have brought the end of the data before that of the run. */
-static q_status look_ahead(struct trainer *trainer)
-{
-    const struct schedule_point point = schedule_at(trainer->setup.settings, trainer->shards->sequence_tokens,
-                                                    trainer->position.step, trainer->position.tokens);
-    if (trainer_sequences_left(trainer) >= point.sequences)
-        return Q_OK;
-    Q_TRY(trainer_save_now(trainer));
-    return q_fail(Q_ERR_INPUT,
-                  "every source has ended by its epochs_max, for samples were skipped; the state is saved at %" PRIu64
-                  " tokens: lower 'train.tokens' to that and run again",
-                  trainer->position.tokens);
-}
-
 /* A step and, where it is time, its checkpoint. Behind the last one: *ended, and all is saved. */
 static q_status advance(struct trainer *trainer, bool *ended)
 {
@@ -248,7 +247,6 @@ static q_status advance(struct trainer *trainer, bool *ended)
         return q_fail(Q_STOPPED, "stopped at step %" PRIu64 " of %" PRIu64 "; the state is saved, run again to go on",
                       trainer->position.step, trainer->steps_total);
     }
-    Q_TRY(look_ahead(trainer));
     Q_TRY(step_once(trainer));
     return trainer->position.step > 0 && trainer->position.step % trainer->setup.settings->checkpoint.every == 0
                ? trainer_save(trainer)

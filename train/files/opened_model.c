@@ -42,8 +42,6 @@ static q_status open_all(const char *folder, const struct model_shape *shape, un
     Q_TRY(opened_model_verify(folder));
     Q_TRY(model_config_read(folder, &out->config));
     out->shape = *shape;
-    if (shape->sequence == 0)
-        out->shape.sequence = (size_t)out->config.max_position_embeddings;
     if (out->shape.sequence > out->config.max_position_embeddings)
         return q_fail(Q_ERR_USAGE, "the model in '%s' has %llu positions; %zu were asked for", folder,
                       (unsigned long long)out->config.max_position_embeddings, out->shape.sequence);

@@ -14,7 +14,7 @@ struct opened_model {
     struct model_shape shape;
 };
 
-/* The model of FOLDER (config.json and its tensors) for micro-batches of `shape`; its sequence 0: the model's own maximum. A longer one is
+/* The model of FOLDER (config.json and its tensors) for micro-batches of `shape`; a sequence longer than its positions is
  * Q_ERR_USAGE. MTP modules are left aside unless `shape` asks for them. A finished training's folder and a checkpoint are read and compared
  * with their hashes first; damage is Q_ERR_INPUT. */
 q_status opened_model_open(const char *folder, const struct model_shape *shape, unsigned threads,
