@@ -139,8 +139,86 @@ double q_random_normal(q_random_key key, uint64_t index)
     return sqrt(-2.0 * natural_log(u)) * cosine_of_turn(v);
 }
 
-void q_random_normals(q_random_key key, uint64_t index, float deviation, float *out, size_t count)
+/* What q_random_normal does with one number, step by step with LANES of them: loops that compilers make vectors of. */
+enum { LANES = 8 };
+
+static void natural_logs(const double x[LANES], double out[LANES])
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = (float)(q_random_normal(key, index + i) * (double)deviation);
+    double exponent[LANES], s[LANES], s2[LANES], sum[LANES];
+    for (int i = 0; i < LANES; i++) {
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof(bits));
+        exponent[i] = (int)(bits >> 52) - 1023;
+        bits = (bits & 0xfffffffffffffu) | 0x3ff0000000000000u;
+        memcpy(&s[i], &bits, sizeof(bits));
+    }
+    for (int i = 0; i < LANES; i++) {
+        const double half = s[i] > 0x1.6a09e667f3bcdp0 ? 1.0 : 0.0, m = s[i] * (1.0 - 0.5 * half);
+        exponent[i] += half;
+        s[i] = (m - 1.0) / (m + 1.0);
+        s2[i] = s[i] * s[i];
+        sum[i] = 0.0;
+    }
+    for (int odd = 21; odd >= 3; odd -= 2) {
+        const double term = 1.0 / odd;
+        for (int i = 0; i < LANES; i++)
+            sum[i] = (sum[i] + term) * s2[i];
+    }
+    for (int i = 0; i < LANES; i++)
+        out[i] = exponent[i] * 0x1.62e42fefa39efp-1 + 2.0 * (s[i] + s[i] * sum[i]);
+}
+
+static void cosines_of_turns(const double u[LANES], double out[LANES])
+{
+    double factor[LANES], a2[LANES], is_sine[LANES], value[LANES];
+    for (int i = 0; i < LANES; i++) {
+        const int quarter = (int)(4.0 * u[i] + 0.5);
+        const double angle = (u[i] - 0.25 * quarter) * 0x1.921fb54442d18p2;
+        a2[i] = angle * angle;
+        is_sine[i] = quarter & 1;
+        factor[i] = (quarter & 1 ? angle : 1.0) * (1 - ((quarter + 1) & 2));
+        value[i] = 1.0;
+    }
+    for (int n = 18; n >= 2; n -= 2)
+        for (int i = 0; i < LANES; i++)
+            value[i] = 1.0 - value[i] * a2[i] / ((n - 1) * n + 2 * n * is_sine[i]);
+    for (int i = 0; i < LANES; i++)
+        out[i] = value[i] * factor[i];
+}
+
+static void normals(q_random_key key, uint64_t index, double out[LANES])
+{
+    double u[LANES], v[LANES];
+    for (unsigned i = 0; i < LANES; i++) {
+        uint64_t words[2];
+        draw(key, index + i, words);
+        u[i] = (double)((words[0] >> 11) + 1) * 0x1p-53;
+        v[i] = (double)(words[1] >> 11) * 0x1p-53;
+    }
+    natural_logs(u, u);
+    cosines_of_turns(v, v);
+    for (int i = 0; i < LANES; i++)
+        out[i] = sqrt(-2.0 * u[i]) * v[i];
+}
+
+void q_random_normals(q_random_key key, uint64_t index, double *out, size_t count)
+{
+    double last[LANES];
+    size_t done = 0;
+    for (; done + LANES <= count; done += LANES)
+        normals(key, index + done, out + done);
+    if (done == count)
+        return;
+    normals(key, index + done, last);
+    memcpy(out + done, last, (count - done) * sizeof(*out));
+}
+
+void q_random_normal_floats(q_random_key key, uint64_t index, double deviation, float *out, size_t count)
+{
+    double piece[LANES];
+    for (size_t i = 0; i < count; i++) {
+        if (i % LANES == 0)
+            normals(key, index + i, piece);
+        out[i] = (float)(piece[i % LANES] * deviation);
+    }
 }

@@ -29,7 +29,9 @@ uint64_t q_random_u64(q_random_key key, uint64_t index);
 double q_random_unit(q_random_key key, uint64_t index);                     /* [0, 1), 53 bits */
 uint64_t q_random_below(q_random_key key, uint64_t index, uint64_t bound);  /* [0, bound), bound > 0; bias < 2^-64 * bound */
 double q_random_normal(q_random_key key, uint64_t index);                   /* mean 0, deviation 1 (Box-Muller, cosine branch) */
-/* count draws index, index+1, ... as floats with the given deviation: the start of parameters. */
-void q_random_normals(q_random_key key, uint64_t index, float deviation, float *out, size_t count);
+/* The same of draws index, index + 1, ..., to the bit, several times as fast. */
+void q_random_normals(q_random_key key, uint64_t index, double *out, size_t count);
+/* As floats with the given deviation: the start of parameters. */
+void q_random_normal_floats(q_random_key key, uint64_t index, double deviation, float *out, size_t count);
 
 #endif

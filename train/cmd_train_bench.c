@@ -102,7 +102,7 @@ static q_status fill_parameters(struct bench *bench)
     op_acc *arena = model_parameter_arena(bench->model);
     float *numbers;
     Q_TRY(q_alloc(PERIOD, sizeof *numbers, &numbers));
-    q_random_normals(q_random_key_of(1, "bench", 1, 0), 0, (float)bench->config.initializer_range, numbers, PERIOD);
+    q_random_normal_floats(q_random_key_of(1, "bench", 1, 0), 0, bench->config.initializer_range, numbers, PERIOD);
     for (size_t i = 0; i < end; i += PERIOD)
         bench->ops->copy_in(bench->context, arena + i, numbers, Q_MIN((size_t)PERIOD, end - i) * sizeof *arena);
     for (size_t i = 0; i < PERIOD; i++)

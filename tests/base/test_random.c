@@ -130,15 +130,20 @@ static void test_bits_stay(void **state)
 {
     (void)state;
     enum { COUNT = 10000 };
-    static float numbers[COUNT], again[COUNT];
+    static double numbers[COUNT], again[COUNT];
+    static float narrow[COUNT];
     char hex[Q_HASH_HEX];
     q_random_key key = q_random_key_of(42, "weights", 1, 2);
-    q_random_normals(key, 5, 0.02f, numbers, COUNT);
-    assert_string_equal(q_hash_hex(q_hash_bytes(numbers, sizeof(numbers)), hex), "44eedd56d193cb91565cadba17c82c5f");
-    q_random_normals(key, 5, 0.02f, again, 700); /* in pieces, the same */
-    q_random_normals(key, 705, 0.02f, again + 700, COUNT - 700);
+    q_random_normals(key, 5, numbers, COUNT);
+    q_random_normal_floats(key, 5, (double)0.02f, narrow, COUNT);
+    assert_string_equal(q_hash_hex(q_hash_bytes(narrow, sizeof(narrow)), hex), "44eedd56d193cb91565cadba17c82c5f");
+    q_random_normals(key, 5, again, 703); /* in pieces, the same */
+    q_random_normals(key, 708, again + 703, COUNT - 703);
     assert_memory_equal(numbers, again, sizeof(numbers));
-    assert_true(numbers[3] == (float)(q_random_normal(key, 8) * (double)0.02f));
+    for (size_t i = 0; i < COUNT; i++) /* and one by one */
+        again[i] = q_random_normal(key, 5 + i);
+    assert_memory_equal(numbers, again, sizeof(numbers));
+    assert_true(narrow[3] == (float)(q_random_normal(key, 8) * (double)0.02f));
     assert_true(q_random_key_of(42, "weights", 1, 2).value == 0x979670d0ba1bd24du);
 }
 

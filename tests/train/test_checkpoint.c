@@ -50,16 +50,16 @@ static void rig_fill(struct rig *rig, uint64_t seed)
     for (size_t i = 0; i < count; i++) {
         float values[1024];
         assert_true(parameters[i].count <= 1024);
-        q_random_normals(q_random_key_of(seed, "weight", i, 0), 0, 1, values, parameters[i].count);
+        q_random_normal_floats(q_random_key_of(seed, "weight", i, 0), 0, 1, values, parameters[i].count);
         assert_ok(model_put(rig->f.model, &parameters[i], values));
         if (parameters[i].kind == MODEL_BIAS)
             continue;
-        q_random_normals(q_random_key_of(seed, "mean", i, 0), 0, 1, values, parameters[i].count);
+        q_random_normal_floats(q_random_key_of(seed, "mean", i, 0), 0, 1, values, parameters[i].count);
         assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_M, &parameters[i], values));
         for (size_t j = 0; j < parameters[i].count; j++)
             values[j] = values[j] * values[j];
         assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_V, &parameters[i], values));
-        q_random_normals(q_random_key_of(seed, "average", i, 0), 0, 1, values, parameters[i].count);
+        q_random_normal_floats(q_random_key_of(seed, "average", i, 0), 0, 1, values, parameters[i].count);
         if (optimizer_element_bytes(rig->f.optimizer, OPTIMIZER_EMA))
             assert_ok(optimizer_put(rig->f.optimizer, OPTIMIZER_EMA, &parameters[i], values));
     }

@@ -28,8 +28,9 @@ static void take_step(struct fixture *f, uint64_t step)
     const struct model_parameter *parameters = model_parameters(f->model, &count);
     for (size_t i = 0; i < count; i++)
         if (parameters[i].kind != MODEL_BIAS)
-            q_random_normals(q_random_key_of(step, "gradient", i, 0), 0, 1,
-                             (op_acc *)model_gradient_arena(f->model) + parameters[i].offset, parameters[i].count);
+            q_random_normal_floats(q_random_key_of(step, "gradient", i, 0), 0, 1,
+                                   (op_acc *)model_gradient_arena(f->model) + parameters[i].offset,
+                                   parameters[i].count);
     assert_ok(optimizer_step(f->optimizer, 0.01, NULL));
 }
 

@@ -278,7 +278,7 @@ static void fill_adamw(struct adamw_state *state, bool bf16)
 {
     float *each[] = {state->parameters, state->m, state->v, state->gradients};
     for (size_t i = 0; i < Q_COUNT_OF(each); i++)
-        q_random_normals(q_random_key_of(1, "adamw", i, 0), 0, 1, each[i], NUMBERS);
+        q_random_normal_floats(q_random_key_of(1, "adamw", i, 0), 0, 1, each[i], NUMBERS);
     for (size_t i = 0; i < NUMBERS; i++) {
         state->v[i] *= state->v[i];
         state->narrow[i] = bfloat16_of_float(state->gradients[i]);

@@ -291,6 +291,8 @@ void model_narrow(struct model *model)
     narrow(model, 0, model->weights.elements);
 }
 
+enum { PIECE = 512 }; /* of numbers drawn at a time */
+
 /* Draws in pieces: a number depends on the parameter's name and its place alone. */
 static void init_matrix(struct model *model, const struct model_parameter *p, uint64_t seed)
 {
@@ -299,10 +301,13 @@ static void init_matrix(struct model *model, const struct model_parameter *p, ui
     size_t drawn = model_is_vocabulary(model, p) ? model->sizes.vocabulary * p->shape[1] : p->count;
     for (size_t first = 0; first < p->count; first += MODEL_STAGING) {
         size_t count = Q_MIN((size_t)MODEL_STAGING, p->count - first);
-        for (size_t i = 0; i < count; i++)
-            model->host[i] = first + i < drawn
-                                 ? (op_acc)(float)(q_random_normal(key, first + i) * model->config.initializer_range)
-                                 : 0;
+        double piece[PIECE];
+        for (size_t i = 0; i < count; i++) {
+            if (i % PIECE == 0)
+                q_random_normals(key, first + i, piece, PIECE);
+            model->host[i] =
+                first + i < drawn ? (op_acc)(float)(piece[i % PIECE] * model->config.initializer_range) : 0;
+        }
         model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));
     }
 }

@@ -19,9 +19,11 @@ static void fill_chosen(int32_t *out, size_t slots, size_t experts, size_t top_k
     }
 }
 
-static double draw_real(enum ops_fill fill, q_random_key key, size_t i)
+enum { PIECE = 512 };
+
+/* Of a normal draw. */
+static double real_of(enum ops_fill fill, double x)
 {
-    double x = q_random_normal(key, i);
     if (fill == OPS_NEAR_ONE)
         x = 1.0 + 0.1 * x;
     if (fill == OPS_SQUARES)
@@ -39,7 +41,10 @@ void ops_fill(const struct ops_case *c, size_t tensor, size_t count, void *out)
         fill_chosen(out, count, t->bound, c->kind == OPS_GROUPED ? c->size[6] : c->size[2], key);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    double normal[PIECE];
+    for (size_t i = 0; i < count; i++) {
+        if (i % PIECE == 0 && t->type != OPS_I32 && t->type != OPS_I64)
+            q_random_normals(key, i, normal, PIECE);
         switch (t->type) {
         case OPS_I32: {
             bool none = t->fill == OPS_TARGETS && i % 5 == 3;
@@ -50,9 +55,10 @@ void ops_fill(const struct ops_case *c, size_t tensor, size_t count, void *out)
             ((int64_t *)out)[i] = (int64_t)q_random_below(key, i, 7);
             break;
         case OPS_BF16:
-            ((uint16_t *)out)[i] = bfloat16_of_float((float)draw_real(t->fill, key, i));
+            ((uint16_t *)out)[i] = bfloat16_of_float((float)real_of(t->fill, normal[i % PIECE]));
             break;
         default:
-            ((double *)out)[i] = draw_real(t->fill, key, i);
+            ((double *)out)[i] = real_of(t->fill, normal[i % PIECE]);
         }
+    }
 }

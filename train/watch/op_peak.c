@@ -27,7 +27,7 @@ struct copying {
 static void fill_random(float *numbers, size_t count)
 {
     const size_t drawn = Q_MIN(count, (size_t)PERIOD);
-    q_random_normals(q_random_key_of(1, "peak", 0, 0), 0, 1, numbers, drawn);
+    q_random_normal_floats(q_random_key_of(1, "peak", 0, 0), 0, 1, numbers, drawn);
     for (size_t i = drawn; i < count; i++)
         numbers[i] = numbers[i - PERIOD];
 }
