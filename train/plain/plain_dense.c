@@ -64,19 +64,19 @@ static void rmsnorm_backward(struct op_context *context, op_real *dx, size_t dx_
     }
 }
 
-/* Element (i, p) of A and (p, j) of B for each kind. Wide or not is one here. */
+/* A's numbers (i, k) and B's (k, j), as each kind has them. Wide or not is one here. */
 static void matmul(struct op_context *context, const struct op_matmul *p)
 {
     (void)context;
     const real *left = p->a, *right = reals(p->b);
+    const size_t a_row = p->kind == OP_TN ? 1 : p->a_stride, a_next = p->kind == OP_TN ? p->a_stride : 1;
+    const size_t b_column = p->kind == OP_NT ? p->b_stride : 1, b_next = p->kind == OP_NT ? 1 : p->b_stride;
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < p->n; j++) {
+            const real *a = left + i * a_row, *b = right + j * b_column;
             op_acc sum = 0;
-            for (size_t k = 0; k < p->k; k++) {
-                op_acc a = p->kind == OP_TN ? left[k * p->a_stride + i] : left[i * p->a_stride + k];
-                op_acc b = p->kind == OP_NT ? right[j * p->b_stride + k] : right[k * p->b_stride + j];
-                sum += a * b;
-            }
+            for (size_t k = 0; k < p->k; k++)
+                sum += (op_acc)a[k * a_next] * b[k * b_next];
             op_acc *c = (op_acc *)p->c + i * p->c_stride + j;
             *c = p->accumulate ? *c + sum : sum;
         }

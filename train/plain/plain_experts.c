@@ -50,10 +50,12 @@ static size_t rank_among_open(const struct op_router *r, size_t token, size_t e)
 {
     size_t rank = 0, size = r->experts / r->groups;
     op_acc mine = choice_of(r, token, e);
-    for (size_t j = 0; j < r->experts; j++) {
-        op_acc other = choice_of(r, token, j);
-        if (group_is_open(r, token, j / size))
+    for (size_t group = 0; group < r->groups; group++) {
+        const size_t behind = group_is_open(r, token, group) ? (group + 1) * size : 0;
+        for (size_t j = group * size; j < behind; j++) {
+            op_acc other = choice_of(r, token, j);
             rank += other > mine || (other == mine && j < e);
+        }
     }
     return rank;
 }
@@ -73,8 +75,10 @@ static void router(struct op_context *context, const struct op_router *r)
         for (size_t e = 0; e < r->experts; e++)
             r->scores[token * r->experts + e] = (op_acc)(1.0 / (1.0 + exp(-(double)r->logits[token * r->experts + e])));
         for (size_t e = 0; e < r->experts; e++) {
+            if (!group_is_open(r, token, e / (r->experts / r->groups)))
+                continue;
             size_t rank = rank_among_open(r, token, e);
-            if (!group_is_open(r, token, e / (r->experts / r->groups)) || rank >= r->top_k)
+            if (rank >= r->top_k)
                 continue;
             r->chosen[token * r->top_k + rank] = (int32_t)e;
             if (r->counts)
