@@ -47,8 +47,8 @@ extern "C" cudaError_t emulated_allow_shared(const void *function, int bytes);
 extern "C" void *emulated_shared(void); /* dynamic shared memory of the block */
 extern "C" void __syncthreads(void);
 extern "C" void __syncwarp(unsigned mask = 0xffffffffU);
-/* Every lane of the mask gives `bytes` and gets those of lane `from` (itself, where that is no lane). */
-extern "C" void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from);
+/* Every lane of the mask gives its value and gets that of lane `from` (itself, where that is no lane). */
+extern "C" uint64_t emulated_exchange(unsigned mask, uint64_t value, unsigned from);
 extern "C" unsigned emulated_lane(void);
 /* mma.m16n8k16 of BF16 (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"): all lanes of the warp give their fragments and add to their sums. */
 extern "C" void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2]);
@@ -71,7 +71,11 @@ cudaError_t cudaFuncSetAttribute(Function *function, enum cudaFuncAttribute attr
 
 template <class T> T __shfl_sync(unsigned mask, T value, int lane)
 {
-    emulated_exchange(mask, &value, sizeof value, static_cast<unsigned>(lane));
+    uint64_t bits = 0;
+    static_assert(sizeof value <= sizeof bits, "as in emulated_exchange");
+    memcpy(&bits, &value, sizeof value);
+    bits = emulated_exchange(mask, bits, static_cast<unsigned>(lane));
+    memcpy(&value, &bits, sizeof value);
     return value;
 }
 

@@ -6,7 +6,6 @@
 #include "emulated_graph.h"
 #include "train/bfloat16.h"
 
-#include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <link.h>
@@ -18,6 +17,7 @@ struct emulated_stream {
     bool backwards;
 };
 
+alignas(1024) char emulated_dynamic_shared[EMULATED_SHARED_AHEAD + EMULATED_SHARED_BYTES_MAX];
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10, 0, 0, 0, 0, false};
 struct emulated_blas emulated_blas;
@@ -29,39 +29,43 @@ enum {
     WARP = 32,
     THREADS_MAX = EMULATED_THREADS_MAX,
     STACK_BYTES = 128 << 10,
-    VALUE_BYTES = 16,
-    SHARED_BYTES = 48 << 10,      /* of a block that has not asked for more */
-    SHARED_BYTES_MAX = 227 << 10, /* Hopper's */
-    SHARED_BEGIN = 1024,          /* addresses of shared memory: the first kibibyte is the system's */
-    SHARED_AHEAD = 128,           /* what a kernel has begins at no multiple of 1,024 */
+    STAGGERED = 64, /* stacks that would all lie in the same few sets of a cache */
+    STAGGER_BYTES = 320,
+    JUMP_WORDS = 5,          /* of __builtin_setjmp */
+    SHARED_BYTES = 48 << 10, /* of a block that has not asked for more */
     FUNCTIONS_MAX = 64,
     ARGUMENT_BYTES = 4096 /* CUDA's own bound of a kernel's arguments */
 };
 constexpr size_t MEMORY_BYTES = static_cast<size_t>(4) << 30, RUBBISH_BYTES_MAX = 256 << 10;
-enum class Wait { NOTHING, BLOCK, LANES, CONDITION, ENDED };
+enum Wait { NOTHING, BLOCK, LANES, CONDITION, ENDED, WAITS };
 
 struct Thread {
-    ucontext_t first; /* until it runs for the first time; then `here` */
-    jmp_buf here;
-    bool begun;
-    char *stack;
-    Wait wait;
-    unsigned mask, from;         /* the lanes waited for; the one whose value is wanted */
     bool (*ready)(const void *); /* CONDITION */
     const void *condition;
-    char given[VALUE_BYTES], taken[VALUE_BYTES];
+    void *here[JUMP_WORDS]; /* where it left off */
+    char *stack;            /* once it has begun */
+    dim3 index;
+};
+
+/* Of each lane a bit. */
+struct Warp {
+    unsigned waits[WAITS];
+    unsigned mask[WARP], from[WARP]; /* the lanes waited for; the one whose value is wanted */
+    uint64_t given[WARP], taken[WARP];
 };
 
 Thread threads[THREADS_MAX];
-uint32_t fragments[THREADS_MAX][6]; /* of mma: a, then b */
-jmp_buf scheduler;
+Warp warps[THREADS_MAX / WARP];
+unsigned waiting[WAITS];               /* of the block, how many have begun to wait for its barrier, or have ended */
+uint32_t fragments[2][THREADS_MAX][6]; /* of mma, of one and of the next: a, then b */
+bool next_fragments[THREADS_MAX];
+void *scheduler[JUMP_WORDS];
 bool backwards;
 emulated_stream streams[2] = {{false}, {true}};
 unsigned stream_count;
 unsigned current, thread_count;
 void (*body)(void *);
 void *body_argument;
-alignas(1024) char dynamic_shared[SHARED_AHEAD + SHARED_BYTES_MAX];
 struct {
     const void *function;
     size_t bytes;
@@ -77,27 +81,36 @@ std::map<char *, size_t> pieces; /* that are taken */
     abort();
 }
 
-/* By setjmp: swapcontext asks the kernel each time. */
-void leave()
+/* By the compiler's setjmp: the library's guards its addresses and walks what is to be cleaned up, swapcontext asks the kernel each time. It wants its
+ * longjmp in another function, and callers that count on no register (noipa). */
+[[noreturn, gnu::noipa]] void jump(void **there)
 {
-    if (_setjmp(threads[current].here) == 0)
-        _longjmp(scheduler, 1);
+    __builtin_longjmp(there, 1);
+}
+
+[[gnu::noipa]] void leave()
+{
+    if (__builtin_setjmp(threads[current].here) == 0)
+        jump(scheduler);
+}
+
+void wait_for(Wait what, unsigned mask)
+{
+    Warp &warp = warps[current / WARP];
+    const unsigned lane = current % WARP;
+    warp.waits[NOTHING] &= ~(1U << lane);
+    warp.waits[what] |= 1U << lane;
+    warp.mask[lane] = mask;
+    waiting[what]++;
+    leave();
 }
 
 void enter()
 {
     for (;;) {
         body(body_argument);
-        threads[current].wait = Wait::ENDED;
-        leave();
+        wait_for(ENDED, 0);
     }
-}
-
-void wait_for(Wait what, unsigned mask)
-{
-    threads[current].wait = what;
-    threads[current].mask = mask;
-    leave();
 }
 
 /* In a function of its own: getcontext returns twice, as far as the compiler knows. */
@@ -106,97 +119,95 @@ bool take_context(ucontext_t *context)
     return getcontext(context) == 0;
 }
 
-void start(unsigned i)
+/* On a stack of its own, which it keeps for the kernels that come. */
+[[noreturn]] void begin(Thread *thread)
 {
-    Thread &thread = threads[i];
-    thread.wait = Wait::NOTHING;
-    if (thread.stack)
-        return;
-    thread.stack = static_cast<char *>(malloc(STACK_BYTES));
-    if (!thread.stack || !take_context(&thread.first))
+    static ucontext_t context;
+    thread->stack = static_cast<char *>(malloc(STACK_BYTES));
+    if (!thread->stack || !take_context(&context))
         die("no memory for its stack");
-    thread.first.uc_stack.ss_sp = thread.stack;
-    thread.first.uc_stack.ss_size = STACK_BYTES;
-    makecontext(&thread.first, enter, 0);
+    context.uc_stack.ss_sp = thread->stack;
+    context.uc_stack.ss_size = STACK_BYTES - static_cast<size_t>(current) % STAGGERED * STAGGER_BYTES;
+    makecontext(&context, enter, 0);
+    setcontext(&context);
+    die("its stack cannot be entered");
 }
 
-void resume(unsigned i)
+[[gnu::noipa]] void resume(unsigned i)
 {
     current = i;
-    threadIdx = dim3(i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y);
-    threads[i].wait = Wait::NOTHING;
-    if (_setjmp(scheduler) != 0)
+    threadIdx = threads[i].index;
+    if (__builtin_setjmp(scheduler) != 0)
         return;
-    if (threads[i].begun)
-        _longjmp(threads[i].here, 1);
-    threads[i].begun = true;
-    setcontext(&threads[i].first);
+    if (!threads[i].stack)
+        begin(&threads[i]);
+    jump(threads[i].here);
 }
 
-/* Whether all of its lanes wait too, for the same ones. */
-bool lanes_have_come(unsigned i)
+void go_on(Warp *warp, Wait from, unsigned lanes)
 {
-    for (unsigned lane = 0; lane < WARP; lane++) {
-        const Thread &other = threads[i / WARP * WARP + lane];
-        if (threads[i].mask >> lane & 1 && (other.wait != Wait::LANES || other.mask != threads[i].mask))
-            return false;
-    }
-    return true;
+    warp->waits[from] &= ~lanes;
+    warp->waits[NOTHING] |= lanes;
+}
+
+/* Whether all of these lanes wait, for the same ones. */
+bool lanes_have_come(const Warp &warp, unsigned mask)
+{
+    bool same = (warp.waits[LANES] & mask) == mask;
+    for (unsigned lane = 0; same && lane < WARP; lane++)
+        same = !(mask >> lane & 1) || warp.mask[lane] == mask;
+    return same;
 }
 
 /* Values change hands while all lanes stand still. */
-void exchange(unsigned first, unsigned mask)
+void exchange(Warp *warp, unsigned mask)
 {
     for (unsigned lane = 0; lane < WARP; lane++) {
-        Thread &thread = threads[first + lane];
-        const bool there = thread.from < WARP && mask >> thread.from & 1;
+        const bool there = warp->from[lane] < WARP && mask >> warp->from[lane] & 1;
         if (mask >> lane & 1)
-            memcpy(thread.taken, threads[there ? first + thread.from : first + lane].given, VALUE_BYTES);
+            warp->taken[lane] = warp->given[there ? warp->from[lane] : lane];
     }
-    for (unsigned lane = 0; lane < WARP; lane++)
-        if (mask >> lane & 1)
-            threads[first + lane].wait = Wait::NOTHING;
 }
 
 /* Lanes that have all come go on together. */
-bool release_lanes(unsigned first)
+bool release_lanes(Warp *warp)
 {
     bool any = false;
-    for (unsigned i = first; i < first + WARP; i++)
-        if (threads[i].wait == Wait::LANES && lanes_have_come(i)) {
-            exchange(first, threads[i].mask);
-            any = true;
-        }
+    for (unsigned left = warp->waits[LANES]; left; left &= left - 1) {
+        const unsigned first = left & -left, mask = warp->mask[__builtin_ctz(left)];
+        if (!lanes_have_come(*warp, mask))
+            continue;
+        exchange(warp, mask);
+        go_on(warp, LANES, mask);
+        left &= ~mask | first;
+        any = true;
+    }
     return any;
 }
 
 bool release_block()
 {
-    for (unsigned i = 0; i < thread_count; i++)
-        if (threads[i].wait != Wait::BLOCK)
-            return false;
-    for (unsigned i = 0; i < thread_count; i++)
-        threads[i].wait = Wait::NOTHING;
+    if (waiting[BLOCK] < thread_count)
+        return false;
+    for (unsigned i = 0; i < thread_count / WARP; i++)
+        go_on(&warps[i], BLOCK, ~0U);
+    waiting[BLOCK] = 0;
     return true;
 }
 
 bool release_ready()
 {
     bool any = false;
-    for (unsigned i = 0; i < thread_count; i++)
-        if (threads[i].wait == Wait::CONDITION && threads[i].ready(threads[i].condition)) {
-            threads[i].wait = Wait::NOTHING;
+    for (unsigned i = 0; i < thread_count / WARP; i++)
+        for (unsigned left = warps[i].waits[CONDITION]; left; left &= left - 1) {
+            const unsigned lane = static_cast<unsigned>(__builtin_ctz(left));
+            const Thread &thread = threads[i * WARP + lane];
+            if (!thread.ready(thread.condition))
+                continue;
+            go_on(&warps[i], CONDITION, 1U << lane);
             any = true;
         }
     return any;
-}
-
-bool all_ended()
-{
-    for (unsigned i = 0; i < thread_count; i++)
-        if (threads[i].wait != Wait::ENDED)
-            return false;
-    return true;
 }
 
 /* The n-th of `count`, in the order of this stream. */
@@ -206,26 +217,28 @@ unsigned in_order(unsigned n, unsigned count)
 }
 
 /* As far as it comes without the others. */
-void run_warp(unsigned first)
+void run_warp(unsigned i)
 {
+    Warp *warp = &warps[i];
     do
-        for (unsigned n = 0; n < WARP; n++) {
-            const unsigned i = first + in_order(n, WARP);
-            if (threads[i].wait == Wait::NOTHING)
-                resume(i);
-        }
-    while (release_lanes(first));
+        while (const unsigned ready = warp->waits[NOTHING])
+            resume(i * WARP +
+                   static_cast<unsigned>(backwards ? WARP - 1 - __builtin_clz(ready) : __builtin_ctz(ready)));
+    while (release_lanes(warp));
 }
 
 /* One warp after the other, each up to the next barrier of the block: where one is missing the first is far ahead of the last. */
 void run_block()
 {
-    for (unsigned i = 0; i < thread_count; i++)
-        start(i);
+    for (unsigned i = 0; i < thread_count / WARP; i++) {
+        memset(warps[i].waits, 0, sizeof warps[i].waits);
+        warps[i].waits[NOTHING] = ~0U;
+    }
+    memset(waiting, 0, sizeof waiting);
     for (;;) {
         for (unsigned n = 0; n < thread_count / WARP; n++)
-            run_warp(in_order(n, thread_count / WARP) * WARP);
-        if (all_ended())
+            run_warp(in_order(n, thread_count / WARP));
+        if (waiting[ENDED] == thread_count)
             break;
         if (!release_block() && !release_ready() && !emulated_hopper_go_on())
             die("threads wait at different barriers, for some that have ended, or for what does not come");
@@ -283,23 +296,6 @@ class SharedMemory
     }
 };
 
-/* Number `high` of a word of the fragments of a lane of the current warp. */
-float number_of(unsigned lane, unsigned word, unsigned high)
-{
-    return bfloat16_to_float(static_cast<uint16_t>(fragments[current / WARP * WARP + lane][word] >> 16 * high));
-}
-
-/* A[row][k]: which lane and word have it. */
-float a_at(unsigned row, unsigned k)
-{
-    return number_of(row % 8 * 4 + k % 8 / 2, row / 8 + k / 8 * 2, k % 2);
-}
-
-float b_at(unsigned k, unsigned column)
-{
-    return number_of(column * 4 + k % 8 / 2, 4 + k / 8, k % 2);
-}
-
 /* Of all its memory, what it has. */
 size_t memory_size()
 {
@@ -329,6 +325,8 @@ cudaError_t run_launch(void *what)
     gridDim = grid;
     blockDim = block;
     thread_count = block.x * block.y * block.z;
+    for (unsigned i = 0; i < thread_count; i++)
+        threads[i].index = dim3(i % block.x, i / block.x % block.y, i / block.x / block.y);
     body = launch->kernel;
     body_argument = launch->argument;
     const unsigned blocks = grid.x * grid.y * grid.z;
@@ -337,11 +335,11 @@ cudaError_t run_launch(void *what)
     for (unsigned n = 0; n < blocks; n++) {
         const unsigned i = in_order(n, blocks);
         blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
-        memset(dynamic_shared, 0xff, SHARED_AHEAD + launch->config.dynamicSmemBytes);
+        memset(emulated_dynamic_shared, 0xff, EMULATED_SHARED_AHEAD + launch->config.dynamicSmemBytes);
         shared.spoil();
-        emulated_hopper_begin();
+        emulated_hopper_begin(thread_count);
         run_block();
-        emulated_hopper_end();
+        emulated_hopper_end(thread_count);
     }
     emulated_end();
     return cudaSuccess;
@@ -407,14 +405,7 @@ void emulated_wait_until(bool (*ready)(const void *), const void *what)
 {
     threads[current].ready = ready;
     threads[current].condition = what;
-    wait_for(Wait::CONDITION, 0);
-}
-
-char *emulated_shared_at(uint32_t address, uint32_t bytes)
-{
-    if (address < SHARED_BEGIN || address + bytes > SHARED_BEGIN + sizeof dynamic_shared)
-        die("an address outside of shared memory");
-    return dynamic_shared + (address - SHARED_BEGIN);
+    wait_for(CONDITION, 0);
 }
 
 extern "C" {
@@ -428,7 +419,7 @@ cudaError_t emulated_next_call(void)
 
 uint32_t emulated_shared_address(const void *at)
 {
-    return static_cast<uint32_t>(static_cast<const char *>(at) - dynamic_shared) + SHARED_BEGIN;
+    return static_cast<uint32_t>(static_cast<const char *>(at) - emulated_dynamic_shared) + EMULATED_SHARED_BEGIN;
 }
 
 unsigned emulated_lane(void)
@@ -438,7 +429,7 @@ unsigned emulated_lane(void)
 
 void *emulated_shared(void)
 {
-    return dynamic_shared + SHARED_AHEAD;
+    return emulated_dynamic_shared + EMULATED_SHARED_AHEAD;
 }
 
 void emulated_begin(void)
@@ -462,35 +453,43 @@ bool emulated_is_device(const void *piece, size_t bytes)
 
 void __syncthreads(void)
 {
-    wait_for(Wait::BLOCK, 0);
+    wait_for(BLOCK, 0);
 }
 
 void __syncwarp(unsigned mask)
 {
-    wait_for(Wait::LANES, mask);
+    wait_for(LANES, mask);
 }
 
-void emulated_exchange(unsigned mask, void *value, size_t bytes, unsigned from)
+uint64_t emulated_exchange(unsigned mask, uint64_t value, unsigned from)
 {
-    Thread &thread = threads[current];
-    if (bytes > VALUE_BYTES || !(mask >> emulated_lane() & 1))
+    Warp &warp = warps[current / WARP];
+    const unsigned lane = emulated_lane();
+    if (!(mask >> lane & 1))
         die("an exchange between lanes that it is no part of");
-    memcpy(thread.given, value, bytes);
-    thread.from = from;
-    wait_for(Wait::LANES, mask);
-    memcpy(value, thread.taken, bytes);
+    warp.given[lane] = value;
+    warp.from[lane] = from;
+    wait_for(LANES, mask);
+    return warp.taken[lane];
 }
 
+/* Word w of a lane's fragments of A has row l / 4 + w % 2 * 8, of B column l / 4; both numbers k = l % 4 * 2 + w / 2 * 8 (of B: w * 8) and the next. */
 void emulated_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
     const unsigned lane = emulated_lane();
-    memcpy(fragments[current], a, 4 * sizeof *a);
-    memcpy(fragments[current] + 4, b, 2 * sizeof *b);
-    __syncwarp();
+    const bool next = next_fragments[current] = !next_fragments[current];
+    memcpy(fragments[next][current], a, 4 * sizeof *a);
+    memcpy(fragments[next][current] + 4, b, 2 * sizeof *b);
+    __syncwarp(); /* none is two ahead of another */
+    const uint32_t(*lanes)[6] = fragments[next] + (current - lane);
     for (unsigned i = 0; i < 4; i++)
-        for (unsigned k = 0; k < 16; k++)
-            d[i] += a_at(lane / 4 + i / 2 * 8, k) * b_at(k, lane % 4 * 2 + i % 2);
-    __syncwarp();
+        for (unsigned pair = 0; pair < 8; pair++) {
+            const uint32_t left = lanes[lane / 4 * 4 + pair % 4][i / 2 + pair / 4 * 2],
+                           right = lanes[(lane % 4 * 2 + i % 2) * 4 + pair % 4][4 + pair / 4];
+            d[i] += bfloat16_to_float(static_cast<uint16_t>(left)) * bfloat16_to_float(static_cast<uint16_t>(right));
+            d[i] += bfloat16_to_float(static_cast<uint16_t>(left >> 16)) *
+                    bfloat16_to_float(static_cast<uint16_t>(right >> 16));
+        }
 }
 
 cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *function, void (*kernel)(void *),

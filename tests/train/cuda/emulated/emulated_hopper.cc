@@ -123,46 +123,59 @@ void begin(const Load &load)
         (void)emulated_hopper_go_on();
 }
 
-/* An operand's number (i, p): see train/cuda/cuda_wgmma.cuh. */
-float number_at(uint64_t descriptor, bool mn_major, uint32_t i, uint32_t p)
+/* An operand's numbers (i, p) to (i, p + 7), p a multiple of 8, of one that is MN-major (i, p) to (i + 7, p), i a multiple: eight, side by side. See
+ * train/cuda/cuda_wgmma.cuh. */
+const uint16_t *eight_at(uint64_t descriptor, bool mn_major, uint32_t i, uint32_t p)
 {
     const uint32_t start = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4,
                    stride = (descriptor >> 32 & 0x3fff) << 4;
     const uint32_t at = mn_major ? i / 64 * leading + i % 64 * 2 + p / 8 * stride + p % 8 * BOX_BYTES
                                  : i / 8 * stride + i % 8 * BOX_BYTES + p * 2;
-    uint16_t number;
-    memcpy(&number, emulated_shared_at(swizzle(start + at), sizeof number), sizeof number);
-    return bfloat16_to_float(number);
+    return reinterpret_cast<const uint16_t *>(emulated_shared_at(swizzle(start + at), 8 * sizeof(uint16_t)));
 }
 
-/* A's number p of this thread's row, or of the one 8 further: see train/cuda/cuda_wgmma.cuh. */
-float left_at(const Product &product, unsigned half, unsigned p)
+/* Its numbers of line i. */
+void line_of(uint64_t descriptor, bool mn_major, uint32_t i, float line[DEPTH])
 {
-    const unsigned thread = emulated_thread() % WARPGROUP, row = thread / LANES * 16 + thread % LANES / QUAD;
-    if (!product.left[0])
-        return number_at(product.a, product.mn_a, row + half * 8, p);
-    const uint32_t word = product.left[p % 8 / 2][half + p / 8 * 2];
-    return bfloat16_to_float(static_cast<uint16_t>(word >> 16 * (p % 2)));
+    if (mn_major)
+        for (unsigned p = 0; p < DEPTH; p++)
+            line[p] = bfloat16_to_float(eight_at(descriptor, true, i - i % 8, p)[i % 8]);
+    else
+        for (unsigned half = 0; half < 2; half++) {
+            const uint16_t *eight = eight_at(descriptor, false, i, half * 8);
+            for (unsigned k = 0; k < 8; k++)
+                line[half * 8 + k] = bfloat16_to_float(eight[k]);
+        }
 }
+
+/* A's row of this thread, or the one 8 further: see train/cuda/cuda_wgmma.cuh. */
+void row_of(const Product &product, unsigned half, float row[DEPTH])
+{
+    const unsigned thread = emulated_thread() % WARPGROUP;
+    if (!product.left[0])
+        line_of(product.a, product.mn_a, thread / LANES * 16 + thread % LANES / QUAD + half * 8, row);
+    for (unsigned p = 0; product.left[0] && p < DEPTH; p++)
+        row[p] = bfloat16_to_float(static_cast<uint16_t>(product.left[p % 8 / 2][half + p / 8 * 2] >> 16 * (p % 2)));
+}
+
+typedef float Four __attribute__((vector_size(16)));
 
 /* This thread's sums of a product. */
 void perform(const Product &product)
 {
-    const unsigned lane = emulated_thread() % LANES;
-    float a[2][DEPTH];
-    for (unsigned half = 0; half < 2; half++)
+    float a[2][DEPTH], b[2][DEPTH];
+    row_of(product, 0, a[0]);
+    row_of(product, 1, a[1]);
+    for (unsigned column = emulated_thread() % QUAD * 2; column < product.columns; column += 8) {
+        float *sums = product.d + column / 8 * 4; /* two columns of a row, then of the one 8 further */
+        line_of(product.b, product.mn_b, column, b[0]);
+        line_of(product.b, product.mn_b, column + 1, b[1]);
+        Four sum = {};
+        if (product.add)
+            memcpy(&sum, sums, sizeof sum);
         for (unsigned p = 0; p < DEPTH; p++)
-            a[half][p] = left_at(product, half, p);
-    for (unsigned i = 0; i < product.columns / 4; i++) {
-        const unsigned column = i / 2 * 8 + lane % 4 * 2 + i % 2;
-        float *sums = product.d + i / 2 * 4 + i % 2; /* of the upper half; the lower one's is 2 further */
-        if (!product.add)
-            sums[0] = sums[2] = 0;
-        for (unsigned p = 0; p < DEPTH; p++) {
-            const float b = number_at(product.b, product.mn_b, column, p);
-            sums[0] += a[0][p] * b;
-            sums[2] += a[1][p] * b;
-        }
+            sum += Four{a[0][p], a[0][p], a[1][p], a[1][p]} * Four{b[0][p], b[1][p], b[0][p], b[1][p]};
+        memcpy(sums, &sum, sizeof sum);
     }
 }
 
@@ -207,19 +220,19 @@ bool is_complete(const void *what)
 
 } // namespace
 
-void emulated_hopper_begin(void)
+void emulated_hopper_begin(unsigned threads)
 {
     memset(names, 0, sizeof names);
-    for (Products &each : products)
-        each.fenced = false;
+    for (unsigned i = 0; i < threads; i++)
+        products[i].fenced = false;
 }
 
-void emulated_hopper_end(void)
+void emulated_hopper_end(unsigned threads)
 {
     if (!loads.empty())
         emulated_die("the block has ended before TMA");
-    for (const Products &each : products)
-        if (!each.open.empty() || !each.groups.empty())
+    for (unsigned i = 0; i < threads; i++)
+        if (!products[i].open.empty() || !products[i].groups.empty())
             emulated_die("the block has ended before its products");
 }
 

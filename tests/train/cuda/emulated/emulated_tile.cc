@@ -23,8 +23,9 @@ struct Copies {
 };
 
 Copies copies[THREADS_MAX];
-size_t under_way;                                         /* of all threads */
-uint16_t rows[THREADS_MAX][ROW_BYTES / sizeof(uint16_t)]; /* of ldmatrix */
+size_t under_way;                                            /* of all threads */
+uint16_t rows[2][THREADS_MAX][ROW_BYTES / sizeof(uint16_t)]; /* of ldmatrix, of one and of the next */
+bool next_rows[THREADS_MAX];
 
 void check_aligned(const void *at, unsigned bytes, const char *what)
 {
@@ -49,16 +50,16 @@ extern "C" {
 void emulated_ldmatrix(uint32_t *x, const void *row, bool turned)
 {
     const unsigned lane = emulated_lane(), first = emulated_thread() - lane;
+    const bool next = next_rows[first + lane] = !next_rows[first + lane];
     check_aligned(row, ROW_BYTES, "ldmatrix of a row that is not aligned");
-    memcpy(rows[first + lane], row, ROW_BYTES);
-    __syncwarp();
+    memcpy(rows[next][first + lane], row, ROW_BYTES);
+    __syncwarp(); /* none is two ahead of another */
     for (unsigned i = 0; i < 4; i++) {
         const unsigned matrix = first + 8 * i, a = lane / 4, b = lane % 4 * 2;
-        const uint16_t low = turned ? rows[matrix + b][a] : rows[matrix + a][b],
-                       high = turned ? rows[matrix + b + 1][a] : rows[matrix + a][b + 1];
+        const uint16_t low = turned ? rows[next][matrix + b][a] : rows[next][matrix + a][b],
+                       high = turned ? rows[next][matrix + b + 1][a] : rows[next][matrix + a][b + 1];
         x[i] = low | static_cast<uint32_t>(high) << 16;
     }
-    __syncwarp();
 }
 
 void emulated_copy(void *to, const void *from, unsigned bytes, bool there)
