@@ -17,6 +17,7 @@ diff -rq -x provenance.json out fresh
 rm -r in
 mkdir in
 for file in 1 2 3 4 5 6; do for line in $(seq 9000); do echo "{\"text\": \"$words $words $words $file $line\"}"; done >in/$file.jsonl; done
+sed -i 's/part_bytes: 1}/part_bytes: 100K}/' c.yaml
 quern-corpus build --recipe c.yaml -o moving -j 1 -q >log 2>&1 &
 build=$!
 for _ in $(seq 1000); do [ -e moving/part-00000.json ] && break; sleep 0.005; done

@@ -1,10 +1,10 @@
 # Training on a GPU, an emulated one: what bench/gpu/parity compares, with few steps of a tiny model, its text and shards made before; the same bytes after kills while checkpoints are written; and
 # what its memory has no room for.
-export QUERN_TRAIN=$QUERN_BUILD/tests/quern-train-emulated QUERN_STEPS=8 QUERN_LENGTH=32 QUERN_PREPARED=$PWD/prepared
+export QUERN_TRAIN=$QUERN_BUILD/tests/quern-train-emulated QUERN_STEPS=4 QUERN_LENGTH=32 QUERN_PREPARED=$PWD/prepared
 mkdir prepared parity
 (cd prepared && unset QUERN_PREPARED && "$QUERN_SOURCE/bench/gpu/parity" --prepare) && (cd parity && "$QUERN_SOURCE/bench/gpu/parity") || echo "exit $?"
 . "$QUERN_SOURCE/tests/tiny/trainer-lib.sh"
-recipe='--recipe recipe.yaml --set shards.sequence_tokens=32 --set train.rate.peak=0.002 --set train.rate.segments=[] --set train.tokens=2K --set train.batch.sequences=8 --set train.micro_batch=4 --set train.checkpoint.every=2'
+recipe='--recipe recipe.yaml --set shards.sequence_tokens=32 --set train.rate.peak=0.002 --set train.rate.segments=[] --set train.tokens=1K --set train.batch.sequences=4 --set train.micro_batch=2 --set train.checkpoint.every=2'
 cp -a prepared/* .
 mkdir bin && ln -s "$QUERN_TRAIN" bin/quern-train
 on_gpu() { PATH="$PWD/bin:$PATH" "$@" --set train.backend=cuda; }
