@@ -40,16 +40,16 @@ static __global__ void find_first(int32_t *first, const int32_t *ids, size_t tok
 }
 
 enum {
-    SCAN = 256, /* tokens whose ids are looked at together */
-    EACH = 4,   /* columns of a thread */
-    SPAN = SCAN * EACH
+    SCAN = 256,  /* tokens whose ids are looked at together */
+    COLUMNS = 4, /* columns of a thread */
+    SPAN = SCAN * COLUMNS
 };
 
 /* Calls with_column(j, n) for each column j that this thread has, its nth. */
 template <class F> static __device__ inline void each_column(size_t hidden, const F &with_column)
 {
 #pragma unroll
-    for (unsigned n = 0; n < EACH; n++) {
+    for (unsigned n = 0; n < COLUMNS; n++) {
         const size_t j = (size_t)blockIdx.y * SPAN + n * SCAN + threadIdx.x;
         if (j < hidden)
             with_column(j, n);
@@ -68,7 +68,7 @@ static __global__ void embed_backward_rows(void *dtable, const real *dout, const
     if (first[id] != (int32_t)token)
         return;
     T *to = (T *)dtable + (size_t)id * hidden;
-    float sum[EACH];
+    float sum[COLUMNS];
     each_column(hidden, [&](size_t j, unsigned n) { sum[n] = widen(to[j]); });
     for (size_t start = token; start < tokens; start += SCAN) {
         __syncthreads();
