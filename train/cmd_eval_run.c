@@ -263,7 +263,7 @@ static q_status measure(struct evaluation *evaluation)
     if (!evaluation->knows_initial)
         return Q_OK;
     Q_TRY(evaluation->from_folder ? read_beginning(evaluation)
-                                  : model_init(evaluation->model.model, evaluation->trained.seed));
+                                  : model_init(evaluation->model.model, evaluation->trained.seed, evaluation->model.pool));
     return eval_bits_of_model(&selection, &evaluation->model, evaluation->token_bytes, evaluation->initial);
 }
 

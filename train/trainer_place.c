@@ -123,7 +123,7 @@ static q_status read_latest(struct trainer *trainer)
 
 static q_status begin_fresh(struct trainer *trainer)
 {
-    Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed));
+    Q_TRY(model_init(trainer->model, trainer->setup.recipe->seed, trainer->pool));
     if (trainer->setup.from_folder)
         Q_TRY(q_context(model_files_read(trainer->model, trainer->setup.from_folder), "'train.from'"));
     optimizer_clear(trainer->optimizer);

@@ -164,7 +164,7 @@ static struct model *tiny_model(void)
     if (!model)
         fuzz_must(q_pool_create(1, &pool) == Q_OK && op_table_cpu(OP_FP32)->create(pool, &context) == Q_OK &&
                       model_create(&tiny, op_table_cpu(OP_FP32), context, &shape, &model) == Q_OK &&
-                      model_init(model, 1) == Q_OK,
+                      model_init(model, 1, pool) == Q_OK,
                   "model");
     return model;
 }

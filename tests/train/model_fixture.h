@@ -32,7 +32,7 @@ static inline void set_up_model(struct fixture *f, const struct model_config *co
     assert_ok(q_pool_create(threads, &f->pool));
     assert_ok(ops->create(f->pool, &f->context));
     assert_ok(model_create(config, ops, f->context, shape, &f->model));
-    assert_ok(model_init(f->model, 5));
+    assert_ok(model_init(f->model, 5, f->pool));
     assert_ok(optimizer_create(f->model, adamw, NULL, &f->optimizer));
     assert_ok(q_alloc(tokens + 1, sizeof *f->ids, &f->ids));
     for (size_t i = 0; i <= tokens; i++)

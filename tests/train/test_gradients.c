@@ -2,6 +2,7 @@
  * architecture. With the fast operations compared with the plain ones (test_ops), each hand-written gradient is thus checked twice. */
 #include "base/check.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "train/model/model.h"
 #include "train/plain/plain_ops.h"
 
@@ -63,7 +64,10 @@ static void set_up(struct fixture *f, const struct model_config *config)
     struct model_shape shape = {.batch = BATCH, .sequence = LENGTH, .training = true};
     if (model_create(config, &f->ops, f->context, &shape, &f->model) != Q_OK)
         fail_msg("%s", q_error_text());
-    assert_int_equal(model_init(f->model, 1), Q_OK);
+    struct q_pool *pool;
+    assert_int_equal(q_pool_create(1, &pool), Q_OK);
+    assert_int_equal(model_init(f->model, 1, pool), Q_OK);
+    q_pool_release(pool);
     q_random_key key = q_random_key_of(2, "test", 0, 0);
     for (size_t i = 0; i < TOKENS; i++) {
         f->ids[i] = (int32_t)q_random_below(key, i, model_config_ids(config));

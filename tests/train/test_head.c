@@ -132,7 +132,7 @@ static void a_tied_head_is_the_embedding(void **state)
     assert_true(back.tie_word_embeddings);
     op_acc x[IDS * HIDDEN], y[IDS * HIDDEN];
     get(&tied, "model.embed_tokens.weight", x);
-    assert_int_equal(model_init(tied.model, 6), Q_OK);
+    assert_int_equal(model_init(tied.model, 6, tied.pool), Q_OK);
     assert_int_equal(model_files_read(tied.model, "tied"), Q_OK);
     get(&tied, "model.embed_tokens.weight", y);
     assert_memory_equal(x, y, sizeof x);
@@ -161,7 +161,7 @@ static void the_denominator_comes_to_one(void **state)
     op_acc logits[IDS];
     step(&f, 0, NULL); /* its losses and denominators are those before it */
     double first = model_squared_log_z(f.model), by_hand = 0;
-    assert_int_equal(model_init(f.model, 5), Q_OK);
+    assert_int_equal(model_init(f.model, 5, f.pool), Q_OK);
     struct model_batch batch = {BATCH, LENGTH, f.ids, f.ids + 1};
     assert_int_equal(model_forward(f.model, &batch, NULL), Q_OK);
     for (size_t t = 0; t < TOKENS; t++) {

@@ -199,7 +199,7 @@ static void forward_alone_agrees(void **state)
     struct model_shape shape = {.batch = 2, .sequence = LENGTH};
     assert_int_equal(f.ops->create(f.pool, &context), Q_OK);
     assert_int_equal(model_create(&config, f.ops, context, &shape, &alone), Q_OK);
-    assert_int_equal(model_init(alone, 5), Q_OK);
+    assert_int_equal(model_init(alone, 5, f.pool), Q_OK);
     struct model_batch batch = {1, 33, f.ids, f.ids + 1};
     op_acc a[33], b[33], logits[2 * 301];
     assert_int_equal(model_forward(f.model, &batch, a), Q_OK);

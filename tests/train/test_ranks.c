@@ -111,7 +111,7 @@ static q_status set_up(struct rig *rig, struct course *course)
     Q_TRY(q_pool_create(1, &rig->pool));
     Q_TRY(rig->ops->create(rig->pool, &rig->context));
     Q_TRY(model_create(&config, rig->ops, rig->context, &shape, &rig->model));
-    Q_TRY(model_init(rig->model, 7));
+    Q_TRY(model_init(rig->model, 7, rig->pool));
     if (course->layout.skewed)
         Q_TRY(skew(rig->model));
     course->memory = model_memory(rig->model);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "train/bfloat16.h"
 #include "train/comm/comm.h"
 #include "train/model/model_internal.h"
@@ -291,24 +292,38 @@ void model_narrow(struct model *model)
     narrow(model, 0, model->weights.elements);
 }
 
-enum { PIECE = 512 }; /* of numbers drawn at a time */
+enum { TILE = 1024 };
 
-/* Draws in pieces: a number depends on the parameter's name and its place alone. */
-static void init_matrix(struct model *model, const struct model_parameter *p, uint64_t seed)
+struct drawing {
+    q_random_key key;
+    size_t first, count, drawn; /* numbers of a parameter; behind `drawn` of it there are zeros */
+    double deviation;
+    op_acc *to;
+};
+
+static void draw_tile(void *context, unsigned worker, size_t tile)
 {
-    q_hash hash = q_hash_string(q_string_of(p->name));
-    q_random_key key = q_random_key_of(seed, "parameter", hash.high, hash.low);
-    size_t drawn = model_is_vocabulary(model, p) ? model->sizes.vocabulary * p->shape[1] : p->count;
-    for (size_t first = 0; first < p->count; first += MODEL_STAGING) {
-        size_t count = Q_MIN((size_t)MODEL_STAGING, p->count - first);
-        double piece[PIECE];
-        for (size_t i = 0; i < count; i++) {
-            if (i % PIECE == 0)
-                q_random_normals(key, first + i, piece, PIECE);
-            model->host[i] =
-                first + i < drawn ? (op_acc)(float)(piece[i % PIECE] * model->config.initializer_range) : 0;
-        }
-        model->ops->copy_in(model->context, place_of(model, p) + first, model->host, count * sizeof(op_acc));
+    const struct drawing *d = context;
+    double numbers[TILE];
+    const size_t begin = tile * TILE, count = Q_MIN((size_t)TILE, d->count - begin);
+    (void)worker;
+    q_random_normals(d->key, d->first + begin, numbers, count);
+    for (size_t i = 0; i < count; i++)
+        d->to[begin + i] = d->first + begin + i < d->drawn ? (op_acc)(float)(numbers[i] * d->deviation) : 0;
+}
+
+/* A number depends on the parameter's name and its place alone. */
+static void init_matrix(struct model *model, const struct model_parameter *p, uint64_t seed, struct q_pool *pool)
+{
+    const q_hash hash = q_hash_string(q_string_of(p->name));
+    struct drawing d = {.key = q_random_key_of(seed, "parameter", hash.high, hash.low),
+                        .drawn = model_is_vocabulary(model, p) ? model->sizes.vocabulary * p->shape[1] : p->count,
+                        .deviation = model->config.initializer_range,
+                        .to = model->host};
+    for (; d.first < p->count; d.first += MODEL_STAGING) {
+        d.count = Q_MIN((size_t)MODEL_STAGING, p->count - d.first);
+        q_pool_for(pool, (d.count + TILE - 1) / TILE, draw_tile, &d);
+        model->ops->copy_in(model->context, place_of(model, p) + d.first, model->host, d.count * sizeof(op_acc));
     }
 }
 
@@ -322,14 +337,14 @@ static void fill(struct model *model, const struct model_parameter *p, op_acc va
     }
 }
 
-q_status model_init(struct model *model, uint64_t seed)
+q_status model_init(struct model *model, uint64_t seed, struct q_pool *pool)
 {
     for (size_t i = 0; i < model->parameter_count; i++) {
         const struct model_parameter *p = &model->parameters[i];
         if (!model_holds(model, p))
             continue;
         if (p->kind == MODEL_MATRIX)
-            init_matrix(model, p, seed);
+            init_matrix(model, p, seed, pool);
         else
             fill(model, p, p->kind == MODEL_NORM ? 1 : 0);
     }

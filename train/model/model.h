@@ -17,6 +17,8 @@
 #include "train/model/model_config.h"
 #include "train/ops.h"
 
+struct q_pool;
+
 /* What the backward computes again instead of the forward keeping it: the same operations on the same numbers, so the same bits in less memory. */
 enum model_recompute {
     MODEL_RECOMPUTE_NONE,
@@ -125,8 +127,8 @@ struct model_memory {
 struct model_memory model_memory(const struct model *model);
 
 /* Normal with deviation initializer_range for matrices (drawn by name), ones for norms, zeros for biases and for the rows of padding: those stay zero,
- * since they get no gradient. */
-q_status model_init(struct model *model, uint64_t seed) Q_MUST_USE;
+ * since they get no gradient. The threads of `pool` draw them. */
+q_status model_init(struct model *model, uint64_t seed, struct q_pool *pool) Q_MUST_USE;
 /* Q_ERR_INPUT names the tensor and the first of its numbers that is not finite. */
 q_status model_check_finite(const struct model_parameter *parameter, const op_acc *values) Q_MUST_USE;
 /* One tensor in and out of the host (FP32, whatever op_real is; count elements). Q_ERR_INPUT where a value put is not finite; one that another rank holds is
