@@ -120,14 +120,14 @@ static __device__ inline float dot(const float *x, const real *y, size_t count)
     return sum;
 }
 
-/* sum[v] = sum shrink + the values of tokens s0 .. s0 + 31, each by its lane's p (0 behind the query). */
-static __device__ inline void weigh_values(const struct heads &a, const struct place &at, float *sum, float shrink,
-                                           float p, size_t s0)
+/* sum[v] = sum correction + the values of tokens s0 .. s0 + 31, each by its lane's p (0 behind the query). */
+static __device__ inline void add_values(const struct heads &a, const struct place &at, float *sum, float correction,
+                                         float p, size_t s0)
 {
     const size_t count = least(at.t - s0 + 1, CUDA_WARP);
     for (size_t i0 = 0; i0 < a.v; i0 += CUDA_WARP) { /* all lanes: the exchange needs them */
         const size_t i = i0 + threadIdx.x;
-        float value = i < a.v ? sum[i] * shrink : 0.0F;
+        float value = i < a.v ? sum[i] * correction : 0.0F;
         for (size_t lane = 0; lane < count; lane++) {
             const float weight = __shfl_sync(ALL_LANES, p, (int)lane);
             if (i < a.v)

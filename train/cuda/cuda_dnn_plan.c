@@ -24,7 +24,7 @@ bool cuda_suits_dnn(const struct op_attention *a)
            cuda_is_packed(a->dkv, a->nope, a->v);
 }
 
-/* Of each head: gradients of scores, a BF16 each; or, where it adds parts of dq instead, those in FP32; and a float along each query. */
+/* Of each head: gradients of scores, a BF16 each; or, where it adds parts of dq instead, those in FP32; and a float for each query. */
 static size_t own_of_head(size_t sequence, size_t key, bool backward)
 {
     const size_t tokens = (size_t)q_ceil_div(sequence, SCORE_TILE) * SCORE_TILE;

@@ -79,7 +79,7 @@ static __device__ inline struct flash_place flash_place_of(const struct heads &a
     return at;
 }
 
-/* The sequence's first token in lse and along. */
+/* The sequence's first token in lse and delta. */
 static __device__ inline unsigned flash_sums(const struct heads &a, const struct flash_place &at)
 {
     return at.row * (unsigned)a.heads + at.head * flash_length(a);

@@ -89,7 +89,7 @@ static __device__ inline void load_douts(const struct head_source &from, uint32_
 }
 
 /* Dynamic shared memory from its first multiple of an atom on. */
-static __device__ inline uint32_t room_begin(void)
+static __device__ inline uint32_t smem_begin(void)
 {
     const uint32_t address = shared_address((const void *)shared_floats());
     return address + (0 - address) % ATOM_BYTES;
@@ -108,7 +108,7 @@ static __device__ inline unsigned warpgroup_here(void)
 }
 
 /* A consumer's warp does not read the stage any more. */
-static __device__ inline void release(uint32_t empty)
+static __device__ inline void consumer_release(uint32_t empty)
 {
     if (threadIdx.x % CUDA_WARP == 0)
         mbarrier_arrive(empty);

@@ -161,7 +161,7 @@ struct cuda_plan cuda_plan_hopper_keys(size_t key, size_t heads, size_t sequence
 struct cuda_plan cuda_plan_hopper_queries(size_t key, size_t heads, size_t sequence);
 bool cuda_suits_attention_backward_hopper(const struct op_attention *attention);
 
-/* Two floats for each query of each head, its lse and what it has along dout (op_attention_backward), of sequences that are filled up to a multiple of
+/* Two floats for each query of each head, its lse and its delta (op_attention_backward: dout . out), of sequences that are filled up to a multiple of
  * HOPPER_OWN: so many floats. */
 size_t cuda_attention_sums(size_t batch, size_t heads, size_t sequence);
 

@@ -20,10 +20,10 @@ static __global__ void attention_rows(struct heads a)
     for (size_t s0 = 0; s0 <= at.t; s0 += CUDA_WARP) {
         const size_t s = s0 + threadIdx.x;
         const float score = s <= at.t ? a.scale * score_of(a, at, query, s) : -INFINITY;
-        const float higher = fmaxf(max, warp_max(score)), shrink = expf(max - higher), p = expf(score - higher);
-        total = total * shrink + warp_sum(p);
+        const float higher = fmaxf(max, warp_max(score)), correction = expf(max - higher), p = expf(score - higher);
+        total = total * correction + warp_sum(p);
         max = higher;
-        weigh_values(a, at, sum, shrink, p, s0);
+        add_values(a, at, sum, correction, p, s0);
     }
     for (size_t i = threadIdx.x; i < a.v; i += CUDA_WARP)
         narrow_to(&a.out[at.row * a.heads * a.v + at.head * a.v + i], sum[i] / total);
@@ -35,8 +35,8 @@ static __global__ void attention_rows(struct heads a)
 /* Scores become probabilities relative to the largest so far, and the sums are brought down to it. `unit`: what a score of 1 is as a power of two. The four
  * lanes of a row hold the same largest. No query is without a score: key 0 is in the first tile. */
 template <unsigned PIECES, unsigned V, unsigned X>
-static __device__ inline void soften(struct softmax<PIECES, V> &sums, uint32_t (&p)[PIECES][X / 2][4],
-                                     const float (&s)[PIECES][X][4], float unit)
+static __device__ inline void online_softmax(struct softmax<PIECES, V> &sums, uint32_t (&p)[PIECES][X / 2][4],
+                                             const float (&s)[PIECES][X][4], float unit)
 {
 #pragma unroll
     for (unsigned y = 0; y < PIECES; y++) {
@@ -48,7 +48,7 @@ static __device__ inline void soften(struct softmax<PIECES, V> &sums, uint32_t (
                 max = fmaxf(max, fmaxf(s[y][x][2 * half], s[y][x][2 * half + 1]));
             max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 1));
             max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
-            const float shrink = power_of_two((sums.max[y][half] - max) * unit), shift = -max * unit;
+            const float correction = power_of_two((sums.max[y][half] - max) * unit), shift = -max * unit;
 #pragma unroll
             for (unsigned x = 0; x < X; x++) {
                 const float first = power_of_two(fmaf(s[y][x][2 * half], unit, shift)),
@@ -57,11 +57,11 @@ static __device__ inline void soften(struct softmax<PIECES, V> &sums, uint32_t (
                 p[y][x / 2][x % 2 * 2 + half] = narrow_pair(first, second);
             }
             sums.max[y][half] = max;
-            sums.total[y][half] = sums.total[y][half] * shrink + total;
+            sums.total[y][half] = sums.total[y][half] * correction + total;
 #pragma unroll
             for (unsigned x = 0; x < V / 8; x++) {
-                sums.out[y][x][2 * half] *= shrink;
-                sums.out[y][x][2 * half + 1] *= shrink;
+                sums.out[y][x][2 * half] *= correction;
+                sums.out[y][x][2 * half + 1] *= correction;
             }
         }
         __syncwarp(); /* one piece after the other: more at a time would want more registers than there are */
@@ -105,7 +105,7 @@ static __global__ void __launch_bounds__(WARPS *CUDA_WARP) attention_tiles(struc
                     score = -INFINITY;
             });
         uint32_t weights[PIECES][KEYS / 16][4];
-        soften(sums, weights, scores, a.scale * LOG2_E);
+        online_softmax(sums, weights, scores, a.scale * LOG2_E);
         multiply_columns<V>(sums.out, weights, values);
     }
     write_out(a, at, sums, t0);

@@ -13,8 +13,8 @@
 #include "train/cuda/cuda_flash.cuh"
 #include "train/cuda/cuda_ops.h"
 
-/* along[b, h, t] = dout . out: the softmax's part that all scores of a query share. */
-static __global__ void find_along(struct heads a, float *along)
+/* delta[b, h, t] = dout . out, D of FlashAttention-2 (arXiv 2307.08691, algorithm 2): the part of ds that all scores of a query share. */
+static __global__ void find_delta(struct heads a, float *delta)
 {
     const size_t i = row_index();
     const struct place at = place_of(a, i);
@@ -26,11 +26,11 @@ static __global__ void find_along(struct heads a, float *along)
         sum += widen(out[j]) * widen(dout[j]);
     sum = warp_sum(sum);
     if (threadIdx.x == 0)
-        along[i] = sum;
+        delta[i] = sum;
 }
 
-/* dq[t] = sum over s <= t of ds k_s, ds = p (dout . v_s - along) scale. */
-static __global__ void backward_queries(struct heads a, const float *along)
+/* dq[t] = sum over s <= t of ds k_s, ds = p (dout . v_s - delta) scale. */
+static __global__ void backward_queries(struct heads a, const float *delta)
 {
     const size_t row = row_index();
     const struct place at = place_of(a, row);
@@ -48,7 +48,7 @@ static __global__ void backward_queries(struct heads a, const float *along)
         float ds = 0;
         if (s <= at.t) {
             const float p = expf(a.scale * score_of(a, at, query, s) - a.lse[row]);
-            ds = p * (dot(dout, key_of(a, at, s) + a.nope, a.v) - along[row]) * a.scale;
+            ds = p * (dot(dout, key_of(a, at, s) + a.nope, a.v) - delta[row]) * a.scale;
         }
         for (size_t lane = 0; lane < count; lane++) {
             const float weight = __shfl_sync(ALL_LANES, ds, (int)lane);
@@ -62,7 +62,7 @@ static __global__ void backward_queries(struct heads a, const float *along)
 }
 
 /* dv[s] = sum over t >= s of p dout_t, dk[s] = the same of ds q_t. rotary[b, h, s]: its part of the shared key. */
-static __global__ void backward_keys(struct heads a, const float *along, float *rotary)
+static __global__ void backward_keys(struct heads a, const float *delta, float *rotary)
 {
     const size_t row = row_index();
     const struct place at = place_of(a, row); /* at.t is s here */
@@ -70,7 +70,7 @@ static __global__ void backward_keys(struct heads a, const float *along, float *
         return;
     float *key = shared_floats() + threadIdx.y * 2 * (a.key + a.v), *value = key + a.key, *dk = value + a.v,
           *dv = dk + a.key;
-    const size_t first = row - at.t; /* of this sequence and head, in lse and along */
+    const size_t first = row - at.t; /* of this sequence and head, in lse and delta */
     load_key(a, at, key);
     for (size_t i = threadIdx.x; i < a.v; i += CUDA_WARP)
         value[i] = widen(key_of(a, at, at.t)[a.nope + i]);
@@ -82,7 +82,7 @@ static __global__ void backward_keys(struct heads a, const float *along, float *
         float p = 0, ds = 0;
         if (t < a.sequence) {
             p = expf(a.scale * dot(key, query_of(a, at, t), a.key) - a.lse[first + t]);
-            ds = p * (dot(value, dout_of(a, at, t), a.v) - along[first + t]) * a.scale;
+            ds = p * (dot(value, dout_of(a, at, t), a.v) - delta[first + t]) * a.scale;
         }
         for (size_t lane = 0; lane < count; lane++) {
             const float weight = __shfl_sync(ALL_LANES, p, (int)lane), slope = __shfl_sync(ALL_LANES, ds, (int)lane);
@@ -115,7 +115,7 @@ static __global__ void add_heads(struct heads a, const float *rotary)
 
 #ifdef CUDA_BF16
 /* A block's shared memory: its own tile of both factors, two of the others', and floats beside each of those. KEY and V numbers a row. */
-template <unsigned KEY, unsigned V> struct backward_room {
+template <unsigned KEY, unsigned V> struct backward_smem {
     static constexpr uint32_t KEY_ROW = KEY * sizeof(real), ROW = (KEY + V) * sizeof(real);
     static constexpr uint32_t own_key = 0, own_v = CUDA_FLASH_OWN * KEY_ROW, others = CUDA_FLASH_OWN * ROW,
                               floats = others + 2 * CUDA_FLASH_OTHER * ROW;
@@ -130,7 +130,7 @@ template <unsigned KEY, unsigned V> struct backward_room {
         return other_key(stage) + CUDA_FLASH_OTHER * KEY_ROW;
     }
 
-    /* lse of the queries of a stage, and along behind it */
+    /* lse of the queries of a stage, and delta behind it */
     static __device__ inline uint32_t sums(unsigned stage)
     {
         return floats + stage * 2 * CUDA_FLASH_OTHER * (uint32_t)sizeof(float);
@@ -150,17 +150,17 @@ static __device__ inline float shared_float(uint32_t at, unsigned i)
 
 /* A tile of queries, from t0 on, with what is known of each. */
 template <unsigned KEY, unsigned V>
-static __device__ inline void copy_query_stage(const struct heads &a, const struct flash_place &at, const float *along,
+static __device__ inline void copy_query_stage(const struct heads &a, const struct flash_place &at, const float *delta,
                                                unsigned t0, unsigned stage)
 {
-    typedef backward_room<KEY, V> room;
-    copy_queries<OTHER, KEY, BACKWARD_THREADS>(a, at, room::other_key(stage), t0);
-    copy_douts<OTHER, V, BACKWARD_THREADS>(a, at, room::other_v(stage), t0);
+    typedef backward_smem<KEY, V> smem;
+    copy_queries<OTHER, KEY, BACKWARD_THREADS>(a, at, smem::other_key(stage), t0);
+    copy_douts<OTHER, V, BACKWARD_THREADS>(a, at, smem::other_v(stage), t0);
     const unsigned i = threadIdx.x % OTHER, t = t0 + i;
     const bool there = t < flash_length(a);
     if (threadIdx.x < 2 * OTHER)
-        copy_float(room::sums(stage) + threadIdx.x * (uint32_t)sizeof(float),
-                   (threadIdx.x < OTHER ? a.lse : along) + flash_sums(a, at) + (there ? t : 0), there);
+        copy_float(smem::sums(stage) + threadIdx.x * (uint32_t)sizeof(float),
+                   (threadIdx.x < OTHER ? a.lse : delta) + flash_sums(a, at) + (there ? t : 0), there);
     copies_commit();
 }
 
@@ -180,37 +180,37 @@ static __device__ inline void probabilities_of_keys(const struct heads &a, backw
  * are not registers for both sums, two launches make one each. */
 template <unsigned KEY, unsigned V, bool DK, bool DV>
 static __global__ void __launch_bounds__(BACKWARD_THREADS)
-    backward_key_tiles(struct heads a, const float *along, float *rotary)
+    backward_key_tiles(struct heads a, const float *delta, float *rotary)
 {
-    typedef backward_room<KEY, V> room;
+    typedef backward_smem<KEY, V> smem;
     const struct flash_place at = flash_place_of(a, OWN, false);
     const unsigned row0 = threadIdx.x / CUDA_WARP * 16, s0 = at.first + row0;
     float dk[1][DK ? KEY / 8 : 1][4] = {}, dv[1][DV ? V / 8 : 1][4] = {};
-    copy_keys<OWN, KEY, BACKWARD_THREADS>(a, at, room::own_key, at.first);
-    copy_values<OWN, V, BACKWARD_THREADS>(a, at, room::own_v, at.first);
-    copy_query_stage<KEY, V>(a, at, along, at.first, 0);
+    copy_keys<OWN, KEY, BACKWARD_THREADS>(a, at, smem::own_key, at.first);
+    copy_values<OWN, V, BACKWARD_THREADS>(a, at, smem::own_v, at.first);
+    copy_query_stage<KEY, V>(a, at, delta, at.first, 0);
     unsigned stage = 0;
     for (unsigned t0 = at.first; t0 < flash_length(a); t0 += OTHER, stage ^= 1) {
         copies_arrive(); /* this stage; and the other one is read */
         if (t0 + OTHER < flash_length(a))
-            copy_query_stage<KEY, V>(a, at, along, t0 + OTHER, stage ^ 1);
+            copy_query_stage<KEY, V>(a, at, delta, t0 + OTHER, stage ^ 1);
         if (t0 + OTHER <= s0) /* none of these queries sees any of the warp's keys */
             continue;
         backward_sums p = {}, dp = {};
         backward_words words;
-        multiply_rows<KEY>(p, room::own_key, row0, room::other_key(stage));
-        probabilities_of_keys(a, p, room::sums(stage), s0, t0);
+        multiply_rows<KEY>(p, smem::own_key, row0, smem::other_key(stage));
+        probabilities_of_keys(a, p, smem::sums(stage), s0, t0);
         if constexpr (DV) {
             narrow_sums(words, p);
-            multiply_columns<V>(dv, words, room::other_v(stage));
+            multiply_columns<V>(dv, words, smem::other_v(stage));
         }
         if constexpr (DK) {
-            multiply_rows<V>(dp, room::own_v, row0, room::other_v(stage));
+            multiply_rows<V>(dp, smem::own_v, row0, smem::other_v(stage));
             each_sum(
-                dp, [&](unsigned, unsigned column, float &x) { x -= shared_float(room::sums(stage), OTHER + column); });
+                dp, [&](unsigned, unsigned column, float &x) { x -= shared_float(smem::sums(stage), OTHER + column); });
             multiply_sums(dp, p);
             narrow_sums(words, dp);
-            multiply_columns<KEY>(dk, words, room::other_key(stage));
+            multiply_columns<KEY>(dk, words, smem::other_key(stage));
         }
     }
     if constexpr (DV)
@@ -225,17 +225,17 @@ template <unsigned KEY, unsigned V>
 static __device__ inline void copy_key_stage(const struct heads &a, const struct flash_place &at, unsigned s0,
                                              unsigned stage)
 {
-    typedef backward_room<KEY, V> room;
-    copy_keys<OTHER, KEY, BACKWARD_THREADS>(a, at, room::other_key(stage), s0);
-    copy_values<OTHER, V, BACKWARD_THREADS>(a, at, room::other_v(stage), s0);
+    typedef backward_smem<KEY, V> smem;
+    copy_keys<OTHER, KEY, BACKWARD_THREADS>(a, at, smem::other_key(stage), s0);
+    copy_values<OTHER, V, BACKWARD_THREADS>(a, at, smem::other_v(stage), s0);
     copies_commit();
 }
 
 /* dq[t] = sum over s <= t of ds k_s. */
 template <unsigned KEY, unsigned V>
-static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(struct heads a, const float *along)
+static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(struct heads a, const float *delta)
 {
-    typedef backward_room<KEY, V> room;
+    typedef backward_smem<KEY, V> smem;
     const struct flash_place at = flash_place_of(a, OWN, true);
     const unsigned lane = threadIdx.x % CUDA_WARP, row0 = threadIdx.x / CUDA_WARP * 16, t0 = at.first + row0;
     const unsigned end = (unsigned)least(flash_length(a), at.first + OWN);
@@ -244,10 +244,10 @@ static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(
     for (unsigned half = 0; half < 2; half++) {
         const unsigned t = t0 + 8 * half + lane / 4;
         shift[half] = t < end ? -LOG2_E * a.lse[flash_sums(a, at) + t] : 0.0F;
-        slope[half] = t < end ? along[flash_sums(a, at) + t] : 0.0F;
+        slope[half] = t < end ? delta[flash_sums(a, at) + t] : 0.0F;
     }
-    copy_queries<OWN, KEY, BACKWARD_THREADS>(a, at, room::own_key, at.first);
-    copy_douts<OWN, V, BACKWARD_THREADS>(a, at, room::own_v, at.first);
+    copy_queries<OWN, KEY, BACKWARD_THREADS>(a, at, smem::own_key, at.first);
+    copy_douts<OWN, V, BACKWARD_THREADS>(a, at, smem::own_v, at.first);
     copy_key_stage<KEY, V>(a, at, 0, 0);
     unsigned stage = 0;
     for (unsigned s0 = 0; s0 < end; s0 += OTHER, stage ^= 1) {
@@ -259,23 +259,23 @@ static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(
         backward_sums p = {}, dp = {};
         backward_words words;
         const bool diagonal = s0 + OTHER > t0 + 1;
-        multiply_rows<KEY>(p, room::own_key, row0, room::other_key(stage));
+        multiply_rows<KEY>(p, smem::own_key, row0, smem::other_key(stage));
         each_sum(p, [&](unsigned row, unsigned column, float &x) {
             const float power = power_of_two(fmaf(x, unit, shift[row / 8 % 2]));
             x = diagonal && s0 + column > t0 + row ? 0.0F : power;
         });
-        multiply_rows<V>(dp, room::own_v, row0, room::other_v(stage));
+        multiply_rows<V>(dp, smem::own_v, row0, smem::other_v(stage));
         each_sum(dp, [&](unsigned row, unsigned, float &x) { x -= slope[row / 8 % 2]; });
         multiply_sums(dp, p);
         narrow_sums(words, dp);
-        multiply_columns<KEY>(dq, words, room::other_key(stage));
+        multiply_columns<KEY>(dq, words, smem::other_key(stage));
     }
     each_sum(dq, [&](unsigned, unsigned, float &x) { x *= a.scale; });
     store_sums(dq, 0, (unsigned)a.key, t0 < flash_length(a) ? flash_length(a) - t0 : 0,
                [&](unsigned row) { return flash_row(a, at, a.dq, a.key, t0 + row); });
 }
 
-static void backward_flash(struct op_context *context, const struct heads &a, const float *along, float *rotary)
+static void backward_flash(struct op_context *context, const struct heads &a, const float *delta, float *rotary)
 {
     typedef void key_kernel(struct heads, const float *, float *);
     static key_kernel *const keys[CUDA_FLASH_SIZES][2] = {
@@ -291,31 +291,31 @@ static void backward_flash(struct op_context *context, const struct heads &a, co
     cuda_way_count(context, "attention backward", "mma");
     for (key_kernel *kernel : keys[size])
         if (kernel)
-            launch(context, "attention backward, keys by mma", plan, kernel, a, along, rotary);
-    launch(context, "attention backward, queries by mma", plan, queries[size], a, along);
+            launch(context, "attention backward, keys by mma", plan, kernel, a, delta, rotary);
+    launch(context, "attention backward, queries by mma", plan, queries[size], a, delta);
 }
 #endif
 
-static void backward_plain(struct op_context *context, const struct heads &a, const float *along, float *rotary)
+static void backward_plain(struct op_context *context, const struct heads &a, const float *delta, float *rotary)
 {
     cuda_way_count(context, "attention backward", "plain");
-    launch(context, "attention backward, queries", attention_plan(a, 2 * a.key + a.v), backward_queries, a, along);
-    launch(context, "attention backward, keys", attention_plan(a, 2 * (a.key + a.v)), backward_keys, a, along, rotary);
+    launch(context, "attention backward, queries", attention_plan(a, 2 * a.key + a.v), backward_queries, a, delta);
+    launch(context, "attention backward, keys", attention_plan(a, 2 * (a.key + a.v)), backward_keys, a, delta, rotary);
 }
 
 /* By the matrix units as Ampere has them, or plainly. */
-static void backward_elsewhere(struct op_context *context, const struct op_attention *attention, float *along,
+static void backward_elsewhere(struct op_context *context, const struct op_attention *attention, float *delta,
                                float *rotary)
 {
     const struct heads a = attention_of(attention);
-    launch(context, "attention backward, along", cuda_plan_warps(a.batch * a.heads * a.sequence), find_along, a, along);
+    launch(context, "attention backward, delta", cuda_plan_warps(a.batch * a.heads * a.sequence), find_delta, a, delta);
 #ifdef CUDA_BF16
     if (suits_flash(context, attention, cuda_plan_flash_backward)) {
-        backward_flash(context, a, along, rotary);
+        backward_flash(context, a, delta, rotary);
         return;
     }
 #endif
-    backward_plain(context, a, along, rotary);
+    backward_plain(context, a, delta, rotary);
 }
 
 static void attention_backward(struct op_context *context, const struct op_attention *attention)

@@ -2,7 +2,7 @@
  * warpgroups, tiles brought by TMA. How tiles come and go stands in cuda_flash_hopper.cuh, why there are two kernels in the README, with what bounds them.
  *
  * Each consumer has 64 rows, keys of the first kernel and queries of the second, and meets the tiles of the other side. With p = exp(scale q . k - lse) and
- * ds = p (dout . v - along):
+ * ds = p (dout . v - delta):
  *
  *                 rows        columns        first products             then
  *     keys        64 keys     64 queries     S = K Q^T, dP = V dout^T   dv += p dout, dk += ds q
@@ -27,7 +27,7 @@ enum {
     OWN = HOPPER_OWN,
     QUERIES = HOPPER_MET_QUERIES,
     KEYS = HOPPER_MET_KEYS,
-    SUM_FLOATS = 2 * QUERIES, /* of a tile of queries: lse of each, then along */
+    SUM_FLOATS = 2 * QUERIES, /* of a tile of queries: lse of each, then delta */
     SUM_LANES = V / CUDA_PACK /* to a query */
 };
 static_assert(OWN == CONSUMERS * WGMMA_ROWS && OWN % QUERIES == 0, "tiles of queries are whole");
@@ -47,26 +47,26 @@ static __global__ void find_sums(struct heads a, float *sums)
         const size_t row = i / SUM_LANES, column = i % SUM_LANES * CUDA_PACK, t = row % padded, head = row / padded;
         const size_t token = head / a.heads * a.sequence + t, from = (token * a.heads + head % a.heads) * V + column;
         const bool there = t < a.sequence;
-        float out[CUDA_PACK], dout[CUDA_PACK], along = 0;
+        float out[CUDA_PACK], dout[CUDA_PACK], delta = 0;
         if (there) {
             load<CUDA_PACK>(out, a.out + from);
             load<CUDA_PACK>(dout, a.dout + from);
             for (int j = 0; j < CUDA_PACK; j++)
-                along += out[j] * dout[j];
+                delta += out[j] * dout[j];
         }
         for (int bits = SUM_LANES / 2; bits > 0; bits /= 2)
-            along += __shfl_xor_sync(ALL_LANES, along, bits);
+            delta += __shfl_xor_sync(ALL_LANES, delta, bits);
         if (column > 0)
             continue;
         float *to = sums + row / QUERIES * SUM_FLOATS + row % QUERIES;
         to[0] = there ? a.lse[head * a.sequence + t] * LOG2_E : INFINITY;
-        to[QUERIES] = along;
+        to[QUERIES] = delta;
     }
 }
 
 #ifndef WGMMA_MISSING
 /* Where things lie in shared memory: the block's own tile, both parts of its tokens, stages of OTHER tokens of the other side, FLOATS beside each. */
-template <unsigned KEY_, unsigned OTHER_, unsigned STAGES_, unsigned FLOATS> struct backward_room {
+template <unsigned KEY_, unsigned OTHER_, unsigned STAGES_, unsigned FLOATS> struct backward_smem {
     static constexpr unsigned KEY = KEY_, OTHER = OTHER_, STAGES = STAGES_;
     static constexpr unsigned own_bytes = OWN * (KEY + V) * sizeof(real),
                               other_bytes = OTHER * (KEY + V) * sizeof(real), float_bytes = FLOATS * sizeof(float);
@@ -105,63 +105,63 @@ template <unsigned KEY_, unsigned OTHER_, unsigned STAGES_, unsigned FLOATS> str
         return full(tile) + 8;
     }
 };
-template <unsigned KEY> using key_room = backward_room<KEY, QUERIES, HOPPER_QUERY_STAGES, SUM_FLOATS>;
-template <unsigned KEY> using query_room = backward_room<KEY, KEYS, HOPPER_MET_KEY_STAGES, 0>;
+template <unsigned KEY> using key_smem = backward_smem<KEY, QUERIES, HOPPER_QUERY_STAGES, SUM_FLOATS>;
+template <unsigned KEY> using query_smem = backward_smem<KEY, KEYS, HOPPER_MET_KEY_STAGES, 0>;
 
 /* One thread makes the barriers. */
-template <class Room> static __device__ inline Room prepare_room(void)
+template <class Smem> static __device__ inline Smem prepare_smem(void)
 {
-    const Room room = {room_begin()};
+    const Smem smem = {smem_begin()};
     if (threadIdx.x == 0) {
-        mbarrier_init(room.own_full(), 1);
-        for (unsigned i = 0; i < Room::STAGES; i++) {
-            mbarrier_init(room.full(i), 1);
-            mbarrier_init(room.empty(i), CONSUMER_WARPS);
+        mbarrier_init(smem.own_full(), 1);
+        for (unsigned i = 0; i < Smem::STAGES; i++) {
+            mbarrier_init(smem.full(i), 1);
+            mbarrier_init(smem.empty(i), CONSUMER_WARPS);
         }
         proxy_fence();
     }
     __syncthreads();
-    return room;
+    return smem;
 }
 
 /* The tile's stage is empty, and its bytes are told of. */
-template <class Room> static __device__ inline void begin_stage(const Room &room, unsigned tile)
+template <class Smem> static __device__ inline void begin_stage(const Smem &smem, unsigned tile)
 {
-    mbarrier_wait(room.empty(tile), parity_of<Room::STAGES>(tile) ^ 1);
-    mbarrier_expect(room.full(tile), Room::other_bytes + Room::float_bytes);
+    mbarrier_wait(smem.empty(tile), parity_of<Smem::STAGES>(tile) ^ 1);
+    mbarrier_expect(smem.full(tile), Smem::other_bytes + Smem::float_bytes);
 }
 
-template <class Room> static __device__ inline void await_stage(const Room &room, unsigned tile)
+template <class Smem> static __device__ inline void await_stage(const Smem &smem, unsigned tile)
 {
-    mbarrier_wait(room.full(tile), parity_of<Room::STAGES>(tile));
+    mbarrier_wait(smem.full(tile), parity_of<Smem::STAGES>(tile));
 }
 
 /* A warpgroup that reads nothing of a tile gives its stage back, once the tile is there: before that it would count for the one before. */
-template <class Room> static __device__ inline void pass_over(const Room &room, unsigned tile)
+template <class Smem> static __device__ inline void pass_over(const Smem &smem, unsigned tile)
 {
-    await_stage(room, tile);
-    release(room.empty(tile));
+    await_stage(smem, tile);
+    consumer_release(smem.empty(tile));
 }
 
 /* A warpgroup's 64 rows by a tile: S and p, or dP and ds without the scale; and one of both as the left factor of sums, until they are made. */
-template <class Room> using tile_floats = float[1][Room::OTHER / 8][4];
-template <class Room> using tile_factor = uint32_t[1][Room::OTHER / 16][4];
+template <class Smem> using tile_floats = float[1][Smem::OTHER / 8][4];
+template <class Smem> using tile_factor = uint32_t[1][Smem::OTHER / 16][4];
 
 /* S, dP and sums over the tile's tokens, each a group that is under way behind it. */
-template <class Room>
-static __device__ inline void begin_scores(tile_floats<Room> &s, const Room &room, unsigned group, unsigned tile)
+template <class Smem>
+static __device__ inline void begin_scores(tile_floats<Smem> &s, const Smem &smem, unsigned group, unsigned tile)
 {
     wgmma_fence();
-    multiply_pieces<Room::KEY, OWN, Room::OTHER>(s[0], room.own_key() + group * WGMMA_ROWS * BOX_ROW_BYTES,
-                                                 room.key(tile));
+    multiply_pieces<Smem::KEY, OWN, Smem::OTHER>(s[0], smem.own_key() + group * WGMMA_ROWS * BOX_ROW_BYTES,
+                                                 smem.key(tile));
     wgmma_commit();
 }
 
-template <class Room>
-static __device__ inline void begin_slopes(tile_floats<Room> &dp, const Room &room, unsigned group, unsigned tile)
+template <class Smem>
+static __device__ inline void begin_slopes(tile_floats<Smem> &dp, const Smem &smem, unsigned group, unsigned tile)
 {
     wgmma_fence();
-    multiply_pieces<V, OWN, Room::OTHER>(dp[0], room.own_v() + group * WGMMA_ROWS * BOX_ROW_BYTES, room.v(tile));
+    multiply_pieces<V, OWN, Smem::OTHER>(dp[0], smem.own_v() + group * WGMMA_ROWS * BOX_ROW_BYTES, smem.v(tile));
     wgmma_commit();
 }
 
@@ -200,19 +200,19 @@ static __device__ inline size_t sums_row(const struct heads &a, const struct fla
 
 template <unsigned KEY>
 static __device__ inline void produce_queries(const struct heads &a, const struct head_source &from,
-                                              const struct flash_place &at, const key_room<KEY> &room,
+                                              const struct flash_place &at, const key_smem<KEY> &smem,
                                               const float *sums)
 {
-    mbarrier_expect(room.own_full(), room.own_bytes);
-    load_keys<OWN, KEY>(from, room.own_key(), at.first, room.own_full());
-    load_values<OWN>(from, room.own_v(), at.first, room.own_full());
+    mbarrier_expect(smem.own_full(), smem.own_bytes);
+    load_keys<OWN, KEY>(from, smem.own_key(), at.first, smem.own_full());
+    load_values<OWN>(from, smem.own_v(), at.first, smem.own_full());
     for (unsigned tile = 0; tile < query_tiles(a, at); tile++) {
         const unsigned t0 = at.first + tile * QUERIES;
-        begin_stage(room, tile);
-        load_queries<QUERIES, KEY>(from, room.key(tile), t0, room.full(tile));
-        load_douts<QUERIES>(from, room.v(tile), t0, room.full(tile));
-        bulk_load(room.floats(tile), sums + (sums_row(a, at) + t0) / QUERIES * SUM_FLOATS, room.float_bytes,
-                  room.full(tile));
+        begin_stage(smem, tile);
+        load_queries<QUERIES, KEY>(from, smem.key(tile), t0, smem.full(tile));
+        load_douts<QUERIES>(from, smem.v(tile), t0, smem.full(tile));
+        bulk_load(smem.floats(tile), sums + (sums_row(a, at) + t0) / QUERIES * SUM_FLOATS, smem.float_bytes,
+                  smem.full(tile));
     }
 }
 
@@ -223,12 +223,12 @@ static __device__ inline const float *stage_floats(uint32_t at)
 }
 
 /* Scores become what probabilities are as powers of two. A query that stands before a key does not see it. */
-template <class Room>
-static __device__ inline void shift_scores(tile_floats<Room> &s, const Room &room, unsigned group, unsigned tile,
+template <class Smem>
+static __device__ inline void shift_scores(tile_floats<Smem> &s, const Smem &smem, unsigned group, unsigned tile,
                                            float unit)
 {
     const unsigned thread = thread_here(), first = thread % 4 * 2;
-    const float *lse = stage_floats(room.floats(tile)) + first;
+    const float *lse = stage_floats(smem.floats(tile)) + first;
     if (tile * QUERIES + 1 < (group + 1) * WGMMA_ROWS) {
         const int key = (int)(thread / CUDA_WARP * 16 + thread % CUDA_WARP / 4 - tile * QUERIES);
 #pragma unroll
@@ -245,22 +245,22 @@ static __device__ inline void shift_scores(tile_floats<Room> &s, const Room &roo
             s[0][x][i] = fmaf(s[0][x][i], unit, -lse[8 * x + i % 2]);
 }
 
-template <unsigned FOURS> static __device__ inline void soften(float (&p)[1][FOURS][4])
+template <unsigned FOURS> static __device__ inline void exponentiate(float (&p)[1][FOURS][4])
 {
     each_sum(p, [](unsigned, unsigned, float &x) { x = power_of_two(x); });
 }
 
 /* dP becomes ds. */
-template <class Room>
-static __device__ inline void slope_keys(tile_floats<Room> &dp, const tile_floats<Room> &p, const Room &room,
+template <class Smem>
+static __device__ inline void slope_keys(tile_floats<Smem> &dp, const tile_floats<Smem> &p, const Smem &smem,
                                          unsigned tile)
 {
-    const float *along = stage_floats(room.floats(tile)) + QUERIES + thread_here() % 4 * 2;
+    const float *delta = stage_floats(smem.floats(tile)) + QUERIES + thread_here() % 4 * 2;
 #pragma unroll
     for (unsigned x = 0; x < QUERIES / 8; x++)
 #pragma unroll
         for (unsigned i = 0; i < 4; i++)
-            dp[0][x][i] = (dp[0][x][i] - along[8 * x + i % 2]) * p[0][x][i];
+            dp[0][x][i] = (dp[0][x][i] - delta[8 * x + i % 2]) * p[0][x][i];
 }
 
 /* Numbers become a factor, here and not behind products that want their registers. */
@@ -274,32 +274,32 @@ static __device__ inline void make_factor(uint32_t (&factor)[1][FOURS / 2][4], c
 /* A warpgroup's sums over queries, and what it has of a tile. */
 template <unsigned KEY> struct key_state {
     float dk[1][KEY / 8][4], dv[1][V / 8][4];
-    tile_floats<key_room<KEY>> p, ds;
-    tile_factor<key_room<KEY>> p_factor, ds_factor;
+    tile_floats<key_smem<KEY>> p, ds;
+    tile_factor<key_smem<KEY>> p_factor, ds_factor;
 };
 
 /* Scores of a tile are there, and nothing is under way; behind it the same of the next tile, or of the last one the sums under way. */
 template <unsigned KEY, bool LAST>
-static __device__ inline void meet_queries(struct key_state<KEY> &c, const key_room<KEY> &room, unsigned group,
+static __device__ inline void meet_queries(struct key_state<KEY> &c, const key_smem<KEY> &smem, unsigned group,
                                            unsigned tile, float unit)
 {
-    shift_scores<key_room<KEY>>(c.p, room, group, tile, unit);
-    begin_slopes<key_room<KEY>>(c.ds, room, group, tile);
-    soften(c.p);
+    shift_scores<key_smem<KEY>>(c.p, smem, group, tile, unit);
+    begin_slopes<key_smem<KEY>>(c.ds, smem, group, tile);
+    exponentiate(c.p);
     if (!LAST)
-        await_stage(room, tile + 1); /* here: a branch keeps ptxas from putting the exponentials behind the wait */
+        await_stage(smem, tile + 1); /* here: a branch keeps ptxas from putting the exponentials behind the wait */
     await<0>(c.ds);
-    slope_keys<key_room<KEY>>(c.ds, c.p, room, tile);
+    slope_keys<key_smem<KEY>>(c.ds, c.p, smem, tile);
     make_factor(c.p_factor, c.p);
     make_factor(c.ds_factor, c.ds);
-    begin_sums(c.dv[0], c.p_factor, room.v(tile));
-    begin_sums(c.dk[0], c.ds_factor, room.key(tile));
+    begin_sums(c.dv[0], c.p_factor, smem.v(tile));
+    begin_sums(c.dk[0], c.ds_factor, smem.key(tile));
     if (LAST)
         return;
     await<1>(c.p_factor); /* before there are no registers for scores */
-    begin_scores<key_room<KEY>>(c.p, room, group, tile + 1);
+    begin_scores<key_smem<KEY>>(c.p, smem, group, tile + 1);
     await<1>(c.ds_factor);
-    release(room.empty(tile));
+    consumer_release(smem.empty(tile));
     await<0>(c.p);
 }
 
@@ -315,24 +315,24 @@ static __device__ inline void write_keys(const struct heads &a, const struct fla
 /* A warpgroup's 64 keys meet all tiles of queries but those that stand before them altogether. */
 template <unsigned KEY>
 static __device__ inline void consume_queries(const struct heads &a, const struct flash_place &at,
-                                              const key_room<KEY> &room, unsigned group, float *rotary)
+                                              const key_smem<KEY> &smem, unsigned group, float *rotary)
 {
     const unsigned tiles = query_tiles(a, at), first = group * WGMMA_ROWS / QUERIES;
     const float unit = a.scale * LOG2_E;
     struct key_state<KEY> c = key_state<KEY>();
     for (unsigned tile = 0; tile < first && tile < tiles; tile++)
-        pass_over(room, tile);
+        pass_over(smem, tile);
     if (first >= tiles) /* none of these keys is there */
         return;
     wgmma_settle(c.dk[0]);
     wgmma_settle(c.dv[0]);
-    mbarrier_wait(room.own_full(), 0);
-    await_stage(room, first);
-    begin_scores<key_room<KEY>>(c.p, room, group, first);
+    mbarrier_wait(smem.own_full(), 0);
+    await_stage(smem, first);
+    begin_scores<key_smem<KEY>>(c.p, smem, group, first);
     await<0>(c.p);
     for (unsigned tile = first; tile + 1 < tiles; tile++)
-        meet_queries<KEY, false>(c, room, group, tile, unit);
-    meet_queries<KEY, true>(c, room, group, tiles - 1, unit);
+        meet_queries<KEY, false>(c, smem, group, tile, unit);
+    meet_queries<KEY, true>(c, smem, group, tiles - 1, unit);
     await<0>(c.p_factor);
     wgmma_settle(c.ds_factor[0]);
     wgmma_settle(c.dk[0]);
@@ -348,21 +348,21 @@ static __device__ inline unsigned key_tiles(const struct heads &a, unsigned end)
 
 template <unsigned KEY>
 static __device__ inline void produce_keys(const struct heads &a, const struct head_source &from,
-                                           const struct flash_place &at, const query_room<KEY> &room)
+                                           const struct flash_place &at, const query_smem<KEY> &smem)
 {
-    mbarrier_expect(room.own_full(), room.own_bytes);
-    load_queries<OWN, KEY>(from, room.own_key(), at.first, room.own_full());
-    load_douts<OWN>(from, room.own_v(), at.first, room.own_full());
+    mbarrier_expect(smem.own_full(), smem.own_bytes);
+    load_queries<OWN, KEY>(from, smem.own_key(), at.first, smem.own_full());
+    load_douts<OWN>(from, smem.own_v(), at.first, smem.own_full());
     for (unsigned tile = 0; tile < key_tiles(a, at.first + OWN); tile++) {
-        begin_stage(room, tile);
-        load_keys<KEYS, KEY>(from, room.key(tile), tile * KEYS, room.full(tile));
-        load_values<KEYS>(from, room.v(tile), tile * KEYS, room.full(tile));
+        begin_stage(smem, tile);
+        load_keys<KEYS, KEY>(from, smem.key(tile), tile * KEYS, smem.full(tile));
+        load_values<KEYS>(from, smem.v(tile), tile * KEYS, smem.full(tile));
     }
 }
 
 /* The same of queries; `ahead`: the tile's first key minus the warp's first query. */
-template <class Room>
-static __device__ inline void soften_queries(tile_floats<Room> &s, const float (&lse)[2], float unit, int ahead)
+template <class Smem>
+static __device__ inline void softmax_queries(tile_floats<Smem> &s, const float (&lse)[2], float unit, int ahead)
 {
     if (ahead > -(int)KEYS)
         each_sum(s, [&](unsigned row, unsigned column, float &x) {
@@ -375,42 +375,42 @@ static __device__ inline void soften_queries(tile_floats<Room> &s, const float (
 /* A warpgroup's 64 queries meet all keys up to their own. */
 template <unsigned KEY>
 static __device__ inline void consume_keys(const struct heads &a, const struct flash_place &at,
-                                           const query_room<KEY> &room, unsigned group, const float *sums)
+                                           const query_smem<KEY> &smem, unsigned group, const float *sums)
 {
     const unsigned tiles = key_tiles(a, at.first + OWN), seen = key_tiles(a, at.first + (group + 1) * WGMMA_ROWS),
                    t0 = at.first + own_row();
     const float unit = a.scale * LOG2_E;
-    float dq[1][KEY / 8][4] = {}, lse[2], along[2]; /* of rows lane / 4 and lane / 4 + 8 */
-    tile_floats<query_room<KEY>> p = {}, ds = {};
-    tile_factor<query_room<KEY>> factor = {};
+    float dq[1][KEY / 8][4] = {}, lse[2], delta[2]; /* of rows lane / 4 and lane / 4 + 8 */
+    tile_floats<query_smem<KEY>> p = {}, ds = {};
+    tile_factor<query_smem<KEY>> factor = {};
     for (unsigned half = 0; half < 2; half++) {
         const size_t row = sums_row(a, at) + t0 + threadIdx.x % CUDA_WARP / 4 + 8 * half;
         lse[half] = sums[row / QUERIES * SUM_FLOATS + row % QUERIES];
-        along[half] = sums[row / QUERIES * SUM_FLOATS + QUERIES + row % QUERIES];
+        delta[half] = sums[row / QUERIES * SUM_FLOATS + QUERIES + row % QUERIES];
     }
     wgmma_settle(dq[0]);
-    mbarrier_wait(room.own_full(), 0);
+    mbarrier_wait(smem.own_full(), 0);
     for (unsigned tile = 0; tile < seen; tile++) {
-        await_stage(room, tile);
-        begin_scores<query_room<KEY>>(p, room, group, tile);
+        await_stage(smem, tile);
+        begin_scores<query_smem<KEY>>(p, smem, group, tile);
         await<1>(factor); /* of the tile before */
         if (tile > 0)
-            release(room.empty(tile - 1));
-        begin_slopes<query_room<KEY>>(ds, room, group, tile);
+            consumer_release(smem.empty(tile - 1));
+        begin_slopes<query_smem<KEY>>(ds, smem, group, tile);
         await<1>(p);
-        soften_queries<query_room<KEY>>(p, lse, unit, (int)(tile * KEYS - t0));
-        await_stage(room, tile); /* it is: a branch keeps ptxas from putting the exponentials behind the wait */
+        softmax_queries<query_smem<KEY>>(p, lse, unit, (int)(tile * KEYS - t0));
+        await_stage(smem, tile); /* it is: a branch keeps ptxas from putting the exponentials behind the wait */
         await<0>(ds);
-        each_sum(ds, [&](unsigned row, unsigned, float &x) { x -= along[row / 8 % 2]; });
+        each_sum(ds, [&](unsigned row, unsigned, float &x) { x -= delta[row / 8 % 2]; });
         multiply_sums(ds, p);
         narrow_sums(factor, ds);
-        begin_sums(dq[0], factor, room.key(tile));
+        begin_sums(dq[0], factor, smem.key(tile));
     }
     await<0>(factor);
     wgmma_settle(dq[0]);
-    release(room.empty(seen - 1));
+    consumer_release(smem.empty(seen - 1));
     for (unsigned tile = seen; tile < tiles; tile++)
-        pass_over(room, tile);
+        pass_over(smem, tile);
     each_sum(dq, [&](unsigned, unsigned, float &x) { x *= a.scale; });
     store_sums(dq, 0, KEY, t0 < flash_length(a) ? flash_length(a) - t0 : 0,
                [&](unsigned row) { return flash_row(a, at, a.dq, KEY, t0 + row); });
@@ -424,16 +424,16 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
                          const __grid_constant__ struct heads a, const float *sums, float *rotary)
 {
 #ifndef WGMMA_MISSING
-    const key_room<KEY> room = prepare_room<key_room<KEY>>();
+    const key_smem<KEY> smem = prepare_smem<key_smem<KEY>>();
     const struct flash_place at = flash_place_of(a, OWN, false);
     const unsigned group = warpgroup_here();
     if (group == CONSUMERS) {
         registers_give_back<PRODUCER_REGISTERS>();
         if (threadIdx.x % WARPGROUP == 0)
-            produce_queries<KEY>(a, head_source_of(a, {&q, &kv, &k_rope, &dout}, at), at, room, sums);
+            produce_queries<KEY>(a, head_source_of(a, {&q, &kv, &k_rope, &dout}, at), at, smem, sums);
     } else {
         registers_take<CONSUMER_REGISTERS>();
-        consume_queries<KEY>(a, at, room, group, rotary);
+        consume_queries<KEY>(a, at, smem, group, rotary);
     }
 #else
     __trap(); /* a build for 9.0 without 90a: better no answer than none written */
@@ -447,16 +447,16 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
                             const __grid_constant__ struct heads a, const float *sums)
 {
 #ifndef WGMMA_MISSING
-    const query_room<KEY> room = prepare_room<query_room<KEY>>();
+    const query_smem<KEY> smem = prepare_smem<query_smem<KEY>>();
     const struct flash_place at = flash_place_of(a, OWN, true);
     const unsigned group = warpgroup_here();
     if (group == CONSUMERS) {
         registers_give_back<PRODUCER_REGISTERS>();
         if (threadIdx.x % WARPGROUP == 0)
-            produce_keys<KEY>(a, head_source_of(a, {&q, &kv, &k_rope, &dout}, at), at, room);
+            produce_keys<KEY>(a, head_source_of(a, {&q, &kv, &k_rope, &dout}, at), at, smem);
     } else {
         registers_take<CONSUMER_REGISTERS>();
-        consume_keys<KEY>(a, at, room, group, sums);
+        consume_keys<KEY>(a, at, smem, group, sums);
     }
 #else
     __trap();

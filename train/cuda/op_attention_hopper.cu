@@ -60,19 +60,19 @@ static __device__ inline unsigned tiles_of(const struct flash_place &at)
 
 template <unsigned KEY>
 static __device__ inline void produce(const struct head_source &from, const struct flash_place &at,
-                                      const layout<KEY> &room)
+                                      const layout<KEY> &smem)
 {
-    mbarrier_expect(room.queries_full(), room.key_bytes);
-    load_queries<QUERIES, KEY>(from, room.queries(), at.first, room.queries_full());
+    mbarrier_expect(smem.queries_full(), smem.key_bytes);
+    load_queries<QUERIES, KEY>(from, smem.queries(), at.first, smem.queries_full());
     for (unsigned tile = 0; tile < tiles_of(at); tile++) {
         const unsigned s0 = at.first - tile * KEYS, before = parity_of<STAGES>(tile) ^ 1;
-        const uint32_t keys_full = room.barrier(KEYS_FULL, tile), values_full = room.barrier(VALUES_FULL, tile);
-        mbarrier_wait(room.barrier(KEYS_EMPTY, tile), before);
-        mbarrier_expect(keys_full, room.key_bytes);
-        load_keys<KEYS, KEY>(from, room.keys(tile), s0, keys_full);
-        mbarrier_wait(room.barrier(VALUES_EMPTY, tile), before);
-        mbarrier_expect(values_full, room.value_bytes);
-        load_values<KEYS>(from, room.values(tile), s0, values_full);
+        const uint32_t keys_full = smem.barrier(KEYS_FULL, tile), values_full = smem.barrier(VALUES_FULL, tile);
+        mbarrier_wait(smem.barrier(KEYS_EMPTY, tile), before);
+        mbarrier_expect(keys_full, smem.key_bytes);
+        load_keys<KEYS, KEY>(from, smem.keys(tile), s0, keys_full);
+        mbarrier_wait(smem.barrier(VALUES_EMPTY, tile), before);
+        mbarrier_expect(values_full, smem.value_bytes);
+        load_values<KEYS>(from, smem.values(tile), s0, values_full);
     }
 }
 
@@ -85,44 +85,45 @@ struct consumer {
 
 /* The tile's scores, as a group that is under way behind it. */
 template <unsigned KEY>
-static __device__ inline void score(struct consumer &c, const layout<KEY> &room, unsigned tile, unsigned group)
+static __device__ inline void score(struct consumer &c, const layout<KEY> &smem, unsigned tile, unsigned group)
 {
-    await_loaded(room.barrier(KEYS_FULL, tile), tile);
+    await_loaded(smem.barrier(KEYS_FULL, tile), tile);
     wgmma_fence();
-    multiply_pieces<KEY, QUERIES, KEYS>(c.scores[0], room.queries() + group * WGMMA_ROWS * BOX_ROW_BYTES,
-                                        room.keys(tile));
+    multiply_pieces<KEY, QUERIES, KEYS>(c.scores[0], smem.queries() + group * WGMMA_ROWS * BOX_ROW_BYTES,
+                                        smem.keys(tile));
     wgmma_commit();
 }
 
 /* The tile's values, which have been waited for, by their probabilities, likewise. */
-template <unsigned KEY> static __device__ inline void weigh(struct consumer &c, const layout<KEY> &room, unsigned tile)
+template <unsigned KEY>
+static __device__ inline void multiply_values(struct consumer &c, const layout<KEY> &smem, unsigned tile)
 {
     wgmma_fence();
-    multiply_words(c.sums.out[0], c.weights[0], room.values(tile));
+    multiply_words(c.sums.out[0], c.weights[0], smem.values(tile));
     wgmma_commit();
 }
 
 /* What is under way is over but for GROUPS: the tile's scores are there. */
 template <unsigned GROUPS, unsigned KEY>
-static __device__ inline void await_scores(struct consumer &c, const layout<KEY> &room, unsigned tile)
+static __device__ inline void await_scores(struct consumer &c, const layout<KEY> &smem, unsigned tile)
 {
     wgmma_wait<GROUPS>();
     wgmma_settle(c.scores[0]);
-    release(room.barrier(KEYS_EMPTY, tile));
+    consumer_release(smem.barrier(KEYS_EMPTY, tile));
 }
 
 template <unsigned KEY>
-static __device__ inline void await_values(struct consumer &c, const layout<KEY> &room, unsigned tile)
+static __device__ inline void await_values(struct consumer &c, const layout<KEY> &smem, unsigned tile)
 {
     wgmma_wait<0>();
     wgmma_settle(c.sums.out[0]);
     wgmma_settle(c.weights[0]);
-    release(room.barrier(VALUES_EMPTY, tile));
+    consumer_release(smem.barrier(VALUES_EMPTY, tile));
 }
 
-/* Scores become probabilities relative to the largest so far; *shrink is what the sums before are to be multiplied by. `unit`: what a score of 1 is as a
+/* Scores become probabilities relative to the largest so far; *correction is what the sums before are to be multiplied by. `unit`: what a score of 1 is as a
  * power of two. The four lanes of a row hold the same largest. */
-static __device__ inline void soften(struct consumer &c, float (&shrink)[2], float unit)
+static __device__ inline void online_softmax(struct consumer &c, float (&correction)[2], float unit)
 {
 #pragma unroll
     for (unsigned half = 0; half < 2; half++) {
@@ -133,7 +134,7 @@ static __device__ inline void soften(struct consumer &c, float (&shrink)[2], flo
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 1));
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
         const float shift = -max * unit;
-        shrink[half] = power_of_two((c.sums.max[0][half] - max) * unit);
+        correction[half] = power_of_two((c.sums.max[0][half] - max) * unit);
 #pragma unroll
         for (unsigned x = 0; x < KEYS / 8; x++)
 #pragma unroll
@@ -142,7 +143,7 @@ static __device__ inline void soften(struct consumer &c, float (&shrink)[2], flo
                 total += c.scores[0][x][i];
             }
         c.sums.max[0][half] = max;
-        c.sums.total[0][half] = c.sums.total[0][half] * shrink[half] + total;
+        c.sums.total[0][half] = c.sums.total[0][half] * correction[half] + total;
     }
 }
 
@@ -155,63 +156,63 @@ static __device__ inline void mask(struct consumer &c, unsigned row0)
     });
 }
 
-static __device__ inline void lessen(struct consumer &c, const float (&shrink)[2])
+static __device__ inline void rescale(struct consumer &c, const float (&correction)[2])
 {
 #pragma unroll
     for (unsigned x = 0; x < V / 8; x++)
 #pragma unroll
         for (unsigned i = 0; i < 4; i++)
-            c.sums.out[0][x][i] *= shrink[i / 2];
+            c.sums.out[0][x][i] *= correction[i / 2];
 }
 
 template <unsigned KEY>
-static __device__ inline void consume(const struct heads &a, const struct flash_place &at, const layout<KEY> &room,
+static __device__ inline void consume(const struct heads &a, const struct flash_place &at, const layout<KEY> &smem,
                                       unsigned group)
 {
     const unsigned row0 = threadIdx.x / CUDA_WARP * 16, tiles = tiles_of(at);
     const float unit = a.scale * LOG2_E;
     struct consumer c = consumer();
-    float shrink[2];
+    float correction[2];
     c.sums.max[0][0] = c.sums.max[0][1] = -INFINITY;
-    mbarrier_wait(room.queries_full(), 0);
-    score(c, room, 0, group);
-    await_scores<0>(c, room, 0);
+    mbarrier_wait(smem.queries_full(), 0);
+    score(c, smem, 0, group);
+    await_scores<0>(c, smem, 0);
     mask(c, row0);
-    soften(c, shrink, unit);
-    await_loaded(room.barrier(VALUES_FULL, 0), 0);
+    online_softmax(c, correction, unit);
+    await_loaded(smem.barrier(VALUES_FULL, 0), 0);
     narrow_sums(c.weights, c.scores);
     for (unsigned tile = 1; tile < tiles; tile++) {
-        score(c, room, tile, group);
-        weigh(c, room, tile - 1);
-        await_scores<1>(c, room, tile);
-        soften(c, shrink, unit);
+        score(c, smem, tile, group);
+        multiply_values(c, smem, tile - 1);
+        await_scores<1>(c, smem, tile);
+        online_softmax(c, correction, unit);
         /* not where they are multiplied: this branch keeps ptxas from putting the exponentials behind the wait for products */
-        await_loaded(room.barrier(VALUES_FULL, tile), tile);
-        await_values(c, room, tile - 1);
-        lessen(c, shrink);
+        await_loaded(smem.barrier(VALUES_FULL, tile), tile);
+        await_values(c, smem, tile - 1);
+        rescale(c, correction);
         narrow_sums(c.weights, c.scores);
     }
-    weigh(c, room, tiles - 1);
-    await_values(c, room, tiles - 1);
+    multiply_values(c, smem, tiles - 1);
+    await_values(c, smem, tiles - 1);
     write_out(a, at, c.sums, at.first + row0);
 }
 
 /* One thread makes the barriers. */
-template <unsigned KEY> static __device__ inline layout<KEY> prepare_room(void)
+template <unsigned KEY> static __device__ inline layout<KEY> prepare_smem(void)
 {
-    const layout<KEY> room = {room_begin()};
+    const layout<KEY> smem = {smem_begin()};
     if (threadIdx.x == 0) {
-        mbarrier_init(room.queries_full(), 1);
+        mbarrier_init(smem.queries_full(), 1);
         for (unsigned i = 0; i < STAGES; i++) {
-            mbarrier_init(room.barrier(KEYS_FULL, i), 1);
-            mbarrier_init(room.barrier(KEYS_EMPTY, i), CONSUMER_WARPS);
-            mbarrier_init(room.barrier(VALUES_FULL, i), 1);
-            mbarrier_init(room.barrier(VALUES_EMPTY, i), CONSUMER_WARPS);
+            mbarrier_init(smem.barrier(KEYS_FULL, i), 1);
+            mbarrier_init(smem.barrier(KEYS_EMPTY, i), CONSUMER_WARPS);
+            mbarrier_init(smem.barrier(VALUES_FULL, i), 1);
+            mbarrier_init(smem.barrier(VALUES_EMPTY, i), CONSUMER_WARPS);
         }
         proxy_fence();
     }
     __syncthreads();
-    return room;
+    return smem;
 }
 #endif
 
@@ -221,16 +222,16 @@ static __global__ void __launch_bounds__(HOPPER_THREADS, 1)
                   const __grid_constant__ CUtensorMap k_rope, const __grid_constant__ struct heads a)
 {
 #ifndef WGMMA_MISSING
-    const layout<KEY> room = prepare_room<KEY>();
+    const layout<KEY> smem = prepare_smem<KEY>();
     const struct flash_place at = flash_place_of(a, QUERIES, true);
     const unsigned group = threadIdx.x / WARPGROUP;
     if (group == CONSUMERS) {
         registers_give_back<PRODUCER_REGISTERS>();
         if (threadIdx.x % WARPGROUP == 0)
-            produce<KEY>(head_source_of(a, {&q, &kv, &k_rope, NULL}, at), at, room);
+            produce<KEY>(head_source_of(a, {&q, &kv, &k_rope, NULL}, at), at, smem);
     } else {
         registers_take<CONSUMER_REGISTERS>();
-        consume<KEY>(a, at, room, group);
+        consume<KEY>(a, at, smem, group);
     }
 #else
     __trap(); /* it is not launched: cuda_find_code */

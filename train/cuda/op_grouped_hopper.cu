@@ -64,7 +64,7 @@ struct c_tile {
 };
 
 /* Where a thread is among the tiles: those of the experts before this one. */
-struct walk {
+struct tile_scheduler {
     int expert, before;
 };
 
@@ -79,23 +79,24 @@ static __device__ inline void place_tile(struct c_tile &tile, int i, int row_til
 
 /* Tile number `at`, which rises from call to call; false behind the last one. All threads of a block find the same. */
 template <enum op_product KIND>
-static __device__ inline bool find_tile(const struct product &g, struct walk &walk, int at, struct c_tile &tile)
+static __device__ inline bool next_tile(const struct product &g, struct tile_scheduler &scheduler, int at,
+                                        struct c_tile &tile)
 {
     const int column_tiles = (g.n + COLUMNS - 1) / COLUMNS;
-    for (; walk.expert < g.experts; walk.expert++) {
-        const int first = g.offsets[walk.expert], end = g.offsets[walk.expert + 1];
+    for (; scheduler.expert < g.experts; scheduler.expert++) {
+        const int first = g.offsets[scheduler.expert], end = g.offsets[scheduler.expert + 1];
         const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
         const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = row_tiles * column_tiles;
-        if (at < walk.before + tiles) {
-            place_tile(tile, at - walk.before, row_tiles, column_tiles);
-            tile.expert = walk.expert;
+        if (at < scheduler.before + tiles) {
+            place_tile(tile, at - scheduler.before, row_tiles, column_tiles);
+            tile.expert = scheduler.expert;
             tile.row += KIND == OP_TN ? 0 : first;
             tile.row_end = KIND == OP_TN ? g.m : end;
             tile.k = KIND == OP_TN ? first : 0;
             tile.k_end = KIND == OP_TN ? end : g.k;
             return true;
         }
-        walk.before += tiles;
+        scheduler.before += tiles;
     }
     return false;
 }
@@ -117,14 +118,14 @@ static __device__ inline uint32_t empty_barrier(const struct stages &stages, uns
 }
 
 /* Producer and consumers each count the stages for themselves: the parity changes with each round. */
-struct turn {
+struct pipeline_state {
     unsigned stage, parity;
 };
 
-static __device__ inline void next_turn(struct turn &turn)
+static __device__ inline void advance(struct pipeline_state &state)
 {
-    turn.stage = (turn.stage + 1) % STAGES;
-    turn.parity ^= turn.stage == 0;
+    state.stage = (state.stage + 1) % STAGES;
+    state.parity ^= state.stage == 0;
 }
 
 /* SIZE rows or columns of C from i on, 64 of k from k on, of an operand: pieces of 64 one after the other. K-major, one box holds them all. */
@@ -142,13 +143,13 @@ template <enum op_product KIND>
 static __device__ inline void produce(const struct product &g, const CUtensorMap *a, const CUtensorMap *b,
                                       const struct stages &stages)
 {
-    struct walk walk = {};
-    struct turn turn = {};
+    struct tile_scheduler scheduler = {};
+    struct pipeline_state state = {};
     struct c_tile tile;
-    for (int at = (int)blockIdx.x; find_tile<KIND>(g, walk, at, tile); at += (int)gridDim.x)
-        for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
-            const uint32_t to = stages.address + turn.stage * STAGE_BYTES, full = full_barrier(stages, turn.stage);
-            mbarrier_wait(empty_barrier(stages, turn.stage), turn.parity ^ 1);
+    for (int at = (int)blockIdx.x; next_tile<KIND>(g, scheduler, at, tile); at += (int)gridDim.x)
+        for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
+            const uint32_t to = stages.address + state.stage * STAGE_BYTES, full = full_barrier(stages, state.stage);
+            mbarrier_wait(empty_barrier(stages, state.stage), state.parity ^ 1);
             mbarrier_expect(full, STAGE_BYTES);
             load_operand<ROWS, KIND == OP_TN>(to, a, tile.row, k, 0, full);
             load_operand<COLUMNS, KIND != OP_NT>(to + CONSUMERS * PIECE_BYTES, b, tile.column, k,
@@ -157,7 +158,7 @@ static __device__ inline void produce(const struct product &g, const CUtensorMap
 }
 
 /* A consumer's warp does not read the stage any more. */
-static __device__ inline void release(const struct stages &stages, unsigned stage)
+static __device__ inline void consumer_release(const struct stages &stages, unsigned stage)
 {
     if (threadIdx.x % CUDA_WARP == 0)
         mbarrier_arrive(empty_barrier(stages, stage));
@@ -187,36 +188,37 @@ static __device__ inline void multiply_stage(float (&sums)[WGMMA_SUMS], uint32_t
     wgmma_commit();
 }
 
-/* A warpgroup's sums of a tile. Products of one stage run while those of the next are issued: a stage is released one turn later. */
+/* A warpgroup's sums of a tile. Products of one stage run while those of the next are issued: a stage is released one step later. */
 template <enum op_product KIND>
 static __device__ inline void multiply_tile(float (&sums)[WGMMA_SUMS], const struct c_tile &tile,
-                                            const struct stages &stages, struct turn &turn, unsigned group)
+                                            const struct stages &stages, struct pipeline_state &state, unsigned group)
 {
     unsigned before = 0;
 #pragma unroll
     for (unsigned i = 0; i < WGMMA_SUMS; i++)
         sums[i] = 0;
-    for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
-        mbarrier_wait(full_barrier(stages, turn.stage), turn.parity);
+    for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
+        mbarrier_wait(full_barrier(stages, state.stage), state.parity);
         if (KIND == OP_TN && k + DEPTH > tile.k_end)
-            zero_tail(stages.memory + turn.stage * STAGE_BYTES, (unsigned)(tile.k_end - k));
-        multiply_stage<KIND>(sums, stages.address + turn.stage * STAGE_BYTES, group);
+            zero_tail(stages.memory + state.stage * STAGE_BYTES, (unsigned)(tile.k_end - k));
+        multiply_stage<KIND>(sums, stages.address + state.stage * STAGE_BYTES, group);
         wgmma_wait<1>();
         if (k > tile.k)
-            release(stages, before);
-        before = turn.stage;
+            consumer_release(stages, before);
+        before = state.stage;
     }
     wgmma_wait<0>();
     wgmma_settle(sums);
-    release(stages, before);
+    consumer_release(stages, before);
 }
 
 /* The stages of a tile of which this warpgroup has no rows. */
-static __device__ inline void pass_tile(const struct c_tile &tile, const struct stages &stages, struct turn &turn)
+static __device__ inline void pass_tile(const struct c_tile &tile, const struct stages &stages,
+                                        struct pipeline_state &state)
 {
-    for (int k = tile.k; k < tile.k_end; k += DEPTH, next_turn(turn)) {
-        mbarrier_wait(full_barrier(stages, turn.stage), turn.parity);
-        release(stages, turn.stage);
+    for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
+        mbarrier_wait(full_barrier(stages, state.stage), state.parity);
+        consumer_release(stages, state.stage);
     }
 }
 
@@ -334,11 +336,11 @@ static __device__ inline void add_tile(const float (&sums)[WGMMA_SUMS], const st
 /* A warpgroup's part of a tile, from its first product to what is written. */
 template <enum op_product KIND>
 static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
-                                        const struct stages &stages, struct turn &turn, unsigned group)
+                                        const struct stages &stages, struct pipeline_state &state, unsigned group)
 {
     if (KIND == OP_TN && g.narrow)
         fetch_old(g, tile, group);
-    multiply_tile<KIND>(sums, tile, stages, turn, group);
+    multiply_tile<KIND>(sums, tile, stages, state, group);
     if (KIND == OP_TN && !g.narrow) {
         add_tile(sums, g, tile, group);
         return;
@@ -351,15 +353,15 @@ static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct 
 template <enum op_product KIND>
 static __device__ inline void consume(const struct product &g, const struct stages &stages, unsigned group)
 {
-    struct walk walk = {};
-    struct turn turn = {};
+    struct tile_scheduler scheduler = {};
+    struct pipeline_state state = {};
     struct c_tile tile;
     float sums[WGMMA_SUMS];
-    for (int at = (int)blockIdx.x; find_tile<KIND>(g, walk, at, tile); at += (int)gridDim.x)
+    for (int at = (int)blockIdx.x; next_tile<KIND>(g, scheduler, at, tile); at += (int)gridDim.x)
         if (KIND != OP_TN && tile.row + (int)group * WGMMA_ROWS >= tile.row_end)
-            pass_tile(tile, stages, turn);
+            pass_tile(tile, stages, state);
         else
-            make_tile<KIND>(sums, g, tile, stages, turn, group);
+            make_tile<KIND>(sums, g, tile, stages, state, group);
 }
 
 /* The stages begin at a multiple of an atom; one thread makes the barriers. */
