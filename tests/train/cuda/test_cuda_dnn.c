@@ -2,8 +2,8 @@
  * operations, in calls of any size, and where the library refuses; its plans, in graphs too; its failures, and what is said where there is no such library.
  * dlopen, dlsym and cuda_dnn_calls_of come here first (--wrap). */
 #include "emulated_dnn.h"
+#include "tests/train/cuda/given_numbers.h"
 #include "tests/train/ops_report.h"
-#include "train/bfloat16.h"
 #include "train/cuda/cuda_context.h"
 #include "train/cuda/cuda_dnn.h"
 #include "train/cuda/cuda_dnn_plan.h"
@@ -11,7 +11,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/random.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -124,16 +123,13 @@ static void set_up(struct fixture *f)
     static uint16_t numbers[READ_BYTES / 2];
     static const struct op_limits limits = {
         .batch = BATCH, .sequence = TOKENS, .heads = HEADS, .nope = NOPE, .rope = ROPE, .v = VALUE, .width = 64};
-    const q_random_key key = q_random_key_of(3, "attention", 0, 0);
     reset();
     cuda_table_dnn_bf16(&f->table);
     assert_ok(f->table.create(NULL, &f->context));
     assert_ok(f->table.reserve(f->context, &limits));
-    assert_ok(f->table.memory_create(f->context, READ_BYTES, &f->read));
     assert_ok(f->table.memory_create(f->context, WRITTEN_BYTES, &f->written));
-    for (size_t i = 0; i < Q_COUNT_OF(numbers); i++)
-        numbers[i] = bfloat16_of_float((float)q_random_normal(key, i));
-    f->table.copy_in(f->context, f->read, numbers, sizeof numbers);
+    fill(numbers, Q_COUNT_OF(numbers), 3, "attention");
+    f->read = give(&f->table, f->context, numbers, sizeof numbers);
     char *kv = f->read + Q_BYTES, *k_rope = kv + KV_BYTES, *lse = f->written + OUT_BYTES, *dq = lse + LSE_BYTES;
     f->attention = (struct op_attention){.batch = BATCH,
                                          .sequence = TOKENS,
