@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { FILES_MAX = 64, FILE_BYTES_MAX = 1 << 24 };
 
@@ -15,6 +16,11 @@ void fuzz_must(bool condition, const char *what)
         return;
     fprintf(stderr, "fuzz: %s: %s\n", what, q_error_text());
     abort();
+}
+
+double fuzz_seconds(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
 }
 
 static uint64_t state;

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* Says what does not hold, with the last error's text, and aborts. */
 void fuzz_must(bool condition, const char *what);
+/* The processor's time that this program has used: what an input takes does not depend on what else the machine does. */
+double fuzz_seconds(void);
 /* The dice: one seed throws the same numbers; a number below the bound, 0 where that is 0. */
 void fuzz_seed(uint64_t seed);
 size_t fuzz_below(size_t bound);

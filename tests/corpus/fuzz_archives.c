@@ -2,7 +2,6 @@
  * are, reading ends without an error; items are numbered one by one, named by valid UTF-8 without control characters, and no more comes out than the bounds allow.
  */
 #include "base/check.h"
-#include "base/clock.h"
 #include "corpus/read/reader.h"
 #include "tests/base/fuzz.h"
 #include "tests/corpus/item_places.h"
@@ -32,7 +31,7 @@ static void read_all(const char *path, uint64_t size, enum q_input_format format
     struct item_place next = {0};
     uint64_t given = 0;
     bool more = true;
-    const double start = q_seconds();
+    const double start = fuzz_seconds();
     fuzz_must(corpus_reader_open(path, &options, &reader) == Q_OK, "open");
     for (;;) {
         fuzz_must(corpus_reader_next(reader, &item, &more) == Q_OK, "next");
@@ -42,7 +41,7 @@ static void read_all(const char *path, uint64_t size, enum q_input_format format
         given += item.bytes.size;
     }
     fuzz_must(given <= CORPUS_UNPACK_FREE_BYTES + RATIO_MAX * size, "more came out than may");
-    fuzz_must(q_seconds() - start < SECONDS_MAX, "slow");
+    fuzz_must(fuzz_seconds() - start < SECONDS_MAX, "slow");
     corpus_reader_close(reader);
 }
 

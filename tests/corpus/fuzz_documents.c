@@ -2,7 +2,6 @@
  * pieces what it gives in one; what is kept can be written and read back; a worker that has read anything reads on as a fresh one; measures are as their twins say.
  */
 #include "base/check.h"
-#include "base/clock.h"
 #include "corpus/corpus_cut.h"
 #include "corpus/corpus_document.h"
 #include "corpus/corpus_plan.h"
@@ -151,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct q_buffer text = {0};
     uint64_t replaced;
-    const double begin = q_seconds();
+    const double begin = fuzz_seconds();
     q_string given = {(const char *)bytes, size < ITEM_BYTES_MAX ? size : ITEM_BYTES_MAX};
     start();
     fuzz_lines(given);
@@ -160,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     work_alone(given, CORPUS_UNKNOWN);
     fuzz_must(q_utf8_repair(given, &text, &replaced) == Q_OK, "memory");
     fuzz_measures(q_buffer_string(&text));
-    fuzz_must(q_seconds() - begin < SECONDS_MAX, "slow");
+    fuzz_must(fuzz_seconds() - begin < SECONDS_MAX, "slow");
     q_buffer_release(&text);
     return 0;
 }

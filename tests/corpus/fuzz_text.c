@@ -5,7 +5,6 @@
  * With clang -fsanitize=fuzzer the same function is libFuzzer's (-DFUZZ_LIBRARY). Any bytes are made UTF-8; what comes out of each must be UTF-8, and doing it
  * twice must be doing it once. That work is linear shows in that the hours of a run bring no slow input: one of 64 KiB may take a second.
  */
-#include "base/clock.h"
 #include "base/json.h"
 #include "corpus/text/mojibake.h"
 #include "corpus/text/pii.h"
@@ -64,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct q_buffer text = {0};
     uint64_t replaced;
-    double start = q_seconds();
+    double start = fuzz_seconds();
     q_string given = {(const char *)bytes, size < INPUT_BYTES_MAX ? size : INPUT_BYTES_MAX};
     fuzz_must(q_utf8_repair(given, &text, &replaced) == Q_OK, "memory");
     fuzz_mojibake(q_buffer_string(&text));
@@ -72,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     fuzz_pii(q_buffer_string(&text), KINDS - 1);
     fuzz_pii(q_buffer_string(&text), PII_EMAIL | PII_IP);
     fuzz_pii(q_buffer_string(&text), (unsigned)size % KINDS);
-    fuzz_must(q_seconds() - start < 1, "slow");
+    fuzz_must(fuzz_seconds() - start < 1, "slow");
     q_buffer_release(&text);
     return 0;
 }
