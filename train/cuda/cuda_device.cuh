@@ -188,6 +188,12 @@ static void launch(struct op_context *context, const char *name, struct cuda_pla
     config.blockDim = dim3(plan.threads_x, plan.threads_y);
     config.dynamicSmemBytes = plan.shared;
     config.stream = context->stream;
+    cudaLaunchAttribute cluster = {};
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim.x = plan.cluster;
+    cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
+    config.attrs = &cluster;
+    config.numAttrs = plan.cluster > 0;
     if (plan.shared > CUDA_SHARED_BYTES)
         cuda_note(context, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)plan.shared),
                   name);

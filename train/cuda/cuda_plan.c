@@ -112,34 +112,36 @@ size_t cuda_logits_max(size_t tokens, size_t vocabulary, size_t real_bytes)
     return Q_MIN(Q_MAX(tokens, (size_t)1) * stride, Q_MAX(fitting, CUDA_LOGITS_ROWS_MIN * stride));
 }
 
-struct cuda_plan cuda_plan_hopper(unsigned multiprocessors)
+struct cuda_plan cuda_plan_hopper(unsigned multiprocessors, bool clusters)
 {
     enum { BARRIERS = HOPPER_STAGES * 16, ATOM = 1024 };
-    struct cuda_plan plan = cuda_plan_blocks(multiprocessors, HOPPER_THREADS);
+    const unsigned cluster = clusters && multiprocessors >= HOPPER_CLUSTER ? HOPPER_CLUSTER : 1;
+    struct cuda_plan plan = cuda_plan_blocks(multiprocessors / cluster * cluster, HOPPER_THREADS);
+    plan.cluster = cluster > 1 ? cluster : 0;
     plan.shared = HOPPER_STAGES * HOPPER_STAGE_BYTES + BARRIERS + ATOM;
     return plan;
 }
 
-/* Rows of `width`, one after the other, in `pieces` that are `stride` elements apart: `height` rows of 64 at a time. */
-static struct cuda_box box_of(const void *base, size_t width, size_t rows, size_t pieces, size_t stride,
-                              uint32_t height)
+/* Rows of `width`, one after the other, in `pieces` that are `stride` elements apart: 64 x 64 at a time, of C's rows or columns and of k. */
+static struct cuda_box box_of(const void *base, size_t width, size_t rows, size_t pieces, size_t stride)
 {
-    return (struct cuda_box){
-        .base = base, .size = {width, rows, pieces}, .stride = {width * 2, stride * 2}, .box = {64, height, 1}};
+    return (struct cuda_box){.base = base,
+                             .size = {width, rows, pieces},
+                             .stride = {width * 2, stride * 2},
+                             .box = {HOPPER_DEPTH, HOPPER_DEPTH, 1}};
 }
 
 struct cuda_boxes cuda_hopper_boxes(const struct op_grouped *p)
 {
     switch (p->kind) {
     case OP_NT:
-        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k, HOPPER_ROWS),
-                                   box_of(p->b, p->k, p->n, p->experts, p->expert_stride, HOPPER_COLUMNS)};
+        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k),
+                                   box_of(p->b, p->k, p->n, p->experts, p->expert_stride)};
     case OP_NN:
-        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k, HOPPER_ROWS),
-                                   box_of(p->b, p->n, p->k, p->experts, p->expert_stride, HOPPER_DEPTH)};
+        return (struct cuda_boxes){box_of(p->a, p->k, p->m, 1, p->m * p->k),
+                                   box_of(p->b, p->n, p->k, p->experts, p->expert_stride)};
     default:
-        return (struct cuda_boxes){box_of(p->a, p->m, p->k, 1, p->k * p->m, HOPPER_DEPTH),
-                                   box_of(p->b, p->n, p->k, 1, p->k * p->n, HOPPER_DEPTH)};
+        return (struct cuda_boxes){box_of(p->a, p->m, p->k, 1, p->k * p->m), box_of(p->b, p->n, p->k, 1, p->k * p->n)};
     }
 }
 

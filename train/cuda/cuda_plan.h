@@ -25,6 +25,7 @@ struct cuda_plan {
     unsigned grid_x, grid_y;       /* blocks */
     unsigned threads_x, threads_y; /* of a block: a multiple of CUDA_WARP in all */
     size_t shared;                 /* bytes of dynamic shared memory */
+    unsigned cluster;              /* blocks side by side along x that share operands, on Hopper; 0: none */
 };
 
 /* Threads go round over `items` in steps of the whole grid. */
@@ -103,11 +104,13 @@ enum {
     HOPPER_DEPTH = 64,
     HOPPER_STAGES = 4,
     HOPPER_THREADS = 3 * 128,
-    HOPPER_STAGE_BYTES = (HOPPER_ROWS + HOPPER_COLUMNS) * HOPPER_DEPTH * 2
+    HOPPER_STAGE_BYTES = (HOPPER_ROWS + HOPPER_COLUMNS) * HOPPER_DEPTH * 2,
+    HOPPER_CLUSTER = 2 /* blocks whose tiles are neighbours: what both want comes once for both */
 };
 
-/* A block for each multiprocessor, with the stages, 16 bytes of barriers for each, and what brings them to a multiple of 1,024. */
-struct cuda_plan cuda_plan_hopper(unsigned multiprocessors);
+/* A block for each multiprocessor, with the stages, 16 bytes of barriers for each, and what brings them to a multiple of 1,024. In clusters: HOPPER_CLUSTER
+ * of them together, as many as can be. */
+struct cuda_plan cuda_plan_hopper(unsigned multiprocessors, bool clusters);
 
 /* Whether rows and starts are multiples of 16 bytes, as TMA wants them, and all shapes fit. */
 bool cuda_suits_hopper(const struct op_grouped *product);

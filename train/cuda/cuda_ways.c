@@ -15,6 +15,7 @@ static const char *const names[CUDA_WAYS] = {
     [CUDA_MMA_GROUPED] = "mma-grouped",
     [CUDA_MMA_ATTENTION] = "mma-attention",
     [CUDA_CUBLASLT] = "cublaslt",
+    [CUDA_WAY_CLUSTERS] = "clusters",
     [CUDA_WAY_GRAPHS] = "graphs",
 };
 

@@ -20,6 +20,7 @@ enum cuda_way {
     CUDA_MMA_GROUPED,
     CUDA_MMA_ATTENTION, /* forward and backward */
     CUDA_CUBLASLT,
+    CUDA_WAY_CLUSTERS, /* of grouped products by wgmma */
     CUDA_WAY_GRAPHS,
     CUDA_WAYS
 };

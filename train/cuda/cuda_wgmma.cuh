@@ -73,6 +73,21 @@ static __device__ inline void mbarrier_arrive(uint32_t barrier)
 #endif
 }
 
+/* The same on the mbarrier at that place of a block of the cluster ("mapa"), this one among them. For what has been read, as products have when they are
+ * waited for: what this thread wrote is not promised to be seen there, since .release.cluster would wait for all of its memory each time (MEMBAR.ALL.GPU). */
+static __device__ inline void mbarrier_arrive_at(uint32_t barrier, unsigned block)
+{
+#ifdef __CUDACC__
+    asm volatile("{\n\t.reg .b32 there;\n\t"
+                 "mapa.shared::cluster.u32 there, %0, %1;\n\t"
+                 "mbarrier.arrive.shared::cluster.b64 _, [there];\n\t}" ::"r"(barrier),
+                 "r"(block)
+                 : "memory");
+#else
+    emulated_mbarrier_arrive_at(barrier, block);
+#endif
+}
+
 /* mbarrier.arrive.expect_tx: arrives, and tells of so many bytes that TMA will bring in this phase. */
 static __device__ inline void mbarrier_expect(uint32_t barrier, unsigned bytes)
 {
@@ -114,6 +129,20 @@ static __device__ inline void tensor_load(uint32_t to, const CUtensorMap *map, i
 #endif
 }
 
+/* .multicast::cluster: likewise to the same place of all these blocks of the cluster, a bit each; of each the barrier at that place is told. */
+static __device__ inline void tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier,
+                                             unsigned blocks)
+{
+#ifdef __CUDACC__
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster "
+                 "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(to),
+                 "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier), "h"((uint16_t)blocks)
+                 : "memory");
+#else
+    emulated_tensor_load_to(to, map, x, y, z, barrier, blocks);
+#endif
+}
+
 /* cp.async.bulk: likewise so many bytes that lie one after the other. All three are multiples of 16. */
 static __device__ inline void bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier)
 {
@@ -141,6 +170,24 @@ static __device__ inline void named_barrier(unsigned name, unsigned threads)
     asm volatile("barrier.sync %0, %1;" ::"r"(name), "r"(threads) : "memory");
 #else
     emulated_named_barrier(name, threads);
+#endif
+}
+
+/* fence.mbarrier_init: barriers that this thread has made are there for the cluster, once it has passed cluster_barrier. */
+static __device__ inline void mbarrier_init_fence(void)
+{
+#ifdef __CUDACC__
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+
+/* barrier.cluster: of all threads of the cluster's blocks. */
+static __device__ inline void cluster_barrier(void)
+{
+#ifdef __CUDACC__
+    asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+#else
+    emulated_cluster_barrier();
 #endif
 }
 

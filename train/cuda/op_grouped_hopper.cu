@@ -7,7 +7,14 @@
  *     full    1 arrival, the producer's, and the bytes: consumers multiply
  *     empty   8 arrivals, one of each consumer warp whose products of the stage are over: the producer loads again
  *
- * While a tile is written the producer is ahead with the next tile's first stages. What the operands are (cuda_wgmma.cuh):
+ * While a tile is written the producer is ahead with the next tile's first stages.
+ *
+ * Two blocks are a cluster: they make neighbouring tiles of the same expert, stage for stage. What both want, B where the one tile is below the other, A
+ * where they are side by side, comes from the L2 cache once: each producer brings half of it to both blocks. So a stage is empty when the consumers of
+ * both have released it, 16 arrivals; `full` remains each block's own, and is told of bytes whoever asked for them. A block by itself
+ * (QUERN_CUDA_WITHOUT=clusters, or a GPU of one multiprocessor) is a cluster of one.
+ *
+ * What the operands are (cuda_wgmma.cuh):
  *
  *     NT   A [rows, k]  K-major    B_e [n, k]   K-major
  *     NN   A [rows, k]  K-major    B_e [k, n]   MN-major
@@ -39,6 +46,8 @@ enum {
     PIECE_BYTES = BOX_NUMBERS * DEPTH * 2, /* 64 of C's rows or columns by 64 of k */
     PIECES = (ROWS + COLUMNS) / BOX_NUMBERS,
     STAGE_BYTES = HOPPER_STAGE_BYTES,
+    A_PIECES = ROWS / BOX_NUMBERS,
+    B_PIECES = COLUMNS / BOX_NUMBERS,
     BAND = 16,                /* rows of tiles: 16 x 8 tiles at a time read as much of A as of B */
     PRODUCER_REGISTERS = 40,  /* 128 x 40 + 256 x 232 are 64,512, what 384 threads have of 168 each */
     CONSUMER_REGISTERS = 232, /* 128 of them sums */
@@ -61,24 +70,40 @@ struct c_tile {
     int expert;
     int row, row_end, column;
     int k, k_end;
+    bool shares_a; /* with the cluster's other tile; else they share B */
 };
 
-/* Where a thread is among the tiles: those of the experts before this one. */
+/* Where a thread is among the pairs of tiles (of a cluster of one: among the tiles): those of the experts before this one. */
 struct tile_scheduler {
     int expert, before;
 };
 
-/* Number i of an expert's tiles: band by band, in each column after column, so that what runs at one time shares operands in the L2 cache. */
-static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
+/* Pairs are one below the other. Of an odd number of rows the last one's are side by side. */
+template <int CLUSTER> static __device__ inline int count_pairs(int row_tiles, int column_tiles)
 {
-    const int band = i / (BAND * column_tiles), at = i % (BAND * column_tiles);
-    const int height = row_tiles - band * BAND < BAND ? row_tiles - band * BAND : (int)BAND;
-    tile.row = (band * BAND + at % height) * ROWS;
-    tile.column = at / height * COLUMNS;
+    return row_tiles / CLUSTER * column_tiles + row_tiles % CLUSTER * ((column_tiles + CLUSTER - 1) / CLUSTER);
 }
 
-/* Tile number `at`, which rises from call to call; false behind the last one. All threads of a block find the same. */
-template <enum op_product KIND>
+/* This block's tile of number i of an expert's pairs: band by band, in each column after column, so that what runs at one time shares operands in the L2
+ * cache. Of an odd number of columns the last pair of a row side by side has a tile that is not there. */
+template <int CLUSTER>
+static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
+{
+    const int rank = (int)blockIdx.x % CLUSTER, pairs = row_tiles / CLUSTER, full = BAND / CLUSTER;
+    const int band = i / (full * column_tiles), at = i % (full * column_tiles);
+    const int height = pairs - band * full < full ? pairs - band * full : full;
+    tile.shares_a = i >= pairs * column_tiles;
+    if (tile.shares_a) {
+        tile.row = (row_tiles - 1) * ROWS;
+        tile.column = ((i - pairs * column_tiles) * CLUSTER + rank) * COLUMNS;
+    } else {
+        tile.row = ((band * full + at % height) * CLUSTER + rank) * ROWS;
+        tile.column = at / height * COLUMNS;
+    }
+}
+
+/* This block's tile of pair number `at`, which rises from call to call; false behind the last one. All threads of a cluster find the same pair. */
+template <enum op_product KIND, int CLUSTER>
 static __device__ inline bool next_tile(const struct product &g, struct tile_scheduler &scheduler, int at,
                                         struct c_tile &tile)
 {
@@ -86,9 +111,9 @@ static __device__ inline bool next_tile(const struct product &g, struct tile_sch
     for (; scheduler.expert < g.experts; scheduler.expert++) {
         const int first = g.offsets[scheduler.expert], end = g.offsets[scheduler.expert + 1];
         const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
-        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = row_tiles * column_tiles;
+        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = count_pairs<CLUSTER>(row_tiles, column_tiles);
         if (at < scheduler.before + tiles) {
-            place_tile(tile, at - scheduler.before, row_tiles, column_tiles);
+            place_tile<CLUSTER>(tile, at - scheduler.before, row_tiles, column_tiles);
             tile.expert = scheduler.expert;
             tile.row += KIND == OP_TN ? 0 : first;
             tile.row_end = KIND == OP_TN ? g.m : end;
@@ -128,40 +153,50 @@ static __device__ inline void advance(struct pipeline_state &state)
     state.parity ^= state.stage == 0;
 }
 
-/* SIZE rows or columns of C from i on, 64 of k from k on, of an operand: pieces of 64 one after the other. K-major, one box holds them all. */
-template <int SIZE, bool MN>
-static __device__ inline void load_operand(uint32_t to, const CUtensorMap *map, int i, int k, int z, uint32_t barrier)
+/* PIECES times 64 rows or columns of C from i on, 64 of k from k on, of an operand: pieces one after the other. Of what is shared this block brings its part
+ * to all blocks of the cluster. */
+template <int PIECES, bool MN, int CLUSTER>
+static __device__ inline void load_operand(uint32_t to, const CUtensorMap *map, int i, int k, int z, uint32_t barrier,
+                                           bool shared)
 {
-    if constexpr (!MN)
-        tensor_load(to, map, k, i, z, barrier);
-    else
-        for (int piece = 0; piece < SIZE / BOX_NUMBERS; piece++)
-            tensor_load(to + piece * PIECE_BYTES, map, i + piece * BOX_NUMBERS, k, z, barrier);
+    const int rank = (int)blockIdx.x % CLUSTER;
+#pragma unroll
+    for (int piece = 0; piece < PIECES; piece++) {
+        const int at = i + piece * BOX_NUMBERS, x = MN ? at : k, y = MN ? k : at;
+        if (CLUSTER == 1 || !shared)
+            tensor_load(to + piece * PIECE_BYTES, map, x, y, z, barrier);
+        else if (piece / (PIECES / CLUSTER) == rank)
+            tensor_load_to(to + piece * PIECE_BYTES, map, x, y, z, barrier, (1U << CLUSTER) - 1);
+    }
 }
 
-template <enum op_product KIND>
+template <enum op_product KIND, int CLUSTER>
 static __device__ inline void produce(const struct product &g, const CUtensorMap *a, const CUtensorMap *b,
                                       const struct stages &stages)
 {
     struct tile_scheduler scheduler = {};
     struct pipeline_state state = {};
     struct c_tile tile;
-    for (int at = (int)blockIdx.x; next_tile<KIND>(g, scheduler, at, tile); at += (int)gridDim.x)
+    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, CLUSTER>(g, scheduler, at, tile);
+         at += (int)gridDim.x / CLUSTER)
         for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
             const uint32_t to = stages.address + state.stage * STAGE_BYTES, full = full_barrier(stages, state.stage);
             mbarrier_wait(empty_barrier(stages, state.stage), state.parity ^ 1);
             mbarrier_expect(full, STAGE_BYTES);
-            load_operand<ROWS, KIND == OP_TN>(to, a, tile.row, k, 0, full);
-            load_operand<COLUMNS, KIND != OP_NT>(to + CONSUMERS * PIECE_BYTES, b, tile.column, k,
-                                                 KIND == OP_TN ? 0 : tile.expert, full);
+            load_operand<A_PIECES, KIND == OP_TN, CLUSTER>(to, a, tile.row, k, 0, full, tile.shares_a);
+            load_operand<B_PIECES, KIND != OP_NT, CLUSTER>(to + A_PIECES * PIECE_BYTES, b, tile.column, k,
+                                                           KIND == OP_TN ? 0 : tile.expert, full, !tile.shares_a);
         }
 }
 
-/* A consumer's warp does not read the stage any more. */
-static __device__ inline void consumer_release(const struct stages &stages, unsigned stage)
+/* A consumer's warp does not read the stage any more: all producers that load into it are told, each by a lane. */
+template <int CLUSTER> static __device__ inline void consumer_release(const struct stages &stages, unsigned stage)
 {
-    if (threadIdx.x % CUDA_WARP == 0)
+    const unsigned lane = threadIdx.x % CUDA_WARP;
+    if (CLUSTER == 1 && lane == 0)
         mbarrier_arrive(empty_barrier(stages, stage));
+    else if (CLUSTER > 1 && lane < CLUSTER)
+        mbarrier_arrive_at(empty_barrier(stages, stage), lane);
 }
 
 /* TN: rows of k from `from` on of all pieces of a stage become zero. All consumers come here. Rows are 128 bytes, swizzled or not. */
@@ -180,7 +215,7 @@ static __device__ inline void multiply_stage(float (&sums)[WGMMA_SUMS], uint32_t
 {
     constexpr bool MN_A = KIND == OP_TN, MN_B = KIND != OP_NT;
     const uint64_t a = wgmma_descriptor(stage + group * PIECE_BYTES, PIECE_BYTES);
-    const uint64_t b = wgmma_descriptor(stage + CONSUMERS * PIECE_BYTES, PIECE_BYTES);
+    const uint64_t b = wgmma_descriptor(stage + A_PIECES * PIECE_BYTES, PIECE_BYTES);
     wgmma_fence();
 #pragma unroll
     for (unsigned i = 0; i < DEPTH / WGMMA_DEPTH; i++)
@@ -189,7 +224,7 @@ static __device__ inline void multiply_stage(float (&sums)[WGMMA_SUMS], uint32_t
 }
 
 /* A warpgroup's sums of a tile. Products of one stage run while those of the next are issued: a stage is released one step later. */
-template <enum op_product KIND>
+template <enum op_product KIND, int CLUSTER>
 static __device__ inline void multiply_tile(float (&sums)[WGMMA_SUMS], const struct c_tile &tile,
                                             const struct stages &stages, struct pipeline_state &state, unsigned group)
 {
@@ -204,21 +239,22 @@ static __device__ inline void multiply_tile(float (&sums)[WGMMA_SUMS], const str
         multiply_stage<KIND>(sums, stages.address + state.stage * STAGE_BYTES, group);
         wgmma_wait<1>();
         if (k > tile.k)
-            consumer_release(stages, before);
+            consumer_release<CLUSTER>(stages, before);
         before = state.stage;
     }
     wgmma_wait<0>();
     wgmma_settle(sums);
-    consumer_release(stages, before);
+    consumer_release<CLUSTER>(stages, before);
 }
 
-/* The stages of a tile of which this warpgroup has no rows. */
+/* The stages of a tile of which this warpgroup has nothing to write. */
+template <int CLUSTER>
 static __device__ inline void pass_tile(const struct c_tile &tile, const struct stages &stages,
                                         struct pipeline_state &state)
 {
     for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
         mbarrier_wait(full_barrier(stages, state.stage), state.parity);
-        consumer_release(stages, state.stage);
+        consumer_release<CLUSTER>(stages, state.stage);
     }
 }
 
@@ -334,13 +370,13 @@ static __device__ inline void add_tile(const float (&sums)[WGMMA_SUMS], const st
 }
 
 /* A warpgroup's part of a tile, from its first product to what is written. */
-template <enum op_product KIND>
+template <enum op_product KIND, int CLUSTER>
 static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
                                         const struct stages &stages, struct pipeline_state &state, unsigned group)
 {
     if (KIND == OP_TN && g.narrow)
         fetch_old(g, tile, group);
-    multiply_tile<KIND>(sums, tile, stages, state, group);
+    multiply_tile<KIND, CLUSTER>(sums, tile, stages, state, group);
     if (KIND == OP_TN && !g.narrow) {
         add_tile(sums, g, tile, group);
         return;
@@ -350,22 +386,39 @@ static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct 
     store_tile(sums, g, tile, group);
 }
 
+/* TN: all consumers go through all stages of a tile that is there, since they zero its last one together. */
 template <enum op_product KIND>
+static __device__ inline bool has_part(const struct product &g, const struct c_tile &tile, unsigned group)
+{
+    return tile.column < g.n && (KIND == OP_TN || tile.row + (int)group * WGMMA_ROWS < tile.row_end);
+}
+
+template <enum op_product KIND, int CLUSTER>
 static __device__ inline void consume(const struct product &g, const struct stages &stages, unsigned group)
 {
     struct tile_scheduler scheduler = {};
     struct pipeline_state state = {};
     struct c_tile tile;
     float sums[WGMMA_SUMS];
-    for (int at = (int)blockIdx.x; next_tile<KIND>(g, scheduler, at, tile); at += (int)gridDim.x)
-        if (KIND != OP_TN && tile.row + (int)group * WGMMA_ROWS >= tile.row_end)
-            pass_tile(tile, stages, state);
+    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, CLUSTER>(g, scheduler, at, tile);
+         at += (int)gridDim.x / CLUSTER)
+        if (has_part<KIND>(g, tile, group))
+            make_tile<KIND, CLUSTER>(sums, g, tile, stages, state, group);
         else
-            make_tile<KIND>(sums, g, tile, stages, state, group);
+            pass_tile<CLUSTER>(tile, stages, state);
 }
 
-/* The stages begin at a multiple of an atom; one thread makes the barriers. */
-static __device__ inline struct stages prepare_stages(void)
+/* All threads that may reach into this block's shared memory, and all that it may reach. */
+template <int CLUSTER> static __device__ inline void meet(void)
+{
+    if (CLUSTER == 1)
+        __syncthreads();
+    else
+        cluster_barrier();
+}
+
+/* The stages begin at a multiple of an atom, in all blocks at the same place; one thread makes the barriers. */
+template <int CLUSTER> static __device__ inline struct stages prepare_stages(void)
 {
     char *memory = (char *)(void *)shared_floats();
     const uint32_t address = shared_address(memory), ahead = (0 - address) % ATOM_BYTES;
@@ -373,34 +426,46 @@ static __device__ inline struct stages prepare_stages(void)
     if (threadIdx.x == 0) {
         for (unsigned i = 0; i < STAGES; i++) {
             mbarrier_init(full_barrier(stages, i), 1);
-            mbarrier_init(empty_barrier(stages, i), CONSUMERS * WARPGROUP / CUDA_WARP);
+            mbarrier_init(empty_barrier(stages, i), CLUSTER * CONSUMERS * WARPGROUP / CUDA_WARP);
         }
+        mbarrier_init_fence();
         proxy_fence();
     }
-    __syncthreads();
+    meet<CLUSTER>();
     return stages;
 }
 #endif
 
-template <enum op_product KIND>
+template <enum op_product KIND, int CLUSTER>
 static __global__ void __launch_bounds__(THREADS, 1)
     multiply_hopper(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b,
                     const __grid_constant__ struct product g)
 {
 #ifndef WGMMA_MISSING
-    const struct stages stages = prepare_stages();
+    const struct stages stages = prepare_stages<CLUSTER>();
     const unsigned group = threadIdx.x / WARPGROUP;
     if (group == CONSUMERS) {
         registers_give_back<PRODUCER_REGISTERS>();
         if (threadIdx.x % WARPGROUP == 0)
-            produce<KIND>(g, &a, &b, stages);
+            produce<KIND, CLUSTER>(g, &a, &b, stages);
     } else {
         registers_take<CONSUMER_REGISTERS>();
-        consume<KIND>(g, stages, group);
+        consume<KIND, CLUSTER>(g, stages, group);
     }
+    if (CLUSTER > 1)
+        meet<CLUSTER>(); /* the other block's last arrivals and bytes are here */
 #else
     __trap(); /* it is not launched: cuda_find_code */
 #endif
+}
+
+typedef void multiply_kernel(const CUtensorMap, const CUtensorMap, const struct product);
+
+template <int CLUSTER> static multiply_kernel *kernel_of(enum op_product kind)
+{
+    return kind == OP_NT   ? multiply_hopper<OP_NT, CLUSTER>
+           : kind == OP_NN ? multiply_hopper<OP_NN, CLUSTER>
+                           : multiply_hopper<OP_TN, CLUSTER>;
 }
 
 bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
@@ -414,11 +479,10 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
     const struct product g = {
         (int)p->experts, (int)p->m, (int)p->n,     (int)p->k, p->kind == OP_TN ? p->expert_stride : 0,
         p->offsets,      p->c,      p->accumulate, p->narrow};
-    cuda_way_count(context, "grouped", "wgmma");
-    launch(context, "grouped, wgmma", cuda_plan_hopper(context->multiprocessors),
-           p->kind == OP_NT   ? multiply_hopper<OP_NT>
-           : p->kind == OP_NN ? multiply_hopper<OP_NN>
-                              : multiply_hopper<OP_TN>,
+    const struct cuda_plan plan =
+        cuda_plan_hopper(context->multiprocessors, cuda_way_open(context, CUDA_WAY_CLUSTERS));
+    cuda_way_count(context, "grouped", plan.cluster ? "wgmma, clusters" : "wgmma");
+    launch(context, "grouped, wgmma", plan, plan.cluster ? kernel_of<HOPPER_CLUSTER>(p->kind) : kernel_of<1>(p->kind),
            a, b, g);
     return true;
 }

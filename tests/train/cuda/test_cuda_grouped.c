@@ -1,5 +1,6 @@
 /* Grouped products of BF16 on Hopper (op_grouped_hopper.cu), on an emulated device: against sums in double, for runs that are empty, of one row, of many
- * tiles; beside rows of NaN, which must stay where they are; with the same bits on another number of multiprocessors, where threads run backwards. */
+ * tiles; beside rows of NaN, which must stay where they are; with the same bits on another number of multiprocessors, in clusters, and where threads run
+ * backwards. */
 #include "base/check.h"
 #include "base/memory.h"
 #include "tests/train/cuda/given_numbers.h"
@@ -10,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SEED = 11, EXPERTS_MAX = 40, UNTOUCHED = 0x5a };
+enum { SEED = 11, EXPERTS_MAX = 40, UNTOUCHED = 0x5a, GPUS = 4 };
 
 /* Rows behind the runs, `spare` of them, are NaN; so are those of expert `nan` (-1: of none). */
 struct shape {
@@ -29,7 +30,7 @@ struct fixture {
     int32_t offsets[EXPERTS_MAX + 1];
     size_t rows, a_count, b_count, c_count, c_bytes;
     uint16_t *a, *b;
-    char *c, *ours[2];
+    char *c, *ours[GPUS];
 };
 
 /* The rows from `first` to `end` of [rows, width]. */
@@ -68,7 +69,7 @@ static void set_up(struct fixture *f, const struct shape *s, bool narrow)
     assert_ok(q_alloc(f->a_count, sizeof *f->a, &f->a));
     assert_ok(q_alloc(f->b_count, sizeof *f->b, &f->b));
     assert_ok(q_alloc(f->c_bytes, 1, &f->c));
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < GPUS; i++)
         assert_ok(q_alloc(f->c_bytes, 1, &f->ours[i]));
     fill_rows(f, f->a, weights ? s->m : s->k, "a");
     fill(f->b, f->b_count, SEED, "b");
@@ -87,7 +88,7 @@ static void tear_down(struct fixture *f)
     q_release(f->a);
     q_release(f->b);
     q_release(f->c);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < GPUS; i++)
         q_release(f->ours[i]);
 }
 
@@ -116,20 +117,22 @@ static void multiply(const struct fixture *f, const struct op_table *table, stru
         table->memory_release(context, there[i]);
 }
 
-/* On a GPU with one multiprocessor, forwards; on one with three, backwards. */
-static void multiply_twice(const struct fixture *f)
+/* On GPUs of one multiprocessor, and of five, which are two clusters: forwards, backwards, and so on. */
+static void multiply_on_all(const struct fixture *f)
 {
+    static const unsigned multiprocessors[GPUS] = {1, 5, 5, 1};
     struct op_table table;
-    struct op_context *contexts[2];
+    struct op_context *contexts[GPUS];
     cuda_table_bf16(&table);
-    for (int i = 0; i < 2; i++) {
-        emulated_device.multiprocessors = i ? 3 : 1;
+    for (int i = 0; i < GPUS; i++) {
+        emulated_device.multiprocessors = multiprocessors[i];
         assert_ok(table.create(NULL, &contexts[i]));
         multiply(f, &table, contexts[i], f->ours[i]);
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < GPUS; i++)
         table.release(contexts[i]);
-    assert_memory_equal(f->ours[0], f->ours[1], f->c_bytes);
+    for (int i = 1; i < GPUS; i++)
+        assert_memory_equal(f->ours[0], f->ours[i], f->c_bytes);
 }
 
 static double at(const uint16_t *numbers, size_t i)
@@ -195,7 +198,7 @@ static void check(const struct shape *shape, bool narrow, bool by_wgmma)
     struct fixture f;
     const unsigned long before = emulated_device.products;
     set_up(&f, shape, narrow);
-    multiply_twice(&f);
+    multiply_on_all(&f);
     assert_numbers(&f);
     assert_int_equal(emulated_device.products > before, by_wgmma);
     tear_down(&f);
@@ -239,6 +242,7 @@ static void gradients_of_weights(void **state)
     static const struct shape shapes[] = {
         {OP_TN, 5, 200, 264, 0, true, 2, 5, {65, 0, 3, 1, 150}},
         {OP_TN, 4, 136, 72, 0, true, 1, 70, {63, 64, 192, 320}},
+        {OP_TN, 2, 264, 520, 0, true, -1, 3, {70, 1}},
         {OP_TN, 40, 8, 16, 0, true, 36, 9, {[0] = 1, [36] = 2, [37] = 300}},
     };
     (void)state;

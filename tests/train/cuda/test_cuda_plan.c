@@ -190,12 +190,25 @@ static void moves_are_aligned(void **state)
 static void hopper_has_a_block_for_each_multiprocessor(void **state)
 {
     (void)state;
-    const struct cuda_plan plan = cuda_plan_hopper(132);
+    const struct cuda_plan plan = cuda_plan_hopper(132, false);
     assert_int_equal(plan.grid_x, 132);
     assert_int_equal(plan.grid_y, 1);
     assert_int_equal(plan.threads_x, 384);
     assert_int_equal(plan.threads_y, 1);
     assert_int_equal(plan.shared, 4 * 49152 + 64 + 1024);
+    assert_int_equal(plan.cluster, 0);
+}
+
+/* A multiprocessor that is left over has no block. */
+static void hopper_has_clusters_of_two(void **state)
+{
+    (void)state;
+    const unsigned multiprocessors[] = {132, 115, 2, 1}, blocks[] = {132, 114, 2, 1}, clusters[] = {2, 2, 2, 0};
+    for (size_t i = 0; i < Q_COUNT_OF(blocks); i++) {
+        const struct cuda_plan plan = cuda_plan_hopper(multiprocessors[i], true);
+        assert_int_equal(plan.grid_x, blocks[i]);
+        assert_int_equal(plan.cluster, clusters[i]);
+    }
 }
 
 /* V3's gate and up: 32 experts of 7,168 to 4,096, 32,768 rows. */
@@ -239,7 +252,7 @@ static void hopper_takes_what_tma_can_bring(void **state)
 }
 
 static void assert_box(const struct cuda_box *box, uintptr_t base, uint64_t size_0, uint64_t size_1, uint64_t size_2,
-                       uint64_t stride_2, uint32_t height)
+                       uint64_t stride_2)
 {
     assert_int_equal((uintptr_t)box->base, base);
     assert_int_equal(box->size[0], size_0);
@@ -248,7 +261,7 @@ static void assert_box(const struct cuda_box *box, uintptr_t base, uint64_t size
     assert_int_equal(box->stride[0], size_0 * 2);
     assert_int_equal(box->stride[1], stride_2);
     assert_int_equal(box->box[0], 64);
-    assert_int_equal(box->box[1], height);
+    assert_int_equal(box->box[1], 64);
     assert_int_equal(box->box[2], 1);
 }
 
@@ -258,14 +271,14 @@ static void hopper_loads_boxes(void **state)
     (void)state;
     const struct op_grouped nt = v3_product(OP_NT), nn = v3_product(OP_NN), tn = v3_product(OP_TN);
     struct cuda_boxes boxes = cuda_hopper_boxes(&nt);
-    assert_box(&boxes.a, 64, 7168, 32768, 1, 469762048, 128);
-    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256, 256);
+    assert_box(&boxes.a, 64, 7168, 32768, 1, 469762048);
+    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256);
     boxes = cuda_hopper_boxes(&nn);
-    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456, 128);
-    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256, 64);
+    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456);
+    assert_box(&boxes.b, 128, 7168, 4096, 32, 58720256);
     boxes = cuda_hopper_boxes(&tn);
-    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456, 64);
-    assert_box(&boxes.b, 128, 7168, 32768, 1, 469762048, 64);
+    assert_box(&boxes.a, 64, 4096, 32768, 1, 268435456);
+    assert_box(&boxes.b, 128, 7168, 32768, 1, 469762048);
 }
 
 static struct op_attention v3_attention(void)
@@ -488,6 +501,7 @@ int main(void)
         cmocka_unit_test(shapes_have_room_in_shared_memory),
         cmocka_unit_test(moves_are_aligned),
         cmocka_unit_test(hopper_has_a_block_for_each_multiprocessor),
+        cmocka_unit_test(hopper_has_clusters_of_two),
         cmocka_unit_test(hopper_takes_what_tma_can_bring),
         cmocka_unit_test(hopper_loads_boxes),
         cmocka_unit_test(attention_on_hopper_fits),

@@ -1,7 +1,8 @@
 /* What CUDA adds to C++, on the processor (see cuda_runtime_api.h). Each thread of a block is a coroutine with a stack of its own; a barrier is a switch
  * to the next one, and warps run one after the other, each as far as it comes. Threads that have come to different barriers, or have ended where others
  * wait, end the program with a line. Shared memory is the thread's own, of the one that launches: a block runs at a time, and before each the device fills
- * all of it with rubbish. */
+ * all of it with rubbish. Blocks of a cluster run together, each with dynamic shared memory of its own; what is static they would share, so that kernels for
+ * clusters must have none. */
 #ifndef QUERN_TESTS_CUDA_RUNTIME_H
 #define QUERN_TESTS_CUDA_RUNTIME_H
 
@@ -33,11 +34,21 @@ struct alignas(16) uint4 {
 
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
+enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension = 4 };
+struct cudaLaunchAttribute {
+    cudaLaunchAttributeID id;
+    union {
+        struct {
+            unsigned x, y, z;
+        } clusterDim;
+    } val;
+};
+
 struct cudaLaunchConfig_t {
     dim3 gridDim, blockDim;
     size_t dynamicSmemBytes;
     cudaStream_t stream;
-    void *attrs;
+    struct cudaLaunchAttribute *attrs;
     unsigned numAttrs;
 };
 

@@ -17,7 +17,7 @@ struct emulated_stream {
     bool backwards;
 };
 
-alignas(1024) char emulated_dynamic_shared[EMULATED_SHARED_AHEAD + EMULATED_SHARED_BYTES_MAX];
+alignas(1024) char emulated_dynamic_shared[EMULATED_CLUSTER_MAX][EMULATED_SHARED_AHEAD + EMULATED_SHARED_BYTES_MAX];
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 struct emulated_device emulated_device = {false, false, false, 3, 0, 0, 0, cudaSuccess, 227 << 10, 0, 0, 0, 0, false};
 struct emulated_blas emulated_blas;
@@ -44,7 +44,8 @@ struct Thread {
     const void *condition;
     void *here[JUMP_WORDS]; /* where it left off */
     char *stack;            /* once it has begun */
-    dim3 index;
+    dim3 index, block;
+    unsigned rank; /* of its block in the cluster */
 };
 
 /* Of each lane a bit. */
@@ -56,14 +57,14 @@ struct Warp {
 
 Thread threads[THREADS_MAX];
 Warp warps[THREADS_MAX / WARP];
-unsigned waiting[WAITS];               /* of the block, how many have begun to wait for its barrier, or have ended */
+unsigned waiting[EMULATED_CLUSTER_MAX][WAITS]; /* of a block, how many have begun to wait for its barrier, or have ended */
 uint32_t fragments[2][THREADS_MAX][6]; /* of mma, of one and of the next: a, then b */
 bool next_fragments[THREADS_MAX];
 void *scheduler[JUMP_WORDS];
 bool backwards;
 emulated_stream streams[2] = {{false}, {true}};
 unsigned stream_count;
-unsigned current, thread_count;
+unsigned current, thread_count, block_threads; /* of the blocks that run together: one, or a cluster */
 void (*body)(void *);
 void *body_argument;
 struct {
@@ -101,7 +102,7 @@ void wait_for(Wait what, unsigned mask)
     warp.waits[NOTHING] &= ~(1U << lane);
     warp.waits[what] |= 1U << lane;
     warp.mask[lane] = mask;
-    waiting[what]++;
+    waiting[emulated_block()][what]++;
     leave();
 }
 
@@ -137,6 +138,7 @@ bool take_context(ucontext_t *context)
 {
     current = i;
     threadIdx = threads[i].index;
+    blockIdx = threads[i].block;
     if (__builtin_setjmp(scheduler) != 0)
         return;
     if (!threads[i].stack)
@@ -185,14 +187,31 @@ bool release_lanes(Warp *warp)
     return any;
 }
 
-bool release_block()
+bool release_block(unsigned block)
 {
-    if (waiting[BLOCK] < thread_count)
+    const unsigned block_warps = block_threads / WARP;
+    if (waiting[block][BLOCK] < block_threads)
         return false;
-    for (unsigned i = 0; i < thread_count / WARP; i++)
-        go_on(&warps[i], BLOCK, ~0U);
-    waiting[BLOCK] = 0;
+    for (unsigned i = 0; i < block_warps; i++)
+        go_on(&warps[block * block_warps + i], BLOCK, ~0U);
+    waiting[block][BLOCK] = 0;
     return true;
+}
+
+bool release_blocks()
+{
+    bool any = false;
+    for (unsigned block = 0; block < thread_count / block_threads; block++)
+        any |= release_block(block);
+    return any;
+}
+
+bool all_have_ended()
+{
+    bool all = true;
+    for (unsigned block = 0; block < thread_count / block_threads; block++)
+        all = all && emulated_block_has_ended(block);
+    return all;
 }
 
 bool release_ready()
@@ -227,8 +246,9 @@ void run_warp(unsigned i)
     while (release_lanes(warp));
 }
 
-/* One warp after the other, each up to the next barrier of the block: where one is missing the first is far ahead of the last. */
-void run_block()
+/* One warp after the other, each up to the next barrier of the block: where one is missing the first is far ahead of the last. Blocks of a cluster
+ * likewise. */
+void run_together()
 {
     for (unsigned i = 0; i < thread_count / WARP; i++) {
         memset(warps[i].waits, 0, sizeof warps[i].waits);
@@ -238,9 +258,9 @@ void run_block()
     for (;;) {
         for (unsigned n = 0; n < thread_count / WARP; n++)
             run_warp(in_order(n, thread_count / WARP));
-        if (waiting[ENDED] == thread_count)
+        if (all_have_ended())
             break;
-        if (!release_block() && !release_ready() && !emulated_hopper_go_on())
+        if (!release_blocks() && !release_ready() && !emulated_hopper_go_on())
             die("threads wait at different barriers, for some that have ended, or for what does not come");
     }
     if (emulated_copies_left())
@@ -312,33 +332,64 @@ bool is_hopper()
 }
 
 struct Launch {
-    cudaLaunchConfig_t config;
+    cudaLaunchConfig_t config; /* its attribute is beside it: the caller's is gone when a graph is launched */
+    cudaLaunchAttribute attribute;
     void (*kernel)(void *);
     alignas(64) char argument[ARGUMENT_BYTES]; /* the kernel and its arguments */
 };
 
+/* Blocks of a cluster, side by side along x: the one attribute that a launch has here. */
+unsigned cluster_of(const cudaLaunchConfig_t &config)
+{
+    return config.numAttrs ? config.attrs[0].val.clusterDim.x : 1;
+}
+
+bool is_cluster_possible(const cudaLaunchConfig_t &config)
+{
+    const unsigned cluster = cluster_of(config);
+    const dim3 block = config.blockDim;
+    if (config.numAttrs == 0)
+        return true;
+    return is_hopper() && config.numAttrs == 1 && config.attrs[0].id == cudaLaunchAttributeClusterDimension &&
+           config.attrs[0].val.clusterDim.y == 1 && config.attrs[0].val.clusterDim.z == 1 && cluster > 0 &&
+           cluster <= EMULATED_CLUSTER_MAX && config.gridDim.x % cluster == 0 &&
+           cluster * block.x * block.y * block.z <= THREADS_MAX;
+}
+
+dim3 place_in(dim3 grid, unsigned i)
+{
+    return dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
+}
+
 cudaError_t run_launch(void *what)
 {
     auto *launch = static_cast<Launch *>(what);
+    launch->config.attrs = &launch->attribute;
     const dim3 grid = launch->config.gridDim, block = launch->config.blockDim;
     backwards = launch->config.stream->backwards;
+    const unsigned cluster = cluster_of(launch->config);
     gridDim = grid;
     blockDim = block;
-    thread_count = block.x * block.y * block.z;
-    for (unsigned i = 0; i < thread_count; i++)
-        threads[i].index = dim3(i % block.x, i / block.x % block.y, i / block.x / block.y);
+    block_threads = block.x * block.y * block.z;
+    thread_count = cluster * block_threads;
+    for (unsigned i = 0; i < thread_count; i++) {
+        threads[i].index = dim3(i % block.x, i / block.x % block.y, i % block_threads / block.x / block.y);
+        threads[i].rank = i / block_threads;
+    }
     body = launch->kernel;
     body_argument = launch->argument;
     const unsigned blocks = grid.x * grid.y * grid.z;
     const SharedMemory shared;
     emulated_begin();
-    for (unsigned n = 0; n < blocks; n++) {
-        const unsigned i = in_order(n, blocks);
-        blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
-        memset(emulated_dynamic_shared, 0xff, EMULATED_SHARED_AHEAD + launch->config.dynamicSmemBytes);
+    for (unsigned n = 0; n < blocks / cluster; n++) {
+        const unsigned first = in_order(n, blocks / cluster) * cluster;
+        for (unsigned i = 0; i < thread_count; i++)
+            threads[i].block = place_in(grid, first + threads[i].rank);
+        for (unsigned i = 0; i < cluster; i++)
+            memset(emulated_dynamic_shared[i], 0xff, EMULATED_SHARED_AHEAD + launch->config.dynamicSmemBytes);
         shared.spoil();
         emulated_hopper_begin(thread_count);
-        run_block();
+        run_together();
         emulated_hopper_end(thread_count);
     }
     emulated_end();
@@ -391,6 +442,16 @@ unsigned emulated_thread(void)
     return current;
 }
 
+unsigned emulated_block(void)
+{
+    return threads[current].rank;
+}
+
+bool emulated_block_has_ended(unsigned block)
+{
+    return waiting[block][ENDED] == block_threads;
+}
+
 bool emulated_is_backwards(void)
 {
     return backwards;
@@ -419,7 +480,8 @@ cudaError_t emulated_next_call(void)
 
 uint32_t emulated_shared_address(const void *at)
 {
-    return static_cast<uint32_t>(static_cast<const char *>(at) - emulated_dynamic_shared) + EMULATED_SHARED_BEGIN;
+    return static_cast<uint32_t>(static_cast<const char *>(at) - emulated_dynamic_shared[emulated_block()]) +
+           EMULATED_SHARED_BEGIN;
 }
 
 unsigned emulated_lane(void)
@@ -429,7 +491,7 @@ unsigned emulated_lane(void)
 
 void *emulated_shared(void)
 {
-    return emulated_dynamic_shared + EMULATED_SHARED_AHEAD;
+    return emulated_dynamic_shared[emulated_block()] + EMULATED_SHARED_AHEAD;
 }
 
 void emulated_begin(void)
@@ -501,9 +563,11 @@ cudaError_t emulated_launch(const cudaLaunchConfig_t *config, const void *functi
         return note(error);
     if (block.x * block.y * block.z > THREADS_MAX || block.x * block.y * block.z % WARP ||
         config->dynamicSmemBytes > shared_allowed(function) || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
-        grid.y > 65535 || bytes > sizeof(Launch::argument))
+        grid.y > 65535 || bytes > sizeof(Launch::argument) || !is_cluster_possible(*config))
         return note(cudaErrorInvalidValue);
-    Launch launch = {*config, kernel, {}};
+    Launch launch = {*config, {}, kernel, {}};
+    if (config->numAttrs)
+        launch.attribute = config->attrs[0];
     memcpy(launch.argument, argument, bytes);
     return note(emulated_submit(config->stream, run_launch, &launch, sizeof launch));
 }

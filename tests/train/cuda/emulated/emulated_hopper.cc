@@ -21,8 +21,10 @@ struct Barrier {
 };
 static_assert(sizeof(Barrier) == 8, "as CUDA's");
 
+/* To blocks of the cluster: a bit for each. */
 struct Load {
-    uint32_t to, barrier;
+    uint32_t to, barrier; /* in each of them */
+    unsigned blocks, by;  /* by: the block that asked for it */
     CUtensorMap map;
     int at[3];
     const void *from; /* of `bytes` that lie one after the other, without a map; else NULL */
@@ -52,7 +54,16 @@ struct Name {
 std::vector<Load> loads;
 unsigned waiting, turn; /* threads that wait for products; how often such have been let go */
 Products products[EMULATED_THREADS_MAX];
-Name names[NAMES];
+Name names[EMULATED_CLUSTER_MAX][NAMES], cluster_name;
+unsigned thread_count;
+
+/* What is at an address of this block, as an address of the cluster's. */
+uint32_t in_block(uint32_t address, unsigned block)
+{
+    if (address >> EMULATED_BLOCK_SHIFT)
+        emulated_die("an address of the cluster's where one of the block's is wanted");
+    return address | (block + 1) << EMULATED_BLOCK_SHIFT;
+}
 
 Barrier *barrier_at(uint32_t address)
 {
@@ -86,21 +97,25 @@ uint16_t element(const CUtensorMap &map, const int64_t at[3])
     return reinterpret_cast<const uint16_t *>(row)[at[0]];
 }
 
-/* The load's bytes are there. */
-void arrive(const Load &load, uint32_t bytes)
+/* The load's bytes are there, in one of the blocks. Another block's may come before the barrier is told of them: it cannot be over without its own thread's
+ * arrival. */
+void arrive(const Load &load, unsigned block, uint32_t bytes)
 {
-    Barrier *barrier = barrier_at(load.barrier);
+    Barrier *barrier = barrier_at(in_block(load.barrier, block));
     barrier->bytes -= static_cast<int32_t>(bytes);
-    if (barrier->bytes < 0)
+    if (barrier->bytes < 0 && (block == load.by || barrier->pending == 0))
         emulated_die("TMA brings bytes that its mbarrier was not told of");
     end_phase(barrier);
 }
 
-void perform(const Load &load)
+void perform(const Load &load, unsigned block)
 {
+    const uint32_t to = in_block(load.to, block);
+    if (emulated_block_has_ended(block))
+        emulated_die("TMA brings bytes to a block that has ended");
     if (load.from) {
-        memcpy(emulated_shared_at(load.to, load.bytes), load.from, load.bytes);
-        arrive(load, load.bytes);
+        memcpy(emulated_shared_at(to, load.bytes), load.from, load.bytes);
+        arrive(load, block, load.bytes);
         return;
     }
     const uint32_t width = load.map.box[0], rows = load.map.box[1] * load.map.box[2];
@@ -110,10 +125,17 @@ void perform(const Load &load)
                                    load.at[1] + static_cast<int64_t>(row % load.map.box[1]),
                                    load.at[2] + static_cast<int64_t>(row / load.map.box[1])};
             const uint16_t number = element(load.map, at);
-            memcpy(emulated_shared_at(swizzle(load.to + row * BOX_BYTES + x * 2), sizeof number), &number,
-                   sizeof number);
+            memcpy(emulated_shared_at(swizzle(to + row * BOX_BYTES + x * 2), sizeof number), &number, sizeof number);
         }
-    arrive(load, rows * width * 2);
+    arrive(load, block, rows * width * 2);
+}
+
+/* One block, the first in this order, has all of it before the next one has any. */
+void perform(const Load &load)
+{
+    for (unsigned block = 0; block < EMULATED_CLUSTER_MAX; block++)
+        if (load.blocks >> block & 1)
+            perform(load, block);
 }
 
 void begin(const Load &load)
@@ -214,8 +236,13 @@ bool is_let(const void *what)
 
 bool is_complete(const void *what)
 {
-    const unsigned *name = static_cast<const unsigned *>(what); /* its number, and the turn that is waited for */
-    return names[name[0]].turn != name[1];
+    const unsigned *name = static_cast<const unsigned *>(what); /* its block and number, and the turn that is waited for */
+    return names[name[0]][name[1]].turn != name[2];
+}
+
+bool cluster_is_complete(const void *what)
+{
+    return cluster_name.turn != *static_cast<const unsigned *>(what);
 }
 
 } // namespace
@@ -223,6 +250,8 @@ bool is_complete(const void *what)
 void emulated_hopper_begin(unsigned threads)
 {
     memset(names, 0, sizeof names);
+    cluster_name = {0, 0};
+    thread_count = threads;
     for (unsigned i = 0; i < threads; i++)
         products[i].fenced = false;
 }
@@ -288,9 +317,16 @@ void emulated_mbarrier_arrive(uint32_t address, unsigned bytes)
     end_phase(barrier);
 }
 
+void emulated_mbarrier_arrive_at(uint32_t address, unsigned block)
+{
+    if (emulated_block_has_ended(block))
+        emulated_die("an arrival at an mbarrier of a block that has ended");
+    emulated_mbarrier_arrive(in_block(address, block), 0);
+}
+
 void emulated_mbarrier_wait(uint32_t address, unsigned parity)
 {
-    const uint32_t what[2] = {address, parity};
+    const uint32_t what[2] = {in_block(address, emulated_block()), parity};
     if (!is_over(what))
         emulated_wait_until(is_over, what);
 }
@@ -299,26 +335,44 @@ void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int
 {
     if (to % BOX_BYTES)
         emulated_die("TMA wants multiples of 128 bytes");
-    begin({to, barrier, *map, {x, y, z}, nullptr, 0});
+    begin({to, barrier, 1U << emulated_block(), emulated_block(), *map, {x, y, z}, nullptr, 0});
+}
+
+void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier, unsigned blocks)
+{
+    if (to % BOX_BYTES)
+        emulated_die("TMA wants multiples of 128 bytes");
+    begin({to, barrier, blocks, emulated_block(), *map, {x, y, z}, nullptr, 0});
 }
 
 void emulated_bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier)
 {
     if ((to | reinterpret_cast<uintptr_t>(from) | bytes) % 16)
         emulated_die("TMA wants multiples of 16 bytes");
-    begin({to, barrier, {}, {}, from, bytes});
+    begin({to, barrier, 1U << emulated_block(), emulated_block(), {}, {}, from, bytes});
 }
 
 void emulated_named_barrier(unsigned number, unsigned count)
 {
-    Name *name = &names[number];
-    const unsigned what[2] = {number, name->turn};
+    Name *name = &names[emulated_block()][number];
+    const unsigned what[3] = {emulated_block(), number, name->turn};
     if (++name->come < count) {
         emulated_wait_until(is_complete, what);
         return;
     }
     name->come = 0;
     name->turn++;
+}
+
+void emulated_cluster_barrier(void)
+{
+    const unsigned now = cluster_name.turn;
+    if (++cluster_name.come < thread_count) {
+        emulated_wait_until(cluster_is_complete, &now);
+        return;
+    }
+    cluster_name.come = 0;
+    cluster_name.turn++;
 }
 
 void emulated_wgmma_fence(void)
