@@ -481,7 +481,7 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
         p->offsets,      p->c,      p->accumulate, p->narrow};
     const struct cuda_plan plan =
         cuda_plan_hopper(context->multiprocessors, cuda_way_open(context, CUDA_WAY_CLUSTERS));
-    cuda_way_count(context, "grouped", plan.cluster ? "wgmma, clusters" : "wgmma");
+    cuda_way_count(context, "grouped", plan.cluster ? "wgmma clusters" : "wgmma");
     launch(context, "grouped, wgmma", plan, plan.cluster ? kernel_of<HOPPER_CLUSTER>(p->kind) : kernel_of<1>(p->kind),
            a, b, g);
     return true;

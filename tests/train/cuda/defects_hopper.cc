@@ -52,3 +52,38 @@ void hopper_multiply(struct op_context *context, float *out, const void *x, enum
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &box, &map), "a map");
     launch(context, "hopper", plan, multiply_kernel, map, out, defect);
 }
+
+/* The first block tells the second one that it has seen them, and that one answers. */
+static __global__ void share_kernel(const CUtensorMap map, enum hopper_defect defect)
+{
+    const uint32_t shared = shared_address(shared_floats()), to = (shared + ATOM_BYTES - 1) / ATOM_BYTES * ATOM_BYTES;
+    const uint32_t full = to + BOX, seen = full + 8, mine = blockIdx.x * BOX / 2;
+    if (threadIdx.x == 0) {
+        mbarrier_init(full, 1);
+        mbarrier_init(seen, 1);
+    }
+    if (defect != HOPPER_APART_FIRST)
+        cluster_barrier();
+    if (threadIdx.x == 0) {
+        mbarrier_expect(full, BOX);
+        tensor_load_to(to + mine, &map, 0, (int)(blockIdx.x * HEIGHT / 2), 0, full, 3);
+    }
+    mbarrier_wait(full, 0);
+    if (threadIdx.x == 0 && blockIdx.x == 1)
+        mbarrier_wait(seen, 0);
+    if (threadIdx.x == 0)
+        mbarrier_arrive_at(seen, 1 - blockIdx.x);
+    if (defect != HOPPER_APART_LAST)
+        cluster_barrier();
+}
+
+void hopper_share(struct op_context *context, const void *x, enum hopper_defect defect)
+{
+    const struct cuda_box box = {x, {WIDTH, ROWS, 1}, {WIDTH * 2, WIDTH * 2}, {WIDTH, HEIGHT / 2, 1}};
+    struct cuda_plan plan = cuda_plan_blocks(2, WARPGROUP);
+    CUtensorMap map;
+    plan.shared = BOX + 2 * ATOM_BYTES;
+    plan.cluster = 2;
+    cuda_note(context, cuda_tensor_map(context->encode_tiled, &box, &map), "a map");
+    launch(context, "hopper, shared", plan, share_kernel, map, defect);
+}

@@ -16,11 +16,16 @@ enum hopper_defect {
     HOPPER_TOO_FEW_BYTES,
     HOPPER_TOO_MANY_BYTES,
     HOPPER_NO_FENCE,
-    HOPPER_NOT_MADE, /* an mbarrier without init */
+    HOPPER_NOT_MADE,    /* an mbarrier without init */
+    HOPPER_APART_FIRST, /* blocks of a cluster that do not meet before they reach into each other */
+    HOPPER_APART_LAST,  /* ... and before they end */
 };
 
 /* out[64,256], floats = X[64,16] Y[256,16]^T: X and Y are the first rows and columns of x[512,64], BF16, from its rows 0 and 64. */
 void hopper_multiply(struct op_context *context, float *out, const void *x, enum hopper_defect defect);
+
+/* Two blocks of a cluster each bring half of x's first 64 rows to both. */
+void hopper_share(struct op_context *context, const void *x, enum hopper_defect defect);
 
 #ifdef __cplusplus
 }

@@ -221,6 +221,28 @@ DEFECT(too_many_bytes, HOPPER_TOO_MANY_BYTES)
 DEFECT(no_fence, HOPPER_NO_FENCE)
 DEFECT(not_made, HOPPER_NOT_MADE)
 
+static void share_on_hopper(struct op_context *context, enum hopper_defect defect)
+{
+    struct op_table table;
+    static const uint16_t x[X_COUNT];
+    void *there;
+    cuda_table_fp32(&table);
+    assert_ok(table.memory_create(context, sizeof x, &there));
+    table.copy_in(context, there, x, sizeof x);
+    hopper_share(context, there, defect);
+    assert_ok(table.synchronize(context));
+    table.memory_release(context, there);
+}
+
+#define SHARED_DEFECT(name, defect)                                                                                    \
+    static void name(struct op_context *context)                                                                       \
+    {                                                                                                                  \
+        share_on_hopper(context, defect);                                                                              \
+    }
+SHARED_DEFECT(shared, HOPPER_RIGHT)
+SHARED_DEFECT(apart_first, HOPPER_APART_FIRST)
+SHARED_DEFECT(apart_last, HOPPER_APART_LAST)
+
 static void defects_of_hopper_end_the_program(void **state)
 {
     (void)state;
@@ -232,7 +254,10 @@ static void defects_of_hopper_end_the_program(void **state)
         assert_int_equal(end_of_one(too_many_bytes, i), SIGABRT);
         assert_int_equal(end_of_one(no_fence, i), SIGABRT);
         assert_int_equal(end_of_one(not_made, i), SIGABRT);
+        assert_int_equal(end_of_one(shared, i), 0);
+        assert_int_equal(end_of_one(apart_last, i), SIGABRT);
     }
+    assert_int_equal(end_of_one(apart_first, 0), SIGABRT);     /* backwards TMA comes when both blocks wait */
     assert_int_equal(end_of_one(no_wait_for_tma, 1), SIGABRT); /* forwards TMA is there at once */
     emulated_device.hopper = false;
 }

@@ -64,16 +64,18 @@ static void grouped_products_go_the_next_way(void **state)
     (void)state;
     static const struct {
         const char *left_out;
-        bool old, wgmma, mma; /* the ways that are taken */
-    } cases[] = {{"", true, false, true},
-                 {"wgmma-grouped", false, false, true},
-                 {"mma-grouped", false, true, false},
-                 {"wgmma-grouped,mma-grouped", false, false, false}};
+        bool old, clusters, wgmma, mma; /* the ways that are taken */
+    } cases[] = {{"", true, false, false, true},
+                 {"wgmma-grouped", false, false, false, true},
+                 {"mma-grouped", false, true, false, false},
+                 {"mma-grouped,clusters", false, false, true, false},
+                 {"wgmma-grouped,mma-grouped", false, false, false, false}};
     for (size_t i = 0; i < Q_COUNT_OF(cases); i++) {
         const unsigned long before = emulated_device.products;
         check_without("grouped", cases[i].left_out, cases[i].old);
+        assert_taken("grouped", "wgmma clusters", cases[i].clusters);
         assert_taken("grouped", "wgmma", cases[i].wgmma);
-        assert_int_equal(emulated_device.products > before, cases[i].wgmma);
+        assert_int_equal(emulated_device.products > before, cases[i].clusters || cases[i].wgmma);
         assert_taken("grouped", "mma", cases[i].mma);
         assert_taken("grouped", "plain", true);
     }
