@@ -19,7 +19,7 @@ size_t cpu_attention_floats(size_t sequence, size_t nope, size_t rope, size_t v,
     size_t panels = padded * (key + v + wide_key + wide_v + 2);
     size_t block = (size_t)CPU_KEYS * (2 * key + wide_key + v + 2 * (CPU_SPAN + CPU_PADDING));
     size_t widened = narrow ? sequence * 3 * (key + v) : 0; /* q, kv, the shared key, out and dout; and dq */
-    /* Where products take BF16: probabilities, slopes and their transpose, a block's keys and values. */
+    /* Where products take BF16: P, dS and their transpose, a block's keys and values. */
     size_t rounded = narrow ? (size_t)CPU_KEYS * (3 * (CPU_SPAN + 2 * CPU_PADDING) + key + v + 2 * CPU_PADDING) : 0;
     return panels + block + widened + rounded +
            16 * CPU_PADDING; /* each of some 20 pieces is rounded up to 16 floats */

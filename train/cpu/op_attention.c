@@ -36,7 +36,8 @@ static void pack_head(const struct attention_head *h, struct room *room)
 
 /* One row of scores to probabilities of the softmax so far: the first `valid` become exp(scale s - max), those up to `count` zero; the row's sum and
  * output so far are brought to the new maximum. */
-static void soften_row(struct room *room, size_t row, size_t valid, size_t count, float scale, size_t v, bool first)
+static void online_softmax_row(struct room *room, size_t row, size_t valid, size_t count, float scale, size_t v,
+                               bool first)
 {
     float *s = room->scores + row * ATTENTION_ROW, *out = room->out + row * v;
     vec scales = vec_set(scale), top = vec_set(-INFINITY), total = vec_zero();
@@ -106,7 +107,8 @@ static void query_block(const struct op_attention *a, const struct attention_hea
         score_block(h, room, queries, first, rows, start, count);
         for (size_t row = 0; row < rows; row++) {
             size_t seen = first + row + 1; /* keys of this query */
-            soften_row(room, row, seen > start ? Q_MIN(count, seen - start) : 0, count, a->scale, h->v, start == 0);
+            online_softmax_row(room, row, seen > start ? Q_MIN(count, seen - start) : 0, count, a->scale, h->v,
+                               start == 0);
         }
         mix_values(h, room, first, rows, start, count);
     }

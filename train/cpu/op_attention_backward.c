@@ -74,7 +74,7 @@ static void prepare(const struct op_attention *a, const struct attention_head *h
 }
 
 /* C[rows, count] = A[rows, k] of keys first .. times panels of queries start .. . On the diagonal a panel meets only the
- * keys up to its last query; what is left out is set to zero by soften_row and slope_row. */
+ * keys up to its last query; what is left out is set to zero by softmax_row and ds_row. */
 static void multiply_seen(float *c, struct gemm_a a, const factor *panels, size_t k, size_t first, size_t rows,
                           size_t start, size_t count)
 {
@@ -91,7 +91,7 @@ static void multiply_seen(float *c, struct gemm_a a, const factor *panels, size_
 }
 
 /* p: scores to probabilities for `count` queries from `start` on; the first `unseen` of them stand before the key. */
-static void soften_row(const struct room *room, float *p, size_t unseen, size_t start, size_t count, float scale)
+static void softmax_row(const struct room *room, float *p, size_t unseen, size_t start, size_t count, float scale)
 {
     vec scales = vec_set(scale);
     for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES) /* the row is padded to whole vectors */
@@ -100,8 +100,8 @@ static void soften_row(const struct room *room, float *p, size_t unseen, size_t 
 }
 
 /* ds holds dP: becomes P (dP - D) scale. */
-static void slope_row(const struct room *room, const float *p, float *ds, size_t unseen, size_t start, size_t count,
-                      float scale)
+static void ds_row(const struct room *room, const float *p, float *ds, size_t unseen, size_t start, size_t count,
+                   float scale)
 {
     vec scales = vec_set(scale);
     for (size_t i = unseen / VEC_LANES * VEC_LANES; i < count; i += VEC_LANES)
@@ -160,13 +160,13 @@ static void key_span(const struct op_attention *a, const struct attention_head *
     const size_t key = h->key, panel = attention_panel(h->length), first = block->first, rows = block->rows;
     multiply_seen(room->p, block->keys, room->queries_by_column, key, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
-        soften_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
+        softmax_row(room, room->p + row * ATTENTION_ROW, unseen_of(first + row, start, count), start, count, a->scale);
     sum_over_queries(room->dvalue, h->v, attention_scores(room->p, rows, count, room->p_numbers), room->dout, panel,
                      first, rows, start, count, later);
     multiply_seen(room->ds, block->values, room->dout_by_column, h->v, first, rows, start, count);
     for (size_t row = 0; row < rows; row++)
-        slope_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
-                  unseen_of(first + row, start, count), start, count, a->scale);
+        ds_row(room, room->p + row * ATTENTION_ROW, room->ds + row * ATTENTION_ROW,
+               unseen_of(first + row, start, count), start, count, a->scale);
     const struct cpu_numbers ds = attention_scores(room->ds, rows, count, room->ds_numbers);
     sum_over_queries(room->dkey, key, ds, room->queries, panel, first, rows, start, count, later);
     sum_over_keys(h, room, ds, first, rows, start, count);

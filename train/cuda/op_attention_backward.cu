@@ -85,11 +85,12 @@ static __global__ void backward_keys(struct heads a, const float *delta, float *
             ds = p * (dot(value, dout_of(a, at, t), a.v) - delta[first + t]) * a.scale;
         }
         for (size_t lane = 0; lane < count; lane++) {
-            const float weight = __shfl_sync(ALL_LANES, p, (int)lane), slope = __shfl_sync(ALL_LANES, ds, (int)lane);
+            const float p_there = __shfl_sync(ALL_LANES, p, (int)lane),
+                        ds_there = __shfl_sync(ALL_LANES, ds, (int)lane);
             for (size_t i = threadIdx.x; i < a.v; i += CUDA_WARP)
-                dv[i] += weight * widen(dout_of(a, at, t0 + lane)[i]);
+                dv[i] += p_there * widen(dout_of(a, at, t0 + lane)[i]);
             for (size_t i = threadIdx.x; i < a.key; i += CUDA_WARP)
-                dk[i] += slope * widen(query_of(a, at, t0 + lane)[i]);
+                dk[i] += ds_there * widen(query_of(a, at, t0 + lane)[i]);
         }
     }
     __syncwarp(); /* columns go to other lanes */
@@ -240,11 +241,11 @@ static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(
     const unsigned lane = threadIdx.x % CUDA_WARP, row0 = threadIdx.x / CUDA_WARP * 16, t0 = at.first + row0;
     const unsigned end = (unsigned)least(flash_length(a), at.first + OWN);
     const float unit = a.scale * LOG2_E;
-    float dq[1][KEY / 8][4] = {}, shift[2], slope[2]; /* of rows lane / 4 and lane / 4 + 8 */
+    float dq[1][KEY / 8][4] = {}, shift[2], deltas[2]; /* of rows lane / 4 and lane / 4 + 8 */
     for (unsigned half = 0; half < 2; half++) {
         const unsigned t = t0 + 8 * half + lane / 4;
         shift[half] = t < end ? -LOG2_E * a.lse[flash_sums(a, at) + t] : 0.0F;
-        slope[half] = t < end ? delta[flash_sums(a, at) + t] : 0.0F;
+        deltas[half] = t < end ? delta[flash_sums(a, at) + t] : 0.0F;
     }
     copy_queries<OWN, KEY, BACKWARD_THREADS>(a, at, smem::own_key, at.first);
     copy_douts<OWN, V, BACKWARD_THREADS>(a, at, smem::own_v, at.first);
@@ -265,7 +266,7 @@ static __global__ void __launch_bounds__(BACKWARD_THREADS) backward_query_tiles(
             x = diagonal && s0 + column > t0 + row ? 0.0F : power;
         });
         multiply_rows<V>(dp, smem::own_v, row0, smem::other_v(stage));
-        each_sum(dp, [&](unsigned row, unsigned, float &x) { x -= slope[row / 8 % 2]; });
+        each_sum(dp, [&](unsigned row, unsigned, float &x) { x -= deltas[row / 8 % 2]; });
         multiply_sums(dp, p);
         narrow_sums(words, dp);
         multiply_columns<KEY>(dq, words, smem::other_key(stage));

@@ -158,7 +158,7 @@ static __device__ inline void begin_scores(tile_floats<Smem> &s, const Smem &sme
 }
 
 template <class Smem>
-static __device__ inline void begin_slopes(tile_floats<Smem> &dp, const Smem &smem, unsigned group, unsigned tile)
+static __device__ inline void begin_dp(tile_floats<Smem> &dp, const Smem &smem, unsigned group, unsigned tile)
 {
     wgmma_fence();
     multiply_pieces<V, OWN, Smem::OTHER>(dp[0], smem.own_v() + group * WGMMA_ROWS * BOX_ROW_BYTES, smem.v(tile));
@@ -252,7 +252,7 @@ template <unsigned FOURS> static __device__ inline void exponentiate(float (&p)[
 
 /* dP becomes ds. */
 template <class Smem>
-static __device__ inline void slope_keys(tile_floats<Smem> &dp, const tile_floats<Smem> &p, const Smem &smem,
+static __device__ inline void ds_of_keys(tile_floats<Smem> &dp, const tile_floats<Smem> &p, const Smem &smem,
                                          unsigned tile)
 {
     const float *delta = stage_floats(smem.floats(tile)) + QUERIES + thread_here() % 4 * 2;
@@ -284,12 +284,12 @@ static __device__ inline void meet_queries(struct key_state<KEY> &c, const key_s
                                            unsigned tile, float unit)
 {
     shift_scores<key_smem<KEY>>(c.p, smem, group, tile, unit);
-    begin_slopes<key_smem<KEY>>(c.ds, smem, group, tile);
+    begin_dp<key_smem<KEY>>(c.ds, smem, group, tile);
     exponentiate(c.p);
     if (!LAST)
         await_stage(smem, tile + 1); /* here: a branch keeps ptxas from putting the exponentials behind the wait */
     await<0>(c.ds);
-    slope_keys<key_smem<KEY>>(c.ds, c.p, smem, tile);
+    ds_of_keys<key_smem<KEY>>(c.ds, c.p, smem, tile);
     make_factor(c.p_factor, c.p);
     make_factor(c.ds_factor, c.ds);
     begin_sums(c.dv[0], c.p_factor, smem.v(tile));
@@ -396,7 +396,7 @@ static __device__ inline void consume_keys(const struct heads &a, const struct f
         await<1>(factor); /* of the tile before */
         if (tile > 0)
             consumer_release(smem.empty(tile - 1));
-        begin_slopes<query_smem<KEY>>(ds, smem, group, tile);
+        begin_dp<query_smem<KEY>>(ds, smem, group, tile);
         await<1>(p);
         softmax_queries<query_smem<KEY>>(p, lse, unit, (int)(tile * KEYS - t0));
         await_stage(smem, tile); /* it is: a branch keeps ptxas from putting the exponentials behind the wait */

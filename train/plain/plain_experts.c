@@ -102,9 +102,9 @@ static void router_backward(struct op_context *context, const struct op_router *
             dlogits[e] = r->dscores ? r->dscores[token * r->experts + e] : 0;
         for (size_t m = 0; m < r->top_k; m++)
             for (size_t k = 0; k < r->top_k; k++) {
-                op_acc slope =
+                op_acc derivative =
                     (k == m ? factor : 0) - (r->normalise ? factor * factor / r->scaling * scores[chosen[k]] : 0);
-                dlogits[chosen[m]] += dweights[k] * slope;
+                dlogits[chosen[m]] += dweights[k] * derivative;
             }
         for (size_t e = 0; e < r->experts; e++)
             dlogits[e] *= scores[e] * (1 - scores[e]);
