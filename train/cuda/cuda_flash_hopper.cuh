@@ -20,7 +20,6 @@
 #include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_wgmma.cuh"
 
-#ifdef CUDA_BF16
 enum {
     V = HOPPER_VALUE,
     CONSUMERS = HOPPER_THREADS / WARPGROUP - 1, /* warpgroups; the last one produces */
@@ -137,7 +136,6 @@ static __device__ inline void multiply_words(float (&d)[FOURS][4], const uint32_
     for (unsigned i = 0; i < STEPS; i++)
         wgmma_registers(d, a[i], b + i * wgmma_step(true));
 }
-#endif
 #endif
 
 #endif

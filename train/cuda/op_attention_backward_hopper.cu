@@ -20,7 +20,6 @@
  * While a warpgroup's products wait for its ds, the other one's run. */
 #include "train/cuda/cuda_ops.h"
 
-#ifdef CUDA_BF16
 #include "train/cuda/cuda_flash_hopper.cuh"
 
 enum {
@@ -503,4 +502,3 @@ bool attention_backward_hopper(struct op_context *context, const struct op_atten
            of_queries.k_rope, of_queries.dout, a, sums);
     return true;
 }
-#endif

@@ -5,7 +5,6 @@
  * several calls (cuda_dnn_plan.h); sums over heads are kept as floats in between. */
 #include "train/cuda/cuda_ops.h"
 
-#ifdef CUDA_BF16
 #include "base/check.h"
 #include "train/cuda/cuda_attention.cuh"
 #include "train/cuda/cuda_dnn.h"
@@ -190,4 +189,3 @@ bool attention_backward_dnn(struct op_context *context, const struct op_attentio
 {
     return attend_all(context, attention, true);
 }
-#endif

@@ -10,7 +10,6 @@
  *     the threads         P0         ..  P1              ..  P2                         out                                                          */
 #include "train/cuda/cuda_ops.h"
 
-#ifdef CUDA_BF16
 #include "train/cuda/cuda_flash_hopper.cuh"
 
 enum { QUERIES = HOPPER_QUERIES, KEYS = HOPPER_KEYS, STAGES = HOPPER_KEY_STAGES };
@@ -256,4 +255,3 @@ bool attention_hopper(struct op_context *context, const struct op_attention *p)
     launch(context, "attention, wgmma", plan, a.key == 192 ? attend_hopper<192> : attend_hopper<128>, q, kv, k_rope, a);
     return true;
 }
-#endif

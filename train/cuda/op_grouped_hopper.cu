@@ -29,7 +29,6 @@
  * A sum goes along k in order, whichever block makes it: the bits do not depend on the number of multiprocessors. */
 #include "train/cuda/cuda_ops.h"
 
-#ifdef CUDA_BF16
 #include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_tile.cuh"
 #include "train/cuda/cuda_wgmma.cuh"
@@ -479,11 +478,9 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
     const struct product g = {
         (int)p->experts, (int)p->m, (int)p->n,     (int)p->k, p->kind == OP_TN ? p->expert_stride : 0,
         p->offsets,      p->c,      p->accumulate, p->narrow};
-    const struct cuda_plan plan =
-        cuda_plan_hopper(context->multiprocessors, cuda_way_open(context, CUDA_WAY_CLUSTERS));
+    const struct cuda_plan plan = cuda_plan_hopper(context->multiprocessors, cuda_way_open(context, CUDA_WAY_CLUSTERS));
     cuda_way_count(context, "grouped", plan.cluster ? "wgmma clusters" : "wgmma");
     launch(context, "grouped, wgmma", plan, plan.cluster ? kernel_of<HOPPER_CLUSTER>(p->kind) : kernel_of<1>(p->kind),
            a, b, g);
     return true;
 }
-#endif
