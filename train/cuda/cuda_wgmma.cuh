@@ -181,11 +181,11 @@ static __device__ inline void mbarrier_init_fence(void)
 #endif
 }
 
-/* barrier.cluster: of all threads of the cluster's blocks. */
+/* barrier.cluster: of all threads of the blocks. Of what they wrote it hands over barriers alone (mbarrier_init_fence): .relaxed waits for no memory. */
 static __device__ inline void cluster_barrier(void)
 {
 #ifdef __CUDACC__
-    asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+    asm volatile("barrier.cluster.arrive.relaxed;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
 #else
     emulated_cluster_barrier();
 #endif
