@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "base/publish.h"
 #include "bench/figures.h"
+#include "bench/gpu_page.h"
 
 #include <stdio.h>
 
@@ -21,11 +22,18 @@ struct run_options {
 
 struct page_options {
     struct q_common common;
-    const char *title, *data, *notes, *parts;
+    const char *title, *data, *notes;
+};
+
+struct gpu_page_options {
+    struct q_common common;
+    const char *chip, *without;
+    bool quick;
 };
 
 #define RUN(member) offsetof(struct run_options, member)
 #define PAGE(member) offsetof(struct page_options, member)
+#define GPU(member) offsetof(struct gpu_page_options, member)
 
 static const struct q_option run_table[] = {
     {"name", 0, Q_OPTION_TEXT, RUN(name), "NAME", "of the figure, for programs: dedup.sign"},
@@ -55,8 +63,13 @@ static const struct q_option page_table[] = {
     {"title", 0, Q_OPTION_TEXT, PAGE(title), "TEXT", "of the page"},
     {"data", 0, Q_OPTION_TEXT, PAGE(data), "TEXT", "what was worked on"},
     {"notes", 0, Q_OPTION_TEXT, PAGE(notes), "FILE", "Markdown to stand behind the table"},
-    {"parts", 0, Q_OPTION_TEXT, PAGE(parts), "FILE",
-     "lines of JSON: what was run besides, and how it ended (docs/formats/figures.md)"},
+    {0}};
+
+static const struct q_option gpu_page_table[] = {
+    {"chip", 0, Q_OPTION_TEXT, GPU(chip), "NAME", "of the GPU"},
+    {"without", 0, Q_OPTION_TEXT, GPU(without), "WAYS", "what QUERN_CUDA_WITHOUT left out"},
+    {"quick", 0, Q_OPTION_FLAG, GPU(quick), NULL,
+     "it was only tried whether all runs: nothing is wanted of the figures"},
     {0}};
 
 /* The value at "a.b.c" in a JSON object. */
@@ -269,26 +282,21 @@ static q_status read_figures(const char *path, json_t **out)
     return status;
 }
 
-static q_status publish_page(const json_t *subject, const char *folder, const char *name, const char *notes_path)
+/* FOLDER/NAME.json and the page beside it. */
+static q_status publish(const json_t *subject, const struct q_buffer *page, const char *folder, const char *name)
 {
     struct q_arena arena = {0};
-    struct q_buffer page = {0}, notes = {0};
     const char *file, *path;
     q_status status;
-    if (notes_path)
-        Q_TRY_GOTO(out, q_fs_read_file(notes_path, 1 << 24, &notes));
     Q_TRY_GOTO(out, q_fs_make_directories(folder));
     Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.json", name));
     Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
     Q_TRY_GOTO(out, q_json_publish(path, subject));
-    Q_TRY_GOTO(out, figures_page(subject, path, q_buffer_string(&notes), &page));
     Q_TRY_GOTO(out, q_arena_printf(&arena, &file, "%s.md", name));
     Q_TRY_GOTO(out, q_fs_join(&arena, folder, file, &path));
-    Q_TRY_GOTO(out, q_publish_bytes(path, page.data, page.size, NULL));
+    Q_TRY_GOTO(out, q_publish_bytes(path, page->data, page->size, NULL));
     q_log_info("%s", path);
 out:
-    q_buffer_release(&page);
-    q_buffer_release(&notes);
     q_arena_release(&arena);
     return status;
 }
@@ -296,18 +304,39 @@ out:
 static q_status cmd_page(void *opaque, const char *const *arguments, size_t count)
 {
     const struct page_options *options = opaque;
-    json_t *figures, *subject, *parts = NULL;
+    struct q_buffer page = {0}, notes = {0};
+    json_t *figures, *subject;
     (void)count;
     if (!options->common.out || !options->title || !options->data)
         return q_fail(Q_ERR_USAGE, "-o, --title and --data must be given");
     Q_TRY(read_figures(arguments[1], &figures));
     Q_TRY(figures_subject(arguments[0], options->title, options->data, figures, &subject));
-    q_status status = options->parts ? read_figures(options->parts, &parts) : Q_OK;
-    if (status == Q_OK && parts)
-        status = q_json_set(subject, "parts", parts);
+    q_status status = options->notes ? q_fs_read_file(options->notes, 1 << 24, &notes) : Q_OK;
     if (status == Q_OK)
-        status = publish_page(subject, options->common.out, arguments[0], options->notes);
+        status = figures_page(subject, arguments[1], q_buffer_string(&notes), &page);
+    if (status == Q_OK)
+        status = publish(subject, &page, options->common.out, arguments[0]);
     json_decref(subject);
+    q_buffer_release(&page);
+    q_buffer_release(&notes);
+    return status;
+}
+
+static q_status cmd_gpu_page(void *opaque, const char *const *arguments, size_t count)
+{
+    const struct gpu_page_options *options = opaque;
+    const struct gpu_about about = {arguments[0], options->chip, options->without, options->quick};
+    struct q_buffer page = {0};
+    json_t *subject;
+    (void)count;
+    if (!options->common.out || !options->chip)
+        return q_fail(Q_ERR_USAGE, "-o and --chip must be given");
+    Q_TRY(gpu_subject(&about, arguments[1], &subject));
+    q_status status = gpu_page(subject, arguments[1], &page);
+    if (status == Q_OK)
+        status = publish(subject, &page, options->common.out, arguments[0]);
+    json_decref(subject);
+    q_buffer_release(&page);
     return status;
 }
 
@@ -334,6 +363,17 @@ static const struct q_verb verbs[] = {
      .arguments_min = 2,
      .arguments_max = 2,
      .run = cmd_page},
+    {.name = "gpu-page",
+     .synopsis = "SUBJECT PARTS -o FOLDER --chip NAME",
+     .summary = "write FOLDER/SUBJECT.json from what the parts of bench/gpu/run have left in the folder PARTS, and the "
+                "page beside it",
+     .details = "  quern-bench gpu-page h100 parts -o bench/results/gpu --chip 'NVIDIA H100'",
+     .takes = Q_TAKES_OUT,
+     .options = gpu_page_table,
+     .options_size = sizeof(struct gpu_page_options),
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .run = cmd_gpu_page},
     {0}};
 
 static const struct q_program program = {

@@ -47,6 +47,11 @@ double figure_median(double *values, size_t count);
 q_status figures_subject(const char *subject, const char *title, const char *data, json_t *figures,
                          json_t **out) Q_MUST_USE;
 
+/* Pieces of pages, appended: the title, and when and where it was measured (Q_ERR_INPUT where the object is no subject); a cell
+ * of a table and the bar behind it, where the text's own bars and ends of lines do no harm. */
+q_status figures_put_head(const json_t *subject, const char *name, struct q_buffer *out) Q_MUST_USE;
+q_status figures_put_cell(q_string text, struct q_buffer *out) Q_MUST_USE;
+
 /* The page of a subject, appended; `notes` (Markdown, may be empty) stands behind the table. Q_ERR_INPUT where the object
  * is not one. */
 q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out) Q_MUST_USE;

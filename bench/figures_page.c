@@ -16,13 +16,13 @@ static void rate_text(char out[48], double per_second, const char *unit)
         (void)snprintf(out, 48, "%s %s/s", q_format_count(number, per_second), unit);
 }
 
-static q_status cell(struct q_buffer *out, q_string text)
+q_status figures_put_cell(q_string text, struct q_buffer *out)
 {
-    /* A bar would end the cell. */
+    /* A bar would end the cell, a line's end the row. */
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] == '|')
             Q_TRY(q_buffer_append_byte(out, '\\'));
-        Q_TRY(q_buffer_append_byte(out, text.data[i]));
+        Q_TRY(q_buffer_append_byte(out, text.data[i] == '\n' ? ' ' : text.data[i]));
     }
     return q_buffer_append(out, " | ", 3);
 }
@@ -122,15 +122,15 @@ static q_status put_row(const json_t *figure, const char *name, struct q_buffer 
     Q_TRY(q_json_get_double(figure, name, "cpu_seconds", &cpu));
     rate_text(rate, per_second, unit.data);
     Q_TRY(q_buffer_append(out, "| ", 2));
-    Q_TRY(cell(out, what));
-    Q_TRY(cell(out, q_string_of(rate)));
+    Q_TRY(figures_put_cell(what, out));
+    Q_TRY(figures_put_cell(q_string_of(rate), out));
     Q_TRY(q_buffer_printf(out, "%llu | ", (unsigned long long)threads));
     if (amount && q_string_is(unit, "bytes"))
-        Q_TRY(cell(out, q_string_of(q_format_bytes(size, (double)amount))));
+        Q_TRY(figures_put_cell(q_string_of(q_format_bytes(size, (double)amount)), out));
     else if (amount)
         Q_TRY(q_buffer_printf(out, "%s %.*s | ", q_format_count(size, (double)amount), Q_STRING_ARGS(unit)));
     else
-        Q_TRY(cell(out, Q_STRING("-")));
+        Q_TRY(figures_put_cell(Q_STRING("-"), out));
     Q_TRY(q_buffer_printf(out, "%.3g s | %.3g s | %s | ", seconds, cpu, q_format_bytes(text, (double)peak)));
     Q_TRY(peer_cell(figure, unit.data, out));
     /* The last cell's bar ends the row. */
@@ -139,7 +139,7 @@ static q_status put_row(const json_t *figure, const char *name, struct q_buffer 
     return q_buffer_append_byte(out, '\n');
 }
 
-static q_status put_head(const json_t *subject, const char *name, struct q_buffer *out)
+q_status figures_put_head(const json_t *subject, const char *name, struct q_buffer *out)
 {
     q_string title, date, version, data, processor, architecture;
     uint64_t cores, memory;
@@ -155,10 +155,14 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
     Q_TRY(q_json_get_u64(machine, name, "cores", &cores));
     Q_TRY(q_json_get_u64(machine, name, "memory_bytes", &memory));
     Q_TRY(q_buffer_printf(out, "# %.*s\n\n", Q_STRING_ARGS(title)));
-    Q_TRY(q_buffer_printf(out, "Measured %.*s with %.*s on %.*s (%.*s), %llu cores, %s of memory. Data: %.*s.\n\n",
-                          Q_STRING_ARGS(q_string_slice(date, 0, 10)), Q_STRING_ARGS(version), Q_STRING_ARGS(processor),
-                          Q_STRING_ARGS(architecture), (unsigned long long)cores, q_format_bytes(size, (double)memory),
-                          Q_STRING_ARGS(data)));
+    return q_buffer_printf(out, "Measured %.*s with %.*s on %.*s (%.*s), %llu cores, %s of memory. Data: %.*s.\n\n",
+                           Q_STRING_ARGS(q_string_slice(date, 0, 10)), Q_STRING_ARGS(version), Q_STRING_ARGS(processor),
+                           Q_STRING_ARGS(architecture), (unsigned long long)cores, q_format_bytes(size, (double)memory),
+                           Q_STRING_ARGS(data));
+}
+
+static q_status put_table_head(struct q_buffer *out)
+{
     return q_buffer_printf(out,
                            "Medians of the runs; memory is the largest of them. A peer's figure is from the same "
                            "machine and the same run; the ratio is ours to theirs: where a range stands behind it, "
@@ -168,40 +172,15 @@ static q_status put_head(const json_t *subject, const char *name, struct q_buffe
                            "|---|---|---|---|---|---|---|---|\n");
 }
 
-/* What was run besides the figures; nothing where nothing was. */
-static q_status put_parts(const json_t *subject, const char *name, struct q_buffer *out)
-{
-    const json_t *parts = json_object_get(subject, "parts");
-    if (json_array_size(parts))
-        Q_TRY(q_buffer_printf(out, "\n## What was run\n\n| part | what | ended | time | |\n|---|---|---|---|---|\n"));
-    for (size_t i = 0; i < json_array_size(parts); i++) {
-        const json_t *part = json_array_get(parts, i);
-        const char *why = json_string_value(json_object_get(part, "why"));
-        q_string title, what, state;
-        double seconds;
-        Q_TRY(q_json_get_string(part, name, "name", &title));
-        Q_TRY(q_json_get_string(part, name, "what", &what));
-        Q_TRY(q_json_get_string(part, name, "state", &state));
-        Q_TRY(q_json_get_double(part, name, "seconds", &seconds));
-        Q_TRY(q_buffer_printf(out, "| %.*s | ", Q_STRING_ARGS(title)));
-        Q_TRY(cell(out, what));
-        Q_TRY(q_buffer_printf(out, "%.*s | %.3g s | ", Q_STRING_ARGS(state), seconds));
-        Q_TRY(cell(out, q_string_of(why ? why : "")));
-        out->size--; /* the last cell's bar ends the row */
-        Q_TRY(q_buffer_append_byte(out, '\n'));
-    }
-    return Q_OK;
-}
-
 q_status figures_page(const json_t *subject, const char *name, q_string notes, struct q_buffer *out)
 {
     json_t *figures;
     Q_TRY(q_json_get_array(subject, name, "figures", &figures));
-    Q_TRY(put_head(subject, name, out));
+    Q_TRY(figures_put_head(subject, name, out));
+    Q_TRY(put_table_head(out));
     for (size_t i = 0; i < json_array_size(figures); i++)
         Q_TRY(put_row(json_array_get(figures, i), name, out));
     Q_TRY(put_wanted(figures, out));
-    Q_TRY(put_parts(subject, name, out));
     if (notes.size)
         Q_TRY(q_buffer_printf(out, "\n%.*s\n", Q_STRING_ARGS(q_string_trim(notes))));
     Q_TRY(q_buffer_printf(out, "\n## Commands\n\n"));
