@@ -39,7 +39,7 @@ struct train_bench_options {
     const char *model, *recompute, *precision, *gradients, *backend, *block;
     uint64_t batch, sequence, steps;
     double seconds, skew;
-    bool by_operation, no_graphs;
+    bool by_operation, no_graphs, no_deterministic;
 };
 
 struct train_ops_options {

@@ -41,6 +41,8 @@ const struct q_option train_bench_table[] = {
      "also where the time goes, beside the measured peak of the matrix product"},
     {"no-graphs", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, no_graphs), NULL,
      "a GPU is given each operation by itself, in every step"},
+    {"no-deterministic", 0, Q_OPTION_FLAG, offsetof(struct train_bench_options, no_deterministic), NULL,
+     "a GPU's libraries may add in any order, as train.deterministic: false"},
     {0}};
 
 struct bench {
@@ -87,7 +89,7 @@ static q_status find_table(struct bench *bench, const struct train_bench_options
     int device, precision;
     Q_TRY(choice_of("backend", options->backend, op_device_names, &device));
     Q_TRY(choice_of("precision", options->precision, op_precision_names, &precision));
-    Q_TRY(op_table_of((enum op_device)device, (enum op_precision)precision, &bench->table));
+    Q_TRY(op_table_of((enum op_device)device, (enum op_precision)precision, !options->no_deterministic, &bench->table));
     bench->graphs = device != OP_CPU && !options->no_graphs && !options->by_operation && !options->block;
     return op_table_check(bench->table);
 }

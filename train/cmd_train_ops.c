@@ -14,7 +14,8 @@
 
 const struct q_option train_ops_table[] = {
     {"backend", 0, Q_OPTION_TEXT, AT(backend), "NAME",
-     "cpu, cpu-generic, cpu-avx2, cpu-avx512, cuda, each with -bf16 too; cpu-avx512-dot-bf16, cpu-amx-bf16, cuda-dnn-bf16 (cpu)"},
+     "cpu, cpu-generic, cpu-avx2, cpu-avx512, cuda, each with -bf16 too; cpu-avx512-dot-bf16, cpu-amx-bf16, "
+     "cuda-dnn-bf16; cuda's with -nondeterministic behind it too (cpu)"},
     {"against", 0, Q_OPTION_TEXT, AT(against), "NAME", "compare with another backend of the same precision too"},
     {"operation", 0, Q_OPTION_TEXT, AT(operation), "NAME", "only operations whose names begin so"},
     {"large", 0, Q_OPTION_FLAG, AT(large), NULL, "larger shapes too, on which a GPU's kernels go round: half a minute"},

@@ -163,7 +163,8 @@ static uint64_t device_room(const struct train_settings *settings)
     const struct op_table *ops;
     struct op_context *context = NULL;
     size_t free_bytes = 0, all_bytes;
-    if (op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &ops) != Q_OK)
+    if (op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, settings->deterministic,
+                    &ops) != Q_OK)
         return 0;
     if (ops->create(NULL, &context) != Q_OK || ops->memory_room(context, &free_bytes, &all_bytes) != Q_OK)
         free_bytes = 0;

@@ -25,6 +25,7 @@ struct state_line {
 struct state_lines {
     struct state_line *items;
     size_t count, capacity;
+    bool nondeterministic; /* somewhere on its way */
 };
 
 static int by_step(const void *a, const void *b)
@@ -43,6 +44,7 @@ static q_status collect(const json_t *lines, const char *path, struct state_line
     {
         struct state_line one = {.number = i};
         bool found;
+        out->nondeterministic = out->nondeterministic || json_is_false(json_object_get(line, "deterministic"));
         Q_TRY(state_hashes_read(line, path, &one.hashes, &found));
         if (!found)
             continue;
@@ -94,8 +96,10 @@ static q_status compare(const char *a_name, const struct state_lines *a, const c
             if (same)
                 snprintf(before, sizeof before, ", and are still the same at step %" PRIu64, last);
             if (differs)
-                return q_fail(Q_ERR_INPUT, "'%s' and '%s' differ in their %s at step %" PRIu64 "%s", a_name, b_name,
-                              differs, x->step, before);
+                return q_fail(Q_ERR_INPUT, "'%s' and '%s' differ in their %s at step %" PRIu64 "%s%s", a_name, b_name,
+                              differs, x->step, before,
+                              a->nondeterministic || b->nondeterministic ? "; with 'train.deterministic' false they may"
+                                                                         : "");
             same++;
             last = x->step;
         }

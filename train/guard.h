@@ -2,7 +2,7 @@
  *
  *     loss, norm --guard_check--> fine            the step is taken, guard_accept
  *                             \-> not fine        the step is run again on the same samples
- *                                   -> fine       it was the machine: the step is taken, the journal says so
+ *                                   -> fine       it was the machine (or rounding, where train.deterministic is false): the step is taken, the journal says so
  *                                   -> not fine   it is the data or the model: the recipe's rule (train.guard.rule)
  *
  *     stop   the run ends with Q_ERR_INPUT; the last checkpoint stands

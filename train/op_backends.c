@@ -83,31 +83,41 @@ static q_status fail_unknown(const char *name)
     return q_fail(
         Q_ERR_USAGE,
         "no backend '%s' on this processor; there are 'cpu' and 'cpu-bf16' (the fastest), 'cuda', 'cuda-bf16' and "
-        "'cuda-dnn-bf16'%s",
+        "'cuda-dnn-bf16' (with '-nondeterministic' too)%s",
         name, names);
 }
 
-q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out)
+q_status op_table_of(enum op_device device, enum op_precision precision, bool deterministic,
+                     const struct op_table **out)
 {
     if (device != OP_CPU)
-        return cuda_table_find(device, precision, out);
+        return cuda_table_find(device, precision, deterministic, out);
     *out = op_table_cpu(precision);
     return Q_OK;
 }
 
-const struct op_table *op_table_outline(enum op_device device, enum op_precision precision)
+const struct op_table *op_table_outline(enum op_device device, enum op_precision precision, bool deterministic)
 {
-    return device == OP_CPU ? op_table_cpu(precision) : cuda_table_outline(device, precision);
+    return device == OP_CPU ? op_table_cpu(precision) : cuda_table_outline(device, precision, deterministic);
+}
+
+/* A GPU's; NULL where none has the name. */
+static q_status find_on_gpu(const char *name, const struct op_table **out)
+{
+    *out = NULL;
+    for (int device = OP_CUDA; device <= OP_CUDA_DNN; device++)
+        for (int precision = 0; precision < PRECISIONS; precision++)
+            for (int deterministic = 0; deterministic < 2; deterministic++)
+                if (strcmp(name, cuda_table_outline(device, precision, deterministic)->name) == 0)
+                    return cuda_table_find(device, precision, deterministic, out);
+    return Q_OK;
 }
 
 q_status op_table_find(const char *name, const struct op_table **out)
 {
-    if (strcmp(name, "cuda") == 0)
-        return cuda_table_find(OP_CUDA, OP_FP32, out);
-    if (strcmp(name, "cuda-bf16") == 0)
-        return cuda_table_find(OP_CUDA, OP_BF16, out);
-    if (strcmp(name, "cuda-dnn-bf16") == 0)
-        return cuda_table_find(OP_CUDA_DNN, OP_BF16, out);
+    Q_TRY(find_on_gpu(name, out));
+    if (*out)
+        return Q_OK;
     *out = op_table_cpu(OP_FP32);
     if (strcmp(name, "cpu") == 0)
         return Q_OK;

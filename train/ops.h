@@ -18,7 +18,7 @@
  *               are a defect of the caller (q_check). NaN and infinities flow through as in IEEE arithmetic.
  *   time        A backend may run operations later, in the order called; copy_out and synchronize wait.
  *   bits        The same inputs give the same bits on the same backend and instruction set, for any number of threads: sums run
- *               over fixed tiles in a fixed order.
+ *               over fixed tiles in a fixed order. A table that is `nondeterministic` promises that no more.
  *
  * Types: op_real are activations and the weights that products and embeddings read; op_acc is what must never be less than FP32: statistics, router logits and
  * scores, losses, norms' weights, master weights, moments (unless BF16 was chosen for those). What op_real is, a table says
@@ -240,6 +240,8 @@ struct op_table {
     /* What an operation computes and multiplies again, probabilities of attention and gradients of logits, is rounded to op_real in between: matrix
      * units take nothing wider. */
     bool rounds_factors;
+    /* Libraries that it asks may add in another order each time (train.deterministic: false): rounding alone differs. */
+    bool nondeterministic;
     /* The ways that were taken in this context so far; they are the context's. What a device does again by itself (`repeat`) is counted when it is first
      * called. NULL: there is one way for each operation. */
     const struct op_ways *(*ways)(const struct op_context *context);
@@ -352,12 +354,14 @@ static inline op_real *op_real_at(const struct op_table *table, op_real *x, size
 }
 
 /* The best table for this processor; and by name ("cpu", "cpu-generic", "cpu-avx2", "cpu-avx512", "cuda", each with "-bf16" too, "cpu-avx512-dot-bf16",
- * "cpu-amx-bf16", "cuda-dnn-bf16"; Q_ERR_USAGE lists the names, or says that CUDA is not in this build). Whether there is a GPU its `create` finds out. */
+ * "cpu-amx-bf16", "cuda-dnn-bf16", a GPU's with "-nondeterministic" behind it too; Q_ERR_USAGE lists the names, or says that CUDA is not in this build).
+ * Whether there is a GPU its `create` finds out. A processor's table is deterministic, whatever is asked for. */
 const struct op_table *op_table_cpu(enum op_precision precision);
 q_status op_table_find(const char *name, const struct op_table **out) Q_MUST_USE;
-q_status op_table_of(enum op_device device, enum op_precision precision, const struct op_table **out) Q_MUST_USE;
-/* A table to plan by: name, real_bytes and workspace_plan, and of a GPU's no more than these. In every build, and where there is no GPU. */
-const struct op_table *op_table_outline(enum op_device device, enum op_precision precision);
+q_status op_table_of(enum op_device device, enum op_precision precision, bool deterministic,
+                     const struct op_table **out) Q_MUST_USE;
+/* A table to plan by: name, real_bytes, nondeterministic and workspace_plan, and of a GPU's no more than these. In every build, and where there is no GPU. */
+const struct op_table *op_table_outline(enum op_device device, enum op_precision precision, bool deterministic);
 
 #ifdef __cplusplus
 }

@@ -390,6 +390,15 @@ static const struct q_setting rows[] = {
          "what computes: processors, or a GPU (one rank as yet); cuda-dnn is a GPU too, with attention of BF16 by "
          "cuDNN where that has a way for its shapes. A run may go on with another: parameters and moments are "
          "the same, to the last bit as they are stored"},
+    {.name = "deterministic",
+     .type = Q_SETTING_BOOL,
+     .tag = Q_TAG_OPERATIONAL,
+     .offset = AT(deterministic),
+     .standard = "true",
+     .meaning = "whether a GPU's libraries must give the same bits each time, so that a training that is run again or "
+                "gone on with comes to the same ones. false: they may add in whatever order is fastest, cuBLASLt the "
+                "parts of a product into FP32, cuDNN those of attention's gradients; rounding differs from run to "
+                "run, and the journal says so. Processors and our own kernels give the same bits either way"},
     {.name = "precision",
      .type = Q_SETTING_CHOICE,
      .tag = Q_TAG_SCHEDULE,

@@ -66,6 +66,7 @@ struct train_settings {
         mixture; /* for its table and its place in the journal: who wants the pieces asks mixture_pieces (shards/mixture.h) */
 
     int backend;              /* enum op_device */
+    bool deterministic;       /* the same bits each time, of a GPU's libraries too */
     int precision;            /* enum op_precision */
     int gradients;            /* enum op_precision: of weights */
     int recompute;            /* enum model_recompute */

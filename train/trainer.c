@@ -63,7 +63,8 @@ static q_status check_room(struct trainer *trainer)
 static q_status create_model(struct trainer *trainer)
 {
     const struct train_settings *settings = trainer->setup.settings;
-    Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision, &trainer->ops));
+    Q_TRY(op_table_of((enum op_device)settings->backend, (enum op_precision)settings->precision,
+                      settings->deterministic, &trainer->ops));
     Q_TRY(op_table_check(trainer->ops));
     Q_TRY(q_pool_create(trainer->setup.threads, &trainer->pool));
     Q_TRY(trainer->ops->create(trainer->pool, &trainer->context));

@@ -61,6 +61,8 @@ static q_status note_start(struct trainer *trainer, const char *event)
         status = q_json_set(fields, "schedule", schedule);
     if (!status) /* bits are the same on one backend and instruction set only */
         status = q_json_set(fields, "backend", json_string(trainer->ops->name));
+    if (!status && trainer->ops->nondeterministic) /* and not even there */
+        status = q_json_set(fields, "deterministic", json_false());
     if (!status)
         status = put_left_out(trainer, fields);
     if (!status && trainer->ranks > 1)

@@ -302,8 +302,10 @@ q_status trainer_look_at(struct trainer *trainer, const struct schedule_point *p
     *taken = guard_check(guard, &trainer->window, result->loss, result->norm) == GUARD_FINE;
     Q_TRY(note_rerun(trainer, guard_verdict_text(verdict), &first, result, *taken));
     if (*taken) {
-        q_log_warning("%s at step %" PRIu64 " (loss %g, norm %g), and was not when it was run again: the machine erred",
-                      guard_verdict_text(verdict), trainer->position.step + 1, first.loss, first.norm);
+        q_log_warning("%s at step %" PRIu64 " (loss %g, norm %g), and was not when it was run again: %s",
+                      guard_verdict_text(verdict), trainer->position.step + 1, first.loss, first.norm,
+                      trainer->ops->nondeterministic ? "the machine erred, or sums were rounded in another order"
+                                                     : "the machine erred");
         return Q_OK;
     }
     drop_attempt(trainer);

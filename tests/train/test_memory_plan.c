@@ -125,6 +125,39 @@ static void test_savings(void **state)
     assert_int_equal(count, 0);
 }
 
+/* cuDNN's attention alone takes less where its sums may come in any order. */
+static void test_any_order(void **state)
+{
+    (void)state;
+    struct model_config config = two_modules;
+    config.max_position_embeddings = 8192;
+    const struct counted_case c = {&config,      1,     8192,   1, OP_BF16, MODEL_RECOMPUTE_PROJECTIONS,
+                                   MOMENTS_BF16, false, OP_BF16};
+    struct train_settings settings = counted_settings(&c, OP_CUDA_DNN);
+    const struct memory_request request = {&config, &settings, 8192, 1, 1};
+    struct memory_plan plan, less;
+    struct memory_saving savings[MEMORY_SAVINGS_MAX];
+    size_t count;
+    assert_true(settings.deterministic);
+    assert_ok(memory_plan_make(&request, &plan));
+    assert_ok(memory_plan_savings(&request, &plan, savings, &count));
+    assert_int_equal(count, 1);
+    assert_string_equal(savings[0].setting, "train.deterministic: false");
+    settings.deterministic = false;
+    assert_ok(memory_plan_make(&request, &less));
+    assert_int_equal(plan.device[MEMORY_WORKSPACE] - less.device[MEMORY_WORKSPACE], savings[0].bytes);
+    assert_int_equal(memory_plan_total(plan.device, false) - memory_plan_total(less.device, false), savings[0].bytes);
+    for (int backend = OP_CPU; backend <= OP_CUDA; backend++) {
+        settings.backend = backend;
+        settings.deterministic = true;
+        assert_ok(memory_plan_make(&request, &plan));
+        settings.deterministic = false;
+        assert_ok(memory_plan_make(&request, &less));
+        assert_memory_equal(plan.device, less.device, sizeof plan.device);
+        assert_memory_equal(plan.host, less.host, sizeof plan.host);
+    }
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -146,7 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_planned_is_taken), cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_savings),          cmocka_unit_test(test_words),
+        cmocka_unit_test(test_savings),          cmocka_unit_test(test_any_order),   cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ struct cuda_blas {
     void *library;
     struct functions call;
     cublasLtHandle_t handle;
+    bool deterministic;
     struct shape *shapes[SHAPES_MAX]; /* by hash, the next free place behind */
     size_t shape_count;
 };
@@ -77,10 +78,11 @@ static q_status load_functions(struct cuda_blas *blas)
     return Q_OK;
 }
 
-q_status cuda_blas_create(struct cuda_blas **out)
+q_status cuda_blas_create(bool deterministic, struct cuda_blas **out)
 {
     struct cuda_blas *blas;
     Q_TRY(q_alloc_zero(1, sizeof *blas, &blas));
+    blas->deterministic = deterministic;
     q_status status = load_functions(blas);
     if (!status && blas->call.cublasLtCreate(&blas->handle) != CUBLAS_STATUS_SUCCESS) {
         blas->handle = NULL;
@@ -190,13 +192,19 @@ static cublasStatus_t describe_matrices(const struct cuda_blas *blas, struct sha
     return status;
 }
 
-/* Of the library's choice: the same bits every time and sums in FP32, so none that adds parts in place, in whatever order they come, or that keeps them as
- * C's type. */
+/* How the parts of a product whose depth is split may be added up. In FP32, so not as C's type where that is another, nor in place there, which is C. And in
+ * place they come in whatever order: not where the same bits are wanted every time. */
+static uint32_t reductions_of(const struct cuda_blas *blas, const struct shape *shape)
+{
+    const bool in_place = !blas->deterministic && !shape->product.narrow_c;
+    return CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (in_place ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0);
+}
+
 static cublasStatus_t describe_preference(const struct cuda_blas *blas, const struct shape *shape,
                                           cublasLtMatmulPreference_t preference)
 {
     const uint64_t workspace = CUDA_BLAS_WORKSPACE;
-    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    const uint32_t reductions = reductions_of(blas, shape);
     const struct {
         cublasLtMatmulPreferenceAttributes_t attribute;
         const void *value;

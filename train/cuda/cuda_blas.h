@@ -24,8 +24,9 @@ struct cuda_product {
 
 struct cuda_blas;
 
-/* Q_ERR_SYSTEM where there is no cuBLASLt: what to install, or where to name it. */
-q_status cuda_blas_create(struct cuda_blas **out) Q_MUST_USE;
+/* deterministic: products have the same bits each time; else one whose C is FP32 may have others. Q_ERR_SYSTEM where there is no cuBLASLt: what to install,
+ * or where to name it. */
+q_status cuda_blas_create(bool deterministic, struct cuda_blas **out) Q_MUST_USE;
 void cuda_blas_release(struct cuda_blas *blas); /* NULL is allowed */
 
 /* Later, on the stream. The algorithm is found once for each shape; `workspace`, of CUDA_BLAS_WORKSPACE bytes, is

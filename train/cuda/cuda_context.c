@@ -118,17 +118,20 @@ static q_status open_device(struct op_context *context)
     if ((error = cudaMallocHost(&host, sizeof *context->host)))
         return fail_cuda(error, "pinned memory");
     context->host = host;
-    return cuda_blas_create(&context->blas);
+    return cuda_blas_create(context->deterministic, &context->blas);
 }
 
-static q_status create(size_t real_bytes, struct op_context **out)
+static q_status create(size_t real_bytes, bool dnn, bool deterministic, struct op_context **out)
 {
     struct op_context *context;
     Q_TRY(q_alloc_zero(1, sizeof *context, &context));
     context->real_bytes = real_bytes;
+    context->deterministic = deterministic;
     q_status status = cuda_ways_read(&context->ways);
     if (!status)
         status = open_device(context);
+    if (!status && dnn)
+        status = cuda_dnn_create(context->stream, deterministic, &context->dnn);
     if (status) {
         context_release(context);
         return status;
@@ -140,35 +143,27 @@ static q_status create(size_t real_bytes, struct op_context **out)
     return Q_OK;
 }
 
-static q_status create_fp32(struct q_pool *pool, struct op_context **out)
-{
-    (void)pool;
-    return create(sizeof(float), out);
-}
+/* One for each table. */
+#define CREATE(table, real_bytes, dnn, deterministic)                                                                  \
+    static q_status create_##table(struct q_pool *pool, struct op_context **out)                                       \
+    {                                                                                                                  \
+        (void)pool;                                                                                                    \
+        return create(real_bytes, dnn, deterministic, out);                                                            \
+    }
 
-static q_status create_bf16(struct q_pool *pool, struct op_context **out)
-{
-    (void)pool;
-    return create(sizeof(uint16_t), out);
-}
-
-static q_status create_dnn_bf16(struct q_pool *pool, struct op_context **out)
-{
-    struct op_context *context;
-    Q_TRY(create_bf16(pool, &context));
-    const q_status status = cuda_dnn_create(context->stream, &context->dnn);
-    if (status)
-        context_release(context);
-    else
-        *out = context;
-    return status;
-}
+CREATE(fp32, sizeof(float), false, true)
+CREATE(bf16, sizeof(uint16_t), false, true)
+CREATE(dnn_bf16, sizeof(uint16_t), true, true)
+CREATE(fp32_nondeterministic, sizeof(float), false, false)
+CREATE(bf16_nondeterministic, sizeof(uint16_t), false, false)
+CREATE(dnn_bf16_nondeterministic, sizeof(uint16_t), true, false)
 
 static q_status reserve(struct op_context *context, const struct op_limits *limits)
 {
     void *workspace = NULL;
     Q_TRY(cuda_limits_check(limits));
-    const size_t bytes = cuda_workspace_bytes(limits, context->real_bytes, context->dnn != NULL);
+    const size_t bytes =
+        cuda_workspace_bytes(limits, context->real_bytes, context->dnn != NULL, context->deterministic);
     cuda_graphs_forget(context);
     (void)cudaFree(context->workspace);
     context->workspace = NULL;
@@ -291,7 +286,7 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
     table->release = context_release;
     table->reserve = reserve;
     table->workspace_bytes = workspace_bytes;
-    table->workspace_plan = cuda_table_outline(OP_CUDA, narrow ? OP_BF16 : OP_FP32)->workspace_plan;
+    table->workspace_plan = cuda_table_outline(OP_CUDA, narrow ? OP_BF16 : OP_FP32, true)->workspace_plan;
     table->memory_create = memory_create;
     table->memory_release = memory_release;
     table->memory_room = memory_room;
@@ -307,5 +302,17 @@ void cuda_context_install(struct op_table *table, size_t real_bytes)
 void cuda_context_install_dnn(struct op_table *table)
 {
     table->create = create_dnn_bf16;
-    table->workspace_plan = cuda_table_outline(OP_CUDA_DNN, OP_BF16)->workspace_plan;
+    table->workspace_plan = cuda_table_outline(OP_CUDA_DNN, OP_BF16, true)->workspace_plan;
+}
+
+void cuda_context_install_nondeterministic(struct op_table *table)
+{
+    const bool dnn = table->create == create_dnn_bf16, narrow = table->real_bytes == sizeof(uint16_t);
+    const struct op_table *outline = cuda_table_outline(dnn ? OP_CUDA_DNN : OP_CUDA, narrow ? OP_BF16 : OP_FP32, false);
+    table->name = outline->name;
+    table->nondeterministic = true;
+    table->workspace_plan = outline->workspace_plan;
+    table->create = dnn      ? create_dnn_bf16_nondeterministic
+                    : narrow ? create_bf16_nondeterministic
+                             : create_fp32_nondeterministic;
 }

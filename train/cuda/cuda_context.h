@@ -35,6 +35,7 @@ struct op_context {
     bool capturing;   /* what is launched now is captured */
     struct cuda_ways ways;
     struct cuda_dnn *dnn; /* NULL: attention is our own kernels' */
+    bool deterministic;   /* what libraries are asked for: the same bits each time */
 };
 
 /* Keeps the first failure. */
@@ -48,6 +49,9 @@ void cuda_context_install(struct op_table *table, size_t real_bytes);
 
 /* And those that are others where attention goes through cuDNN, of BF16. */
 void cuda_context_install_dnn(struct op_table *table);
+
+/* And behind either, its name too, where libraries may add in any order. */
+void cuda_context_install_nondeterministic(struct op_table *table);
 
 #ifdef __cplusplus
 }

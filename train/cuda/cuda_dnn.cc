@@ -46,6 +46,7 @@ constexpr size_t PLANS_MAX = 64; // as many shapes as a run may well have at one
 
 struct cuda_dnn {
     cudnnHandle_t handle = nullptr;
+    bool deterministic = true;
     std::map<Key, Plan> plans;
 };
 
@@ -137,7 +138,7 @@ void describe_forward(fe::graph::Graph &graph, const cuda_dnn_attention &a)
         .set_data_type(fe::DataType_t::FLOAT);
 }
 
-void describe_backward(fe::graph::Graph &graph, const cuda_dnn_attention &a)
+void describe_backward(fe::graph::Graph &graph, const cuda_dnn_attention &a, bool deterministic)
 {
     const Tensor q = read(graph, a, Q, "q", a.q, a.key), k = read(graph, a, K, "k", a.k, a.key),
                  v = read(graph, a, V, "v", a.v, a.value), out = read(graph, a, OUT, "out", a.out, a.value),
@@ -154,20 +155,21 @@ void describe_backward(fe::graph::Graph &graph, const cuda_dnn_attention &a)
                                                    .set_attn_scale(a.scale)
                                                    .set_diagonal_alignment(fe::DiagonalAlignment_t::TOP_LEFT)
                                                    .set_diagonal_band_right_bound(0)
-                                                   .set_deterministic_algorithm(true));
+                                                   .set_deterministic_algorithm(deterministic));
     write(gradients[0], a, DQ, a.dq, a.key);
     write(gradients[1], a, DK, a.dk, a.key);
     write(gradients[2], a, DV, a.dv, a.value);
 }
 
-// The first of the heuristic's engines that gives the same bits each time and takes the shape: none is timed, so that a rerun has the same one.
+// The first of the heuristic's engines that takes the shape, and where it is wanted gives the same bits each time: none is timed, so that a rerun has the
+// same one.
 fe::error_t build(const cuda_dnn &dnn, fe::graph::Graph &graph, const cuda_dnn_attention &a, int64_t &workspace)
 {
     graph.set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
     if (a.backward)
-        describe_backward(graph, a);
+        describe_backward(graph, a, dnn.deterministic);
     else
         describe_forward(graph, a);
     fe::error_t error = graph.validate();
@@ -176,7 +178,8 @@ fe::error_t build(const cuda_dnn &dnn, fe::graph::Graph &graph, const cuda_dnn_a
     if (error.is_good())
         error = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
     if (error.is_good()) {
-        graph.deselect_numeric_notes({fe::NumericalNote_t::NONDETERMINISTIC});
+        if (dnn.deterministic)
+            graph.deselect_numeric_notes({fe::NumericalNote_t::NONDETERMINISTIC});
         error = graph.check_support();
     }
     if (error.is_good())
@@ -244,13 +247,14 @@ std::unordered_map<int64_t, void *> tensors_of(const cuda_dnn_attention &a)
 
 } // namespace
 
-extern "C" q_status cuda_dnn_create(cudaStream_t stream, struct cuda_dnn **out)
+extern "C" q_status cuda_dnn_create(cudaStream_t stream, bool deterministic, struct cuda_dnn **out)
 {
     if (!load_library())
         return q_fail(Q_ERR_SYSTEM, "there is no cuDNN (libcudnn.so.9) for attention; install it, add its folder to "
                                     "LD_LIBRARY_PATH, or choose the backend 'cuda'");
     try {
         auto dnn = std::make_unique<cuda_dnn>();
+        dnn->deterministic = deterministic;
         const bool good = fe::detail::create_handle(&dnn->handle) == CUDNN_STATUS_SUCCESS &&
                           fe::detail::set_stream(dnn->handle, stream) == CUDNN_STATUS_SUCCESS;
         if (good) {

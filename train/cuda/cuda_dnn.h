@@ -33,11 +33,12 @@ struct cuda_dnn_attention {
 
 struct cuda_dnn;
 
-/* On the stream. Q_ERR_SYSTEM where there is no cuDNN: what to install, or where to name it; Q_ERR_USAGE where this program was built without it. */
-q_status cuda_dnn_create(cudaStream_t stream, struct cuda_dnn **out) Q_MUST_USE;
+/* On the stream. deterministic: the same bits each time. Q_ERR_SYSTEM where there is no cuDNN: what to install, or where to name it; Q_ERR_USAGE where this
+ * program was built without it. */
+q_status cuda_dnn_create(cudaStream_t stream, bool deterministic, struct cuda_dnn **out) Q_MUST_USE;
 void cuda_dnn_release(struct cuda_dnn *dnn); /* NULL is allowed */
 
-/* Later, on the stream; the same bits each time. A way is looked for once for each shape, which takes about a second; `workspace`, of so many bytes, is
+/* Later, on the stream. A way is looked for once for each shape, which takes about a second; `workspace`, of so many bytes, is
  * cuDNN's while it runs. cudaErrorNotSupported: it has no way for this shape on this device, or none in the workspace, and nothing was done; the first time
  * that is said in the log, with its reason. */
 cudaError_t cuda_dnn_attend(struct cuda_dnn *dnn, const struct cuda_dnn_attention *attention, void *workspace,

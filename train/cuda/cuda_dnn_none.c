@@ -1,9 +1,9 @@
 /* In place of cuDNN, where its headers are not. */
 #include "train/cuda/cuda_dnn.h"
 
-q_status cuda_dnn_create(cudaStream_t stream, struct cuda_dnn **out)
+q_status cuda_dnn_create(cudaStream_t stream, bool deterministic, struct cuda_dnn **out)
 {
-    (void)stream, (void)out;
+    (void)stream, (void)deterministic, (void)out;
     return q_fail(Q_ERR_USAGE,
                   "this quern was built without cuDNN; build it where cudnn.h and cudnn_frontend.h are, or "
                   "choose the backend 'cuda'");

@@ -6,6 +6,7 @@
 
 enum {
     HEAD_MAX = 256,        /* numbers of a key or a value */
+    AMPERE_HEAD_MAX = 128, /* backward, before Hopper and on what is not for data centres */
     SCORE_TILE = 128,      /* cuDNN's tiles of scores are whole */
     SPARE_BYTES = 1 << 20, /* for what it keeps of a call besides; it asked for none */
     PIECES = 3             /* keys, their gradients, cuDNN's own */
@@ -24,23 +25,32 @@ bool cuda_suits_dnn(const struct op_attention *a)
            cuda_is_packed(a->dkv, a->nope, a->v);
 }
 
-/* Of each head: gradients of scores, a BF16 each; or, where it adds parts of dq instead, those in FP32; and a float for each query. */
-static size_t own_of_head(size_t sequence, size_t key, bool backward)
+/* Of each head: gradients of scores, a BF16 each; or, where it adds parts of dq instead, those in FP32, which the frontend has room for once and engines for
+ * Ampere once more; and a float for each query. Asked of cuDNN 9.19 and 9.26 for devices of 8.0 to 12.0. */
+static size_t own_of_head(size_t sequence, size_t key, enum cuda_dnn_pass pass)
 {
     const size_t tokens = (size_t)q_ceil_div(sequence, SCORE_TILE) * SCORE_TILE;
-    const size_t scores = tokens * tokens * sizeof(uint16_t), parts = tokens * key * sizeof(float);
-    return backward ? Q_MAX(scores, parts) + tokens * sizeof(float) : 0;
+    const size_t scores = tokens * tokens * sizeof(uint16_t), dq = tokens * key * sizeof(float);
+    const size_t parts = key <= AMPERE_HEAD_MAX ? 2 * dq : dq;
+    switch (pass) {
+    case CUDA_DNN_BACKWARD:
+        return Q_MAX(scores, dq) + tokens * sizeof(float);
+    case CUDA_DNN_BACKWARD_NONDETERMINISTIC:
+        return parts + tokens * sizeof(float);
+    default:
+        return 0;
+    }
 }
 
-size_t cuda_dnn_own_bytes(size_t heads, size_t sequence, size_t key, bool backward)
+size_t cuda_dnn_own_bytes(size_t heads, size_t sequence, size_t key, enum cuda_dnn_pass pass)
 {
-    return heads * own_of_head(sequence, key, backward) + SPARE_BYTES;
+    return heads * own_of_head(sequence, key, pass) + SPARE_BYTES;
 }
 
-size_t cuda_dnn_call_bytes(size_t heads, size_t sequence, size_t key, bool backward)
+size_t cuda_dnn_call_bytes(size_t heads, size_t sequence, size_t key, enum cuda_dnn_pass pass)
 {
-    return cuda_workspace_piece(heads * sequence * key, sizeof(uint16_t)) * (backward ? 2 : 1) +
-           cuda_workspace_piece(cuda_dnn_own_bytes(heads, sequence, key, backward), 1);
+    return cuda_workspace_piece(heads * sequence * key, sizeof(uint16_t)) * (pass == CUDA_DNN_FORWARD ? 1 : 2) +
+           cuda_workspace_piece(cuda_dnn_own_bytes(heads, sequence, key, pass), 1);
 }
 
 /* The parts that `count` is cut into so that none has more than `most`, as equal as they can be. */
@@ -49,11 +59,11 @@ static size_t even_part(size_t count, size_t most)
     return (size_t)q_ceil_div(count, q_ceil_div(count, most));
 }
 
-struct cuda_dnn_calls cuda_dnn_calls_of(const struct op_attention *a, bool backward, size_t room)
+struct cuda_dnn_calls cuda_dnn_calls_of(const struct op_attention *a, enum cuda_dnn_pass pass, size_t room)
 {
     enum { ROUNDING = PIECES * 256 };
     const size_t key = a->nope + a->rope, keys = a->sequence * key * sizeof(uint16_t);
-    const size_t head = keys * (backward ? 2 : 1) + own_of_head(a->sequence, key, backward);
+    const size_t head = keys * (pass == CUDA_DNN_FORWARD ? 1 : 2) + own_of_head(a->sequence, key, pass);
     const size_t most = room > SPARE_BYTES + ROUNDING ? (room - SPARE_BYTES - ROUNDING) / head : 0;
     if (most == 0)
         return (struct cuda_dnn_calls){0};
@@ -62,12 +72,15 @@ struct cuda_dnn_calls cuda_dnn_calls_of(const struct op_attention *a, bool backw
     return (struct cuda_dnn_calls){1, even_part(a->heads, most)};
 }
 
-/* One call for all of it, or as much as a call may take; backward, sums over heads beside it, since calls may have some of the heads each. */
-size_t cuda_dnn_workspace(const struct op_limits *l)
+/* One call for all of it, or as much as a call may take; backward, sums over heads beside it, since calls may have some of the heads each. Of keys up to the
+ * limit it is not always the longest that want most (own_of_head). */
+size_t cuda_dnn_workspace(const struct op_limits *l, bool deterministic)
 {
     const size_t heads = l->batch * l->heads, key = l->nope + l->rope;
-    const size_t forward = cuda_dnn_call_bytes(heads, l->sequence, key, false),
-                 backward = cuda_dnn_call_bytes(heads, l->sequence, key, true);
+    const enum cuda_dnn_pass pass = deterministic ? CUDA_DNN_BACKWARD : CUDA_DNN_BACKWARD_NONDETERMINISTIC;
+    const size_t forward = cuda_dnn_call_bytes(heads, l->sequence, key, CUDA_DNN_FORWARD),
+                 backward = Q_MAX(cuda_dnn_call_bytes(heads, l->sequence, key, pass),
+                                  cuda_dnn_call_bytes(heads, l->sequence, Q_MIN(key, AMPERE_HEAD_MAX), pass));
     return Q_MAX(Q_MIN(forward, CUDA_DNN_ROOM),
                  Q_MIN(backward, CUDA_DNN_ROOM) +
                      cuda_workspace_piece(l->batch * l->sequence * l->rope, sizeof(float)));

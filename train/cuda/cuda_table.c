@@ -38,19 +38,33 @@ void cuda_table_dnn_bf16(struct op_table *table)
     cuda_context_install_dnn(table);
 }
 
-static struct op_table fp32, bf16, dnn_bf16;
+/* Likewise: libraries are asked otherwise by their context. */
+void cuda_table_nondeterministic(struct op_table *table)
+{
+    cuda_context_install_nondeterministic(table);
+}
+
+enum { FP32, BF16, DNN_BF16, TABLES };
+
+static struct op_table tables[TABLES], nondeterministic[TABLES];
 
 static void fill_tables(void)
 {
-    cuda_table_fp32(&fp32);
-    cuda_table_bf16(&bf16);
-    cuda_table_dnn_bf16(&dnn_bf16);
+    cuda_table_fp32(&tables[FP32]);
+    cuda_table_bf16(&tables[BF16]);
+    cuda_table_dnn_bf16(&tables[DNN_BF16]);
+    for (int i = 0; i < TABLES; i++) {
+        nondeterministic[i] = tables[i];
+        cuda_table_nondeterministic(&nondeterministic[i]);
+    }
 }
 
-q_status cuda_table_find(enum op_device device, enum op_precision precision, const struct op_table **out)
+q_status cuda_table_find(enum op_device device, enum op_precision precision, bool deterministic,
+                         const struct op_table **out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, fill_tables);
-    *out = precision == OP_FP32 ? &fp32 : device == OP_CUDA_DNN ? &dnn_bf16 : &bf16;
+    const int which = precision == OP_FP32 ? FP32 : device == OP_CUDA_DNN ? DNN_BF16 : BF16;
+    *out = deterministic ? &tables[which] : &nondeterministic[which];
     return Q_OK;
 }

@@ -85,12 +85,12 @@ static size_t sum_squares(const struct op_limits *l)
     return cuda_workspace_piece((size_t)q_ceil_div(l->parameters, CUDA_SUM_ITEMS) + 1, sizeof(double));
 }
 
-size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes, bool dnn)
+size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes, bool dnn, bool deterministic)
 {
     const size_t each[] = {
         embedding(limits), rmsnorm(limits),     matmul(limits, real_bytes), attention(limits),
         balance(limits),   permutation(limits), sum_squares(limits),        cross_entropy(limits, real_bytes)};
-    size_t bytes = dnn ? cuda_dnn_workspace(limits) : 0;
+    size_t bytes = dnn ? cuda_dnn_workspace(limits, deterministic) : 0;
     for (size_t i = 0; i < Q_COUNT_OF(each); i++)
         bytes = Q_MAX(bytes, each[i]);
     return bytes;
@@ -99,29 +99,43 @@ size_t cuda_workspace_bytes(const struct op_limits *limits, size_t real_bytes, b
 static size_t plan_fp32(const struct op_limits *limits, unsigned threads)
 {
     (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(float), false);
+    return cuda_workspace_bytes(limits, sizeof(float), false, true);
 }
 
 static size_t plan_bf16(const struct op_limits *limits, unsigned threads)
 {
     (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(uint16_t), false);
+    return cuda_workspace_bytes(limits, sizeof(uint16_t), false, true);
 }
 
 static size_t plan_dnn_bf16(const struct op_limits *limits, unsigned threads)
 {
     (void)threads;
-    return cuda_workspace_bytes(limits, sizeof(uint16_t), true);
+    return cuda_workspace_bytes(limits, sizeof(uint16_t), true, true);
 }
 
-const struct op_table *cuda_table_outline(enum op_device device, enum op_precision precision)
+static size_t plan_dnn_bf16_nondeterministic(const struct op_limits *limits, unsigned threads)
 {
-    static const struct op_table fp32 = {.name = "cuda", .real_bytes = sizeof(float), .workspace_plan = plan_fp32},
-                                 bf16 = {.name = "cuda-bf16",
-                                         .real_bytes = sizeof(uint16_t),
-                                         .workspace_plan = plan_bf16},
-                                 dnn_bf16 = {.name = "cuda-dnn-bf16",
-                                             .real_bytes = sizeof(uint16_t),
-                                             .workspace_plan = plan_dnn_bf16};
-    return precision == OP_FP32 ? &fp32 : device == OP_CUDA_DNN ? &dnn_bf16 : &bf16;
+    (void)threads;
+    return cuda_workspace_bytes(limits, sizeof(uint16_t), true, false);
+}
+
+/* Of each kind the deterministic one first. */
+#define OUTLINES(title, bytes, plan, other_plan)                                                                       \
+    {                                                                                                                  \
+        {.name = title, .real_bytes = bytes, .workspace_plan = plan},                                                  \
+        {                                                                                                              \
+            .name = title "-nondeterministic", .real_bytes = bytes, .nondeterministic = true,                          \
+            .workspace_plan = other_plan                                                                               \
+        }                                                                                                              \
+    }
+
+const struct op_table *cuda_table_outline(enum op_device device, enum op_precision precision, bool deterministic)
+{
+    static const struct op_table fp32[] = OUTLINES("cuda", sizeof(float), plan_fp32, plan_fp32),
+                                 bf16[] = OUTLINES("cuda-bf16", sizeof(uint16_t), plan_bf16, plan_bf16),
+                                 dnn_bf16[] = OUTLINES("cuda-dnn-bf16", sizeof(uint16_t), plan_dnn_bf16,
+                                                       plan_dnn_bf16_nondeterministic);
+    const struct op_table *kind = precision == OP_FP32 ? fp32 : device == OP_CUDA_DNN ? dnn_bf16 : bf16;
+    return &kind[!deterministic];
 }

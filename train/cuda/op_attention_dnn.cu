@@ -114,14 +114,14 @@ struct room {
 };
 
 static struct room take_room(struct op_context *context, const struct heads &a, const struct cuda_dnn_calls &calls,
-                             bool backward)
+                             enum cuda_dnn_pass pass)
 {
     const size_t heads = calls.sequences * calls.heads, numbers = heads * a.sequence * a.key;
     size_t used = 0;
     struct room room = {};
-    room.own_bytes = cuda_dnn_own_bytes(heads, a.sequence, a.key, backward);
+    room.own_bytes = cuda_dnn_own_bytes(heads, a.sequence, a.key, pass);
     room.keys = (real *)cuda_take(context, &used, numbers, sizeof(real));
-    if (backward) {
+    if (pass != CUDA_DNN_FORWARD) {
         room.dk = (real *)cuda_take(context, &used, numbers, sizeof(real));
         room.sums = (float *)cuda_take(context, &used, a.batch * a.sequence * a.rope, sizeof(float));
     }
@@ -160,11 +160,14 @@ static bool attend_all(struct op_context *context, const struct op_attention *p,
 {
     if (!context->dnn || !cuda_suits_dnn(p))
         return false;
-    const struct cuda_dnn_calls calls = cuda_dnn_calls_of(p, backward, CUDA_DNN_ROOM);
+    const enum cuda_dnn_pass pass = !backward                ? CUDA_DNN_FORWARD
+                                    : context->deterministic ? CUDA_DNN_BACKWARD
+                                                             : CUDA_DNN_BACKWARD_NONDETERMINISTIC;
+    const struct cuda_dnn_calls calls = cuda_dnn_calls_of(p, pass, CUDA_DNN_ROOM);
     if (calls.heads == 0)
         return false;
     const struct heads a = attention_of(p);
-    const struct room room = take_room(context, a, calls, backward);
+    const struct room room = take_room(context, a, calls, pass);
     struct part part = {};
     for (part.sequence = 0; part.sequence < a.batch; part.sequence += calls.sequences) {
         part.sequences = Q_MIN(calls.sequences, a.batch - part.sequence);

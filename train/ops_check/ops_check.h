@@ -3,7 +3,8 @@
  * A check runs each case of ops_cases_list.c with the backend and with the plain operations in double on the same
  * numbers, which are such as the backend's types can hold. What is written as BF16 may differ by the one rounding that makes it so, 2^-8 of the number.
  * Every tensor stands between guard bands, in some cases at an address that is aligned to 4 bytes alone, where that is allowed; outputs are poisoned with
- * NaN before; inputs must not change; the call is repeated with one thread and must give the same bits. Another backend may be run beside it.
+ * NaN before; inputs must not change; the call is repeated with one thread and must give the same bits (of a table
+ * that is nondeterministic: be as near). Another backend may be run beside it.
  */
 #ifndef QUERN_TRAIN_OPS_CHECK_H
 #define QUERN_TRAIN_OPS_CHECK_H

@@ -53,8 +53,8 @@ static q_status outline(const struct memory_request *request, unsigned expert_ra
                                       .narrow_gradients = settings->gradients == OP_BF16,
                                       .recompute = (enum model_recompute)settings->recompute,
                                       .expert_ranks = expert_ranks};
-    const struct op_table *ops =
-        op_table_outline((enum op_device)settings->backend, (enum op_precision)settings->precision);
+    const struct op_table *ops = op_table_outline((enum op_device)settings->backend,
+                                                  (enum op_precision)settings->precision, settings->deterministic);
     return model_outline(request->config, ops, &shape, request->threads, out);
 }
 
@@ -114,7 +114,7 @@ static uint64_t needed(const struct memory_plan *plan)
 }
 
 /* A setting at what may take less, and how that is written in a recipe; false: it is there already. */
-enum { HALF_BATCH, NARROW, AGAIN_NORMS, AGAIN_PROJECTIONS, NARROW_GRADIENTS, NARROW_MOMENTS, CHANGES };
+enum { HALF_BATCH, NARROW, AGAIN_NORMS, AGAIN_PROJECTIONS, NARROW_GRADIENTS, NARROW_MOMENTS, ANY_ORDER, CHANGES };
 
 static bool change(int which, struct train_settings *settings, struct memory_saving *saving)
 {
@@ -140,6 +140,11 @@ static bool change(int which, struct train_settings *settings, struct memory_sav
         settings->optimizer.moments = MOMENTS_BF16;
         snprintf(text, room, "train.optimizer.moments: bf16");
         return settings->optimizer.moments != before.optimizer.moments;
+    }
+    if (which == ANY_ORDER) {
+        settings->deterministic = false;
+        snprintf(text, room, "train.deterministic: false");
+        return before.deterministic;
     }
     settings->recompute = which == AGAIN_NORMS ? MODEL_RECOMPUTE_NORMS : MODEL_RECOMPUTE_PROJECTIONS;
     snprintf(text, room, "train.recompute: %s", model_recompute_names[settings->recompute]);

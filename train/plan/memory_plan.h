@@ -57,9 +57,9 @@ struct memory_saving {
     char setting[48]; /* "train.micro_batch: 2" */
     uint64_t bytes;
 };
-enum { MEMORY_SAVINGS_MAX = 6 };
+enum { MEMORY_SAVINGS_MAX = 7 };
 
-/* Those that take less: half the micro-batch, BF16, more recomputation, gradients in BF16 where that is the precision, moments in BF16. */
+/* Those that take less: half the micro-batch, BF16, more recomputation, gradients in BF16 where that is the precision, moments in BF16, sums in any order. */
 q_status memory_plan_savings(const struct memory_request *request, const struct memory_plan *plan,
                              struct memory_saving out[MEMORY_SAVINGS_MAX], size_t *count) Q_MUST_USE;
 

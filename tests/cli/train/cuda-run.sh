@@ -52,6 +52,16 @@ QUERN_CUDA_WITHOUT=graphs on_gpu tiny_train without
 tiny_same_result gpu without && echo "the same bytes" && grep -o '"backend_without":"[^"]*"' without/journal
 grep -c backend_without gpu/journal
 
+echo "== in any order"
+on_gpu tiny_train any --set train.tokens=512 --set train.deterministic=false
+on_gpu tiny_train any
+grep -oE '"(event|backend)":"(started|resumed|cuda[a-z-]*)"|"deterministic":[a-z]*' any/journal
+grep -c deterministic gpu/journal
+tiny_near gpu any
+quern-train verify any --against gpu 2>&1 | sed 's/.*verify: //'
+"$QUERN_TRAIN" bench --backend cuda-dnn --precision bf16 --model ./tiny.yaml --batch 1 --sequence 8 --steps 1 --no-deterministic --json | grep -o '"backend":"[^"]*"'
+quern-train bench --model ./tiny.yaml --batch 1 --sequence 8 --steps 1 --no-deterministic --json | grep -o '"backend":"[a-z]*'
+
 echo "== without a GPU"
 code=0
 tiny_train_run none --set train.backend=cuda || code=$?

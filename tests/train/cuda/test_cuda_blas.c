@@ -333,13 +333,18 @@ struct bare {
 
 enum { SIDE = 8 };
 
-static void bare_set_up(struct bare *bare)
+static void bare_set_up_as(struct bare *bare, bool deterministic)
 {
     emulated_blas = (struct emulated_blas){0};
     assert_int_equal(cudaStreamCreateWithFlags(&bare->stream, cudaStreamNonBlocking), cudaSuccess);
     assert_int_equal(cudaMalloc(&bare->memory, 1 << 20), cudaSuccess);
     assert_int_equal(cudaMalloc(&bare->workspace, CUDA_BLAS_WORKSPACE), cudaSuccess);
-    assert_ok(cuda_blas_create(&bare->blas));
+    assert_ok(cuda_blas_create(deterministic, &bare->blas));
+}
+
+static void bare_set_up(struct bare *bare)
+{
+    bare_set_up_as(bare, true);
 }
 
 static void bare_tear_down(struct bare *bare)
@@ -397,6 +402,27 @@ static void shapes_are_kept(void **state)
     bare_tear_down(&bare);
 }
 
+/* Parts of a product are added in C where their order does not matter, and C is FP32: else each sum would be rounded to it. */
+static void parts_are_added_in_place_where_they_may(void **state)
+{
+    (void)state;
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        struct bare bare;
+        bare_set_up_as(&bare, deterministic);
+        struct cuda_product product = small_product(&bare, 5);
+        assert_int_equal(multiply(&bare, &product), cudaSuccess);
+        assert_int_equal(emulated_blas.in_place, deterministic ? 0 : 1);
+        product.narrow = true;
+        assert_int_equal(multiply(&bare, &product), cudaSuccess);
+        assert_int_equal(emulated_blas.in_place, deterministic ? 0 : 2);
+        product.narrow_c = true;
+        assert_int_equal(multiply(&bare, &product), cudaSuccess);
+        assert_int_equal(emulated_blas.in_place, deterministic ? 0 : 2);
+        assert_int_equal(emulated_blas.multiplied, 3);
+        bare_tear_down(&bare);
+    }
+}
+
 /* A refusal is kept too, whatever way it came, beside shapes that are not refused. */
 static void a_refusal_is_kept(void **state)
 {
@@ -445,7 +471,7 @@ static cudaError_t create_and_multiply(struct bare *bare)
 {
     cuda_blas_release(bare->blas);
     bare->blas = NULL;
-    if (cuda_blas_create(&bare->blas) != Q_OK) {
+    if (cuda_blas_create(true, &bare->blas) != Q_OK) {
         assert_string_equal(q_error_text(), "cuBLASLt does not start on this GPU");
         return cudaErrorUnknown;
     }
@@ -559,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_refused_head_is_computed),
         cmocka_unit_test(what_is_empty_is_left_alone),
         cmocka_unit_test(shapes_are_kept),
+        cmocka_unit_test(parts_are_added_in_place_where_they_may),
         cmocka_unit_test(a_refusal_is_kept),
         cmocka_unit_test(defects_are_seen),
         cmocka_unit_test(every_failure_comes_out),

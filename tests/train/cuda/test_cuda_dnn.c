@@ -24,8 +24,10 @@ void *__real_dlopen(const char *name, int flags);
 void *__wrap_dlopen(const char *name, int flags);
 void *__real_dlsym(void *library, const char *name);
 void *__wrap_dlsym(void *library, const char *name);
-struct cuda_dnn_calls __real_cuda_dnn_calls_of(const struct op_attention *attention, bool backward, size_t room);
-struct cuda_dnn_calls __wrap_cuda_dnn_calls_of(const struct op_attention *attention, bool backward, size_t room);
+struct cuda_dnn_calls __real_cuda_dnn_calls_of(const struct op_attention *attention, enum cuda_dnn_pass pass,
+                                               size_t room);
+struct cuda_dnn_calls __wrap_cuda_dnn_calls_of(const struct op_attention *attention, enum cuda_dnn_pass pass,
+                                               size_t room);
 
 void *__wrap_dlopen(const char *name, int flags)
 {
@@ -40,9 +42,10 @@ void *__wrap_dlsym(void *library, const char *name)
     return symbol_missing && strcmp(name, symbol_missing) == 0 ? NULL : __real_dlsym(library, name);
 }
 
-struct cuda_dnn_calls __wrap_cuda_dnn_calls_of(const struct op_attention *attention, bool backward, size_t room)
+struct cuda_dnn_calls __wrap_cuda_dnn_calls_of(const struct op_attention *attention, enum cuda_dnn_pass pass,
+                                               size_t room)
 {
-    const struct cuda_dnn_calls calls = __real_cuda_dnn_calls_of(attention, backward, room);
+    const struct cuda_dnn_calls calls = __real_cuda_dnn_calls_of(attention, pass, room);
     if (at_most.heads == 0)
         return calls;
     if (at_most.heads >= calls.heads)
@@ -52,12 +55,19 @@ struct cuda_dnn_calls __wrap_cuda_dnn_calls_of(const struct op_attention *attent
 
 /* --- beside the plain operations ------------------------------------------------------------------------------------------------------ */
 
-static void check_attention(void)
+static void make_table(struct op_table *table, bool deterministic)
+{
+    cuda_table_dnn_bf16(table);
+    if (!deterministic)
+        cuda_table_nondeterministic(table);
+}
+
+static void check_attention(bool deterministic)
 {
     struct op_table table;
     const struct ops_wanted wanted = {.table = &table, .threads = 3, .operation = "attention"};
     size_t failed, cases = 0;
-    cuda_table_dnn_bf16(&table);
+    make_table(&table, deterministic);
     assert_ok(ops_check(&wanted, print_result, &cases, &failed));
     assert_true(cases > 20);
     assert_int_equal(failed, 0);
@@ -74,9 +84,12 @@ static void reset(void)
 static void attention_is_the_plain_one(void **state)
 {
     (void)state;
-    reset();
-    check_attention();
-    assert_int_equal(emulated_dnn.executed, 4 * 4);
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        reset();
+        check_attention(deterministic);
+        assert_int_equal(emulated_dnn.executed, 4 * 4);
+        assert_int_equal(emulated_dnn.any_order, deterministic ? 0 : 4 * 2);
+    }
 }
 
 /* One of them has 2 sequences of 3 heads, one 2 of one. */
@@ -85,7 +98,7 @@ static void it_is_so_head_by_head(void **state)
     (void)state;
     reset();
     at_most = (struct cuda_dnn_calls){1, 1};
-    check_attention();
+    check_attention(true);
     assert_int_equal(emulated_dnn.executed, 4 * (6 + 2 + 1 + 1));
     reset();
 }
@@ -96,7 +109,7 @@ static void a_backward_that_is_refused_is_the_plain_one(void **state)
     (void)state;
     reset();
     emulated_dnn.refuses_backward = true;
-    check_attention();
+    check_attention(true);
     assert_int_equal(emulated_dnn.executed, 2 * 4);
     reset();
 }
@@ -117,14 +130,14 @@ struct fixture {
     struct op_attention attention;
 };
 
-static void set_up(struct fixture *f)
+static void set_up_as(struct fixture *f, bool deterministic)
 {
     enum { READ_BYTES = Q_BYTES + KV_BYTES + ROPE_BYTES + OUT_BYTES };
     static uint16_t numbers[READ_BYTES / 2];
     static const struct op_limits limits = {
         .batch = BATCH, .sequence = TOKENS, .heads = HEADS, .nope = NOPE, .rope = ROPE, .v = VALUE, .width = 64};
     reset();
-    cuda_table_dnn_bf16(&f->table);
+    make_table(&f->table, deterministic);
     assert_ok(f->table.create(NULL, &f->context));
     assert_ok(f->table.reserve(f->context, &limits));
     assert_ok(f->table.memory_create(f->context, WRITTEN_BYTES, &f->written));
@@ -149,6 +162,11 @@ static void set_up(struct fixture *f)
                                          .dkv = (op_real *)(void *)(dq + Q_BYTES),
                                          .dk_rope = (op_real *)(void *)(dq + Q_BYTES + KV_BYTES),
                                          .dk_rope_stride = ROPE};
+}
+
+static void set_up(struct fixture *f)
+{
+    set_up_as(f, true);
 }
 
 static void tear_down(struct fixture *f)
@@ -319,6 +337,34 @@ static void a_failure_comes_out(void **state)
         }
 }
 
+/* Where the same bits are wanted each time, that is what is asked of cuDNN, and the gradients of scores are in its workspace; else less is. What is planned
+ * is taken. */
+static void the_order_of_sums_is_chosen(void **state)
+{
+    (void)state;
+    static const struct op_limits limits = {
+        .batch = 1, .sequence = 2048, .heads = 6, .nope = 128, .rope = 64, .v = 128, .width = 64};
+    size_t bytes[2];
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        struct fixture f;
+        struct op_context *context;
+        set_up_as(&f, deterministic);
+        assert_int_equal(f.table.nondeterministic, !deterministic);
+        assert_string_equal(f.table.name, deterministic ? "cuda-dnn-bf16" : "cuda-dnn-bf16-nondeterministic");
+        work(&f);
+        assert_ok(f.table.synchronize(f.context));
+        assert_int_equal(emulated_dnn.executed, 2);
+        assert_int_equal(emulated_dnn.any_order, !deterministic);
+        assert_ok(f.table.create(NULL, &context));
+        assert_ok(f.table.reserve(context, &limits));
+        bytes[deterministic] = f.table.workspace_bytes(context);
+        assert_int_equal(bytes[deterministic], f.table.workspace_plan(&limits, 1));
+        f.table.release(context);
+        tear_down(&f);
+    }
+    assert_true(bytes[1] > bytes[0]);
+}
+
 /* --- the library ---------------------------------------------------------------------------------------------------------------------- */
 
 static void assert_no_context(const char *why)
@@ -375,6 +421,7 @@ int main(void)
         cmocka_unit_test(plans_are_kept),
         cmocka_unit_test(a_refusal_is_kept),
         cmocka_unit_test(a_failure_comes_out),
+        cmocka_unit_test(the_order_of_sums_is_chosen),
     };
     q_log_set_level(Q_LOG_ERROR); /* refusals are warned of */
     return cmocka_run_group_tests(tests, NULL, NULL);

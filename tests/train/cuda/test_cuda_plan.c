@@ -157,9 +157,11 @@ static void the_workspace_is_enough_for_anything_smaller(void **state)
         memcpy(&large, sizes[0], sizeof large);
         memcpy(&small, sizes[1], sizeof small);
         for (size_t real_bytes = 2; real_bytes <= 4; real_bytes += 2)
-            assert_true(cuda_workspace_bytes(&small, real_bytes, false) <=
-                        cuda_workspace_bytes(&large, real_bytes, false));
-        assert_true(cuda_workspace_bytes(&small, 2, true) <= cuda_workspace_bytes(&large, 2, true));
+            assert_true(cuda_workspace_bytes(&small, real_bytes, false, true) <=
+                        cuda_workspace_bytes(&large, real_bytes, false, true));
+        for (int deterministic = 0; deterministic < 2; deterministic++)
+            assert_true(cuda_workspace_bytes(&small, 2, true, deterministic) <=
+                        cuda_workspace_bytes(&large, 2, true, deterministic));
     }
 }
 
@@ -413,9 +415,21 @@ static void the_workspace_is_that_of_the_largest(void **state)
     assert_int_equal(cuda_workspace_piece(65, 4), 512);
     assert_int_equal(cuda_route_chunks(16384 * 8), 256);
     /* attention's: two numbers for each query of each head, and 64 for the shared key: 2,097,152 x 66 x 4 bytes */
-    assert_int_equal(cuda_workspace_bytes(&v3, 2, false), (size_t)2097152 * 66 * 4);
+    assert_int_equal(cuda_workspace_bytes(&v3, 2, false, true), (size_t)2097152 * 66 * 4);
     /* cuDNN's: what a call may take, and the sums of 64 numbers of each token */
-    assert_int_equal(cuda_workspace_bytes(&v3, 2, true), CUDA_DNN_ROOM + (size_t)16384 * 64 * 4);
+    assert_int_equal(cuda_workspace_bytes(&v3, 2, true, true), CUDA_DNN_ROOM + (size_t)16384 * 64 * 4);
+    /* in any order all heads of a sequence find room: keys and their gradients, parts of dq and a float for each query, a MiB to spare, and those sums */
+    struct op_limits one = v3;
+    one.batch = 1;
+    assert_int_equal(cuda_workspace_bytes(&one, 2, true, true), CUDA_DNN_ROOM + (size_t)4096 * 64 * 4);
+    assert_int_equal(cuda_workspace_bytes(&one, 2, true, false),
+                     (size_t)524288 * (2 * 192 * 2 + 192 * 4 + 4) + (1 << 20) + (size_t)4096 * 64 * 4);
+    size_t before = 0; /* shorter keys may want more of cuDNN, and have it */
+    for (one.nope = 8, one.rope = 0; one.nope <= 256; one.nope += 8) {
+        const size_t bytes = cuda_dnn_workspace(&one, false);
+        assert_true(bytes >= before);
+        before = bytes;
+    }
 }
 
 /* V3's heads by hand; then no call has more than its room, and one head is refused only where it has none. */
@@ -424,27 +438,31 @@ static void calls_of_cudnn_have_room(void **state)
     (void)state;
     enum { MIB = 1 << 20 };
     struct op_attention a = {.batch = 4, .sequence = 4096, .heads = 128, .nope = 128, .rope = 64, .v = 128};
-    struct cuda_dnn_calls calls = cuda_dnn_calls_of(&a, true, CUDA_DNN_ROOM);
+    struct cuda_dnn_calls calls = cuda_dnn_calls_of(&a, CUDA_DNN_BACKWARD, CUDA_DNN_ROOM);
     assert_int_equal(calls.sequences, 1);
     assert_int_equal(calls.heads, 26); /* 29 fit: 5 calls of a sequence, as equal as they can be */
-    calls = cuda_dnn_calls_of(&a, false, CUDA_DNN_ROOM);
+    calls = cuda_dnn_calls_of(&a, CUDA_DNN_BACKWARD_NONDETERMINISTIC, CUDA_DNN_ROOM);
+    assert_int_equal(calls.sequences, 1);
+    assert_int_equal(calls.heads, 128);
+    calls = cuda_dnn_calls_of(&a, CUDA_DNN_FORWARD, CUDA_DNN_ROOM);
     assert_int_equal(calls.sequences, 4);
     assert_int_equal(calls.heads, 128);
     a.sequence = 1 << 20; /* one head has too many scores, forward has none */
-    assert_int_equal(cuda_dnn_calls_of(&a, true, CUDA_DNN_ROOM).heads, 0);
-    assert_int_equal(cuda_dnn_calls_of(&a, false, CUDA_DNN_ROOM).heads, 2);
+    assert_int_equal(cuda_dnn_calls_of(&a, CUDA_DNN_BACKWARD, CUDA_DNN_ROOM).heads, 0);
+    assert_int_equal(cuda_dnn_calls_of(&a, CUDA_DNN_FORWARD, CUDA_DNN_ROOM).heads, 2);
     for (a.sequence = 2; a.sequence < 5000; a.sequence += a.sequence / 3 + 1)
         for (size_t room = 0; room < (size_t)2048 * MIB; room += room / 5 + 3 * MIB)
-            for (int backward = 0; backward < 2; backward++) {
-                calls = cuda_dnn_calls_of(&a, backward, room);
+            for (int i = CUDA_DNN_FORWARD; i <= CUDA_DNN_BACKWARD_NONDETERMINISTIC; i++) {
+                const enum cuda_dnn_pass pass = (enum cuda_dnn_pass)i;
+                calls = cuda_dnn_calls_of(&a, pass, room);
                 const size_t heads = calls.sequences * calls.heads;
                 if (heads == 0) {
-                    assert_true(cuda_dnn_call_bytes(1, a.sequence, 192, backward) + 1024 > room);
+                    assert_true(cuda_dnn_call_bytes(1, a.sequence, 192, pass) + 1024 > room);
                     continue;
                 }
                 assert_true(calls.sequences == 1 || calls.heads == a.heads);
                 assert_true(calls.sequences <= a.batch && calls.heads <= a.heads);
-                assert_true(cuda_dnn_call_bytes(heads, a.sequence, 192, backward) <= room);
+                assert_true(cuda_dnn_call_bytes(heads, a.sequence, 192, pass) <= room);
             }
 }
 

@@ -17,6 +17,7 @@ struct emulated_blas {
     cublasStatus_t fail_with;
     size_t alive; /* handles, descriptors and preferences that were not destroyed */
     size_t searched, multiplied;
+    size_t in_place; /* of these: parts may be added in C, in any order */
 };
 extern struct emulated_blas emulated_blas;
 

@@ -379,7 +379,8 @@ static cudaError_t multiply(void *what)
     emulated_blas.multiplied++;
     emulated_begin();
     memset(p->workspace, 0xff, Q_MIN(p->algorithm.workspace, (uint64_t)RUBBISH_BYTES_MAX));
-    const bool backwards = p->algorithm.in_place && emulated_blas.multiplied % 2;
+    emulated_blas.in_place += p->algorithm.in_place;
+    const bool backwards = p->algorithm.in_place && emulated_blas.in_place % 2;
     const bool good = compute(&p->problem, backwards, p->factors[0], p->a, p->b, p->factors[1], p->c, p->d);
     emulated_end();
     return good ? cudaSuccess : cudaErrorMemoryAllocation;

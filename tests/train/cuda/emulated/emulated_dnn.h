@@ -23,10 +23,10 @@ enum emulated_dnn_refusal {
 
 struct emulated_dnn {
     enum emulated_dnn_refusal refusal;
-    bool refuses_backward;        /* alone, and for its own reasons */
-    bool fails, throws, no_start; /* plans when they run; handles when they are made */
-    size_t alive;                 /* handles and graphs that were not destroyed */
-    size_t built, executed;
+    bool refuses_backward;             /* alone, and for its own reasons */
+    bool fails, throws, no_start;      /* plans when they run; handles when they are made */
+    size_t alive;                      /* handles and graphs that were not destroyed */
+    size_t built, executed, any_order; /* any_order: backward, and the same bits were not asked for */
 };
 extern struct emulated_dnn emulated_dnn;
 
