@@ -269,6 +269,7 @@ static void put_steps(struct page *page, const struct gpu_part *row)
     put_number(page, row->beside_torch ? gpu_ratio(rate, gpu_torch_rate(page->subject)) : NAN, 2, "");
     put_products(page, flop_per_s, gpu_ratio(flop_per_s, gpu_ceiling(page->subject)));
     put_number(page, gpu_number(result, "tensor_bytes") / 1e9, 1, "");
+    put_number(page, gpu_number(result, "device_bytes") / 1e9, 1, "");
     end_row(page);
 }
 
@@ -487,7 +488,7 @@ static const struct section {
 } sections[] = {
     {"Ceilings", "The best of some calls in the same run; bytes read and written.", NULL, GPU_CEILINGS, put_ceilings},
     {"Whole steps", "Without graphs, forward and backward are given to the device call by call.",
-     "part | what | tokens/s | times PyTorch | TFLOP/s | of the product | GB of tensors", GPU_STEPS, put_steps},
+     "part | what | tokens/s | times PyTorch | TFLOP/s | of the product | GB of tensors | of the device in all", GPU_STEPS, put_steps},
     {NULL, NULL, NULL, GPU_TORCH, put_steps},
     {"Forward and backward",
      "Load: the fullest expert, over the mean. Gradients of weights are accumulated in FP32, and where it says so in "

@@ -190,6 +190,7 @@ struct result {
     double flop_per_token, tokens_per_s, flop_per_s;
     double load_max; /* tokens of the fullest expert of the routers, over the mean; 0: there are none */
     size_t bytes;    /* of tensors: parameters, gradients, moments, activations, workspace */
+    size_t device;   /* bytes of a GPU that are taken, whoever has them: these, and what its libraries and graphs keep */
     double peak;     /* FLOP/s of the matrix product; 0: not measured */
     struct op_timing rows[OP_TIMING_MAX];
     size_t row_count;
@@ -212,15 +213,19 @@ static q_status read_load(struct bench *bench, struct result *result)
     return Q_OK;
 }
 
-static void count_bytes(const struct bench *bench, struct result *result)
+static q_status count_bytes(const struct bench *bench, struct result *result)
 {
     const struct model_memory m = model_memory(bench->model);
+    size_t free_bytes, all_bytes;
+    Q_TRY(bench->ops->memory_room(bench->context, &free_bytes, &all_bytes));
+    result->device = all_bytes - free_bytes;
     result->bytes = m.parameters + m.gradients + m.weights + m.biases + m.counts + m.positions + m.activations +
                     m.shared_rows + m.workspace;
     if (bench->optimizer)
         result->bytes +=
             model_parameter_elements(bench->model) * (optimizer_element_bytes(bench->optimizer, OPTIMIZER_M) +
                                                       optimizer_element_bytes(bench->optimizer, OPTIMIZER_V));
+    return Q_OK;
 }
 
 static q_status time_steps(struct bench *bench, uint64_t steps, double seconds, struct result *result)
@@ -311,6 +316,8 @@ static q_status print_json(const struct bench *bench, const struct train_bench_o
     if (result->load_max > 0)
         q_json_put_fixed(&json, "load_max", result->load_max, 3);
     q_json_put_u64(&json, "tensor_bytes", result->bytes);
+    if (result->device)
+        q_json_put_u64(&json, "device_bytes", result->device);
     q_json_put_u64(&json, "peak_bytes", q_memory_peak_bytes());
     if (result->row_count)
         put_operations(&json, result);
@@ -392,7 +399,7 @@ static q_status bench_in(struct bench *bench, const struct train_bench_options *
                          : time_steps(bench, steps, seconds, &result));
     result.tokens_per_s = (double)(bench->batch.batch * bench->batch.sequence * result.steps) / result.seconds;
     result.flop_per_s = result.tokens_per_s * result.flop_per_token;
-    count_bytes(bench, &result);
+    Q_TRY(count_bytes(bench, &result));
     if (options->by_operation) {
         result.row_count = op_timing_read(result.rows);
         Q_TRY(op_peak(bench->table, bench->pool, 1.0, &result.peak));

@@ -26,7 +26,7 @@ bf16: over 180 steps the losses are up to 0.9 apart, and may be 0.05
 OUT
 part torch passed 30 <<<'train 1b bf16: 1500.0 M parameters, 20000 tokens/s best, 19000 median, peak 5000 MB'
 part torch-compiled failed 30 'RuntimeError: none' <<<'train 1b bf16: 1500.0 M parameters, 90000 tokens/s best, 19000 median, peak 5000 MB'
-part steps passed 12 <<<'{"threads":16,"tokens_per_s":45000.5,"flop_per_s":3.3e14,"tensor_bytes":21e9,"peak_bytes":3000000000,"ways":{"graphs, launched":19},"refused":{},"left_out":""}'
+part steps passed 12 <<<'{"threads":16,"tokens_per_s":45000.5,"flop_per_s":3.3e14,"tensor_bytes":21e9,"device_bytes":22.5e9,"peak_bytes":3000000000,"ways":{"graphs, launched":19},"refused":{},"left_out":""}'
 part steps-no-graphs failed 12 'exit code 9' <<<'{"tokens_per_s":99999,"flop_per_s":9e14}'
 part small passed 12 <<<'{"tokens_per_s":1000000'
 part moe-profile passed 4 <<<'{"operations":{"matmul NT":{"calls":3,"ms":0.111,"share":0.5,"flop_per_s":4e14},"rope":{"calls":1,"ms":0.1,"share":0.45,"flop_per_s":0},"route":{"calls":1}}}'
