@@ -96,13 +96,14 @@ static __device__ inline void copies_commit(void)
 #endif
 }
 
-/* Until what all threads of the block have committed is there for all of them; and whatever they have read before is read. */
-static __device__ inline void copies_arrive(void)
+/* Until what all threads of the block have committed, but for each one's last LEFT groups, is there for all of them; and whatever they have read before is
+ * read. */
+template <unsigned LEFT = 0> static __device__ inline void copies_arrive(void)
 {
 #ifdef __CUDACC__
-    asm volatile("cp.async.wait_group 0;" : : : "memory");
+    asm volatile("cp.async.wait_group %0;" : : "n"(LEFT) : "memory");
 #else
-    emulated_copies_wait(0);
+    emulated_copies_wait(LEFT);
 #endif
     __syncthreads();
 }

@@ -53,6 +53,24 @@ static __global__ void copy_kernel(uint16_t *out, const uint16_t *in, struct cop
     emulated_copies_wait(0);
 }
 
+static __global__ void groups_kernel(uint16_t *out, const uint16_t *in)
+{
+    for (unsigned i = threadIdx.x; i < COPY_GROUPS * THREADS; i += THREADS) {
+        copy_chunk(i * 16, in + i * 8, true);
+        copies_commit();
+    }
+    copies_arrive<1>();
+    for (unsigned i = threadIdx.x; i < COPY_GROUPS * THREADS; i += THREADS)
+        memcpy(out + i * 8, (const char *)shared_floats() + i * 16, 16);
+    copies_arrive();
+}
+
+static __global__ void same_banks_kernel(int)
+{
+    uint32_t words[4];
+    ldmatrix<false>(words, threadIdx.x % 8 * 64);
+}
+
 static __global__ void leave_kernel(int)
 {
     copy_chunk(threadIdx.x * 16, nullptr, false);
@@ -64,12 +82,19 @@ static __global__ void askew_kernel(int)
     copy_chunk(threadIdx.x * 16 + 8, nullptr, false);
 }
 
+static __global__ void outside_kernel(int)
+{
+    copy_chunk(threadIdx.x * 16, nullptr, true);
+    copies_commit();
+    copies_arrive();
+}
+
 static struct cuda_plan one_block(void)
 {
     struct cuda_plan plan = {};
     plan.grid_x = plan.grid_y = plan.threads_y = 1;
     plan.threads_x = THREADS;
-    plan.shared = THREADS * 16 + 16;
+    plan.shared = COPY_GROUPS * THREADS * 16 + 16;
     return plan;
 }
 
@@ -99,6 +124,16 @@ void copy_through(struct op_context *context, uint16_t *out, const uint16_t *in,
     launch(context, "copy", one_block(), copy_kernel, out, in, how);
 }
 
+void copy_groups(struct op_context *context, uint16_t *out, const uint16_t *in)
+{
+    launch(context, "groups", one_block(), groups_kernel, out, in);
+}
+
+void read_same_banks(struct op_context *context)
+{
+    launch(context, "banks", one_block(), same_banks_kernel, 0);
+}
+
 void leave_a_copy(struct op_context *context)
 {
     launch(context, "leave", one_block(), leave_kernel, 0);
@@ -107,4 +142,9 @@ void leave_a_copy(struct op_context *context)
 void copy_askew(struct op_context *context)
 {
     launch(context, "askew", one_block(), askew_kernel, 0);
+}
+
+void copy_outside(struct op_context *context)
+{
+    launch(context, "outside", one_block(), outside_kernel, 0);
 }

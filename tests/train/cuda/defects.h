@@ -23,7 +23,12 @@ struct copy_defects {
 };
 void copy_through(struct op_context *context, uint16_t *out, const uint16_t *in, struct copy_defects how);
 void leave_a_copy(struct op_context *context); /* that nobody waits for */
-void copy_askew(struct op_context *context);   /* to an address that is not a multiple of its 16 bytes */
+/* Copies COPY_GROUPS times 64 rows of 16 bytes likewise, each time a group, and waits until all but the last group are there: out is what is there then. */
+enum { COPY_GROUPS = 3 };
+void copy_groups(struct op_context *context, uint16_t *out, const uint16_t *in);
+void read_same_banks(struct op_context *context); /* ldmatrix of rows that are 64 bytes apart */
+void copy_askew(struct op_context *context);      /* to an address that is not a multiple of its 16 bytes */
+void copy_outside(struct op_context *context);    /* from an address that is in no piece of memory */
 
 #ifdef __cplusplus
 }

@@ -123,6 +123,30 @@ static void copies_come_when_they_are_waited_for(void **state)
     tear_down(&both);
 }
 
+static void groups_come_in_their_order(void **state)
+{
+    enum { ALL = COPY_GROUPS * NUMBERS };
+    (void)state;
+    struct both both;
+    uint16_t in[ALL], out[ALL], *there;
+    set_up(&both);
+    for (unsigned i = 0; i < ALL; i++)
+        in[i] = (uint16_t)i;
+    for (int i = 0; i < 2; i++) {
+        struct op_context *context = both.contexts[i];
+        assert_ok(both.table.memory_create(context, 2 * sizeof in, &there));
+        both.table.copy_in(context, there, in, sizeof in);
+        copy_groups(context, there + ALL, there);
+        both.table.copy_out(context, out, there + ALL, sizeof out);
+        assert_ok(both.table.synchronize(context));
+        both.table.memory_release(context, there);
+        assert_memory_equal(out, in, 2 * NUMBERS * sizeof *in);
+        for (unsigned k = 2 * NUMBERS; k < ALL; k++)
+            assert_int_equal(out[k], 0xffff);
+    }
+    tear_down(&both);
+}
+
 /* How a process ends that does this to one of the contexts: the signal. */
 static int end_of_one(void (*defect)(struct op_context *context), int which)
 {
@@ -164,6 +188,8 @@ static void defects_end_the_program(void **state)
     assert_int_equal(end_of(exchange_apart), SIGABRT);
     assert_int_equal(end_of(leave_a_copy), SIGABRT);
     assert_int_equal(end_of(copy_askew), SIGABRT);
+    assert_int_equal(end_of(copy_outside), SIGABRT);
+    assert_int_equal(end_of(read_same_banks), SIGABRT);
     assert_int_equal(end_of(touch), SIGSEGV);
 }
 
@@ -416,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_race_is_seen),
         cmocka_unit_test(unwritten_memory_is_rubbish),
         cmocka_unit_test(copies_come_when_they_are_waited_for),
+        cmocka_unit_test(groups_come_in_their_order),
         cmocka_unit_test(defects_end_the_program),
         cmocka_unit_test(a_stage_that_is_overwritten_is_seen),
         cmocka_unit_test(defects_of_hopper_end_the_program),

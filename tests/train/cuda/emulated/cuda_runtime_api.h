@@ -104,7 +104,7 @@ extern struct emulated_device emulated_device;
 /* While the device works: its memory may be touched. */
 void emulated_begin(void);
 void emulated_end(void);
-bool emulated_is_device(const void *memory, size_t bytes); /* whether it is all device memory */
+bool emulated_is_device(const void *memory, size_t bytes); /* whether it is all of one piece of device memory */
 cudaError_t emulated_next_call(void);                      /* what the call that is made now is to fail with */
 
 #ifdef __cplusplus

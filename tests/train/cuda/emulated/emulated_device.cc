@@ -74,7 +74,10 @@ struct {
 
 char *memory; /* of the device: one region, given out from its beginning */
 size_t memory_used;
-std::map<char *, size_t> pieces; /* that are taken */
+struct Piece {
+    size_t bytes, room;
+};
+std::map<const char *, Piece> pieces; /* that are taken */
 
 [[noreturn]] void die(const char *what)
 {
@@ -506,11 +509,12 @@ void emulated_end(void)
         die("its memory cannot be closed");
 }
 
-bool emulated_is_device(const void *piece, size_t bytes)
+bool emulated_is_device(const void *at, size_t bytes)
 {
-    const char *first = static_cast<const char *>(piece);
-    return memory && first >= memory && bytes <= memory_used &&
-           static_cast<size_t>(first - memory) <= memory_used - bytes;
+    const char *first = static_cast<const char *>(at);
+    auto piece = pieces.upper_bound(first);
+    return piece != pieces.begin() && bytes <= (--piece)->second.bytes &&
+           static_cast<size_t>(first - piece->first) <= piece->second.bytes - bytes;
 }
 
 void __syncthreads(void)
@@ -653,7 +657,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     if (memory_used > memory_size() || size > memory_size() - memory_used)
         return note(cudaErrorMemoryAllocation);
     *out = memory + memory_used;
-    pieces[memory + memory_used] = size;
+    pieces[memory + memory_used] = {bytes, size};
     memory_used += size;
     emulated_begin();
     memset(*out, 0xff,
@@ -670,10 +674,11 @@ cudaError_t cudaFree(void *piece)
         return cudaSuccess;
     if (emulated_end_capture())
         return note(cudaErrorStreamCaptureUnsupported);
-    if (found == pieces.end() || madvise(piece, found->second, MADV_DONTNEED) != 0)
+    if (found == pieces.end() || madvise(piece, found->second.room, MADV_DONTNEED) != 0)
         return note(cudaErrorInvalidValue);
     pieces.erase(found);
-    memory_used = pieces.empty() ? 0 : static_cast<size_t>(pieces.rbegin()->first - memory) + pieces.rbegin()->second;
+    memory_used =
+        pieces.empty() ? 0 : static_cast<size_t>(pieces.rbegin()->first - memory) + pieces.rbegin()->second.room;
     return cudaSuccess;
 }
 

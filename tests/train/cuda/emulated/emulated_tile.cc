@@ -25,12 +25,23 @@ struct Copies {
 Copies copies[THREADS_MAX];
 size_t under_way;                                            /* of all threads */
 uint16_t rows[2][THREADS_MAX][ROW_BYTES / sizeof(uint16_t)]; /* of ldmatrix, of one and of the next */
+const void *row_of[2][THREADS_MAX];
 bool next_rows[THREADS_MAX];
 
 void check_aligned(const void *at, unsigned bytes, const char *what)
 {
     if (reinterpret_cast<uintptr_t>(at) % bytes)
         emulated_die(what);
+}
+
+/* Eight rows of a matrix are read in one pass where each has 4 of the 32 banks for itself. */
+void check_banks(const void *const *matrix)
+{
+    unsigned banks = 0;
+    for (unsigned i = 0; i < 8; i++)
+        banks |= 1U << reinterpret_cast<uintptr_t>(matrix[i]) / ROW_BYTES % 8;
+    if (banks != 0xff)
+        emulated_die("ldmatrix of rows that are in the same banks");
 }
 
 void finish(const std::vector<Copy> &group)
@@ -53,7 +64,10 @@ void emulated_ldmatrix(uint32_t *x, const void *row, bool turned)
     const bool next = next_rows[first + lane] = !next_rows[first + lane];
     check_aligned(row, ROW_BYTES, "ldmatrix of a row that is not aligned");
     memcpy(rows[next][first + lane], row, ROW_BYTES);
+    row_of[next][first + lane] = row;
     __syncwarp(); /* none is two ahead of another */
+    if (lane % 8 == 0)
+        check_banks(&row_of[next][first + lane]);
     for (unsigned i = 0; i < 4; i++) {
         const unsigned matrix = first + 8 * i, a = lane / 4, b = lane % 4 * 2;
         const uint16_t low = turned ? rows[next][matrix + b][a] : rows[next][matrix + a][b],
@@ -66,6 +80,8 @@ void emulated_copy(void *to, const void *from, unsigned bytes, bool there)
 {
     check_aligned(to, bytes, "a copy to a place that is not aligned");
     check_aligned(from, bytes, "a copy from a place that is not aligned");
+    if (there && !emulated_is_device(from, bytes))
+        emulated_die("a copy from behind the end of a piece of memory");
     memset(to, 0xff, bytes); /* NaN */
     copies[emulated_thread()].begun.push_back({to, from, bytes, there});
     under_way++;
