@@ -176,6 +176,16 @@ static __device__ inline float *shared_floats(void)
 #endif
 }
 
+/* The line of the address, 128 bytes of global memory, is asked for, to come to the L2 cache. */
+static __device__ inline void fetch_to_l2(const void *from)
+{
+#ifdef __CUDACC__
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+#else
+    (void)from;
+#endif
+}
+
 /* Launches a kernel by its plan on the context's stream; nothing where the plan has no blocks or something has failed before. */
 template <class... Parameters, class... Arguments>
 static void launch(struct op_context *context, const char *name, struct cuda_plan plan, void (*kernel)(Parameters...),

@@ -32,6 +32,9 @@ CUDA_OPS(bf16)
 /* op_grouped_hopper.cu, of BF16: true where the device and the shape suit, and the product is on its way. */
 bool grouped_hopper(struct op_context *context, const struct op_grouped *product);
 
+/* op_grouped_mma.cu, of BF16: likewise, on every GPU. */
+bool grouped_mma(struct op_context *context, const struct op_grouped *product);
+
 /* op_attention_hopper.cu, of BF16: likewise. */
 bool attention_hopper(struct op_context *context, const struct op_attention *attention);
 

@@ -112,6 +112,35 @@ size_t cuda_logits_max(size_t tokens, size_t vocabulary, size_t real_bytes)
     return Q_MIN(Q_MAX(tokens, (size_t)1) * stride, Q_MAX(fitting, CUDA_LOGITS_ROWS_MIN * stride));
 }
 
+unsigned cuda_mma_stages(size_t shared_max)
+{
+    return shared_max >= (size_t)MMA_STAGES_MAX * MMA_STAGE_BYTES ? MMA_STAGES_MAX : 2;
+}
+
+struct cuda_plan cuda_plan_mma(unsigned multiprocessors, unsigned stages)
+{
+    struct cuda_plan plan = cuda_plan_blocks(multiprocessors, MMA_THREADS);
+    plan.shared = (size_t)stages * MMA_STAGE_BYTES;
+    return plan;
+}
+
+/* There is something to multiply, and ints have room for tiles' ends. */
+static bool fits_ints(const struct op_grouped *p)
+{
+    const size_t all[] = {p->experts, p->m, p->n, p->k}, largest = (size_t)1 << 30;
+    for (size_t i = 0; i < Q_COUNT_OF(all); i++)
+        if (all[i] == 0 || all[i] > largest)
+            return false;
+    return true;
+}
+
+bool cuda_suits_mma(const struct op_grouped *p)
+{
+    const size_t width = p->kind == OP_TN ? p->m : p->k;
+    return fits_ints(p) && cuda_is_packed(p->a, width, width) && cuda_is_packed(p->b, p->n, p->expert_stride) &&
+           cuda_is_packed(p->c, p->n, p->expert_stride);
+}
+
 struct cuda_plan cuda_plan_hopper(unsigned multiprocessors, bool clusters)
 {
     enum { BARRIERS = HOPPER_STAGES * 16, ATOM = 1024 };
@@ -154,10 +183,8 @@ static bool suits_tma(const struct cuda_box *box)
 
 bool cuda_suits_hopper(const struct op_grouped *p)
 {
-    const size_t all[] = {p->experts, p->m, p->n, p->k}, largest = (size_t)1 << 30; /* ints have room for tiles' ends */
-    for (size_t i = 0; i < Q_COUNT_OF(all); i++)
-        if (all[i] == 0 || all[i] > largest)
-            return false;
+    if (!fits_ints(p))
+        return false;
     const struct cuda_boxes boxes = cuda_hopper_boxes(p);
     return suits_tma(&boxes.a) && suits_tma(&boxes.b) && cuda_is_packed(p->c, p->n, p->expert_stride);
 }

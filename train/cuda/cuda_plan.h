@@ -97,6 +97,25 @@ enum { CUDA_BLAS_WORKSPACE = 32 << 20 };
 /* Whether rows of `width` elements, `stride` apart, of which one begins at `address`, can be moved CUDA_PACK elements at a time. */
 bool cuda_is_packed(const void *address, size_t width, size_t stride);
 
+/* Grouped products by mma (op_grouped_mma.cu): tiles of C, of k a stage at a time, by 8 warps. */
+enum {
+    MMA_ROWS = 128,
+    MMA_COLUMNS = 256,
+    MMA_DEPTH = 64,
+    MMA_STAGES_MAX = 3,
+    MMA_THREADS = 8 * CUDA_WARP,
+    MMA_STAGE_BYTES = (MMA_ROWS + MMA_COLUMNS) * MMA_DEPTH * 2
+};
+
+/* How many stages there are: two of them are 96 KiB, what every GPU from Ampere on has for a block. */
+unsigned cuda_mma_stages(size_t shared_max);
+
+/* A block for each multiprocessor, with so many stages. */
+struct cuda_plan cuda_plan_mma(unsigned multiprocessors, unsigned stages);
+
+/* Whether all rows can be moved CUDA_PACK elements at a time, and all shapes fit. */
+bool cuda_suits_mma(const struct op_grouped *product);
+
 /* Grouped products on Hopper (op_grouped_hopper.cu): tiles of C, of k a stage at a time, two warpgroups of consumers and one that produces. */
 enum {
     HOPPER_ROWS = 128,

@@ -1,5 +1,5 @@
-/* Tiles of BF16 in dynamic shared memory, as matrix units take them (ldmatrix), filled behind the threads' back (cp.async): Ampere's way, for every GPU from
- * then on. A place in shared memory is a number of bytes from its beginning.
+/* Products of BF16 by the matrix units (mma), and tiles in dynamic shared memory as these take them (ldmatrix), filled behind the threads' back (cp.async):
+ * Ampere's way, for every GPU from then on. A place in shared memory is a number of bytes from its beginning.
  *
  * A row of a tile has a multiple of 64 numbers: whole lines of 8 chunks of 16 bytes, which are all of the 32 banks. Chunk c of row r lies where chunk
  * c ^ (r % 8) would lie without the exchange. ldmatrix takes 8 rows at a time, from a multiple of 8 on, at one c: 8 values of r % 8, hence 8 chunks in
@@ -7,7 +7,7 @@
 #ifndef QUERN_TRAIN_CUDA_TILE_CUH
 #define QUERN_TRAIN_CUDA_TILE_CUH
 
-#include "train/cuda/cuda_mma.cuh"
+#include "train/cuda/cuda_device.cuh"
 
 enum { TILE_CHUNK_BYTES = 16, TILE_LINE = 8 /* chunks */ };
 
@@ -15,6 +15,22 @@ template <unsigned COLUMNS> static __device__ inline uint32_t tile_at(uint32_t t
 {
     static_assert(COLUMNS % (TILE_LINE * CUDA_PACK) == 0, "whole lines");
     return tile + row * COLUMNS * (uint32_t)sizeof(__nv_bfloat16) + (chunk ^ row % TILE_LINE) * TILE_CHUNK_BYTES;
+}
+
+/* D[16,8] += A[16,16] B[16,8], sums in FP32 (PTX ISA, mma.m16n8k16). With g = lane / 4 and t = 2 (lane % 4) a lane has, two numbers of k in a word each:
+ *   a   rows g, g + 8, g, g + 8 at k = t, t, t + 8, t + 8
+ *   b   column g at k = t, t + 8
+ *   d   row g at columns t, t + 1, then row g + 8 */
+static __device__ inline void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
+{
+#ifdef __CUDACC__
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    emulated_mma(d, a, b);
+#endif
 }
 
 #ifdef __CUDACC__
@@ -185,7 +201,9 @@ static __device__ inline uint32_t narrow_pair(float low, float high)
     return word;
 #else
     const __nv_bfloat16 pair[2] = {__float2bfloat16_rn(low), __float2bfloat16_rn(high)};
-    return mma_word(pair);
+    uint32_t word;
+    memcpy(&word, pair, sizeof word);
+    return word;
 #endif
 }
 

@@ -374,16 +374,6 @@ template <unsigned N> static __device__ inline void wgmma_settle(uint32_t (&a)[N
 #endif
 }
 
-/* The line of the address, 128 bytes of global memory, is asked for, to come to the L2 cache. */
-static __device__ inline void fetch_to_l2(const void *from)
-{
-#ifdef __CUDACC__
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
-#else
-    (void)from;
-#endif
-}
-
 /* red.add of two floats that lie beside each other at a multiple of 8 bytes: to[0] += x, to[1] += y, each rounded once, numbers below 2^-126 as zero. Where no
  * other thread adds to them that is an addition whose answer nobody waits for. */
 static __device__ inline void add_pair(float *to, float x, float y)

@@ -2,8 +2,7 @@
  * find in the offsets.
  *
  * BF16 goes through the matrix units where rows can be moved 16 bytes at a time: Hopper's way on Hopper (op_grouped_hopper.cu), else Ampere's
- * (cuda_mma.cuh). The rest goes through the plain kernel (cuda_plain_tile.cuh). */
-#include "train/cuda/cuda_mma.cuh"
+ * (op_grouped_mma.cu). The rest goes through the plain kernel (cuda_plain_tile.cuh). */
 #include "train/cuda/cuda_ops.h"
 #include "train/cuda/cuda_plain_tile.cuh"
 
@@ -83,83 +82,13 @@ template <class C> static __global__ void multiply_gradients(struct runs g)
     });
 }
 
-#ifdef CUDA_BF16
-/* NT and NN by the matrix units. */
-static __global__ void __launch_bounds__(MMA_THREADS) multiply_runs_mma(struct runs g)
-{
-    const size_t columns = (g.n + MMA_TILE - 1) / MMA_TILE;
-    size_t e, first, end;
-    for (size_t at = blockIdx.x; find_rows(g, MMA_TILE, at / columns, &e, &first, &end); at += gridDim.x) {
-        const size_t column = at % columns * MMA_TILE;
-        const struct mma_operand a = {g.a + first * g.k, g.k, end - first, g.k, false};
-        const struct mma_operand b = {g.b + e * g.expert_stride, g.kind == OP_NT ? g.k : g.n, g.n, g.k,
-                                      g.kind == OP_NN};
-        struct mma_sums sums;
-        mma_tile(sums, a, b, 0, column, threadIdx.x);
-        mma_each(sums, threadIdx.x, [&](size_t i, size_t j, float x, float y) {
-            real *to = (real *)g.c + (first + i) * g.n + column + j;
-            if (first + i >= end || column + j >= g.n) /* n is even: both columns are there, or none */
-                return;
-            narrow_to(&to[0], g.accumulate ? widen(to[0]) + x : x);
-            narrow_to(&to[1], g.accumulate ? widen(to[1]) + y : y);
-        });
-    }
-}
-
-/* TN by the matrix units. */
-template <class C> static __global__ void __launch_bounds__(MMA_THREADS) multiply_gradients_mma(struct runs g)
-{
-    const size_t columns = (g.n + MMA_TILE - 1) / MMA_TILE, tiles = (g.m + MMA_TILE - 1) / MMA_TILE * columns;
-    const size_t e = blockIdx.x / tiles, at = blockIdx.x % tiles, row = at / columns * MMA_TILE,
-                 column = at % columns * MMA_TILE;
-    const size_t first = (size_t)g.offsets[e], depth = (size_t)g.offsets[e + 1] - first;
-    if (depth == 0)
-        return;
-    const struct mma_operand a = {g.a + first * g.m, g.m, g.m, depth, true},
-                             b = {g.b + first * g.n, g.n, g.n, depth, true};
-    struct mma_sums sums;
-    mma_tile(sums, a, b, row, column, threadIdx.x);
-    mma_each(sums, threadIdx.x, [&](size_t i, size_t j, float x, float y) {
-        C *to = (C *)g.c + e * g.expert_stride + (row + i) * g.n + column + j;
-        if (row + i >= g.m || column + j >= g.n)
-            return;
-        narrow_to(&to[0], widen(to[0]) + x);
-        narrow_to(&to[1], widen(to[1]) + y);
-    });
-}
-
-/* Whether all rows can be moved by packs. */
-static bool suits_mma(const struct op_grouped *p)
-{
-    const size_t width = p->kind == OP_TN ? p->m : p->k;
-    return cuda_is_packed(p->a, width, width) && cuda_is_packed(p->b, p->n, p->expert_stride) &&
-           (p->kind == OP_NT || p->n % CUDA_PACK == 0);
-}
-
-static void grouped_mma(struct op_context *context, const struct op_grouped *p, const struct runs &g)
-{
-    const size_t tiles = (size_t)q_ceil_div(p->m, MMA_TILE) * (size_t)q_ceil_div(p->n, MMA_TILE) * p->experts;
-    const struct cuda_plan plan = cuda_plan_blocks(p->kind == OP_TN ? tiles : (size_t)BLOCKS, MMA_THREADS);
-    cuda_way_count(context, "grouped", "mma");
-    launch(context, "grouped, mma", plan,
-           p->kind != OP_TN ? multiply_runs_mma
-           : p->narrow      ? multiply_gradients_mma<real>
-                            : multiply_gradients_mma<float>,
-           g);
-}
-#endif
-
 static void grouped(struct op_context *context, const struct op_grouped *p)
 {
     const struct runs g = {p->kind,    p->experts,  p->m,        p->n, p->k,         p->expert_stride,
                            p->offsets, reals(p->a), reals(p->b), p->c, p->accumulate};
 #ifdef CUDA_BF16
-    if (grouped_hopper(context, p))
+    if (grouped_hopper(context, p) || grouped_mma(context, p))
         return;
-    if (cuda_way_open(context, CUDA_MMA_GROUPED) && suits_mma(p)) {
-        grouped_mma(context, p, g);
-        return;
-    }
 #endif
     const size_t tiles = (size_t)q_ceil_div(p->m, TILE) * (size_t)q_ceil_div(p->n, TILE) * p->experts;
     cuda_way_count(context, "grouped", "plain");

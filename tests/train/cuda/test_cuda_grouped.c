@@ -1,9 +1,10 @@
-/* Grouped products of BF16 on Hopper (op_grouped_hopper.cu), on an emulated device: against sums in double, for runs that are empty, of one row, of many
- * tiles; beside rows of NaN, which must stay where they are; with the same bits on another number of multiprocessors, in clusters, and where threads run
- * backwards. */
+/* Grouped products of BF16 by wgmma (op_grouped_hopper.cu) and by mma (op_grouped_mma.cu), on an emulated device: against sums in double, for runs that are
+ * empty, of one row, of many tiles; beside rows of NaN, which must stay where they are; with the same bits on another number of multiprocessors, in clusters,
+ * with less shared memory, and where threads run backwards. */
 #include "base/check.h"
 #include "base/memory.h"
 #include "tests/train/cuda/given_numbers.h"
+#include "tests/train/cuda/ways_taken.h"
 #include "train/bfloat16.h"
 #include "train/cuda/cuda_ops.h"
 
@@ -117,22 +118,34 @@ static void multiply(const struct fixture *f, const struct op_table *table, stru
         table->memory_release(context, there[i]);
 }
 
-/* On GPUs of one multiprocessor, and of five, which are two clusters: forwards, backwards, and so on. */
-static void multiply_on_all(const struct fixture *f)
+/* On GPUs of one multiprocessor, and of five, which are two clusters: forwards, backwards, and so on. Without Hopper's instructions there are small ones, of
+ * less shared memory, too. */
+static void multiply_on_all(const struct fixture *f, const char *way)
 {
     static const unsigned multiprocessors[GPUS] = {1, 5, 5, 1};
+    static const size_t shared_max[GPUS] = {227 << 10, 227 << 10, 99 << 10, 99 << 10};
     struct op_table table;
     struct op_context *contexts[GPUS];
+    const struct emulated_device before = emulated_device;
+    const bool wgmma = strcmp(way, "wgmma") == 0;
     cuda_table_bf16(&table);
+    emulated_device.hopper = before.hopper || wgmma;
     for (int i = 0; i < GPUS; i++) {
         emulated_device.multiprocessors = multiprocessors[i];
+        if (!emulated_device.hopper)
+            emulated_device.shared_max = shared_max[i];
         assert_ok(table.create(NULL, &contexts[i]));
         multiply(f, &table, contexts[i], f->ours[i]);
+        assert_int_equal(
+            times_taken(table.ways(contexts[i]), "grouped", wgmma && multiprocessors[i] > 1 ? "wgmma clusters" : way),
+            1);
     }
     for (int i = 0; i < GPUS; i++)
         table.release(contexts[i]);
     for (int i = 1; i < GPUS; i++)
         assert_memory_equal(f->ours[0], f->ours[i], f->c_bytes);
+    emulated_device.hopper = before.hopper;
+    emulated_device.shared_max = before.shared_max;
 }
 
 static double at(const uint16_t *numbers, size_t i)
@@ -193,30 +206,28 @@ static void assert_numbers(const struct fixture *f)
         assert_memory_equal(f->ours[0] + behind, f->c + behind, f->c_bytes - behind);
 }
 
-static void check(const struct shape *shape, bool narrow, bool by_wgmma)
+static void check(const struct shape *shape, bool narrow, const char *way)
 {
     struct fixture f;
-    const unsigned long before = emulated_device.products;
     set_up(&f, shape, narrow);
-    multiply_on_all(&f);
+    multiply_on_all(&f, way);
     assert_numbers(&f);
-    assert_int_equal(emulated_device.products > before, by_wgmma);
     tear_down(&f);
 }
 
 static void check_all(const struct shape *shapes, size_t count, bool narrow)
 {
-    emulated_device.hopper = true;
-    for (size_t i = 0; i < count; i++)
-        check(&shapes[i], narrow, true);
-    emulated_device.hopper = false;
+    for (size_t i = 0; i < count; i++) {
+        check(&shapes[i], narrow, "wgmma");
+        check(&shapes[i], narrow, "mma");
+    }
 }
 
-/* Tiles are 128 x 256, a stage is 64 of k, four of them, a band 16 tiles. */
+/* Tiles are 128 x 256, a stage is 64 of k, four of them or fewer, a band 16 tiles. */
 static void forward_products(void **state)
 {
     static const struct shape shapes[] = {
-        {OP_NT, 5, 0, 520, 200, false, 2, 7, {130, 0, 64, 1, 200}},
+        {OP_NT, 5, 0, 520, 232, false, 2, 7, {130, 0, 64, 1, 200}},
         {OP_NT, 2, 0, 264, 64, true, -1, 1, {129, 65}},
         {OP_NT, 1, 0, 8, 584, false, -1, 0, {3}},
         {OP_NT, 1, 0, 264, 8, false, -1, 0, {2181}},
@@ -229,7 +240,7 @@ static void forward_products(void **state)
 static void gradients_of_inputs(void **state)
 {
     static const struct shape shapes[] = {
-        {OP_NN, 4, 0, 328, 136, false, 0, 5, {70, 0, 257, 1}},
+        {OP_NN, 4, 0, 328, 176, false, 0, 5, {70, 0, 257, 1}},
         {OP_NN, 2, 0, 72, 320, true, -1, 0, {1, 128}},
     };
     (void)state;
@@ -250,15 +261,18 @@ static void gradients_of_weights(void **state)
     check_all(shapes, Q_COUNT_OF(shapes), true);
 }
 
+/* Rows that are no whole packs; without k there is nothing to bring. */
 static void what_does_not_suit_goes_elsewhere(void **state)
 {
-    static const struct shape odd = {OP_NT, 2, 0, 12, 24, false, -1, 1, {9, 4}},
-                              even = {OP_NT, 1, 0, 8, 8, false, -1, 0, {1}};
     (void)state;
-    emulated_device.hopper = true;
-    check(&odd, false, false);
+    static const struct shape odd = {OP_NT, 2, 0, 12, 24, false, -1, 1, {9, 4}},
+                              empty = {OP_NN, 1, 0, 8, 0, false, -1, 0, {3}};
+    for (int hopper = 0; hopper < 2; hopper++) {
+        emulated_device.hopper = hopper;
+        check(&odd, false, "plain");
+        check(&empty, false, "plain");
+    }
     emulated_device.hopper = false;
-    check(&even, false, false);
 }
 
 int main(void)

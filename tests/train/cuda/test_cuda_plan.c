@@ -188,6 +188,24 @@ static void moves_are_aligned(void **state)
     assert_true(cuda_is_packed(NULL, 16, 16));
 }
 
+/* An A100 has 163 KiB for a block, its smaller brothers 99. */
+static void mma_has_the_stages_that_fit(void **state)
+{
+    (void)state;
+    static const size_t shared_max[] = {99 << 10, 163 << 10, 227 << 10};
+    static const unsigned stages[] = {2, 3, 3};
+    for (size_t i = 0; i < Q_COUNT_OF(stages); i++) {
+        assert_int_equal(cuda_mma_stages(shared_max[i]), stages[i]);
+        const struct cuda_plan plan = cuda_plan_mma(108, stages[i]);
+        assert_int_equal(plan.grid_x, 108);
+        assert_int_equal(plan.grid_y, 1);
+        assert_int_equal(plan.threads_x, 256);
+        assert_int_equal(plan.threads_y, 1);
+        assert_int_equal(plan.shared, stages[i] * 49152);
+        assert_true(plan.shared <= shared_max[i]);
+    }
+}
+
 /* A stage is 128 + 256 rows of 64 numbers of 2 bytes, 48 KiB; four of them, 8 barriers of 8 bytes and 1,024 to align them. */
 static void hopper_has_a_block_for_each_multiprocessor(void **state)
 {
@@ -229,7 +247,7 @@ static struct op_grouped v3_product(enum op_product kind)
                                .expert_stride = (size_t)4096 * 7168};
 }
 
-static void hopper_takes_what_tma_can_bring(void **state)
+static void grouped_products_take_whole_packs(void **state)
 {
     (void)state;
     for (int kind = OP_NT; kind <= OP_TN; kind++) {
@@ -243,14 +261,19 @@ static void hopper_takes_what_tma_can_bring(void **state)
         odd[5].experts = 0;
         odd[6].m = ((size_t)1 << 30) + 8;
         assert_true(cuda_suits_hopper(&good));
-        for (size_t i = 0; i < Q_COUNT_OF(odd); i++)
+        assert_true(cuda_suits_mma(&good));
+        for (size_t i = 0; i < Q_COUNT_OF(odd); i++) {
             assert_false(cuda_suits_hopper(&odd[i]));
+            assert_false(cuda_suits_mma(&odd[i]));
+        }
     }
     struct op_grouped rows = v3_product(OP_NT), depth = rows;
     rows.m = 13; /* rows need not be packs, what is contiguous must */
     depth.k = 7172;
     assert_true(cuda_suits_hopper(&rows));
     assert_false(cuda_suits_hopper(&depth));
+    assert_true(cuda_suits_mma(&rows));
+    assert_false(cuda_suits_mma(&depth));
 }
 
 static void assert_box(const struct cuda_box *box, uintptr_t base, uint64_t size_0, uint64_t size_1, uint64_t size_2,
@@ -518,9 +541,10 @@ int main(void)
         cmocka_unit_test(the_workspace_is_enough_for_anything_smaller),
         cmocka_unit_test(shapes_have_room_in_shared_memory),
         cmocka_unit_test(moves_are_aligned),
+        cmocka_unit_test(mma_has_the_stages_that_fit),
         cmocka_unit_test(hopper_has_a_block_for_each_multiprocessor),
         cmocka_unit_test(hopper_has_clusters_of_two),
-        cmocka_unit_test(hopper_takes_what_tma_can_bring),
+        cmocka_unit_test(grouped_products_take_whole_packs),
         cmocka_unit_test(hopper_loads_boxes),
         cmocka_unit_test(attention_on_hopper_fits),
         cmocka_unit_test(attention_on_hopper_takes_what_tma_can_bring),

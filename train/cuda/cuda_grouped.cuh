@@ -1,0 +1,79 @@
+/* What kernels of grouped products have whose blocks go round over the tiles of C: which tile comes when, and how a warp's sums become packs of 16 bytes. */
+#ifndef QUERN_TRAIN_CUDA_GROUPED_CUH
+#define QUERN_TRAIN_CUDA_GROUPED_CUH
+
+#include "train/cuda/cuda_device.cuh"
+
+/* An op_grouped's numbers. */
+struct grouped_shape {
+    int experts, m, n, k;
+    const int32_t *offsets;
+};
+
+/* A tile of C, and what of k its sums go over. Rows from row_end on are not to be written: of all rows (NT, NN), or of the expert's m (TN). */
+struct c_tile {
+    int expert;
+    int row, row_end, column;
+    int k, k_end;
+};
+
+/* Where a thread is among the tiles: those of the experts before this one. */
+struct tile_scheduler {
+    int expert, before;
+};
+
+/* Number i of an expert's tiles: band by band, in each column after column, so that what runs at one time shares operands in the L2 cache. A band is 16 rows
+ * of tiles: of 128 x 256 numbers, 16 x 8 tiles at a time read as much of A as of B. */
+template <int ROWS, int COLUMNS>
+static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
+{
+    enum { BAND = 16 };
+    const int band = i / (BAND * column_tiles), at = i % (BAND * column_tiles);
+    const int height = row_tiles - band * BAND < BAND ? row_tiles - band * BAND : (int)BAND;
+    tile.row = (band * BAND + at % height) * ROWS;
+    tile.column = at / height * COLUMNS;
+}
+
+/* Tile number `at`, which rises from call to call; false behind the last one. All threads of a block find the same. */
+template <enum op_product KIND, int ROWS, int COLUMNS>
+static __device__ inline bool next_tile(const struct grouped_shape &g, struct tile_scheduler &scheduler, int at,
+                                        struct c_tile &tile)
+{
+    const int column_tiles = (g.n + COLUMNS - 1) / COLUMNS;
+    for (; scheduler.expert < g.experts; scheduler.expert++) {
+        const int first = g.offsets[scheduler.expert], end = g.offsets[scheduler.expert + 1];
+        const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
+        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = row_tiles * column_tiles;
+        if (at < scheduler.before + tiles) {
+            place_tile<ROWS, COLUMNS>(tile, at - scheduler.before, row_tiles, column_tiles);
+            tile.expert = scheduler.expert;
+            tile.row += KIND == OP_TN ? 0 : first;
+            tile.row_end = KIND == OP_TN ? g.m : end;
+            tile.k = KIND == OP_TN ? first : 0;
+            tile.k_end = KIND == OP_TN ? end : g.k;
+            return true;
+        }
+        scheduler.before += tiles;
+    }
+    return false;
+}
+
+/* Lane t of four has words[j] = number t of pack j; it gets all four numbers of pack t. Two exchanges: with the neighbour, then with the other pair. It
+ * undoes itself. */
+static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsigned t)
+{
+    const bool odd = t & 1, high = t & 2;
+    uint32_t even_of[2], odd_of[2]; /* of packs t % 2 and t % 2 + 2: the even and the odd lane's of this pair */
+#pragma unroll
+    for (unsigned i = 0; i < 2; i++) {
+        const uint32_t mine = odd ? words[2 * i + 1] : words[2 * i];
+        const uint32_t other = __shfl_xor_sync(ALL_LANES, odd ? words[2 * i] : words[2 * i + 1], 1);
+        even_of[i] = odd ? other : mine;
+        odd_of[i] = odd ? mine : other;
+    }
+    const uint32_t even = __shfl_xor_sync(ALL_LANES, high ? even_of[0] : even_of[1], 2);
+    const uint32_t uneven = __shfl_xor_sync(ALL_LANES, high ? odd_of[0] : odd_of[1], 2);
+    return high ? uint4{even, uneven, even_of[1], odd_of[1]} : uint4{even_of[0], odd_of[0], even, uneven};
+}
+
+#endif
