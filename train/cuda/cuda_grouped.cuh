@@ -15,27 +15,42 @@ struct c_tile {
     int expert;
     int row, row_end, column;
     int k, k_end;
+    bool shares_a; /* with the cluster's other tile; else they share B */
 };
 
-/* Where a thread is among the tiles: those of the experts before this one. */
+/* Where a thread is among the pairs of tiles (of a cluster of one: among the tiles): those of the experts before this one. */
 struct tile_scheduler {
     int expert, before;
 };
 
-/* Number i of an expert's tiles: band by band, in each column after column, so that what runs at one time shares operands in the L2 cache. A band is 16 rows
- * of tiles: of 128 x 256 numbers, 16 x 8 tiles at a time read as much of A as of B. */
-template <int ROWS, int COLUMNS>
+/* A cluster of two makes pairs. They are one below the other. Of an odd number of rows the last one's are side by side. */
+template <int CLUSTER> static __device__ inline int count_pairs(int row_tiles, int column_tiles)
+{
+    return row_tiles / CLUSTER * column_tiles + row_tiles % CLUSTER * ((column_tiles + CLUSTER - 1) / CLUSTER);
+}
+
+/* This block's tile of number i of an expert's pairs: band by band, in each column after column, so that what runs at one time shares operands in the L2
+ * cache. A band is 16 rows of tiles: of 128 x 256 numbers, 16 x 8 tiles at a time read as much of A as of B. Of an odd number of columns the last pair of a
+ * row side by side has a tile that is not there. */
+template <int ROWS, int COLUMNS, int CLUSTER>
 static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
 {
     enum { BAND = 16 };
-    const int band = i / (BAND * column_tiles), at = i % (BAND * column_tiles);
-    const int height = row_tiles - band * BAND < BAND ? row_tiles - band * BAND : (int)BAND;
-    tile.row = (band * BAND + at % height) * ROWS;
-    tile.column = at / height * COLUMNS;
+    const int rank = (int)blockIdx.x % CLUSTER, pairs = row_tiles / CLUSTER, full = BAND / CLUSTER;
+    const int band = i / (full * column_tiles), at = i % (full * column_tiles);
+    const int height = pairs - band * full < full ? pairs - band * full : full;
+    tile.shares_a = i >= pairs * column_tiles;
+    if (tile.shares_a) {
+        tile.row = (row_tiles - 1) * ROWS;
+        tile.column = ((i - pairs * column_tiles) * CLUSTER + rank) * COLUMNS;
+    } else {
+        tile.row = ((band * full + at % height) * CLUSTER + rank) * ROWS;
+        tile.column = at / height * COLUMNS;
+    }
 }
 
-/* Tile number `at`, which rises from call to call; false behind the last one. All threads of a block find the same. */
-template <enum op_product KIND, int ROWS, int COLUMNS>
+/* This block's tile of pair number `at`, which rises from call to call; false behind the last one. All threads of a cluster find the same pair. */
+template <enum op_product KIND, int ROWS, int COLUMNS, int CLUSTER>
 static __device__ inline bool next_tile(const struct grouped_shape &g, struct tile_scheduler &scheduler, int at,
                                         struct c_tile &tile)
 {
@@ -43,9 +58,9 @@ static __device__ inline bool next_tile(const struct grouped_shape &g, struct ti
     for (; scheduler.expert < g.experts; scheduler.expert++) {
         const int first = g.offsets[scheduler.expert], end = g.offsets[scheduler.expert + 1];
         const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
-        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = row_tiles * column_tiles;
+        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = count_pairs<CLUSTER>(row_tiles, column_tiles);
         if (at < scheduler.before + tiles) {
-            place_tile<ROWS, COLUMNS>(tile, at - scheduler.before, row_tiles, column_tiles);
+            place_tile<ROWS, COLUMNS, CLUSTER>(tile, at - scheduler.before, row_tiles, column_tiles);
             tile.expert = scheduler.expert;
             tile.row += KIND == OP_TN ? 0 : first;
             tile.row_end = KIND == OP_TN ? g.m : end;

@@ -29,6 +29,7 @@
  * A sum goes along k in order, whichever block makes it: the bits do not depend on the number of multiprocessors. */
 #include "train/cuda/cuda_ops.h"
 
+#include "train/cuda/cuda_grouped.cuh"
 #include "train/cuda/cuda_tensor_map.h"
 #include "train/cuda/cuda_tile.cuh"
 #include "train/cuda/cuda_wgmma.cuh"
@@ -47,7 +48,6 @@ enum {
     STAGE_BYTES = HOPPER_STAGE_BYTES,
     A_PIECES = ROWS / BOX_NUMBERS,
     B_PIECES = COLUMNS / BOX_NUMBERS,
-    BAND = 16,                /* rows of tiles: 16 x 8 tiles at a time read as much of A as of B */
     PRODUCER_REGISTERS = 40,  /* 128 x 40 + 256 x 232 are 64,512, what 384 threads have of 168 each */
     CONSUMER_REGISTERS = 232, /* 128 of them sums */
     TAIL_BARRIER = 1,
@@ -56,75 +56,13 @@ static_assert(STAGE_BYTES == PIECES * PIECE_BYTES, "a stage is its pieces");
 static_assert(THREADS == (CONSUMERS + 1) * WARPGROUP, "one warpgroup produces");
 
 struct product {
-    int experts, m, n, k;
+    struct grouped_shape shape;
     size_t expert_stride; /* TN: of c; else 0 */
-    const int32_t *offsets;
     void *c;
     bool accumulate, narrow; /* narrow: c of TN is reals */
 };
 
 #ifndef WGMMA_MISSING
-/* A tile of C, and what of k its sums go over. Rows from row_end on are not to be written: of all rows (NT, NN), or of the expert's m (TN). */
-struct c_tile {
-    int expert;
-    int row, row_end, column;
-    int k, k_end;
-    bool shares_a; /* with the cluster's other tile; else they share B */
-};
-
-/* Where a thread is among the pairs of tiles (of a cluster of one: among the tiles): those of the experts before this one. */
-struct tile_scheduler {
-    int expert, before;
-};
-
-/* Pairs are one below the other. Of an odd number of rows the last one's are side by side. */
-template <int CLUSTER> static __device__ inline int count_pairs(int row_tiles, int column_tiles)
-{
-    return row_tiles / CLUSTER * column_tiles + row_tiles % CLUSTER * ((column_tiles + CLUSTER - 1) / CLUSTER);
-}
-
-/* This block's tile of number i of an expert's pairs: band by band, in each column after column, so that what runs at one time shares operands in the L2
- * cache. Of an odd number of columns the last pair of a row side by side has a tile that is not there. */
-template <int CLUSTER>
-static __device__ inline void place_tile(struct c_tile &tile, int i, int row_tiles, int column_tiles)
-{
-    const int rank = (int)blockIdx.x % CLUSTER, pairs = row_tiles / CLUSTER, full = BAND / CLUSTER;
-    const int band = i / (full * column_tiles), at = i % (full * column_tiles);
-    const int height = pairs - band * full < full ? pairs - band * full : full;
-    tile.shares_a = i >= pairs * column_tiles;
-    if (tile.shares_a) {
-        tile.row = (row_tiles - 1) * ROWS;
-        tile.column = ((i - pairs * column_tiles) * CLUSTER + rank) * COLUMNS;
-    } else {
-        tile.row = ((band * full + at % height) * CLUSTER + rank) * ROWS;
-        tile.column = at / height * COLUMNS;
-    }
-}
-
-/* This block's tile of pair number `at`, which rises from call to call; false behind the last one. All threads of a cluster find the same pair. */
-template <enum op_product KIND, int CLUSTER>
-static __device__ inline bool next_tile(const struct product &g, struct tile_scheduler &scheduler, int at,
-                                        struct c_tile &tile)
-{
-    const int column_tiles = (g.n + COLUMNS - 1) / COLUMNS;
-    for (; scheduler.expert < g.experts; scheduler.expert++) {
-        const int first = g.offsets[scheduler.expert], end = g.offsets[scheduler.expert + 1];
-        const int rows = KIND != OP_TN ? end - first : first < end ? g.m : 0;
-        const int row_tiles = (rows + ROWS - 1) / ROWS, tiles = count_pairs<CLUSTER>(row_tiles, column_tiles);
-        if (at < scheduler.before + tiles) {
-            place_tile<CLUSTER>(tile, at - scheduler.before, row_tiles, column_tiles);
-            tile.expert = scheduler.expert;
-            tile.row += KIND == OP_TN ? 0 : first;
-            tile.row_end = KIND == OP_TN ? g.m : end;
-            tile.k = KIND == OP_TN ? first : 0;
-            tile.k_end = KIND == OP_TN ? end : g.k;
-            return true;
-        }
-        scheduler.before += tiles;
-    }
-    return false;
-}
-
 /* The stages in shared memory, and their barriers behind them. */
 struct stages {
     char *memory;
@@ -176,7 +114,7 @@ static __device__ inline void produce(const struct product &g, const CUtensorMap
     struct tile_scheduler scheduler = {};
     struct pipeline_state state = {};
     struct c_tile tile;
-    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, CLUSTER>(g, scheduler, at, tile);
+    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, ROWS, COLUMNS, CLUSTER>(g.shape, scheduler, at, tile);
          at += (int)gridDim.x / CLUSTER)
         for (int k = tile.k; k < tile.k_end; k += DEPTH, advance(state)) {
             const uint32_t to = stages.address + state.stage * STAGE_BYTES, full = full_barrier(stages, state.stage);
@@ -257,23 +195,6 @@ static __device__ inline void pass_tile(const struct c_tile &tile, const struct 
     }
 }
 
-/* Lane t of four has words[j] = number t of pack j; it gets all four numbers of pack t. Two exchanges: with the neighbour, then with the other pair. */
-static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsigned t)
-{
-    const bool odd = t & 1, high = t & 2;
-    uint32_t even_of[2], odd_of[2]; /* of packs t % 2 and t % 2 + 2: the even and the odd lane's of this pair */
-#pragma unroll
-    for (unsigned i = 0; i < 2; i++) {
-        const uint32_t mine = odd ? words[2 * i + 1] : words[2 * i];
-        const uint32_t other = __shfl_xor_sync(ALL_LANES, odd ? words[2 * i] : words[2 * i + 1], 1);
-        even_of[i] = odd ? other : mine;
-        odd_of[i] = odd ? mine : other;
-    }
-    const uint32_t even = __shfl_xor_sync(ALL_LANES, high ? even_of[0] : even_of[1], 2);
-    const uint32_t uneven = __shfl_xor_sync(ALL_LANES, high ? odd_of[0] : odd_of[1], 2);
-    return high ? uint4{even, uneven, even_of[1], odd_of[1]} : uint4{even_of[0], odd_of[0], even, uneven};
-}
-
 /* A half of this thread's sums: a row of C from the tile's first column on, and how many of its columns are to be written, none where it is not of the run;
  * a multiple of 8. */
 struct half_row {
@@ -286,8 +207,8 @@ static __device__ inline struct half_row half_of(const struct product &g, const 
 {
     const unsigned warp = threadIdx.x % WARPGROUP / CUDA_WARP, lane = threadIdx.x % CUDA_WARP;
     const int row = tile.row + (int)(group * WGMMA_ROWS + warp * 16 + lane / 4 + half * 8);
-    return {(size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.n + (size_t)tile.column,
-            row < tile.row_end ? g.n - tile.column : 0};
+    return {(size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.shape.n + (size_t)tile.column,
+            row < tile.row_end ? g.shape.n - tile.column : 0};
 }
 
 /* What will be added to comes to the L2 cache while the tile's products run, 128 bytes at a time. */
@@ -296,8 +217,9 @@ static __device__ inline void fetch_old(const struct product &g, const struct c_
     enum { LINE = 128 / sizeof(real), LINES = COLUMNS / LINE };
     for (int i = (int)threadIdx.x % WARPGROUP; i < WGMMA_ROWS * LINES; i += WARPGROUP) {
         const int row = tile.row + (int)group * WGMMA_ROWS + i / LINES, column = tile.column + i % LINES * LINE;
-        if (row < tile.row_end && column < g.n)
-            fetch_to_l2((const real *)g.c + (size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.n + column);
+        if (row < tile.row_end && column < g.shape.n)
+            fetch_to_l2((const real *)g.c + (size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.shape.n +
+                        column);
     }
 }
 
@@ -389,7 +311,7 @@ static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct 
 template <enum op_product KIND>
 static __device__ inline bool has_part(const struct product &g, const struct c_tile &tile, unsigned group)
 {
-    return tile.column < g.n && (KIND == OP_TN || tile.row + (int)group * WGMMA_ROWS < tile.row_end);
+    return tile.column < g.shape.n && (KIND == OP_TN || tile.row + (int)group * WGMMA_ROWS < tile.row_end);
 }
 
 template <enum op_product KIND, int CLUSTER>
@@ -399,7 +321,7 @@ static __device__ inline void consume(const struct product &g, const struct stag
     struct pipeline_state state = {};
     struct c_tile tile;
     float sums[WGMMA_SUMS];
-    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, CLUSTER>(g, scheduler, at, tile);
+    for (int at = (int)blockIdx.x / CLUSTER; next_tile<KIND, ROWS, COLUMNS, CLUSTER>(g.shape, scheduler, at, tile);
          at += (int)gridDim.x / CLUSTER)
         if (has_part<KIND>(g, tile, group))
             make_tile<KIND, CLUSTER>(sums, g, tile, stages, state, group);
@@ -475,9 +397,11 @@ bool grouped_hopper(struct op_context *context, const struct op_grouped *p)
     const struct cuda_boxes boxes = cuda_hopper_boxes(p);
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.a, &a), "grouped, tensor map of a");
     cuda_note(context, cuda_tensor_map(context->encode_tiled, &boxes.b, &b), "grouped, tensor map of b");
-    const struct product g = {
-        (int)p->experts, (int)p->m, (int)p->n,     (int)p->k, p->kind == OP_TN ? p->expert_stride : 0,
-        p->offsets,      p->c,      p->accumulate, p->narrow};
+    const struct product g = {{(int)p->experts, (int)p->m, (int)p->n, (int)p->k, p->offsets},
+                              p->kind == OP_TN ? p->expert_stride : 0,
+                              p->c,
+                              p->accumulate,
+                              p->narrow};
     const struct cuda_plan plan = cuda_plan_hopper(context->multiprocessors, cuda_way_open(context, CUDA_WAY_CLUSTERS));
     cuda_way_count(context, "grouped", plan.cluster ? "wgmma clusters" : "wgmma");
     launch(context, "grouped, wgmma", plan, plan.cluster ? kernel_of<HOPPER_CLUSTER>(p->kind) : kernel_of<1>(p->kind),

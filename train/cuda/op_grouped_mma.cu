@@ -128,7 +128,7 @@ template <enum op_product KIND> static __device__ inline void begin_tile(const s
 {
     using layout = layout_of<KIND>;
     struct c_tile tile = {};
-    (void)next_tile<KIND, ROWS, COLUMNS>(g.shape, loader.scheduler, loader.at, tile);
+    (void)next_tile<KIND, ROWS, COLUMNS, 1>(g.shape, loader.scheduler, loader.at, tile);
     const real *b = KIND == OP_TN ? g.b : g.b + (size_t)tile.expert * g.expert_stride;
     loader.left = tile.k_end - tile.k;
     loader.a = begin_operand<ROWS, layout::MN_A>(g.a, layout::width_a(g), tile.row, tile.row_end, tile.k);
@@ -403,7 +403,8 @@ static __global__ void __launch_bounds__(THREADS, 1) multiply_mma(const __grid_c
     warp_sums sums;
     begin_stages<KIND>(g, loader);
     await_stage(g);
-    for (int at = (int)blockIdx.x; next_tile<KIND, ROWS, COLUMNS>(g.shape, scheduler, at, tile); at += (int)gridDim.x) {
+    for (int at = (int)blockIdx.x; next_tile<KIND, ROWS, COLUMNS, 1>(g.shape, scheduler, at, tile);
+         at += (int)gridDim.x) {
         const bool idle = tile.row + (int)warp_row() >= tile.row_end || tile.column + (int)warp_column() >= g.shape.n;
         if (g.accumulate)
             fetch_old<KIND, C>(g, tile);
