@@ -11,7 +11,8 @@
  *
  * Two blocks are a cluster: they make neighbouring tiles of the same expert, stage for stage. What both want, B where the one tile is below the other, A
  * where they are side by side, comes from the L2 cache once: each producer brings half of it to both blocks. So a stage is empty when the consumers of
- * both have released it, 16 arrivals; `full` remains each block's own, and is told of bytes whoever asked for them. A block by itself
+ * both have released it, 16 arrivals; `full` remains each block's own, and is told of bytes whoever asked for them. At its end a producer waits for the
+ * arrivals that are still to come, so that no block is gone when they do. A block by itself
  * (QUERN_CUDA_WITHOUT=clusters, or a GPU of one multiprocessor) is a cluster of one.
  *
  * What the operands are (cuda_wgmma.cuh):
@@ -124,6 +125,10 @@ static __device__ inline void produce(const struct product &g, const CUtensorMap
             load_operand<B_PIECES, KIND != OP_NT, CLUSTER>(to + A_PIECES * PIECE_BYTES, b, tile.column, k,
                                                            KIND == OP_TN ? 0 : tile.expert, full, !tile.shares_a);
         }
+    /* A block does not end before all that the other one sends to its shared memory is there: bytes its consumers have waited for, arrivals it waits for
+     * here. Stages that were never used are empty. */
+    for (unsigned i = 0; CLUSTER > 1 && i < STAGES; i++, advance(state))
+        mbarrier_wait(empty_barrier(stages, state.stage), state.parity ^ 1);
 }
 
 /* A consumer's warp does not read the stage any more: all producers that load into it are told, each by a lane. */
@@ -329,15 +334,6 @@ static __device__ inline void consume(const struct product &g, const struct stag
             pass_tile<CLUSTER>(tile, stages, state);
 }
 
-/* All threads that may reach into this block's shared memory, and all that it may reach. */
-template <int CLUSTER> static __device__ inline void meet(void)
-{
-    if (CLUSTER == 1)
-        __syncthreads();
-    else
-        cluster_barrier();
-}
-
 /* The stages begin at a multiple of an atom, in all blocks at the same place; one thread makes the barriers. */
 template <int CLUSTER> static __device__ inline struct stages prepare_stages(void)
 {
@@ -352,7 +348,10 @@ template <int CLUSTER> static __device__ inline struct stages prepare_stages(voi
         mbarrier_init_fence();
         proxy_fence();
     }
-    meet<CLUSTER>();
+    if (CLUSTER == 1)
+        __syncthreads();
+    else
+        cluster_barrier(); /* before blocks reach into each other */
     return stages;
 }
 #endif
@@ -373,8 +372,6 @@ static __global__ void __launch_bounds__(THREADS, 1)
         registers_take<CONSUMER_REGISTERS>();
         consume<KIND, CLUSTER>(g, stages, group);
     }
-    if (CLUSTER > 1)
-        meet<CLUSTER>(); /* the other block's last arrivals and bytes are here */
 #else
     __trap(); /* it is not launched: cuda_find_code */
 #endif

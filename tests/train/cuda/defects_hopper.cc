@@ -73,8 +73,10 @@ static __global__ void share_kernel(const CUtensorMap map, enum hopper_defect de
         mbarrier_wait(seen, 0);
     if (threadIdx.x == 0)
         mbarrier_arrive_at(seen, 1 - blockIdx.x);
-    if (defect != HOPPER_APART_LAST)
-        cluster_barrier();
+    if (defect == HOPPER_APART_LAST)
+        cluster_barrier(); /* which says nothing of arrivals that are under way */
+    else if (threadIdx.x == 0 && blockIdx.x == 0)
+        mbarrier_wait(seen, 0);
 }
 
 void hopper_share(struct op_context *context, const void *x, enum hopper_defect defect)

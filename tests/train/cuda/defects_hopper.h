@@ -18,7 +18,7 @@ enum hopper_defect {
     HOPPER_NO_FENCE,
     HOPPER_NOT_MADE,    /* an mbarrier without init */
     HOPPER_APART_FIRST, /* blocks of a cluster that do not meet before they reach into each other */
-    HOPPER_APART_LAST,  /* ... and before they end */
+    HOPPER_APART_LAST,  /* a block that does not wait for all that the other one sends it */
 };
 
 /* out[64,256], floats = X[64,16] Y[256,16]^T: X and Y are the first rows and columns of x[512,64], BF16, from its rows 0 and 64. */

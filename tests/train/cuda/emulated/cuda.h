@@ -49,11 +49,13 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, cuui
 uint32_t emulated_shared_address(const void *at);
 void emulated_mbarrier_init(uint32_t barrier, unsigned arrivals);
 void emulated_mbarrier_arrive(uint32_t barrier, unsigned bytes);
-void emulated_mbarrier_arrive_at(uint32_t barrier, unsigned block); /* the one at the same place of that block of the cluster */
+void emulated_mbarrier_arrive_at(uint32_t barrier,
+                                 unsigned block); /* the one at the same place of that block of the cluster */
 void emulated_mbarrier_wait(uint32_t barrier, unsigned parity);
 void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier);
 /* To the same place of all these blocks of the cluster, a bit each, telling the barrier there. */
-void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier, unsigned blocks);
+void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier,
+                             unsigned blocks);
 void emulated_bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier);
 void emulated_named_barrier(unsigned name, unsigned threads);
 void emulated_cluster_barrier(void);

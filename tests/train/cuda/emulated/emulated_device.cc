@@ -57,7 +57,8 @@ struct Warp {
 
 Thread threads[THREADS_MAX];
 Warp warps[THREADS_MAX / WARP];
-unsigned waiting[EMULATED_CLUSTER_MAX][WAITS]; /* of a block, how many have begun to wait for its barrier, or have ended */
+unsigned waiting[EMULATED_CLUSTER_MAX]
+                [WAITS];               /* of a block, how many have begun to wait for its barrier, or have ended */
 uint32_t fragments[2][THREADS_MAX][6]; /* of mma, of one and of the next: a, then b */
 bool next_fragments[THREADS_MAX];
 void *scheduler[JUMP_WORDS];

@@ -52,7 +52,8 @@ struct Name {
 };
 
 std::vector<Load> loads;
-unsigned waiting, turn; /* threads that wait for products; how often such have been let go */
+std::vector<uint32_t> arrivals; /* at barriers of other blocks, on their way there */
+unsigned waiting, turn;         /* threads that wait for products; how often such have been let go */
 Products products[EMULATED_THREADS_MAX];
 Name names[EMULATED_CLUSTER_MAX][NAMES], cluster_name;
 unsigned thread_count;
@@ -236,13 +237,24 @@ bool is_let(const void *what)
 
 bool is_complete(const void *what)
 {
-    const unsigned *name = static_cast<const unsigned *>(what); /* its block and number, and the turn that is waited for */
+    const unsigned *name =
+        static_cast<const unsigned *>(what); /* its block and number, and the turn that is waited for */
     return names[name[0]][name[1]].turn != name[2];
 }
 
 bool cluster_is_complete(const void *what)
 {
     return cluster_name.turn != *static_cast<const unsigned *>(what);
+}
+
+/* As late as may be: an arrival is there when somebody waits for it, not when it is sent. */
+void arrive_late(void)
+{
+    const uint32_t barrier = arrivals.back();
+    arrivals.pop_back();
+    if (emulated_block_has_ended((barrier >> EMULATED_BLOCK_SHIFT) - 1))
+        emulated_die("an arrival at an mbarrier of a block that has ended");
+    emulated_mbarrier_arrive(barrier, 0);
 }
 
 } // namespace
@@ -260,6 +272,8 @@ void emulated_hopper_end(unsigned threads)
 {
     if (!loads.empty())
         emulated_die("the block has ended before TMA");
+    if (!arrivals.empty())
+        emulated_die("the block has ended before an arrival at its mbarrier");
     for (unsigned i = 0; i < threads; i++)
         if (!products[i].open.empty() || !products[i].groups.empty())
             emulated_die("the block has ended before its products");
@@ -267,6 +281,10 @@ void emulated_hopper_end(unsigned threads)
 
 bool emulated_hopper_go_on(void)
 {
+    if (!arrivals.empty()) {
+        arrive_late();
+        return true;
+    }
     if (loads.empty()) {
         const bool any = waiting > 0;
         waiting = 0;
@@ -319,9 +337,10 @@ void emulated_mbarrier_arrive(uint32_t address, unsigned bytes)
 
 void emulated_mbarrier_arrive_at(uint32_t address, unsigned block)
 {
-    if (emulated_block_has_ended(block))
-        emulated_die("an arrival at an mbarrier of a block that has ended");
-    emulated_mbarrier_arrive(in_block(address, block), 0);
+    if (block == emulated_block())
+        emulated_mbarrier_arrive(address, 0);
+    else
+        arrivals.push_back(in_block(address, block));
 }
 
 void emulated_mbarrier_wait(uint32_t address, unsigned parity)
@@ -338,7 +357,8 @@ void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int
     begin({to, barrier, 1U << emulated_block(), emulated_block(), *map, {x, y, z}, nullptr, 0});
 }
 
-void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier, unsigned blocks)
+void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier,
+                             unsigned blocks)
 {
     if (to % BOX_BYTES)
         emulated_die("TMA wants multiples of 128 bytes");

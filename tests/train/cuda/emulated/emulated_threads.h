@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 enum {
-    EMULATED_THREADS_MAX = 1024, /* of a block, and of all blocks of a cluster */
-    EMULATED_CLUSTER_MAX = 2,    /* blocks */
+    EMULATED_THREADS_MAX = 1024,           /* of a block, and of all blocks of a cluster */
+    EMULATED_CLUSTER_MAX = 2,              /* blocks */
     EMULATED_SHARED_BYTES_MAX = 227 << 10, /* Hopper's */
     EMULATED_SHARED_BEGIN = 1024,          /* addresses of shared memory: the first kibibyte is the system's */
     EMULATED_SHARED_AHEAD = 128            /* what a kernel has begins at no multiple of 1,024 */
