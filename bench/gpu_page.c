@@ -184,7 +184,8 @@ static void put_wanted(struct page *page)
     for (const struct gpu_part *row = gpu_parts; row->name; row++) {
         const json_t *result = gpu_part_result(part_of(page, row));
         const double flop_per_s = gpu_number(result, "flop_per_s"), tokens = gpu_number(result, "tokens_per_s");
-        put_one_wanted(page, row, flop_per_s / 1e12, row->wanted_flop_per_s / 1e12, " TFLOP/s", row->name);
+        put_one_wanted(page, row, flop_per_s / 1e12, gpu_wanted_flop_per_s(page->subject, row) / 1e12, " TFLOP/s",
+                       row->name);
         put_one_wanted(page, row, gpu_ratio(flop_per_s, ceiling) * 100, row->wanted_share * 100, "% of the product",
                        "ceilings");
         put_one_wanted(page, row, gpu_ratio(tokens, torch), row->wanted_times_torch, " times PyTorch", "torch");
@@ -488,7 +489,8 @@ static const struct section {
 } sections[] = {
     {"Ceilings", "The best of some calls in the same run; bytes read and written.", NULL, GPU_CEILINGS, put_ceilings},
     {"Whole steps", "Without graphs, forward and backward are given to the device call by call.",
-     "part | what | tokens/s | times PyTorch | TFLOP/s | of the product | GB of tensors | of the device in all", GPU_STEPS, put_steps},
+     "part | what | tokens/s | times PyTorch | TFLOP/s | of the product | GB of tensors | of the device in all",
+     GPU_STEPS, put_steps},
     {NULL, NULL, NULL, GPU_TORCH, put_steps},
     {"Forward and backward",
      "Load: the fullest expert, over the mean. Gradients of weights are accumulated in FP32, and where it says so in "

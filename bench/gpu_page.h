@@ -23,7 +23,7 @@ enum gpu_kind {
     GPU_PROFILE,    /* bench --by-operation --json */
     GPU_OPERATIONS, /* ops --perf --json */
     GPU_LIBRARIES,  /* gpu_peer.py, beside `perf` */
-    GPU_PARITY,     /* parity, and its parity.json */
+    GPU_PARITY,     /* parity --json */
     GPU_CHECK,      /* ops --json */
     GPU_SANITIZER,  /* compute-sanitizer */
 };
@@ -54,6 +54,8 @@ double gpu_ratio(double a, double b);
 /* Floating-point operations a second of the chip's product of matrices, and tokens a second of the best of PyTorch's; NAN where not measured. */
 double gpu_ceiling(const json_t *subject);
 double gpu_torch_rate(const json_t *subject);
+/* What is wanted of the part on this chip: 0, nothing, where that is above its ceiling. */
+double gpu_wanted_flop_per_s(const json_t *subject, const struct gpu_part *row);
 
 struct gpu_about {
     const char *subject; /* "h100": name of the files */

@@ -226,7 +226,8 @@ static q_status put_figure(json_t *figures, const json_t *subject, const struct 
     const json_t *part = gpu_part_find(subject, row->name), *result = gpu_part_result(part);
     const bool steps = row->kind == GPU_STEPS, quick = json_is_true(json_object_get(subject, "quick"));
     const double rate = gpu_number(result, steps ? "tokens_per_s" : "flop_per_s"), ceiling = gpu_ceiling(subject);
-    const double share = row->wanted_flop_per_s > 0 ? gpu_ratio(row->wanted_flop_per_s, ceiling) : row->wanted_share;
+    const double wanted = gpu_wanted_flop_per_s(subject, row);
+    const double share = wanted > 0 ? gpu_ratio(wanted, ceiling) : row->wanted_share;
     const struct measured_run run = {.seconds = or_zero(gpu_number(part, "seconds")),
                                      .cpu_seconds = or_zero(gpu_number(part, "cpu_seconds")),
                                      .peak_bytes = (uint64_t)or_zero(gpu_number(result, "peak_bytes"))};

@@ -86,3 +86,8 @@ double gpu_torch_rate(const json_t *subject)
             best = fmax(best, gpu_number(gpu_part_result(gpu_part_find(subject, row->name)), "tokens_per_s"));
     return best;
 }
+
+double gpu_wanted_flop_per_s(const json_t *subject, const struct gpu_part *row)
+{
+    return row->wanted_flop_per_s > gpu_ceiling(subject) ? 0 : row->wanted_flop_per_s;
+}
