@@ -190,8 +190,8 @@ struct result {
     double flop_per_token, tokens_per_s, flop_per_s;
     double load_max; /* tokens of the fullest expert of the routers, over the mean; 0: there are none */
     size_t bytes;    /* of tensors: parameters, gradients, moments, activations, workspace */
-    size_t device;   /* bytes of a GPU that are taken, whoever has them: these, and what its libraries and graphs keep */
-    double peak;     /* FLOP/s of the matrix product; 0: not measured */
+    size_t device; /* bytes of a GPU that are taken, whoever has them: these, and what its libraries and graphs keep */
+    double peak;   /* FLOP/s of the matrix product; 0: not measured */
     struct op_timing rows[OP_TIMING_MAX];
     size_t row_count;
 };
