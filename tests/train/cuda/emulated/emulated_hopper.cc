@@ -21,10 +21,10 @@ struct Barrier {
 };
 static_assert(sizeof(Barrier) == 8, "as CUDA's");
 
-/* To blocks of the cluster: a bit for each. */
+/* To a block of the cluster, asked for by one, which may be another. */
 struct Load {
-    uint32_t to, barrier; /* in each of them */
-    unsigned blocks, by;  /* by: the block that asked for it */
+    uint32_t to, barrier;
+    unsigned block, by;
     CUtensorMap map;
     int at[3];
     const void *from; /* of `bytes` that lie one after the other, without a map; else NULL */
@@ -98,25 +98,24 @@ uint16_t element(const CUtensorMap &map, const int64_t at[3])
     return reinterpret_cast<const uint16_t *>(row)[at[0]];
 }
 
-/* The load's bytes are there, in one of the blocks. Another block's may come before the barrier is told of them: it cannot be over without its own thread's
- * arrival. */
-void arrive(const Load &load, unsigned block, uint32_t bytes)
+/* The load's bytes are there. Another block's may come before the barrier is told of them: it cannot be over without its own thread's arrival. */
+void arrive(const Load &load, uint32_t bytes)
 {
-    Barrier *barrier = barrier_at(in_block(load.barrier, block));
+    Barrier *barrier = barrier_at(in_block(load.barrier, load.block));
     barrier->bytes -= static_cast<int32_t>(bytes);
-    if (barrier->bytes < 0 && (block == load.by || barrier->pending == 0))
+    if (barrier->bytes < 0 && (load.block == load.by || barrier->pending == 0))
         emulated_die("TMA brings bytes that its mbarrier was not told of");
     end_phase(barrier);
 }
 
-void perform(const Load &load, unsigned block)
+void perform(const Load &load)
 {
-    const uint32_t to = in_block(load.to, block);
-    if (emulated_block_has_ended(block))
+    const uint32_t to = in_block(load.to, load.block);
+    if (emulated_block_has_ended(load.block))
         emulated_die("TMA brings bytes to a block that has ended");
     if (load.from) {
         memcpy(emulated_shared_at(to, load.bytes), load.from, load.bytes);
-        arrive(load, block, load.bytes);
+        arrive(load, load.bytes);
         return;
     }
     const uint32_t width = load.map.box[0], rows = load.map.box[1] * load.map.box[2];
@@ -128,22 +127,16 @@ void perform(const Load &load, unsigned block)
             const uint16_t number = element(load.map, at);
             memcpy(emulated_shared_at(swizzle(to + row * BOX_BYTES + x * 2), sizeof number), &number, sizeof number);
         }
-    arrive(load, block, rows * width * 2);
+    arrive(load, rows * width * 2);
 }
 
-/* One block, the first in this order, has all of it before the next one has any. */
-void perform(const Load &load)
-{
-    for (unsigned block = 0; block < EMULATED_CLUSTER_MAX; block++)
-        if (load.blocks >> block & 1)
-            perform(load, block);
-}
-
+/* At once, or later, in any order. */
 void begin(const Load &load)
 {
-    loads.push_back(load);
-    if (!emulated_is_backwards())
-        (void)emulated_hopper_go_on();
+    if (emulated_is_backwards())
+        loads.push_back(load);
+    else
+        perform(load);
 }
 
 /* An operand's numbers (i, p) to (i, p + 7), p a multiple of 8, of one that is MN-major (i, p) to (i + 7, p), i a multiple: eight, side by side. See
@@ -354,7 +347,7 @@ void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int
 {
     if (to % BOX_BYTES)
         emulated_die("TMA wants multiples of 128 bytes");
-    begin({to, barrier, 1U << emulated_block(), emulated_block(), *map, {x, y, z}, nullptr, 0});
+    begin({to, barrier, emulated_block(), emulated_block(), *map, {x, y, z}, nullptr, 0});
 }
 
 void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier,
@@ -362,14 +355,16 @@ void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, 
 {
     if (to % BOX_BYTES)
         emulated_die("TMA wants multiples of 128 bytes");
-    begin({to, barrier, blocks, emulated_block(), *map, {x, y, z}, nullptr, 0});
+    for (unsigned block = 0; block < EMULATED_CLUSTER_MAX; block++)
+        if (blocks >> block & 1)
+            begin({to, barrier, block, emulated_block(), *map, {x, y, z}, nullptr, 0});
 }
 
 void emulated_bulk_load(uint32_t to, const void *from, unsigned bytes, uint32_t barrier)
 {
     if ((to | reinterpret_cast<uintptr_t>(from) | bytes) % 16)
         emulated_die("TMA wants multiples of 16 bytes");
-    begin({to, barrier, 1U << emulated_block(), emulated_block(), {}, {}, from, bytes});
+    begin({to, barrier, emulated_block(), emulated_block(), {}, {}, from, bytes});
 }
 
 void emulated_named_barrier(unsigned number, unsigned count)
