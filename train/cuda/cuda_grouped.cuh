@@ -2,7 +2,7 @@
 #ifndef QUERN_TRAIN_CUDA_GROUPED_CUH
 #define QUERN_TRAIN_CUDA_GROUPED_CUH
 
-#include "train/cuda/cuda_device.cuh"
+#include "train/cuda/cuda_tile.cuh"
 
 /* An op_grouped's numbers. */
 struct grouped_shape {
@@ -89,6 +89,43 @@ static __device__ inline uint4 transpose_quad(const uint32_t (&words)[4], unsign
     const uint32_t even = __shfl_xor_sync(ALL_LANES, high ? even_of[0] : even_of[1], 2);
     const uint32_t uneven = __shfl_xor_sync(ALL_LANES, high ? odd_of[0] : odd_of[1], 2);
     return high ? uint4{even, uneven, even_of[1], odd_of[1]} : uint4{even_of[0], odd_of[0], even, uneven};
+}
+
+/* Pack t of four, of a lane that has two numbers of each: sum(j, c) is number c of pack j, rounded here. */
+template <class Sum> static __device__ inline uint4 narrow_quad(unsigned t, const Sum &sum)
+{
+    uint32_t words[4];
+#pragma unroll
+    for (unsigned j = 0; j < 4; j++)
+        words[j] = narrow_pair(sum(j, 0), sum(j, 1));
+    return transpose_quad(words, t);
+}
+
+/* The way back: a pack that was written so joins the sums. */
+template <class Sum> static __device__ inline void add_quad(uint4 pack, unsigned t, const Sum &sum)
+{
+    const uint32_t words[4] = {pack.x, pack.y, pack.z, pack.w};
+    const uint4 back = transpose_quad(words, t); /* which undoes itself */
+    const uint32_t old[4] = {back.x, back.y, back.z, back.w};
+#pragma unroll
+    for (unsigned j = 0; j < 4; j++)
+#pragma unroll
+        for (unsigned c = 0; c < 2; c++)
+            sum(j, c) += widen_of(old[j], c);
+}
+
+/* ROWS rows of the tile from row `first` of it on come to the L2 cache, 128 bytes at a time by this thread of THREADS: what will be added to, while products
+ * run. c: where C begins, of TN the expert's. */
+template <int ROWS, int COLUMNS, int THREADS, class C>
+static __device__ inline void fetch_tile(const struct grouped_shape &g, const struct c_tile &tile, const C *c,
+                                         int first, int thread)
+{
+    enum { LINE = 128 / sizeof(C), LINES = COLUMNS / LINE };
+    for (int i = thread; i < ROWS * LINES; i += THREADS) {
+        const int row = tile.row + first + i / LINES, column = tile.column + i % LINES * LINE;
+        if (row < tile.row_end && column < g.n)
+            fetch_to_l2(c + ((size_t)row * (size_t)g.n + (size_t)column));
+    }
 }
 
 #endif

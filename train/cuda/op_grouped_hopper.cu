@@ -32,7 +32,6 @@
 
 #include "train/cuda/cuda_grouped.cuh"
 #include "train/cuda/cuda_tensor_map.h"
-#include "train/cuda/cuda_tile.cuh"
 #include "train/cuda/cuda_wgmma.cuh"
 
 #include "base/check.h"
@@ -216,18 +215,6 @@ static __device__ inline struct half_row half_of(const struct product &g, const 
             row < tile.row_end ? g.shape.n - tile.column : 0};
 }
 
-/* What will be added to comes to the L2 cache while the tile's products run, 128 bytes at a time. */
-static __device__ inline void fetch_old(const struct product &g, const struct c_tile &tile, unsigned group)
-{
-    enum { LINE = 128 / sizeof(real), LINES = COLUMNS / LINE };
-    for (int i = (int)threadIdx.x % WARPGROUP; i < WGMMA_ROWS * LINES; i += WARPGROUP) {
-        const int row = tile.row + (int)group * WGMMA_ROWS + i / LINES, column = tile.column + i % LINES * LINE;
-        if (row < tile.row_end && column < g.shape.n)
-            fetch_to_l2((const real *)g.c + (size_t)tile.expert * g.expert_stride + (size_t)row * (size_t)g.shape.n +
-                        column);
-    }
-}
-
 /* What is in C joins the sums: loaded as store_tile stores, all of a half before any of it is waited for. */
 static __device__ inline void add_old(float (&sums)[WGMMA_SUMS], const struct product &g, const struct c_tile &tile,
                                       unsigned group)
@@ -245,16 +232,9 @@ static __device__ inline void add_old(float (&sums)[WGMMA_SUMS], const struct pr
                 packs[x / 4] = *(const uint4 *)(const void *)(from + x * 8);
         }
 #pragma unroll
-        for (int x = 0; x < COLUMNS / 8; x += 4) {
-            const uint4 pack = packs[x / 4];
-            const uint32_t words[4] = {pack.x, pack.y, pack.z, pack.w};
-            const uint4 back = transpose_quad(words, t); /* which undoes itself */
-            const uint32_t old[4] = {back.x, back.y, back.z, back.w};
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                for (unsigned c = 0; c < 2; c++)
-                    sums[(x + j) * 4 + half * 2 + c] += widen_of(old[j], c);
-        }
+        for (unsigned x = 0; x < COLUMNS / 8; x += 4)
+            add_quad(packs[x / 4], t,
+                     [&](unsigned j, unsigned c) -> float & { return sums[(x + j) * 4 + half * 2 + c]; });
     }
 }
 
@@ -268,13 +248,9 @@ static __device__ inline void store_tile(const float (&sums)[WGMMA_SUMS], const 
         const struct half_row row = half_of(g, tile, group, half);
         real *to = (real *)g.c + row.at + t * CUDA_PACK;
 #pragma unroll
-        for (int x = 0; x < COLUMNS / 8; x += 4) {
-            uint32_t words[4];
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                words[j] = narrow_pair(sums[(x + j) * 4 + half * 2], sums[(x + j) * 4 + half * 2 + 1]);
-            const uint4 pack = transpose_quad(words, t);
-            if ((x + (int)t) * 8 < row.columns)
+        for (unsigned x = 0; x < COLUMNS / 8; x += 4) {
+            const uint4 pack = narrow_quad(t, [&](unsigned j, unsigned c) { return sums[(x + j) * 4 + half * 2 + c]; });
+            if ((int)((x + t) * 8) < row.columns)
                 *(uint4 *)(void *)(to + x * 8) = pack;
         }
     }
@@ -301,7 +277,9 @@ static __device__ inline void make_tile(float (&sums)[WGMMA_SUMS], const struct 
                                         const struct stages &stages, struct pipeline_state &state, unsigned group)
 {
     if (KIND == OP_TN && g.narrow)
-        fetch_old(g, tile, group);
+        fetch_tile<WGMMA_ROWS, COLUMNS, WARPGROUP>(g.shape, tile,
+                                                   (const real *)g.c + (size_t)tile.expert * g.expert_stride,
+                                                   (int)group * WGMMA_ROWS, (int)threadIdx.x % WARPGROUP);
     multiply_tile<KIND, CLUSTER>(sums, tile, stages, state, group);
     if (KIND == OP_TN && !g.narrow) {
         add_tile(sums, g, tile, group);

@@ -26,7 +26,6 @@
 #include "train/cuda/cuda_ops.h"
 
 #include "train/cuda/cuda_grouped.cuh"
-#include "train/cuda/cuda_tile.cuh"
 
 enum {
     ROWS = MMA_ROWS,
@@ -281,32 +280,6 @@ static __device__ inline c_row<C> row_of(const struct product &g, const struct c
     return {c_of<KIND, C>(g, tile) + ((size_t)row * (size_t)n + (size_t)column), row < tile.row_end ? n - column : 0};
 }
 
-/* What will be added to comes to the L2 cache while the tile's products run, 128 bytes at a time. */
-template <enum op_product KIND, class C>
-static __device__ inline void fetch_old(const struct product &g, const struct c_tile &tile)
-{
-    enum { LINE = 128 / sizeof(C), LINES = COLUMNS / LINE };
-    for (int i = (int)threadIdx.x; i < ROWS * LINES; i += THREADS) {
-        const int row = tile.row + i / LINES, column = tile.column + i % LINES * LINE;
-        if (row < tile.row_end && column < g.shape.n)
-            fetch_to_l2(c_of<KIND, C>(g, tile) + ((size_t)row * (size_t)g.shape.n + (size_t)column));
-    }
-}
-
-/* What is in C joins the sums of four pieces: a pack of it as transpose_quad gives them. */
-static __device__ inline void add_pack(float (&sums)[COLUMN_PIECES][4], unsigned x, unsigned half, uint4 pack,
-                                       unsigned t)
-{
-    const uint32_t words[4] = {pack.x, pack.y, pack.z, pack.w};
-    const uint4 back = transpose_quad(words, t);
-    const uint32_t old[4] = {back.x, back.y, back.z, back.w};
-#pragma unroll
-    for (unsigned j = 0; j < 4; j++)
-#pragma unroll
-        for (unsigned c = 0; c < 2; c++)
-            sums[x + j][2 * half + c] += widen_of(old[j], c);
-}
-
 /* Reals: 16 bytes a lane, 64 of a row by four lanes. Of each 16 rows what is to be added to is loaded before any of it is waited for. */
 template <enum op_product KIND>
 static __device__ inline void write_tile(warp_sums &sums, const struct product &g, const struct c_tile &tile, real *)
@@ -330,13 +303,10 @@ static __device__ inline void write_tile(warp_sums &sums, const struct product &
             const c_row<real> row = row_of<KIND, real>(g, tile, y, half);
 #pragma unroll
             for (unsigned x = 0; x < COLUMN_PIECES; x += 4) {
-                uint32_t words[4];
+                const auto sum = [&](unsigned j, unsigned c) -> float & { return sums[y][x + j][2 * half + c]; };
                 if (g.accumulate)
-                    add_pack(sums[y], x, half, old[half][x / 4], t);
-#pragma unroll
-                for (unsigned j = 0; j < 4; j++)
-                    words[j] = narrow_pair(sums[y][x + j][2 * half], sums[y][x + j][2 * half + 1]);
-                const uint4 pack = transpose_quad(words, t);
+                    add_quad(old[half][x / 4], t, sum);
+                const uint4 pack = narrow_quad(t, sum);
                 if ((int)(8 * (x + t)) < row.columns)
                     *(uint4 *)(void *)(row.at + 8 * (x + t)) = pack;
             }
@@ -407,7 +377,7 @@ static __global__ void __launch_bounds__(THREADS, 1) multiply_mma(const __grid_c
          at += (int)gridDim.x) {
         const bool idle = tile.row + (int)warp_row() >= tile.row_end || tile.column + (int)warp_column() >= g.shape.n;
         if (g.accumulate)
-            fetch_old<KIND, C>(g, tile);
+            fetch_tile<ROWS, COLUMNS, THREADS>(g.shape, tile, c_of<KIND, C>(g, tile), 0, (int)threadIdx.x);
         multiply_tile<KIND>(sums, g, tile, loader, stage, idle);
         if (!idle)
             write_tile<KIND>(sums, g, tile, (C *)nullptr);
