@@ -125,6 +125,19 @@ static void put_missing_row(struct page *page, const struct gpu_part *row)
     end_row(page);
 }
 
+/* Begins the row of a part: its name, and what it is. What it printed; NULL, with a row that says why, where there is nothing. */
+static const json_t *begin_part_row(struct page *page, const struct gpu_part *row)
+{
+    const json_t *part = part_of(page, row), *result = gpu_part_result(part);
+    if (!result) {
+        put_missing_row(page, row);
+        return NULL;
+    }
+    begin_row(page, row->name);
+    put_cell(page, gpu_text(part, "what"));
+    return result;
+}
+
 /* Above what a part has of its own: its name, what it is, and why something is missing. */
 static void put_part_heading(struct page *page, const struct gpu_part *row)
 {
@@ -258,14 +271,10 @@ static void put_ceilings(struct page *page, const struct gpu_part *row)
 
 static void put_steps(struct page *page, const struct gpu_part *row)
 {
-    const json_t *part = part_of(page, row), *result = gpu_part_result(part);
+    const json_t *result = begin_part_row(page, row);
     const double rate = gpu_number(result, "tokens_per_s"), flop_per_s = gpu_number(result, "flop_per_s");
-    if (!result) {
-        put_missing_row(page, row);
+    if (!result)
         return;
-    }
-    begin_row(page, row->name);
-    put_cell(page, gpu_text(part, "what"));
     put_number(page, rate, 0, "");
     put_number(page, row->beside_torch ? gpu_ratio(rate, gpu_torch_rate(page->subject)) : NAN, 2, "");
     put_products(page, flop_per_s, gpu_ratio(flop_per_s, gpu_ceiling(page->subject)));
@@ -276,16 +285,12 @@ static void put_steps(struct page *page, const struct gpu_part *row)
 
 static void put_block(struct page *page, const struct gpu_part *row)
 {
-    const json_t *part = part_of(page, row), *result = gpu_part_result(part);
+    const json_t *result = begin_part_row(page, row);
     const double ceiling = gpu_ceiling(page->subject);
     const double forward = gpu_number(result, "forward_flop_per_s");
     const double backward = gpu_number(result, "backward_flop_per_s"), both = gpu_number(result, "flop_per_s");
-    if (!result) {
-        put_missing_row(page, row);
+    if (!result)
         return;
-    }
-    begin_row(page, row->name);
-    put_cell(page, gpu_text(part, "what"));
     put_number(page, gpu_number(result, "forward_ms"), 3, "");
     put_products(page, forward, gpu_ratio(forward, ceiling));
     put_number(page, gpu_number(result, "backward_ms"), 3, "");
