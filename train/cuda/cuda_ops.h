@@ -51,9 +51,8 @@ bool attention_backward_dnn(struct op_context *context, const struct op_attentio
 void cuda_table_fp32(struct op_table *table);
 void cuda_table_bf16(struct op_table *table);
 void cuda_table_dnn_bf16(struct op_table *table);
-/* Makes of one of them its twin whose libraries may add in any order: "cuda-nondeterministic" and so on. */
-void cuda_table_nondeterministic(struct op_table *table);
-/* One of the six, which stays: of a device but OP_CPU. Q_ERR_USAGE where this build has no CUDA (cuda_none.c). */
+/* One of these, or its twin whose libraries may add in any order ("cuda-nondeterministic" and so on), which stays: of a device but OP_CPU. Q_ERR_USAGE where
+ * this build has no CUDA (cuda_none.c). */
 q_status cuda_table_find(enum op_device device, enum op_precision precision, bool deterministic,
                          const struct op_table **out) Q_MUST_USE;
 

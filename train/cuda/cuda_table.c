@@ -38,12 +38,6 @@ void cuda_table_dnn_bf16(struct op_table *table)
     cuda_context_install_dnn(table);
 }
 
-/* Likewise: libraries are asked otherwise by their context. */
-void cuda_table_nondeterministic(struct op_table *table)
-{
-    cuda_context_install_nondeterministic(table);
-}
-
 enum { FP32, BF16, DNN_BF16, TABLES };
 
 static struct op_table tables[TABLES], nondeterministic[TABLES];
@@ -55,7 +49,7 @@ static void fill_tables(void)
     cuda_table_dnn_bf16(&tables[DNN_BF16]);
     for (int i = 0; i < TABLES; i++) {
         nondeterministic[i] = tables[i];
-        cuda_table_nondeterministic(&nondeterministic[i]);
+        cuda_context_install_nondeterministic(&nondeterministic[i]);
     }
 }
 

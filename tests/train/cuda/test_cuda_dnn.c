@@ -59,7 +59,7 @@ static void make_table(struct op_table *table, bool deterministic)
 {
     cuda_table_dnn_bf16(table);
     if (!deterministic)
-        cuda_table_nondeterministic(table);
+        cuda_context_install_nondeterministic(table);
 }
 
 static void check_attention(bool deterministic)

@@ -345,9 +345,7 @@ void emulated_mbarrier_wait(uint32_t address, unsigned parity)
 
 void emulated_tensor_load(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier)
 {
-    if (to % BOX_BYTES)
-        emulated_die("TMA wants multiples of 128 bytes");
-    begin({to, barrier, emulated_block(), emulated_block(), *map, {x, y, z}, nullptr, 0});
+    emulated_tensor_load_to(to, map, x, y, z, barrier, 1U << emulated_block());
 }
 
 void emulated_tensor_load_to(uint32_t to, const CUtensorMap *map, int x, int y, int z, uint32_t barrier,
